@@ -1,0 +1,74 @@
+"""Settings: the environment variables that SamSyn reads, typed and checked at start."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What the environment or a `.env` file in the checkout says; `docs/operating.md` lists all.
+
+    Raises pydantic.ValidationError when a value is malformed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=CHECKOUT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: str | None = None
+    """PostgreSQL with PostGIS; when absent the checkout's private cluster is used."""
+    public_url: str | None = None
+    """Address that clients use, without a trailing slash; links are made from it."""
+    frontend_url: str | None = None
+    """Origin of the web frontend."""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many proxies in front may set X-Forwarded-* headers."""
+
+    clerk_publishable_key: str | None = None
+    clerk_secret_key: SecretStr | None = None
+    clerk_webhook_secret: SecretStr | None = None
+    clerk_jwt_key: str | None = None
+    """PEM public key: sessions are verified without asking Clerk."""
+    clerk_jwks_url: str | None = None
+    clerk_issuer: str | None = None
+    clerk_authorized_parties: Annotated[tuple[str, ...], NoDecode] = ()
+
+    titiler_url: str | None = None
+    redis_url: str | None = None
+    s3_bucket: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_region: str | None = None
+    aws_endpoint_url: str | None = None
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    web_concurrency: int | None = Field(default=None, ge=1, le=256)
+    """Number of worker processes; by default one a core."""
+    statement_timeout: int = Field(default=30, ge=1)
+    """Seconds after which the database gives up a request's statement."""
+    inline_features: int = Field(default=1000, ge=0)
+    """Up to how many features a layer's `source_config` is answered with its GeoJSON."""
+
+    @field_validator("clerk_authorized_parties", mode="before")
+    @classmethod
+    def _split_parties(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url", "frontend_url", "titiler_url", "clerk_issuer")
+    @classmethod
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else None
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()
