@@ -1,0 +1,1 @@
+"""The Flask application: management API, start page and command line."""

@@ -1,0 +1,1 @@
+"""The tables and who may do what with them; knows no HTTP."""

@@ -1,0 +1,76 @@
+"""What can go wrong, without a word of HTTP; `samsyn_provider.problems` gives the statuses."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with an input: where (a JSON pointer or a parameter's name), and what."""
+
+    pointer: str
+    detail: str
+
+
+class SamsynError(Exception):
+    """Base of all errors that a caller may be told; `detail` is one readable sentence."""
+
+    def __init__(self, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = faults
+
+
+class InvalidParameterError(SamsynError):
+    """A query parameter is unknown, malformed or missing."""
+
+
+class InvalidBodyError(SamsynError):
+    """A request body can be read but breaks a rule; `faults` names each member."""
+
+
+class MalformedBodyError(SamsynError):
+    """A request body cannot be read at all."""
+
+
+class CredentialsError(SamsynError):
+    """Credentials are absent where some are needed, or are not valid."""
+
+
+class PermissionDeniedError(SamsynError):
+    """The principal may see the resource but not do this with it."""
+
+
+class NotFoundError(SamsynError):
+    """There is no such resource, or the principal may not know of it."""
+
+
+class ConflictError(SamsynError):
+    """The request contradicts the present state."""
+
+
+class PreconditionFailedError(SamsynError):
+    """The resource has changed since the client read it."""
+
+
+class NotAcceptableError(SamsynError):
+    """None of the media types that the client accepts can be given."""
+
+
+class UnsupportedMediaTypeError(SamsynError):
+    """The body's media type cannot be read here."""
+
+
+class TooLargeError(SamsynError):
+    """The body is larger than the server takes."""
+
+
+class StatementTimeoutError(SamsynError):
+    """The database stopped a statement that ran too long."""
+
+
+class DatabaseUnavailableError(SamsynError):
+    """The database cannot be reached or used."""
+
+
+class DatabaseSetupError(SamsynError):
+    """The database lacks something that SamSyn needs: PostGIS, a right, a migration."""

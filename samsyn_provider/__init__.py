@@ -1,0 +1,1 @@
+"""The OGC API side: layers as collections, over pygeoapi."""
