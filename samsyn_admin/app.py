@@ -1,0 +1,32 @@
+"""The WSGI application: both sides, one guard, one way of telling errors."""
+
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from samsyn_admin import health, layers, start
+from samsyn_model.principals import Authenticator
+from samsyn_model.settings import Settings
+from samsyn_provider import blueprint, guard, problems
+from samsyn_provider.deployment import Deployment
+
+MAX_BODY = 64 * 1024 * 1024
+
+
+def create_app(settings: Settings, engine: Engine) -> Flask:
+    """Return the application over a migrated database; it makes no connection by itself."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.strict_slashes = False
+    app.extensions["samsyn"] = Deployment(settings, engine, Authenticator(settings))
+    problems.install(app)
+    guard.install(app)
+    for module in (blueprint, health, layers, start):
+        app.register_blueprint(module.bp)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
+        )
+    return app

@@ -1,0 +1,196 @@
+"""The `samsyn` command: Flask's CLI group over this checkout's or `DATABASE_URL`'s database."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from flask.cli import FlaskGroup
+from samsyn_model.cluster import ClusterError, private_cluster
+from sqlalchemy import Engine
+
+from samsyn_model import migrations, tokens
+from samsyn_model.database import open_engine, reading, writing
+from samsyn_model.errors import SamsynError
+from samsyn_model.settings import get_settings
+
+
+class _SamsynGroup(FlaskGroup):
+    """A group whose commands end with one readable line when something goes wrong."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        try:
+            return super().main(*args, **kwargs)
+        except (SamsynError, ClusterError) as error:
+            click.echo(f"samsyn: {error}", err=True)
+            for fault in getattr(error, "faults", ()):
+                click.echo(f"  {fault.pointer}: {fault.detail}", err=True)
+            sys.exit(1)
+
+
+@contextmanager
+def database_address() -> Iterator[str]:
+    """Yield the URL of the database that commands work on; a private cluster runs meanwhile."""
+    given = get_settings().database_url
+    if given:
+        yield given
+    else:
+        with private_cluster() as url:
+            yield url
+
+
+@contextmanager
+def _database() -> Iterator[Engine]:
+    with database_address() as url:
+        engine = open_engine(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@click.group(
+    cls=_SamsynGroup,
+    add_default_commands=False,
+    add_version_option=False,
+    load_dotenv=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def main() -> None:
+    """SamSyn: layers of the sea on shared maps, served as OGC API collections."""
+
+
+@main.command()
+@click.option("--demo", "with_demo", is_flag=True, help="Migrate and load the demo plan first.")
+def serve(with_demo: bool) -> None:
+    """Run the server in the foreground (HOST, PORT, WEB_CONCURRENCY)."""
+    from samsyn_admin.server import serve as run_server  # noqa: PLC0415 - gunicorn is slow to load
+
+    with database_address() as url:
+        if with_demo:
+            _prepare_demo(url)
+        run_server(url, get_settings(), show_token_hint=with_demo)
+
+
+def _prepare_demo(url: str) -> None:
+    from samsyn_admin.demo import load_demo  # noqa: PLC0415 - only where it is used
+
+    engine = open_engine(url)
+    try:
+        migrations.upgrade(engine)
+        click.echo(str(load_demo(engine)), err=True)
+    finally:
+        engine.dispose()
+
+
+@main.group("db")
+def db_group() -> None:
+    """Migrate and check the database."""
+
+
+@db_group.command("upgrade")
+@click.argument("revision", default="head")
+def db_upgrade(revision: str) -> None:
+    """Bring the database to REVISION (by default the newest)."""
+    with _database() as engine:
+        migrations.upgrade(engine, revision)
+        with reading(engine) as connection:
+            click.echo(f"database at revision {migrations.current_revision(connection)}", err=True)
+
+
+@db_group.command("downgrade")
+@click.argument("revision")
+def db_downgrade(revision: str) -> None:
+    """Take the database back to REVISION; `base` removes every table."""
+    with _database() as engine:
+        migrations.downgrade(engine, revision)
+
+
+@db_group.command("check")
+def db_check() -> None:
+    """Fail when the tables in the code and those that the migrations make differ."""
+    with database_address() as url:
+        differences = migrations.drift_of_fresh_database(url)
+    for difference in differences:
+        click.echo(str(difference), err=True)
+    if differences:
+        sys.exit(1)
+    click.echo("migrations and tables agree", err=True)
+
+
+@main.command()
+def demo() -> None:
+    """Load the demo plan: a fictional plan of the Kattegat. A second run changes nothing."""
+    from samsyn_admin.demo import load_demo  # noqa: PLC0415 - only where it is used
+
+    with _database() as engine:
+        migrations.upgrade(engine)
+        click.echo(str(load_demo(engine)), err=True)
+
+
+@main.group()
+def token() -> None:
+    """Make API tokens."""
+
+
+@token.command("create")
+@click.argument("email")
+@click.option("--scope", type=click.Choice(["read", "write"]), default="write", show_default=True)
+@click.option("--name", default="command line", show_default=True, help="Shown in lists.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), help="Days until it expires; by default never."
+)
+def token_create(email: str, scope: Literal["read", "write"], name: str, days: int | None) -> None:
+    """Make an API token for EMAIL (a user made if missing) and print it, once."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    with _database() as engine:
+        migrations.upgrade(engine)
+        with writing(engine) as connection:
+            user_id = tokens.find_or_create_user(connection, email)
+            made = tokens.create_token(
+                connection, user_id, name=name, scope=scope, expires_at=expires_at
+            )
+    click.echo(made)
+
+
+@main.group()
+def user() -> None:
+    """Manage users."""
+
+
+@user.command("admin")
+@click.argument("email")
+def user_admin(email: str) -> None:
+    """Make EMAIL an administrator (a user made if missing)."""
+    with _database() as engine:
+        migrations.upgrade(engine)
+        with writing(engine) as connection:
+            tokens.set_admin(connection, email)
+    click.echo(f"{email} is an administrator", err=True)
+
+
+@main.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--owner", required=True, metavar="EMAIL", help="Whose layer it becomes.")
+@click.option("--name", help="Name of the layer; by default the source's.")
+@click.option("--global", "is_global", is_flag=True, help="Put it in the library for everyone.")
+@click.option("--public", "is_public", is_flag=True, help="Let everyone read it.")
+@click.option("--layer", "layer_id", type=click.UUID, help="Append to this layer.")
+@click.option("--source-layer", help="Import only this layer of the file.")
+@click.option("--crs", help="The file's CRS where it names none, such as EPSG:3006.")
+@click.option("--time-field", help="Property that says when a feature is valid.")
+def import_command(path: Path, owner: str, **options: Any) -> None:
+    """Import FILE as vector layers and print their ids, one a line."""
+    from samsyn_admin.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
+
+    with _database() as engine:
+        migrations.upgrade(engine)
+        with writing(engine) as connection:
+            owner_id = tokens.find_or_create_user(connection, owner)
+        for layer in import_file(engine, path, owner_id=owner_id, **options):
+            click.echo(layer.layer_id)

@@ -1,0 +1,37 @@
+"""`/api/health`: whether the server can do its work."""
+
+from importlib.metadata import version
+
+from flask import Blueprint, Response, jsonify
+
+from samsyn_model import migrations
+from samsyn_model.database import reading, translated_errors
+from samsyn_model.errors import DatabaseUnavailableError, SamsynError
+from samsyn_model.permissions import Action
+from samsyn_provider.deployment import deployment
+from samsyn_provider.guard import requires
+
+bp = Blueprint("health", __name__, url_prefix="/api")
+
+
+@bp.get("/health")
+@requires(Action.READ_PUBLIC)
+def health() -> tuple[Response, int]:
+    """Answer 200 when the database is reached and migrated to this code's head, else 503."""
+    current, database = None, "unreachable"
+    try:
+        with translated_errors(), reading(deployment().engine) as connection:
+            current = migrations.current_revision(connection)
+            database = "reached"
+    except DatabaseUnavailableError:
+        pass
+    except SamsynError as error:
+        database = error.detail
+    head = migrations.head_revision()
+    ready = current == head
+    return jsonify(
+        status="ok" if ready else "unavailable",
+        database=database,
+        migration={"current": current, "head": head},
+        version=version("samsyn"),
+    ), 200 if ready else 503

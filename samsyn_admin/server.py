@@ -1,0 +1,62 @@
+"""gunicorn, run in this process: workers over one database."""
+
+import os
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from samsyn_model.database import open_engine
+from samsyn_model.settings import Settings
+
+GRACE = 10
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with an application made in each worker, after the fork."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._url, self._settings = url, settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        workers = self._settings.web_concurrency or os.cpu_count() or 1
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": 4,
+            "timeout": self._settings.statement_timeout + GRACE,
+            "graceful_timeout": GRACE,
+            "keepalive": 30,
+            "max_requests": 0,
+            "forwarded_allow_ips": "*" if self._settings.trusted_proxies else "127.0.0.1,::1",
+            "accesslog": "-",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in the worker
+
+        engine = open_engine(
+            self._url, statement_timeout=self._settings.statement_timeout, pool_size=4
+        )
+        return create_app(self._settings, engine)
+
+
+def serve(url: str, settings: Settings, *, show_token_hint: bool = False) -> None:
+    """Serve until stopped by a signal."""
+    address = settings.public_url or f"http://{settings.host}:{settings.port}"
+    lines = [
+        f"SamSyn at {address}/",
+        f"  OGC API  {address}/ogc/",
+        f"  health   {address}/api/health",
+    ]
+    if show_token_hint:
+        lines.append("  a token  .venv/bin/samsyn token create you@example.org")
+    click.echo("\n".join(lines), err=True)
+    _Server(url, settings).run()

@@ -1,0 +1,223 @@
+"""Who may do what: each rule is one SQL expression, used to check and to list.
+
+A caller sees what `readable_layers` or `readable_maps` admits, and nothing else exists for it.
+"""
+
+import enum
+import uuid
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    false,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.sql.expression import bindparam
+
+from samsyn_model.database import run
+from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
+from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer
+
+
+class Action(enum.Enum):
+    """What a request does; every route declares one."""
+
+    READ_PUBLIC = "read what is public, whoever asks"
+    SIGNED_IN = "act as a signed-in user"
+    READ_LAYER = "read a layer"
+    WRITE_FEATURES = "write a layer's features"
+    CHANGE_LAYER = "change a layer's definition"
+    OWN_LAYER = "change who sees and edits a layer, or delete it"
+    READ_MAP = "read a map"
+    CHANGE_MAP = "change a map, its layers and their order"
+    OWN_MAP = "delete a map, change its permissions, collaborators or owner"
+    WEBHOOK = "deliver a signed event"
+
+
+WRITING = frozenset(Action) - {
+    Action.READ_PUBLIC,
+    Action.SIGNED_IN,
+    Action.READ_LAYER,
+    Action.READ_MAP,
+    Action.WEBHOOK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: anonymous, or a user signed in by a Clerk session or by an API token."""
+
+    user_id: uuid.UUID | None = None
+    is_admin: bool = False
+    scope: Literal["read", "write"] = "write"
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody has signed in."""
+        return self.user_id is None
+
+
+ANONYMOUS = Principal()
+
+
+def _user(principal: Principal) -> ColumnElement[uuid.UUID]:
+    return bindparam("principal", principal.user_id, UUID(as_uuid=True), unique=False)
+
+
+def _collaborates(principal: Principal, role: str | None = None) -> ColumnElement[bool]:
+    rule = and_(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == _user(principal))
+    return exists().where(rule if role is None else and_(rule, MapCollaborator.role == role))
+
+
+def readable_maps(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition on `maps` under which the principal may read a map."""
+    public = Map.view_permission == "public"
+    if principal.is_anonymous:
+        return public
+    return or_(public, Map.created_by == _user(principal), _collaborates(principal))
+
+
+def changeable_maps(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which the principal may change a map that it may read."""
+    if principal.is_anonymous:
+        return false()
+    return or_(
+        Map.created_by == _user(principal),
+        and_(Map.edit_permission == "public", readable_maps(principal)),
+        and_(Map.edit_permission == "collaborators", _collaborates(principal, "editor")),
+    )
+
+
+def owned_maps(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which the principal owns a map."""
+    return false() if principal.is_anonymous else Map.created_by == _user(principal)
+
+
+def readable_layers(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition on `layers` under which the principal may read a layer.
+
+    A private layer is read through a map by the map's owner and collaborators; a map's other
+    readers see it only when the map's owner made the layer, so that nobody but its creator ever
+    makes a private layer public.
+    """
+    shown_by_creator = and_(Map.view_permission == "public", Map.created_by == Layer.created_by)
+    through_map = shown_by_creator
+    if not principal.is_anonymous:
+        through_map = or_(
+            shown_by_creator, Map.created_by == _user(principal), _collaborates(principal)
+        )
+    on_map = exists().where(MapLayer.layer_id == Layer.id, Map.id == MapLayer.map_id, through_map)
+    rule = or_(Layer.is_global, Layer.visibility == "public", on_map)
+    if principal.is_anonymous:
+        return rule
+    return or_(Layer.created_by == _user(principal), rule)
+
+
+def editable_layers(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which the principal may write a readable layer's features."""
+    if principal.is_anonymous:
+        return false()
+    rule = or_(Layer.created_by == _user(principal), Layer.editable == "everyone")
+    return or_(rule, Layer.is_global) if principal.is_admin else rule
+
+
+def owned_layers(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which the principal may delete or share a layer."""
+    if principal.is_anonymous:
+        return false()
+    rule = Layer.created_by == _user(principal)
+    return or_(rule, Layer.is_global) if principal.is_admin else rule
+
+
+def require_user(principal: Principal, action: Action = Action.SIGNED_IN) -> uuid.UUID:
+    """Return the signed-in user's id.
+
+    Raises CredentialsError when nobody has signed in, PermissionDeniedError when a token of scope
+    `read` is used to write.
+    """
+    if principal.user_id is None:
+        raise CredentialsError("Sign in to do this.")
+    if action in WRITING:
+        require_write_scope(principal)
+    return principal.user_id
+
+
+def require_write_scope(principal: Principal) -> None:
+    """Raise PermissionDeniedError when the principal's token may only read."""
+    if principal.scope != "write":
+        raise PermissionDeniedError("This token may only read.")
+
+
+_LAYER_RULES = {
+    Action.READ_LAYER: lambda _: true(),
+    Action.WRITE_FEATURES: editable_layers,
+    Action.CHANGE_LAYER: editable_layers,
+    Action.OWN_LAYER: owned_layers,
+}
+_MAP_RULES = {
+    Action.READ_MAP: lambda _: true(),
+    Action.CHANGE_MAP: changeable_maps,
+    Action.OWN_MAP: owned_maps,
+}
+
+
+def select_layer(
+    principal: Principal, layer_id: uuid.UUID, action: Action
+) -> Select[tuple[object, ...]]:
+    """Return the statement that finds a layer as the principal sees it.
+
+    Its row has every column of `layers`, and `may_act`: whether the action is allowed.
+    """
+    return select(Layer.__table__, _LAYER_RULES[action](principal).label("may_act")).where(
+        Layer.id == layer_id, readable_layers(principal)
+    )
+
+
+def select_map(
+    principal: Principal, map_id: uuid.UUID, action: Action
+) -> Select[tuple[object, ...]]:
+    """Return the statement that finds a map as the principal sees it, with `may_act`."""
+    return select(Map.__table__, _MAP_RULES[action](principal).label("may_act")).where(
+        Map.id == map_id, readable_maps(principal)
+    )
+
+
+def find_layer(
+    connection: Connection, principal: Principal, layer_id: uuid.UUID, action: Action
+) -> Row[tuple[object, ...]]:
+    """Return the layer's row if the principal may read it and do `action`, in one statement.
+
+    Raises NotFoundError when it may not read the layer, CredentialsError or
+    PermissionDeniedError when it may read it but not do this.
+    """
+    row = run(connection, select_layer(principal, layer_id, action)).one_or_none()
+    return _allowed(row, principal, action, "layer")
+
+
+def find_map(
+    connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
+) -> Row[tuple[object, ...]]:
+    """Return the map's row if the principal may read it and do `action`; errors as `find_layer`."""
+    row = run(connection, select_map(principal, map_id, action)).one_or_none()
+    return _allowed(row, principal, action, "map")
+
+
+def _allowed(
+    row: Row[tuple[object, ...]] | None, principal: Principal, action: Action, kind: str
+) -> Row[tuple[object, ...]]:
+    if row is None:
+        raise NotFoundError(f"There is no such {kind}.")
+    if action in WRITING:
+        require_user(principal, action)
+    if not row.may_act:
+        raise PermissionDeniedError(f"You may not {action.value}.")
+    return row

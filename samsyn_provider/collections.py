@@ -1,0 +1,188 @@
+"""Layers as collections: finding them as a principal sees them, describing them to pygeoapi."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, literal_column, or_, select
+
+from samsyn_model.database import run
+from samsyn_model.errors import NotFoundError
+from samsyn_model.permissions import Action, Principal, find_layer, readable_layers
+from samsyn_model.tables import Layer
+from samsyn_provider.crs import CRS84, SUPPORTED
+from samsyn_provider.parameters import CollectionsQuery
+from samsyn_provider.statements import (
+    LAYER_BOUNDS,
+    LAYER_COUNT,
+    in_bounds,
+    select_observed_properties,
+)
+
+GEOMETRY_FORMATS = {
+    "Point": "geometry-point",
+    "LineString": "geometry-linestring",
+    "Polygon": "geometry-polygon",
+    "MultiPoint": "geometry-point-or-multipoint",
+    "MultiLineString": "geometry-linestring-or-multilinestring",
+    "MultiPolygon": "geometry-polygon-or-multipolygon",
+    "GeometryCollection": "geometry-geometrycollection",
+}
+"""The format of a layer's geometry in its schema (OGC API Features Part 5, 7.4): a Multi type
+admits its single counterpart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A vector layer as OGC clients see it."""
+
+    id: uuid.UUID
+    title: str
+    description: str | None
+    category: str | None
+    geometry_type: str | None
+    time_field: str | None
+    property_schema: Mapping[str, Any] | None
+    metadata: Mapping[str, Any]
+    feature_count: int | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north in degrees, when it was asked for and anything has a place."""
+
+    @property
+    def fields(self) -> dict[str, dict[str, Any]]:
+        """The schemas of the properties by name, in the order of `x-ogc-propertySeq`."""
+        properties = (self.property_schema or {}).get("properties", {})
+        order = {
+            name: schema.get("x-ogc-propertySeq", len(properties))
+            for name, schema in properties.items()
+        }
+        return {
+            name: {"type": "string", **properties[name]}
+            for name in sorted(properties, key=lambda name: (order[name], name))
+        }
+
+
+def _collection(row: Row[Any]) -> Collection:
+    bounds = getattr(row, "bounds", None)
+    return Collection(
+        id=row.id,
+        title=row.name,
+        description=row.description,
+        category=row.category,
+        geometry_type=row.geometry_type,
+        time_field=row.time_field,
+        property_schema=row.property_schema,
+        metadata=row.layer_metadata,
+        feature_count=getattr(row, "feature_count", None),
+        bounds=tuple(bounds) if bounds and None not in bounds else None,
+    )
+
+
+def find_collection(
+    connection: Connection, principal: Principal, collection_id: str, action: Action
+) -> Collection:
+    """Return the collection with this id as the principal sees it, without count and bounds.
+
+    One statement, and another where the layer has no schema: its properties are then those of its
+    first features. Raises NotFoundError when there is none that the principal may read, else the
+    errors of `find_layer`.
+    """
+    try:
+        layer_id = uuid.UUID(collection_id)
+    except ValueError:
+        layer_id = None
+    if layer_id is None or str(layer_id) != collection_id.lower():
+        raise NotFoundError("There is no such collection.")
+    row = find_layer(connection, principal, layer_id, action)
+    if row.source_type != "vector":
+        raise NotFoundError("There is no such collection.")
+    collection = _collection(row)
+    if collection.property_schema is None:
+        collection = replace(collection, property_schema=_observed(connection, layer_id))
+    return collection
+
+
+def _observed(connection: Connection, layer_id: uuid.UUID) -> dict[str, Any]:
+    statement = select_observed_properties(layer_id)
+    properties = {
+        row.name: {"type": row.types[0] if len(row.types) == 1 else "string"}
+        for row in run(connection, statement.text, statement.values)
+    }
+    return {"type": "object", "properties": properties}
+
+
+def described(connection: Connection, collection: Collection) -> Collection:
+    """Return the collection with its number of features and its bounds."""
+    row = run(
+        connection,
+        f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds".format(
+            layer="%(layer)s"
+        ),
+        {"layer": collection.id},
+    ).one()
+    bounds = tuple(row.bounds) if None not in row.bounds else None
+    return replace(collection, feature_count=row.feature_count, bounds=bounds)
+
+
+def list_collections(
+    connection: Connection, principal: Principal, query: CollectionsQuery
+) -> tuple[list[Collection], bool]:
+    """Return a page of the collections that the principal may read, and whether more follow.
+
+    Newest first; one statement whatever their number.
+    """
+    statement = (
+        select(
+            Layer.__table__,
+            literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
+            literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
+        )
+        .where(Layer.source_type == "vector", readable_layers(principal))
+        .order_by(Layer.created_at.desc(), Layer.id)
+        .limit(query.limit + 1)
+        .offset(query.offset)
+    )
+    for word in query.words:
+        statement = statement.where(
+            or_(
+                Layer.name.icontains(word, autoescape=True),
+                Layer.description.icontains(word, autoescape=True),
+            )
+        )
+    if query.bbox:
+        statement = statement.where(in_bounds(query.bbox))
+    rows = run(connection, statement).all()
+    return [_collection(row) for row in rows[: query.limit]], len(rows) > query.limit
+
+
+def resource_definition(collection: Collection, request: object = None) -> dict[str, Any]:
+    """Return the collection as an entry of pygeoapi's `resources`.
+
+    `request` reaches the provider untouched: the connection and the parsed query that it answers.
+    """
+    bounds = collection.bounds or (-180.0, -90.0, 180.0, 90.0)
+    keywords = collection.metadata.get("keywords")
+    if not isinstance(keywords, list):
+        keywords = [collection.category] if collection.category else []
+    return {
+        "type": "collection",
+        "title": collection.title,
+        "description": collection.description or "",
+        "keywords": [str(keyword) for keyword in keywords],
+        "links": [],
+        "extents": {"spatial": {"bbox": list(bounds), "crs": CRS84}},
+        "providers": [
+            {
+                "type": "feature",
+                "name": "samsyn_provider.provider.PostGISProvider",
+                "data": str(collection.id),
+                "id_field": "id",
+                "time_field": collection.time_field,
+                "crs": list(SUPPORTED),
+                "storage_crs": CRS84,
+                "collection": collection,
+                "request": request,
+            }
+        ],
+    }

@@ -1,0 +1,62 @@
+"""Coordinate reference systems by URI (OGC API Features Part 2), with the axis order each has."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+from samsyn_model.errors import InvalidParameterError
+
+CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+_EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
+SUPPORTED = (CRS84, *(f"{_EPSG}{code}" for code in (4326, 3857, 3035, 25832, 25833)))
+"""What every collection can be read in; the first is the default and the storage CRS."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSystem:
+    """A CRS as requests name it: its URI, PostGIS's SRID, and whether y comes before x."""
+
+    uri: str
+    srid: int
+    y_first: bool
+    is_geographic: bool
+
+
+@lru_cache(maxsize=256)
+def _known(uri: str) -> ReferenceSystem | None:
+    if uri == CRS84:
+        return ReferenceSystem(uri, 4326, y_first=False, is_geographic=True)
+    match = re.fullmatch(re.escape(_EPSG) + r"([1-9]\d{3,5})", uri)
+    if match is None:
+        return None
+    try:
+        crs = CRS.from_epsg(int(match[1]))
+    except CRSError:
+        return None
+    y_first = crs.axis_info[0].direction.lower() == "north"
+    return ReferenceSystem(uri, int(match[1]), y_first, crs.is_geographic)
+
+
+def reference_system(
+    uri: str, parameter: str, supported: tuple[str, ...] = SUPPORTED
+) -> ReferenceSystem:
+    """Return the CRS that a request's `parameter` names.
+
+    Raises InvalidParameterError when the collection does not offer it.
+    """
+    known = _known(uri) if uri in supported else None
+    if known is None:
+        raise InvalidParameterError(
+            f"The CRS {uri!r} in {parameter} is not one of this collection's:"
+            f" {', '.join(supported)}."
+        )
+    return known
+
+
+@lru_cache(maxsize=64)
+def to_crs84(srid: int) -> Transformer:
+    """Return a transformer from x, y in the EPSG CRS `srid` to longitude, latitude."""
+    return Transformer.from_crs(srid, "OGC:CRS84", always_xy=True)

@@ -1,0 +1,53 @@
+"""Every place where SamSyn departs from pygeoapi 0.24, and why.
+
+Importing this module applies the replacements. A test for each says when upstream no longer
+needs it (`tests/ogc/test_deviations.py`).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import pygeoapi.api
+import pygeoapi.api.itemtypes
+import pygeoapi.crs
+import pygeoapi.plugin
+from pygeoapi.api import APIRequest
+from pygeoapi.l10n import str2locale
+
+_ENGLISH = str2locale("en-US")
+
+
+class DocumentRequest(APIRequest):  # type: ignore[misc]
+    """A request for a document, with nothing left for pygeoapi to parse.
+
+    Upstream drops unknown parameters, fails on 6-number boxes and spends milliseconds on locales
+    and CRS objects: the parameters are parsed in `samsyn_provider.parameters` before.
+    """
+
+    def __init__(self) -> None:
+        self._args: dict[str, str] = {}
+        self._data = b""
+        self._format = "json"
+        self._headers: dict[str, str] = {}
+        self._locale = _ENGLISH
+        self._raw_locale = None
+        self._path_info = ""
+
+
+def _left_as_it_is(document: Any, pretty: bool = False) -> Any:  # noqa: ARG001 - upstream's signature
+    """Stand in for `to_json`, which turns `<` and `>` in data into HTML entities."""
+    return document
+
+
+def _apply() -> None:
+    pygeoapi.api.to_json = _left_as_it_is
+    pygeoapi.api.itemtypes.to_json = _left_as_it_is
+    # a CRS object is made for each request, although there are a handful
+    cached_crs = lru_cache(maxsize=64)(pygeoapi.crs.get_crs)
+    pygeoapi.crs.get_crs = cached_crs
+    pygeoapi.provider.base.get_crs = cached_crs
+    # its CSV formatter would be made, and linked to, for every request
+    pygeoapi.plugin.PLUGINS["formatter"].clear()
+
+
+_apply()

@@ -1,0 +1,20 @@
+"""The OpenAPI document of the OGC side: `openapi/ogc.yaml`, with the address that clients use."""
+
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from samsyn_model.settings import CHECKOUT
+from samsyn_provider.links import ogc_url
+
+
+@lru_cache(maxsize=1)
+def _source() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((CHECKOUT / "openapi" / "ogc.yaml").read_text())
+    return document
+
+
+def definition() -> dict[str, Any]:
+    """Return the OpenAPI 3.0 document; it names no layer, so that everyone may read it."""
+    return {**_source(), "servers": [{"url": ogc_url(), "description": "This server"}]}

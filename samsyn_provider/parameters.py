@@ -1,0 +1,319 @@
+"""Query parameters, parsed strictly: an unknown or malformed one is an error that says why.
+
+OGC API Features Part 1, requirement /req/core/query-param-unknown and query-param-invalid.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.bbox import Bbox, parse_bbox
+from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 10_000
+DEFAULT_COLLECTIONS = 100
+MAX_COLLECTIONS = 1_000
+MAX_OFFSET = 2**53
+
+ITEMS_PARAMETERS = frozenset(
+    {
+        *("f", "limit", "offset", "after", "bbox", "bbox-crs", "crs", "datetime"),
+        *("properties", "sortby", "skipGeometry", "resulttype"),
+    }
+)
+ITEM_PARAMETERS = frozenset({"f", "crs"})
+COLLECTIONS_PARAMETERS = frozenset({"f", "limit", "offset", "q", "bbox"})
+DOCUMENT_PARAMETERS = frozenset({"f"})
+
+_INTEGER = re.compile(r"[0-9]{1,18}")
+_SIGNED = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of time, half open: None is unbounded; an instant's end is its start."""
+
+    start: datetime | None
+    end: datetime | None
+    includes_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """A property to sort by; features without it come last either way."""
+
+    name: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ends: the sort values and the id of its last feature."""
+
+    text: str
+    """As a JSON array, with every digit that the database wrote."""
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsQuery:
+    """What a request for items asks for, every value typed and checked."""
+
+    crs: ReferenceSystem
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    after: Position | None = None
+    bbox: Bbox | None = None
+    datetime: Interval | None = None
+    equals: tuple[tuple[str, Any], ...] = ()
+    properties: tuple[str, ...] | None = None
+    sortby: tuple[SortKey, ...] = ()
+    skip_geometry: bool = False
+    hits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionsQuery:
+    """What a request for collections asks for."""
+
+    limit: int = DEFAULT_COLLECTIONS
+    offset: int = 0
+    words: tuple[str, ...] = field(default=())
+    bbox: Bbox | None = None
+
+
+def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
+    """Return the parameters by name.
+
+    Raises InvalidParameterError for one that is unknown or given twice.
+    """
+    for name, values in arguments.lists():
+        if name not in known:
+            raise InvalidParameterError(f"Unknown query parameter {name!r}.")
+        if len(values) > 1:
+            raise InvalidParameterError(f"The query parameter {name!r} is given more than once.")
+        if "\x00" in values[0]:
+            raise InvalidParameterError(f"The query parameter {name!r} holds a NUL character.")
+    return arguments.to_dict()
+
+
+def parse_items_query(
+    arguments: MultiDict[str, str], fields: Mapping[str, Mapping[str, Any]]
+) -> ItemsQuery:
+    """Return the query of an items request on a collection with these property schemas."""
+    names = {name for name in fields if name not in ITEMS_PARAMETERS}
+    values = single_values(arguments, ITEMS_PARAMETERS | names)
+    sortby = _sort_keys(values.get("sortby"), fields)
+    resulttype = values.get("resulttype", "results")
+    if resulttype not in {"results", "hits"}:
+        raise InvalidParameterError("resulttype is either 'results' or 'hits'.")
+    if "bbox-crs" in values and "bbox" not in values:
+        raise InvalidParameterError("bbox-crs is given without bbox.")
+    return ItemsQuery(
+        limit=_limit(values, DEFAULT_LIMIT, MAX_LIMIT),
+        offset=_offset(values),
+        after=_after(values.get("after"), len(sortby)),
+        bbox=_bbox(values),
+        crs=reference_system(values.get("crs", CRS84), "crs"),
+        datetime=parse_datetime(values["datetime"]) if "datetime" in values else None,
+        equals=tuple(
+            (name, typed_value(name, values[name], fields[name]))
+            for name in values
+            if name in names
+        ),
+        properties=_property_names(values.get("properties"), fields),
+        sortby=sortby,
+        skip_geometry=_boolean("skipGeometry", values.get("skipGeometry", "false")),
+        hits=resulttype == "hits",
+    )
+
+
+def parse_item_query(arguments: MultiDict[str, str]) -> ItemsQuery:
+    """Return the query of a request for one item."""
+    values = single_values(arguments, ITEM_PARAMETERS)
+    return ItemsQuery(crs=reference_system(values.get("crs", CRS84), "crs"))
+
+
+def parse_collections_query(arguments: MultiDict[str, str]) -> CollectionsQuery:
+    """Return the query of a request for collections (OGC API Common Part 2)."""
+    values = single_values(arguments, COLLECTIONS_PARAMETERS)
+    return CollectionsQuery(
+        limit=_limit(values, DEFAULT_COLLECTIONS, MAX_COLLECTIONS),
+        offset=_offset(values),
+        words=tuple(values.get("q", "").split()),
+        bbox=_bbox(values),
+    )
+
+
+def _limit(values: Mapping[str, str], default: int, maximum: int) -> int:
+    text = values.get("limit")
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text) or int(text) < 1:
+        raise InvalidParameterError(f"limit is a whole number from 1 to {maximum}.")
+    return min(int(text), maximum)
+
+
+def _offset(values: Mapping[str, str]) -> int:
+    text = values.get("offset", "0")
+    if not _INTEGER.fullmatch(text) or int(text) > MAX_OFFSET:
+        raise InvalidParameterError("offset is a whole number from 0.")
+    return int(text)
+
+
+def _bbox(values: Mapping[str, str]) -> Bbox | None:
+    if "bbox" not in values:
+        return None
+    crs = reference_system(values.get("bbox-crs", CRS84), "bbox-crs")
+    return parse_bbox(values["bbox"], crs)
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise InvalidParameterError(f"{name} is either true or false.")
+    return text == "true"
+
+
+def _property_names(text: str | None, fields: Collection[str]) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name for name in text.split(",") if name)
+    for name in names:
+        if name not in fields:
+            raise InvalidParameterError(f"properties names {name!r}, which is not a property here.")
+    return names
+
+
+def _sort_keys(text: str | None, fields: Collection[str]) -> tuple[SortKey, ...]:
+    if text is None:
+        return ()
+    keys = []
+    for part in text.split(","):
+        # a plus sign that the client did not escape arrives as a space
+        name = part[1:] if part[:1] in {"+", "-", " "} else part
+        if name not in fields:
+            raise InvalidParameterError(f"sortby names {name!r}, which is not a property here.")
+        keys.append(SortKey(name, part.startswith("-")))
+    if len({key.name for key in keys}) < len(keys):
+        raise InvalidParameterError("sortby names a property twice.")
+    return tuple(keys)
+
+
+def encode_position(text: str) -> str:
+    """Return the `after` parameter of the page behind this position (JSON: sort values, id)."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _after(text: str | None, sort_keys: int) -> Position | None:
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        values = json.loads(decoded)
+    except (binascii.Error, ValueError, RecursionError):
+        decoded, values = "", None
+    if (
+        not isinstance(values, list)
+        or len(values) != sort_keys + 1
+        or type(values[-1]) is not int
+        or abs(values[-1]) >= 2**63
+        or "\\u" in decoded
+        or not _is_strict_json(values)
+    ):
+        raise InvalidParameterError("after is not a position that this server gave out.")
+    return Position(decoded, tuple(values))
+
+
+def _is_strict_json(values: list[Any]) -> bool:
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
+    """Return a parameter's text as the property's JSON value.
+
+    Raises InvalidParameterError when it cannot be one of the property's type.
+    """
+    kind = schema.get("type", "string")
+    if kind == "integer" and _SIGNED.fullmatch(text):
+        return int(text)
+    if kind == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    if kind == "boolean" and text in {"true", "false"}:
+        return text == "true"
+    if kind == "string" and (schema.get("format") != "date" or _is_date(text)):
+        return text
+    if kind in {"object", "array"}:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict if kind == "object" else list):
+            return value
+    wanted = schema.get("format") or kind
+    raise InvalidParameterError(f"{name} is of type {wanted}; {text!r} is not.")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10
+
+
+def parse_datetime(text: str) -> Interval:
+    """Return the instant or interval that a `datetime` parameter says (RFC 3339; `..` is open).
+
+    A date counts as its whole day, in UTC. Raises InvalidParameterError when it is none of these.
+    """
+    parts = text.split("/")
+    if len(parts) == 1:
+        start, end, whole_day = _moment(parts[0])
+        return Interval(start, end, includes_end=not whole_day)
+    if len(parts) != 2:
+        raise InvalidParameterError("datetime is an instant or an interval of two.")
+    first, last = (None if part in {"", ".."} else part for part in parts)
+    if first is None and last is None:
+        return Interval(None, None, includes_end=False)
+    begins = _moment(first)[0] if first else None
+    if last is None:
+        return Interval(begins, None, includes_end=False)
+    _, ends, whole_day = _moment(last)
+    if begins and begins > ends:
+        raise InvalidParameterError("The datetime interval ends before it starts.")
+    return Interval(begins, ends, includes_end=not whole_day)
+
+
+def _moment(text: str) -> tuple[datetime, datetime, bool]:
+    """Return start, end and whether it is a whole day (whose end does not belong to it)."""
+    try:
+        if not _DATE_TIME.fullmatch(text):
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper())
+        if len(text) == 10:
+            start = moment.replace(tzinfo=UTC)
+            return start, start + timedelta(days=1), True
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidParameterError(
+            f"datetime: {text!r} is not a date or date-time of RFC 3339, such as"
+            " 2026-05-01T12:00:00Z."
+        ) from None
+    return moment, moment, False

@@ -1,0 +1,94 @@
+"""pygeoapi's feature provider over `layer_features`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pygeoapi.provider.base import BaseProvider
+from sqlalchemy import Connection
+
+from samsyn_model.database import run
+from samsyn_model.errors import NotFoundError
+from samsyn_provider.collections import Collection
+from samsyn_provider.parameters import ItemsQuery, encode_position
+from samsyn_provider.statements import Statement, select_feature, select_hits, select_page
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsRequest:
+    """What a request brings to the provider: a connection, and its query already parsed."""
+
+    connection: Connection
+    query: ItemsQuery
+
+
+class FeatureTexts:
+    """GeoJSON features as PostgreSQL wrote them: text that nobody parses on its way out."""
+
+    def __init__(self, text: str, count: int) -> None:
+        self.text = text
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class PostGISProvider(BaseProvider):  # type: ignore[misc]
+    """Reads one collection; made for one request, and makes no connection of its own.
+
+    pygeoapi's arguments repeat what the request already says parsed and typed; they are not used.
+    """
+
+    def __init__(self, provider_def: Mapping[str, Any]) -> None:
+        super().__init__(provider_def)
+        self.collection: Collection = provider_def["collection"]
+        self.request: ItemsRequest | None = provider_def["request"]
+        self._fields = self.collection.fields
+
+    def get_fields(self) -> dict[str, dict[str, Any]]:
+        """Return the schemas of the properties by name."""
+        return self._fields
+
+    def query(self, **_: Any) -> dict[str, Any]:
+        """Return a page: a feature collection whose `features` are texts, `next_position` the
+        `after` parameter of the page behind it, `numberMatched` where it is known."""
+        query = self._asked().query
+        collection = self.collection
+        if query.hits:
+            row = self._row(select_hits(collection.id, query, collection.time_field))
+            return {
+                "type": "FeatureCollection",
+                "features": FeatureTexts("", 0),
+                "numberMatched": row.matched,
+                "numberReturned": 0,
+            }
+        row = self._row(select_page(collection.id, query, collection.time_field))
+        page = {
+            "type": "FeatureCollection",
+            "features": FeatureTexts(row.features or "", row.returned),
+            "numberReturned": row.returned,
+        }
+        if row.matched is not None:
+            page["numberMatched"] = int(row.matched)
+        if row.more:
+            page["next_position"] = encode_position(row.last)
+        return page
+
+    def get(self, identifier: int, **_: Any) -> dict[str, Any]:
+        """Return one feature: its `text` and `version`.
+
+        Raises NotFoundError when the collection has no such feature.
+        """
+        asked = self._asked()
+        row = self._row(select_feature(self.collection.id, identifier, asked.query.crs))
+        if row is None:
+            raise NotFoundError("There is no such feature in this collection.")
+        return {"text": row.feature, "version": row.version, "properties": {}}
+
+    def _asked(self) -> ItemsRequest:
+        if self.request is None:
+            raise RuntimeError("this provider was made to describe a collection, not to read it")
+        return self.request
+
+    def _row(self, statement: Statement) -> Any:
+        return run(self._asked().connection, statement.text, statement.values).one_or_none()

@@ -1,0 +1,61 @@
+"""The bytes of a document: JSON, or a page."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, render_template, request
+
+from samsyn_provider.links import ogc_url, request_url
+from samsyn_provider.media_types import HTML
+from samsyn_provider.provider import FeatureTexts
+
+
+def respond(
+    media_type: str,
+    document: Mapping[str, Any],
+    template: str,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> Response:
+    """Return the document in the media type that was chosen, as a page with this template."""
+    if media_type == HTML:
+        page = render_template(
+            template,
+            document=_parsed(document),
+            base_url=ogc_url(),
+            json_url=request_url(f="json"),
+            **context,
+        )
+        response = Response(page, HTTPStatus.OK, mimetype=HTML)
+        response.headers["Content-Security-Policy"] = "default-src 'self'; img-src 'self' data:"
+    else:
+        response = Response(json_text(document), HTTPStatus.OK, content_type=media_type)
+    response.headers.update(headers or {})
+    response.headers["Content-Language"] = "en"
+    response.headers["Vary"] = "Accept, Authorization"
+    response.headers["Cache-Control"] = "private, no-cache" if request.authorization else "no-cache"
+    return response
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return the document as JSON; features that PostgreSQL wrote are passed on untouched."""
+    if "text" in document:
+        return _extended(document["text"], {"links": document["links"]})
+    features = document.get("features")
+    if isinstance(features, FeatureTexts):
+        rest = {k: v for k, v in document.items() if k not in {"type", "features"}}
+        return _extended(f'{{"type":"FeatureCollection","features":[{features.text}]}}', rest)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _extended(text: str, members: Mapping[str, Any]) -> str:
+    """Return the JSON object `text` with more members, without parsing it."""
+    addition = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
+    return f"{text[:-1]},{addition[1:]}"
+
+
+def _parsed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = json.loads(json_text(document))
+    return parsed

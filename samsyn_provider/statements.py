@@ -1,0 +1,279 @@
+"""The SQL that serves features: pure functions from a query to text and bound values.
+
+PostgreSQL makes the GeoJSON; the names of properties and all values are bound, never spliced.
+"""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_
+
+from samsyn_provider.bbox import Bbox
+from samsyn_provider.crs import ReferenceSystem
+from samsyn_provider.parameters import ItemsQuery, SortKey
+
+COUNT_LIMIT = 10_000
+"""Up to how many matches a filtered request is counted; beyond, `numberMatched` is left out."""
+_DECIMALS = 9
+_MERCATOR_SRID = 3857
+_MERCATOR_LATITUDE = 85.06
+
+LAYER_COUNT = (
+    "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
+)
+"""A layer's number of features, without a scan; `{layer}` is an expression for its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text with psycopg2's named placeholders, and their values."""
+
+    text: str
+    values: dict[str, Any]
+
+
+def _edge(function: str, line: str) -> str:
+    return (
+        f"(SELECT {function}(geom) FROM layer_features"
+        " WHERE layer_id = {layer} AND geom IS NOT NULL AND NOT ST_IsEmpty(geom)"
+        f" ORDER BY geom <-> 'SRID=4326;LINESTRING({line})'::geometry LIMIT 1)"
+    )
+
+
+LAYER_BOUNDS = (
+    "ARRAY["
+    + ", ".join(
+        (
+            _edge("ST_XMin", "-1000 -1000, -1000 1000"),
+            _edge("ST_YMin", "-1000 -1000, 1000 -1000"),
+            _edge("ST_XMax", "1000 -1000, 1000 1000"),
+            _edge("ST_YMax", "-1000 1000, 1000 1000"),
+        )
+    )
+    + "]"
+)
+"""A layer's extent [west, south, east, north], nulls when nothing has a place: the features
+nearest to four lines far outside, found by the spatial index without a scan."""
+
+
+def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
+    """Return the condition on `layers` that a layer's extent meets a bbox."""
+    west, south, east, north = (
+        f"({LAYER_BOUNDS.format(layer='layers.id')})[{n}]" for n in range(1, 5)
+    )
+    extent = literal_column(f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)")
+    return or_(
+        *(
+            func.ST_Intersects(
+                extent, func.ST_GeomFromEWKB(bindparam(None, bytes.fromhex(polygon)))
+            )
+            for polygon in bbox.polygons
+        )
+    )
+
+
+def select_page(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) -> Statement:
+    """Return the statement for a page of items.
+
+    Its one row: `features` (text, the GeoJSON features with commas between them, or null),
+    `returned`, `more` (whether others follow), `last` (JSON array: sort values and id of the last
+    feature), `matched` (null when there are more than COUNT_LIMIT filtered matches).
+    """
+    values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
+    conditions = _conditions(query, time_field, values)
+    matched = _matched(conditions)
+    position = _position(query, values)
+    keys = "".join(
+        f", {_sort_value(key, number, values)} AS key{number}"
+        for number, key in enumerate(query.sortby)
+    )
+    order = ", ".join(
+        [
+            *(
+                f"key{number} {'DESC' if key.descending else 'ASC'} NULLS LAST"
+                for number, key in enumerate(query.sortby)
+            ),
+            "id",
+        ]
+    )
+    last = ", ".join([*(f"to_jsonb(key{number})" for number in range(len(query.sortby))), "id"])
+    text = f"""
+SELECT string_agg(feature, E',\\n') AS features,
+       count(feature) AS returned,
+       count(*) > %(limit)s AS more,
+       max(last::text) AS last,
+       {matched} AS matched
+FROM (
+    SELECT CASE WHEN place <= %(limit)s THEN {_feature(query, values)} END AS feature,
+           CASE WHEN place = %(limit)s THEN jsonb_build_array({last}) END AS last
+    FROM (
+        SELECT *, row_number() OVER () AS place
+        FROM (
+            SELECT id, geom, properties{keys}
+            FROM layer_features
+            WHERE {" AND ".join(conditions + position)}
+            ORDER BY {order}
+            LIMIT %(limit)s + 1 OFFSET %(offset)s
+        ) AS chosen
+    ) AS placed
+) AS page"""
+    return Statement(text, values)
+
+
+def select_hits(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) -> Statement:
+    """Return the statement that counts all matches exactly (`resulttype=hits`)."""
+    values: dict[str, Any] = {"layer": layer_id}
+    conditions = _conditions(query, time_field, values)
+    if len(conditions) == 1:
+        return Statement(f"SELECT {LAYER_COUNT.format(layer='%(layer)s')} AS matched", values)
+    where = " AND ".join(conditions)
+    return Statement(f"SELECT count(*) AS matched FROM layer_features WHERE {where}", values)
+
+
+def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -> Statement:
+    """Return the statement for one item: `feature` (text, GeoJSON) and `version`."""
+    values: dict[str, Any] = {"layer": layer_id, "id": feature_id}
+    feature = _feature(ItemsQuery(crs=crs), values)
+    return Statement(
+        f"SELECT {feature} AS feature, version FROM layer_features"
+        " WHERE layer_id = %(layer)s AND id = %(id)s",
+        values,
+    )
+
+
+def select_observed_properties(layer_id: uuid.UUID) -> Statement:
+    """Return the statement that tells `name` and `type` of the properties in a layer's first
+    thousand features: what a layer without a schema is known by."""
+    text = """
+SELECT name, array_agg(DISTINCT type) AS types
+FROM (
+    SELECT entry.key AS name, jsonb_typeof(entry.value) AS type
+    FROM (SELECT properties FROM layer_features WHERE layer_id = %(layer)s ORDER BY id LIMIT 1000)
+             AS sample,
+         jsonb_each(sample.properties) AS entry
+) AS observed
+WHERE type <> 'null'
+GROUP BY name ORDER BY name"""
+    return Statement(text, {"layer": layer_id})
+
+
+def _feature(query: ItemsQuery, values: dict[str, Any]) -> str:
+    geometry = "null" if query.skip_geometry else _geometry(query.crs)
+    properties = "properties::text"
+    if query.properties is not None:
+        values["properties"] = list(query.properties)
+        properties = (
+            "coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each(properties)"
+            " WHERE key = ANY(%(properties)s)), '{}')::text"
+        )
+    if query.skip_geometry:
+        geometry_text = "'null'"
+    else:
+        geometry_text = f"coalesce(ST_AsGeoJSON({geometry}, {_DECIMALS}, 0), 'null')"
+    return (
+        f"""'{{"type":"Feature","id":' || id || ',"geometry":' || {geometry_text}"""
+        f""" || ',"properties":' || {properties} || '}}'"""
+    )
+
+
+def _geometry(crs: ReferenceSystem) -> str:
+    geometry = "geom"
+    if crs.srid == _MERCATOR_SRID:
+        # beyond these latitudes the projection has no plane coordinates
+        edge = _MERCATOR_LATITUDE
+        geometry = (
+            f"CASE WHEN ST_YMin(geom) < -{edge} OR ST_YMax(geom) > {edge}"
+            f" THEN ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326))"
+            " ELSE geom END"
+        )
+    if crs.srid != 4326:
+        geometry = f"ST_Transform({geometry}, {crs.srid})"
+    return f"ST_FlipCoordinates({geometry})" if crs.y_first else geometry
+
+
+def _matched(conditions: list[str]) -> str:
+    if len(conditions) == 1:
+        return LAYER_COUNT.format(layer="%(layer)s")
+    where = " AND ".join(conditions)
+    return (
+        f"(SELECT nullif(count(*), {COUNT_LIMIT + 1}) FROM"
+        f" (SELECT FROM layer_features WHERE {where} LIMIT {COUNT_LIMIT + 1}) AS counted)"
+    )
+
+
+def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any]) -> list[str]:
+    conditions = ["layer_id = %(layer)s"]
+    if query.bbox:
+        areas = []
+        for number, polygon in enumerate(query.bbox.polygons):
+            values[f"bbox{number}"] = polygon
+            area = f"%(bbox{number})s::geometry"
+            areas.append(f"geom && {area} AND ST_Intersects(geom, {area})")
+        conditions.append("(" + " OR ".join(areas) + ")")
+        if query.bbox.heights:
+            values["bottom"], values["top"] = query.bbox.heights
+            conditions.append(
+                "(ST_NDims(geom) = 2 OR ST_ZMax(geom) >= %(bottom)s AND ST_ZMin(geom) <= %(top)s)"
+            )
+    if query.datetime and time_field:
+        conditions += _temporal_conditions(query, time_field, values)
+    for number, (name, value) in enumerate(query.equals):
+        if isinstance(value, dict | list):
+            values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
+            conditions.append(f"properties -> %(name{number})s = %(equal{number})s::jsonb")
+        else:
+            values[f"equal{number}"] = json.dumps({name: value})
+            conditions.append(f"properties @> %(equal{number})s::jsonb")
+    return conditions
+
+
+def _temporal_conditions(query: ItemsQuery, time_field: str, values: dict[str, Any]) -> list[str]:
+    """Return conditions under which a feature's instant, or its whole day, meets the interval."""
+    interval = query.datetime
+    if interval is None:
+        return []
+    values["time_field"] = time_field
+    moment = "(properties ->> %(time_field)s)::timestamptz"
+    conditions = ["properties ->> %(time_field)s IS NOT NULL"]
+    if interval.start is not None:
+        values["start"] = interval.start
+        day = "interval '1 day' * (length(properties ->> %(time_field)s) = 10)::int"
+        conditions.append(f"({moment} >= %(start)s OR {moment} + {day} > %(start)s)")
+    if interval.end is not None:
+        values["end"] = interval.end
+        conditions.append(f"{moment} {'<=' if interval.includes_end else '<'} %(end)s")
+    return conditions
+
+
+def _sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
+    values[f"sort{number}"] = key.name
+    return f"nullif(properties -> %(sort{number})s, 'null')"
+
+
+def _position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
+    """Return the condition that a feature comes after `query.after` in the order asked for.
+
+    The comparison is lexicographic over the sort values and the id; absent values come last.
+    """
+    if query.after is None:
+        return []
+    values["after_id"] = query.after.values[-1]
+    alternatives = []
+    tied: list[str] = []
+    for number, key in enumerate(query.sortby):
+        expression = _sort_value(key, number, values)
+        if query.after.values[number] is None:
+            tied.append(f"{expression} IS NULL")
+            continue
+        values["after"] = query.after.text
+        bound = f"(%(after)s::jsonb -> {number})"
+        sign = "<" if key.descending else ">"
+        beyond = f"({expression} {sign} {bound} OR {expression} IS NULL)"
+        alternatives.append(" AND ".join([*tied, beyond]))
+        tied.append(f"{expression} = {bound}")
+    alternatives.append(" AND ".join([*tied, "id > %(after_id)s"]))
+    if len(alternatives) == 1:
+        return alternatives
+    return ["(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"]

@@ -1,0 +1,79 @@
+"""Fixtures for every test: a real PostGIS database built by the migrations, people, an app."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from samsyn_model.cluster import private_cluster
+from samsyn_model.database import database_url, open_engine
+from samsyn_model.migrations import upgrade
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server where databases may be created: TEST_DATABASE_URL, or the private one."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with private_cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def test_database_url(server_url: str) -> Iterator[str]:
+    """A database of this run alone, migrated to head, dropped at the end."""
+    name = f"samsyn_test_{uuid.uuid4().hex[:12]}"
+    server = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    url = database_url(server_url).set(database=name)
+    engine = open_engine(url.render_as_string(hide_password=False))
+    try:
+        upgrade(engine)
+        yield url.render_as_string(hide_password=False)
+    finally:
+        engine.dispose()
+        with server.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def engine(test_database_url: str) -> Iterator[Engine]:
+    """An engine on the run's database."""
+    engine = open_engine(test_database_url, pool_size=5)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection whose work is rolled back: for tests that need no server."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        transaction.rollback()
+
+
+@pytest.fixture
+def empty_database(engine: Engine) -> Iterator[Engine]:
+    """The engine, with every row gone after the test: for tests that commit."""
+    yield engine
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE users, layer_features, webhook_events CASCADE"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared test data; tests that need it skip where it is absent."""
+    folder = Path(
+        os.environ.get("SAMSYN_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
+    )
+    if not folder.is_dir():
+        pytest.skip(f"no shared test data at {folder} (SAMSYN_SHARED names another folder)")
+    return folder
