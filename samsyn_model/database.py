@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 import psycopg2.errors
 import psycopg2.extras
 from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, create_engine, make_url
@@ -82,6 +83,10 @@ def _translation(error: DBAPIError) -> SamsynError | None:
         return DatabaseSetupError("The database is not migrated: run `samsyn db upgrade`.")
     if isinstance(cause, psycopg2.errors.CharacterNotInRepertoire):
         return InvalidParameterError("Text with a NUL character or broken UTF-8 cannot be stored.")
+    if isinstance(cause, psycopg2.errors.InternalError_) and "transform" in str(cause):
+        return InvalidParameterError("A feature lies outside the area that the CRS covers.")
+    if isinstance(cause, psycopg2.DataError):
+        return InvalidParameterError("A value in the request or the data is out of range.")
     if error.connection_invalidated or isinstance(error, OperationalError):
         return DatabaseUnavailableError("The database cannot be reached.")
     return None

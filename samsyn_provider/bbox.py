@@ -59,19 +59,23 @@ def _polygons(
             _box(west, south, max(180.0, west), north),
             _box(min(-180.0, east), south, east, north),
         ]
-    box = _box(west, south, east, north)
     if crs.srid == 4326:
-        return [box]
-    longest = max(east - west, north - south)
-    if longest:
-        box = shapely.segmentize(box, longest / _SEGMENTS)
-    x, y = to_crs84(crs.srid).transform(*shapely.get_coordinates(box).T)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return [_box(west, south, east, north)]
+    # the straight edges of a projected box are curves in longitude and latitude
+    steps = np.linspace(0, 1, _SEGMENTS, endpoint=False)
+    corners = np.array([[west, south], [east, south], [east, north], [west, north]])
+    edges = np.roll(corners, -1, axis=0) - corners
+    ring = (corners[:, None] + steps[None, :, None] * edges[:, None]).reshape(-1, 2)
+    longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
+    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
-    return [shapely.Polygon(np.column_stack((x, y)))]
+    return [shapely.Polygon(np.column_stack((longitudes, latitudes)))]
 
 
 def _box(west: float, south: float, east: float, north: float) -> shapely.Geometry:
+    if west == east or south == north:
+        # a polygon without an area meets nothing
+        return shapely.LineString([(west, south), (east, north)])
     return shapely.box(west, south, east, north)
 
 

@@ -25,7 +25,8 @@ class DocumentRequest(APIRequest):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        self._args: dict[str, str] = {}
+        # without an offset upstream logs a warning for each request
+        self._args = {"offset": "0"}
         self._data = b""
         self._format = "json"
         self._headers: dict[str, str] = {}

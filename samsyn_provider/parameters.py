@@ -296,7 +296,7 @@ def parse_datetime(text: str) -> Interval:
     if last is None:
         return Interval(begins, None, includes_end=False)
     _, ends, whole_day = _moment(last)
-    if begins and begins > ends:
+    if begins and (begins > ends or (whole_day and begins == ends)):
         raise InvalidParameterError("The datetime interval ends before it starts.")
     return Interval(begins, ends, includes_end=not whole_day)
 

@@ -43,7 +43,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         super().__init__(provider_def)
         self.collection: Collection = provider_def["collection"]
         self.request: ItemsRequest | None = provider_def["request"]
-        self._fields = self.collection.fields
+        self._fields: dict[str, dict[str, Any]] = self.collection.fields
 
     def get_fields(self) -> dict[str, dict[str, Any]]:
         """Return the schemas of the properties by name."""

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_
+from sqlalchemy import ColumnElement, func, literal_column, or_
 
 from samsyn_provider.bbox import Bbox
 from samsyn_provider.crs import ReferenceSystem
@@ -60,17 +60,11 @@ nearest to four lines far outside, found by the spatial index without a scan."""
 
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     """Return the condition on `layers` that a layer's extent meets a bbox."""
-    west, south, east, north = (
-        f"({LAYER_BOUNDS.format(layer='layers.id')})[{n}]" for n in range(1, 5)
-    )
-    extent = literal_column(f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)")
+    bounds = LAYER_BOUNDS.format(layer="layers.id")
+    west, south, east, north = (f"({bounds})[{number}]" for number in (1, 2, 3, 4))
+    extent: ColumnElement[Any] = literal_column(f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)")
     return or_(
-        *(
-            func.ST_Intersects(
-                extent, func.ST_GeomFromEWKB(bindparam(None, bytes.fromhex(polygon)))
-            )
-            for polygon in bbox.polygons
-        )
+        *(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.polygons)
     )
 
 

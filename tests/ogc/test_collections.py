@@ -1,0 +1,202 @@
+"""Collections: which there are for whom, and what each says of itself."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, event, text
+
+from tests.ogc.conftest import Person
+
+Layer = Callable[..., str]
+
+
+def _ids(client: FlaskClient, **arguments: Any) -> list[str]:
+    answer = client.get("/ogc/collections", **arguments)
+    assert answer.status_code == 200, answer.text
+    return [collection["id"] for collection in answer.json["collections"]]  # type: ignore[index]
+
+
+def test_no_layer_at_all(client: FlaskClient) -> None:
+    answer = client.get("/ogc/collections")
+    assert answer.json["collections"] == []  # type: ignore[index]
+    assert client.get("/ogc/collections", headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_a_collection(client: FlaskClient, layer: Layer) -> None:
+    layer_id = layer(
+        [("POINT(11 57)", {"name": "Læsø"}), ("LINESTRING(12 56, 13.5 56.5)", {}), (None, {})],
+        fields={"name": {"type": "string"}},
+        name="Ports",
+        description="Where ships call",
+        category="shipping",
+    )
+    document = client.get(f"/ogc/collections/{layer_id}").json
+    assert document is not None
+    assert document["id"] == layer_id
+    assert document["title"] == "Ports"
+    assert document["description"] == "Where ships call"
+    assert document["keywords"] == ["shipping"]
+    assert document["itemType"] == "feature"
+    assert document["itemCount"] == 3
+    assert document["extent"]["spatial"]["bbox"] == [[11, 56, 13.5, 57]]
+    assert document["storageCrs"] == document["crs"][0]
+    assert "http://www.opengis.net/def/crs/EPSG/0/3035" in document["crs"]
+    for link in document["links"]:
+        assert client.get(link["href"]).status_code == 200, link
+    assert _ids(client) == [layer_id]
+
+
+def test_an_empty_layer_tells_its_type_and_fields_but_no_extent(
+    client: FlaskClient, layer: Layer
+) -> None:
+    layer_id = layer(
+        fields={
+            "name": {"type": "string", "x-ogc-propertySeq": 2},
+            "built": {"type": "string", "format": "date", "x-ogc-propertySeq": 1},
+        },
+        geometry_type="MultiPolygon",
+        time_field="built",
+    )
+    document = client.get(f"/ogc/collections/{layer_id}").json
+    assert document is not None
+    assert "extent" not in document
+    schema = client.get(f"/ogc/collections/{layer_id}/schema").json
+    assert schema is not None
+    assert schema["properties"]["geometry"]["format"] == "geometry-polygon-or-multipolygon"
+    assert list(schema["properties"]) == ["geometry", "built", "name"]
+    assert schema["properties"]["built"]["x-ogc-role"] == "primary-instant"
+    items = client.get(f"/ogc/collections/{layer_id}/items").json
+    assert items is not None
+    assert (items["features"], items["numberMatched"], items["numberReturned"]) == ([], 0, 0)
+
+
+def test_a_layer_without_a_schema_is_known_by_its_features(
+    client: FlaskClient, layer: Layer
+) -> None:
+    layer_id = layer([("POINT(1 1)", {"n": 1, "s": "a", "m": 1}), (None, {"m": "x", "z": None})])
+    queryables = client.get(f"/ogc/collections/{layer_id}/queryables").json
+    assert queryables is not None
+    assert {
+        name: schema.get("type")
+        for name, schema in queryables["properties"].items()
+        if name != "geometry"
+    } == {"n": "number", "s": "string", "m": "string"}
+    assert queryables["additionalProperties"] is False
+
+
+def test_private_layers_do_not_exist_for_others(
+    client: FlaskClient, layer: Layer, person: Callable[[str], Person]
+) -> None:
+    secret = layer([("POINT(1 1)", {})], visibility="private", name="Secret")
+    owner, stranger = person("owner"), person("stranger")
+    for path in ("", "/schema", "/queryables", "/items", "/items/1"):
+        address = f"/ogc/collections/{secret}{path}"
+        assert client.get(address).status_code == 404
+        hidden = client.get(address, headers=stranger.headers)
+        absent = client.get(address.replace(secret, str(uuid.uuid4())), headers=stranger.headers)
+        assert (hidden.status_code, hidden.json) == (404, absent.json)
+    for path in ("", "/schema", "/queryables", "/items"):
+        address = f"/ogc/collections/{secret}{path}"
+        assert client.get(address, headers=owner.headers).status_code == 200
+    assert _ids(client) == _ids(client, headers=stranger.headers) == []
+    assert _ids(client, headers=owner.headers) == [secret]
+    assert _ids(client, headers=stranger.headers, query_string={"q": "Secret"}) == []
+    assert secret not in client.get("/ogc/openapi").text
+
+
+def test_layers_of_other_kinds_are_no_collections(client: FlaskClient, layer: Layer) -> None:
+    wms = layer(source_type="wms", source_config='{"url": "https://example.org/wms"}')
+    assert _ids(client) == []
+    assert client.get(f"/ogc/collections/{wms}").status_code == 404
+
+
+def test_paging_searching_and_boxes(client: FlaskClient, layer: Layer) -> None:
+    north = layer([("POINT(10 60)", {})], name="Wind farms, 100% offshore")
+    south = layer([("POINT(10 50)", {}), ("POINT(20 55)", {})], name="Fishing", description="wind")
+    empty = layer(name="Empty")
+    assert _ids(client) == [empty, south, north]
+    assert _ids(client, query_string={"q": "wind"}) == [south, north]
+    assert _ids(client, query_string={"q": "WIND farms"}) == [north]
+    assert _ids(client, query_string={"q": "100%"}) == [north]
+    assert _ids(client, query_string={"bbox": "9,59,11,61"}) == [north]
+    assert _ids(client, query_string={"bbox": "14,51,15,52"}) == [south]
+    seen, address = [], "/ogc/collections?limit=1"
+    while address:
+        page = client.get(address).json
+        assert page is not None
+        seen += [collection["id"] for collection in page["collections"]]
+        address = next((link["href"] for link in page["links"] if link["rel"] == "next"), "")
+    assert seen == [empty, south, north]
+    second = client.get("/ogc/collections?limit=1&offset=1").json
+    assert any(link["rel"] == "prev" for link in second["links"])  # type: ignore[index]
+    for bad in ({"limit": "0"}, {"limit": "x"}, {"offset": "-1"}, {"bbox": "1,2,3"}):
+        assert client.get("/ogc/collections", query_string=bad).status_code == 400
+
+
+def _statements(engine: Engine, request: Callable[[], Any]) -> int:
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        request()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+def test_statements_do_not_grow_with_layers_or_features(
+    client: FlaskClient, layer: Layer, empty_database: Engine, person: Callable[[str], Person]
+) -> None:
+    fields = {"a": {"type": "integer"}}
+    one = layer([("POINT(1 1)", {"a": 1})], fields=fields)
+    headers = person("owner").headers
+    client.get("/ogc/collections", headers=headers)
+
+    def counts() -> dict[str, int]:
+        return {
+            path: _statements(empty_database, lambda p=path: client.get(p, headers=headers))  # type: ignore[misc]
+            for path in (
+                "/ogc/collections",
+                f"/ogc/collections/{one}",
+                f"/ogc/collections/{one}/schema",
+                f"/ogc/collections/{one}/items?a=1&bbox=0,0,9,9",
+                f"/ogc/collections/{one}/items?f=html",
+            )
+        }
+
+    before = counts()
+    for _ in range(20):
+        layer([("POINT(1 1)", {"a": 1})] * 3, fields=fields)
+    with empty_database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO layer_features (layer_id, geom)"
+                " SELECT :layer, ST_SetSRID(ST_MakePoint(n % 90, 1), 4326)"
+                " FROM generate_series(1, 500) AS n"
+            ),
+            {"layer": one},
+        )
+    assert counts() == before
+    assert list(before.values()) == [2, 3, 2, 3, 3]
+    assert _statements(empty_database, lambda: client.get("/ogc/conformance")) == 0
+
+
+def test_a_write_is_seen_at_once(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:
+    layer_id = layer([("POINT(1 1)", {}), ("POINT(9 9)", {})])
+    with empty_database.begin() as connection:
+        connection.execute(
+            text("DELETE FROM layer_features WHERE ST_X(geom) = 9 AND layer_id = :layer"),
+            {"layer": layer_id},
+        )
+    document = client.get(f"/ogc/collections/{layer_id}").json
+    assert document is not None
+    assert document["itemCount"] == 1
+    assert document["extent"]["spatial"]["bbox"] == [[1, 1, 1, 1]]
+    with empty_database.begin() as connection:
+        connection.execute(text("DELETE FROM layers WHERE id = :layer"), {"layer": layer_id})
+    assert client.get(f"/ogc/collections/{layer_id}").status_code == 404
