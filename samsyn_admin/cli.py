@@ -1,4 +1,4 @@
-"""The `samsyn` command: Flask's CLI group over this checkout's or `DATABASE_URL`'s database."""
+"""The `samsyn` command, over `DATABASE_URL`'s database or the checkout's own."""
 
 import signal
 import sys
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from flask.cli import FlaskGroup
 from samsyn_model.cluster import ClusterError, private_cluster
 from sqlalchemy import Engine
 
@@ -19,7 +18,7 @@ from samsyn_model.errors import SamsynError
 from samsyn_model.settings import get_settings
 
 
-class _SamsynGroup(FlaskGroup):
+class _SamsynGroup(click.Group):
     """A group whose commands end with one readable line when something goes wrong."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -54,13 +53,8 @@ def _database() -> Iterator[Engine]:
             engine.dispose()
 
 
-@click.group(
-    cls=_SamsynGroup,
-    add_default_commands=False,
-    add_version_option=False,
-    load_dotenv=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.group(cls=_SamsynGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="samsyn")
 def main() -> None:
     """SamSyn: layers of the sea on shared maps, served as OGC API collections."""
 
