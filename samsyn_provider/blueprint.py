@@ -8,12 +8,19 @@ from samsyn_model.database import reading
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action
 from samsyn_provider import documents, links, openapi
-from samsyn_provider.collections import Collection, described, find_collection, list_collections
+from samsyn_provider.collections import (
+    Collection,
+    described,
+    find_collection,
+    list_collections,
+    with_fields,
+)
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, wanted
 from samsyn_provider.parameters import (
     DOCUMENT_PARAMETERS,
+    names_properties,
     parse_collections_query,
     parse_item_query,
     parse_items_query,
@@ -100,8 +107,9 @@ def schema(collection_id: str) -> Response:
     """The schema of a collection's features: OGC API Features Part 5."""
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
-    shown = wanted(SCHEMA)
-    single_values(request.args, DOCUMENT_PARAMETERS)
+        shown = wanted(SCHEMA)
+        single_values(request.args, DOCUMENT_PARAMETERS)
+        found = with_fields(connection, found)
     document = documents.schema_document(found)
     return respond(
         shown, document, "ogc/schema.html", collection=documents.collection_document(found)
@@ -114,8 +122,9 @@ def queryables(collection_id: str) -> Response:
     """What a collection's items can be filtered by: OGC API Features Part 3."""
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
-    shown = wanted(SCHEMA)
-    single_values(request.args, DOCUMENT_PARAMETERS)
+        shown = wanted(SCHEMA)
+        single_values(request.args, DOCUMENT_PARAMETERS)
+        found = with_fields(connection, found)
     document = documents.queryables_document(found)
     return respond(
         shown, document, "ogc/queryables.html", collection=documents.collection_document(found)
@@ -129,6 +138,8 @@ def items(collection_id: str) -> Response:
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(GEOJSON)
+        if names_properties(request.args):
+            found = with_fields(connection, found)
         query = parse_items_query(request.args, found.fields)
         document = documents.items_document(connection, found, query)
     position = document.pop("next_position", None)

@@ -84,8 +84,7 @@ def find_collection(
 ) -> Collection:
     """Return the collection with this id as the principal sees it, without count and bounds.
 
-    One statement, and another where the layer has no schema: its properties are then those of its
-    first features. Raises NotFoundError when there is none that the principal may read, else the
+    One statement. Raises NotFoundError when there is none that the principal may read, else the
     errors of `find_layer`.
     """
     try:
@@ -97,19 +96,22 @@ def find_collection(
     row = find_layer(connection, principal, layer_id, action)
     if row.source_type != "vector":
         raise NotFoundError("There is no such collection.")
-    collection = _collection(row)
-    if collection.property_schema is None:
-        collection = replace(collection, property_schema=_observed(connection, layer_id))
-    return collection
+    return _collection(row)
 
 
-def _observed(connection: Connection, layer_id: uuid.UUID) -> dict[str, Any]:
-    statement = select_observed_properties(layer_id)
+def with_fields(connection: Connection, collection: Collection) -> Collection:
+    """Return the collection with the schemas of its properties.
+
+    Where its layer has no schema they are those of its first features, at one statement more.
+    """
+    if collection.property_schema is not None:
+        return collection
+    statement = select_observed_properties(collection.id)
     properties = {
         row.name: {"type": row.types[0] if len(row.types) == 1 else "string"}
         for row in run(connection, statement.text, statement.values)
     }
-    return {"type": "object", "properties": properties}
+    return replace(collection, property_schema={"type": "object", "properties": properties})
 
 
 def described(connection: Connection, collection: Collection) -> Collection:

@@ -109,6 +109,11 @@ def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dic
     return arguments.to_dict()
 
 
+def names_properties(arguments: MultiDict[str, str]) -> bool:
+    """Return whether an items request can be parsed only by who knows the properties."""
+    return bool({"properties", "sortby"} & set(arguments) or set(arguments) - ITEMS_PARAMETERS)
+
+
 def parse_items_query(
     arguments: MultiDict[str, str], fields: Mapping[str, Mapping[str, Any]]
 ) -> ItemsQuery:

@@ -62,7 +62,9 @@ def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     """Return the condition on `layers` that a layer's extent meets a bbox."""
     bounds = LAYER_BOUNDS.format(layer="layers.id")
     west, south, east, north = (f"({bounds})[{number}]" for number in (1, 2, 3, 4))
-    extent: ColumnElement[Any] = literal_column(f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)")
+    extent: ColumnElement[Any] = literal_column(
+        f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)"
+    )
     return or_(
         *(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.polygons)
     )
