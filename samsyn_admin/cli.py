@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from samsyn_model.cluster import ClusterError, private_cluster
 from sqlalchemy import Engine
 
 from samsyn_model import migrations, tokens
+from samsyn_model.cluster import ClusterError, private_cluster
 from samsyn_model.database import open_engine, reading, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.settings import get_settings

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.errors
+import psycopg2.extensions
 import psycopg2.extras
 from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, create_engine, make_url
 from sqlalchemy import text as sql_text
@@ -24,6 +25,46 @@ from samsyn_model.errors import (
 MINIMUM_POSTGRESQL = 150000
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
+_BROKEN_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
+    (
+        (psycopg2.errors.QueryCanceled,),
+        StatementTimeoutError,
+        "The database took too long over this request.",
+    ),
+    (
+        (psycopg2.errors.LockNotAvailable, psycopg2.extensions.TransactionRollbackError),
+        DatabaseUnavailableError,
+        "The database is busy with something that stands in the way: try again.",
+    ),
+    (
+        (psycopg2.errors.ReadOnlySqlTransaction,),
+        DatabaseUnavailableError,
+        "The database can only be read for now.",
+    ),
+    (
+        (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn),
+        DatabaseSetupError,
+        "The database is not migrated: run `samsyn db upgrade`.",
+    ),
+    (
+        (psycopg2.errors.InsufficientPrivilege,),
+        DatabaseSetupError,
+        "The database's user lacks a right that SamSyn needs: it has to own the database.",
+    ),
+    (
+        (psycopg2.errors.CharacterNotInRepertoire, psycopg2.errors.UntranslatableCharacter),
+        InvalidParameterError,
+        _BROKEN_TEXT,
+    ),
+    (
+        (psycopg2.DataError,),
+        InvalidParameterError,
+        "A value in the request or the data is out of range.",
+    ),
+)
+"""Causes in the driver's words, ours, and what a caller is told; the first that fits counts."""
+
 
 def database_url(value: str) -> URL:
     """Parse a database URL in `postgres://`, `postgresql://` or `postgresql+psycopg2://` form.
@@ -32,7 +73,7 @@ def database_url(value: str) -> URL:
     """
     try:
         url = make_url(value)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise DatabaseSetupError("DATABASE_URL is not a database URL.") from error
     if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg2"}:
         raise DatabaseSetupError(
@@ -76,17 +117,13 @@ def translated_errors() -> Iterator[None]:
 
 
 def _translation(error: DBAPIError) -> SamsynError | None:
-    cause = error.orig
-    if isinstance(cause, psycopg2.errors.QueryCanceled):
-        return StatementTimeoutError("The database took too long over this request.")
-    if isinstance(cause, psycopg2.errors.UndefinedTable | psycopg2.errors.UndefinedColumn):
-        return DatabaseSetupError("The database is not migrated: run `samsyn db upgrade`.")
-    if isinstance(cause, psycopg2.errors.CharacterNotInRepertoire):
-        return InvalidParameterError("Text with a NUL character or broken UTF-8 cannot be stored.")
-    if isinstance(cause, psycopg2.errors.InternalError_) and "transform" in str(cause):
+    for causes, kind, detail in _MEANINGS:
+        if isinstance(error.orig, causes):
+            return kind(detail)
+    if isinstance(error.orig, psycopg2.errors.InternalError_) and "transform" in str(error.orig):
         return InvalidParameterError("A feature lies outside the area that the CRS covers.")
-    if isinstance(cause, psycopg2.DataError):
-        return InvalidParameterError("A value in the request or the data is out of range.")
+    if error.statement is None and isinstance(error.orig, psycopg2.ProgrammingError):
+        return DatabaseSetupError("DATABASE_URL has an option that PostgreSQL does not know.")
     if error.connection_invalidated or isinstance(error, OperationalError):
         return DatabaseUnavailableError("The database cannot be reached.")
     return None
@@ -100,9 +137,12 @@ def run(
     Raises the errors of `translated_errors`.
     """
     with translated_errors():
-        if isinstance(statement, str):
-            return connection.exec_driver_sql(statement, dict(values or {}))
-        return connection.execute(statement, values)
+        try:
+            if isinstance(statement, str):
+                return connection.exec_driver_sql(statement, dict(values or {}))
+            return connection.execute(statement, values)
+        except ValueError as error:  # psycopg2 binds neither NUL nor lone surrogates
+            raise InvalidParameterError(_BROKEN_TEXT) from error
 
 
 @contextmanager
@@ -120,13 +160,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def require_postgis(connection: Connection) -> None:
-    """Create the extensions that SamSyn needs.
+    """Check the server and the database, and create the extensions that SamSyn needs.
 
     Raises DatabaseSetupError, naming what is missing and who can mend it.
     """
     version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
     if int(version) < MINIMUM_POSTGRESQL:
         raise DatabaseSetupError("SamSyn needs PostgreSQL 15 or later.")
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise DatabaseSetupError(
+            f"The database's encoding is {encoding}; SamSyn needs one made with"
+            " CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'."
+        )
     for extension in EXTENSIONS:
         try:
             connection.execute(sql_text(f"CREATE EXTENSION IF NOT EXISTS {extension}"))

@@ -74,3 +74,11 @@ class DatabaseUnavailableError(SamsynError):
 
 class DatabaseSetupError(SamsynError):
     """The database lacks something that SamSyn needs: PostGIS, a right, a migration."""
+
+
+class UnreadableFileError(MalformedBodyError):
+    """A file to import cannot be read, or ends halfway."""
+
+
+class UnstorableFeatureError(InvalidBodyError):
+    """A feature among many cannot be stored; `detail` says which and why."""

@@ -75,7 +75,9 @@ def _user(principal: Principal) -> ColumnElement[uuid.UUID]:
 
 def _collaborates(principal: Principal, role: str | None = None) -> ColumnElement[bool]:
     rule = and_(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == _user(principal))
-    return exists().where(rule if role is None else and_(rule, MapCollaborator.role == role))
+    if role is not None:
+        rule = and_(rule, MapCollaborator.role == role)
+    return exists().where(rule).correlate(Map)
 
 
 def readable_maps(principal: Principal) -> ColumnElement[bool]:
@@ -115,7 +117,9 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
         through_map = or_(
             shown_by_creator, Map.created_by == _user(principal), _collaborates(principal)
         )
-    on_map = exists().where(MapLayer.layer_id == Layer.id, Map.id == MapLayer.map_id, through_map)
+    placed = and_(MapLayer.layer_id == Layer.id, Map.id == MapLayer.map_id, through_map)
+    # Correlated with nothing but `layers`: any map counts, also where a statement joins maps.
+    on_map = exists().where(placed).correlate(Layer)
     rule = or_(Layer.is_global, Layer.visibility == "public", on_map)
     if principal.is_anonymous:
         return rule

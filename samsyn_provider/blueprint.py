@@ -15,7 +15,7 @@ from samsyn_provider.collections import (
     list_collections,
     with_fields,
 )
-from samsyn_provider.deployment import deployment
+from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, wanted
 from samsyn_provider.parameters import (
@@ -35,6 +35,13 @@ bp = Blueprint(
     template_folder="templates",
     static_folder="static",
 )
+
+
+@bp.app_context_processor
+def addresses() -> dict[str, str]:
+    """Give every page the addresses that its links start with."""
+    return {"base_url": links.ogc_url(), "home_url": f"{public_url()}/"}
+
 
 _FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 

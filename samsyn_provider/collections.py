@@ -1,5 +1,6 @@
 """Layers as collections: finding them as a principal sees them, describing them to pygeoapi."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -49,6 +50,9 @@ class Collection:
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees, when it was asked for and anything has a place."""
 
+    colour: str | None = None
+    """The colour (`#rrggbb`) that its style draws it in."""
+
     @property
     def fields(self) -> dict[str, dict[str, Any]]:
         """The schemas of the properties by name, in the order of `x-ogc-propertySeq`."""
@@ -76,7 +80,15 @@ def _collection(row: Row[Any]) -> Collection:
         metadata=row.layer_metadata,
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
+        colour=_colour(row.style_config),
     )
+
+
+def _colour(style: Mapping[str, Any]) -> str | None:
+    colour = style.get("color") or style.get("fillColor")
+    if isinstance(colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+        return colour
+    return None
 
 
 def find_collection(

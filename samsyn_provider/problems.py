@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from samsyn_model import errors
 from samsyn_model.errors import SamsynError
+from samsyn_provider.representations import as_page
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,9 +58,7 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     if faults:
         document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
     if _wants_page():
-        response = Response(
-            render_template("ogc/error.html", document=document), mimetype="text/html"
-        )
+        response = as_page(render_template("ogc/error.html", document=document))
     else:
         named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
         response = Response(

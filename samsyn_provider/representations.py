@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import Response, render_template, request
 
-from samsyn_provider.links import ogc_url, request_url
+from samsyn_provider.links import request_url
 from samsyn_provider.media_types import HTML
 from samsyn_provider.provider import FeatureTexts
+
+_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
 
 
 def respond(
@@ -21,21 +23,25 @@ def respond(
 ) -> Response:
     """Return the document in the media type that was chosen, as a page with this template."""
     if media_type == HTML:
-        page = render_template(
-            template,
-            document=_parsed(document),
-            base_url=ogc_url(),
-            json_url=request_url(f="json"),
-            **context,
+        response = as_page(
+            render_template(
+                template, document=_parsed(document), json_url=request_url(f="json"), **context
+            )
         )
-        response = Response(page, HTTPStatus.OK, mimetype=HTML)
-        response.headers["Content-Security-Policy"] = "default-src 'self'; img-src 'self' data:"
     else:
         response = Response(json_text(document), HTTPStatus.OK, content_type=media_type)
     response.headers.update(headers or {})
     response.headers["Content-Language"] = "en"
     response.headers["Vary"] = "Accept, Authorization"
     response.headers["Cache-Control"] = "private, no-cache" if request.authorization else "no-cache"
+    return response
+
+
+def as_page(text: str) -> Response:
+    """Return a page, which may load and run nothing but this server's own files."""
+    response = Response(text, HTTPStatus.OK, mimetype=HTML)
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

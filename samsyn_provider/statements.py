@@ -24,6 +24,8 @@ LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
 )
 """A layer's number of features, without a scan; `{layer}` is an expression for its id."""
+LAYER_BOUNDS = "layer_bounds({layer})"
+"""A layer's extent [west, south, east, north] in degrees, nulls when nothing has a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +36,11 @@ class Statement:
     values: dict[str, Any]
 
 
-def _edge(function: str, line: str) -> str:
-    return (
-        f"(SELECT {function}(geom) FROM layer_features"
-        " WHERE layer_id = {layer} AND geom IS NOT NULL AND NOT ST_IsEmpty(geom)"
-        f" ORDER BY geom <-> 'SRID=4326;LINESTRING({line})'::geometry LIMIT 1)"
-    )
-
-
-LAYER_BOUNDS = (
-    "ARRAY["
-    + ", ".join(
-        (
-            _edge("ST_XMin", "-1000 -1000, -1000 1000"),
-            _edge("ST_YMin", "-1000 -1000, 1000 -1000"),
-            _edge("ST_XMax", "1000 -1000, 1000 1000"),
-            _edge("ST_YMax", "-1000 1000, 1000 1000"),
-        )
-    )
-    + "]"
-)
-"""A layer's extent [west, south, east, north], nulls when nothing has a place: the features
-nearest to four lines far outside, found by the spatial index without a scan."""
-
-
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     """Return the condition on `layers` that a layer's extent meets a bbox."""
-    bounds = LAYER_BOUNDS.format(layer="layers.id")
-    west, south, east, north = (f"({bounds})[{number}]" for number in (1, 2, 3, 4))
     extent: ColumnElement[Any] = literal_column(
-        f"ST_MakeEnvelope({west}, {south}, {east}, {north}, 4326)"
+        "(SELECT ST_MakeEnvelope(edges[1], edges[2], edges[3], edges[4], 4326)"
+        f" FROM {LAYER_BOUNDS.format(layer='layers.id')} AS edges)"
     )
     return or_(
         *(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.polygons)

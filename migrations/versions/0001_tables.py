@@ -506,5 +506,6 @@ def downgrade() -> None:
         "count_truncated_features",
         "delete_layer_features",
         "fold_layer_changes",
+        "layer_bounds",
     ):
         op.execute(f"DROP FUNCTION {function} CASCADE")

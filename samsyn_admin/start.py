@@ -1,0 +1,54 @@
+"""The page at `/` that a person can start from."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template
+
+from samsyn_model.database import reading
+from samsyn_model.errors import DatabaseSetupError, DatabaseUnavailableError
+from samsyn_model.permissions import ANONYMOUS, Action
+from samsyn_provider.collections import Collection, list_collections
+from samsyn_provider.deployment import deployment
+from samsyn_provider.guard import requires
+from samsyn_provider.parameters import CollectionsQuery
+from samsyn_provider.representations import as_page
+
+bp = Blueprint("start", __name__, template_folder="templates")
+
+_SHOWN = 12
+_COLOURS = ("#005f8a", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#be185d", "#0f766e", "#4338ca")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A layer in the legend."""
+
+    id: UUID
+    title: str
+    feature_count: int
+    colour: str
+
+
+@bp.get("/")
+@requires(Action.READ_PUBLIC)
+def start() -> Response:
+    """What this server is, how to connect to it, and a map of its newest public layers."""
+    found: list[Collection] = []
+    unavailable = False
+    try:
+        with reading(deployment().engine) as connection:
+            found, _ = list_collections(connection, ANONYMOUS, CollectionsQuery(limit=_SHOWN))
+    except (DatabaseUnavailableError, DatabaseSetupError):
+        unavailable = True
+    layers = [
+        _Entry(
+            collection.id,
+            collection.title,
+            collection.feature_count or 0,
+            collection.colour or _COLOURS[number % len(_COLOURS)],
+        )
+        for number, collection in enumerate(found)
+        if collection.feature_count
+    ]
+    return as_page(render_template("start.html", layers=layers, unavailable=unavailable))
