@@ -1,0 +1,144 @@
+"""Credentials to principals: API tokens, and Clerk sessions of users known or new."""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from samsyn_model.clerk import ClerkSession, ClerkVerifier
+from samsyn_model.database import reading, run, writing
+from samsyn_model.errors import CredentialsError, SamsynError
+from samsyn_model.permissions import Principal
+from samsyn_model.settings import Settings
+from samsyn_model.tokens import TOKEN_FORM, TOKEN_MARK, hash_token
+
+LOGGER = logging.getLogger(__name__)
+
+_FIND_HOLDER = """
+SELECT u.id, u.is_admin, t.scope, t.id AS token_id,
+    t.revoked_at IS NOT NULL OR u.deleted_at IS NOT NULL AS revoked,
+    coalesce(t.expires_at <= now(), false) AS expired,
+    coalesce(t.last_used_at < now() - interval '5 minutes', true)
+        AND NOT current_setting('transaction_read_only')::boolean AS unmarked
+FROM api_tokens t JOIN users u ON u.id = t.user_id
+WHERE t.token_hash = %(token_hash)s"""
+
+# Skipping a locked row: whoever holds it is marking the token too, or revoking it.
+_MARK_USED = """
+UPDATE api_tokens SET last_used_at = now()
+WHERE id = (SELECT id FROM api_tokens WHERE id = %(token_id)s
+    AND coalesce(last_used_at < now() - interval '5 minutes', true) FOR UPDATE SKIP LOCKED)"""
+
+_COLUMNS = "id, is_admin, clerk_updated_at, deleted_at IS NOT NULL AS deleted"
+
+_FIND_BY_CLERK_ID = f"SELECT {_COLUMNS} FROM users WHERE clerk_id = %(clerk_id)s"
+
+_LINK_BY_EMAIL = f"""
+UPDATE users SET clerk_id = %(clerk_id)s
+WHERE lower(email) = lower(%(email)s) AND clerk_id IS NULL AND deleted_at IS NULL
+    AND NOT EXISTS (SELECT FROM users WHERE clerk_id = %(clerk_id)s)
+RETURNING {_COLUMNS}"""
+
+_INSERT_USER = f"""
+INSERT INTO users (clerk_id, email) VALUES (%(clerk_id)s, %(email)s)
+ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
+
+_SET_ADMIN = """
+UPDATE users SET is_admin = %(is_admin)s WHERE id = %(user_id)s AND deleted_at IS NULL"""
+
+
+class Authenticator:
+    """Finds out who presents a token; one a process, safe for threads.
+
+    Raises ValueError when the settings name keys of Clerk that cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._clerk = ClerkVerifier(settings)
+
+    def principal(self, engine: Engine, token: str) -> Principal:
+        """Return the user behind an API token or a session JWT, in one statement as a rule.
+
+        The database is asked every time, so that what is revoked or deleted ends everywhere at
+        once. Raises CredentialsError when the token is not valid.
+        """
+        if token.startswith(TOKEN_MARK):
+            return _by_token(engine, token)
+        return _by_session(engine, self._clerk.verify(token))
+
+
+def _by_token(engine: Engine, token: str) -> Principal:
+    if not TOKEN_FORM.fullmatch(token):
+        raise CredentialsError("The API token is not valid.")
+    with reading(engine) as connection:
+        found = run(connection, _FIND_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
+    if found is None:
+        raise CredentialsError("The API token is not valid.")
+    if found.revoked:
+        raise CredentialsError("The API token has been revoked.")
+    if found.expired:
+        raise CredentialsError("The API token has expired.")
+    if found.unmarked:
+        _mark_used(engine, found.token_id)
+    return Principal(user_id=found.id, is_admin=found.is_admin, scope=found.scope)
+
+
+def _mark_used(engine: Engine, token_id: object) -> None:
+    try:
+        with writing(engine) as connection:
+            run(connection, _MARK_USED, {"token_id": token_id})
+    except (SamsynError, SQLAlchemyError):
+        LOGGER.warning("The use of an API token cannot be noted.", exc_info=True)
+
+
+def _by_session(engine: Engine, session: ClerkSession) -> Principal:
+    user = _find_user(engine, session) or _create_user(engine, session)
+    if user.deleted:
+        raise CredentialsError("This account has been deleted.")
+    is_admin = user.is_admin
+    if session.is_admin is not None and session.is_admin != is_admin and _is_newer(session, user):
+        is_admin = session.is_admin
+        _set_admin(engine, user.id, is_admin)
+    return Principal(user_id=user.id, is_admin=is_admin)
+
+
+def _find_user(engine: Engine, session: ClerkSession) -> Row[Any] | None:
+    with reading(engine) as connection:
+        return run(connection, _FIND_BY_CLERK_ID, {"clerk_id": session.clerk_id}).one_or_none()
+
+
+def _create_user(engine: Engine, session: ClerkSession) -> Row[Any]:
+    """Return the user of a session seen for the first time, perhaps by two requests at once.
+
+    A user without clerk_id whose email is the session's verified one becomes its user.
+    """
+    by_email = {"clerk_id": session.clerk_id, "email": session.email}
+    without_email = {"clerk_id": session.clerk_id, "email": None}
+    attempts = [(_INSERT_USER, without_email), (_FIND_BY_CLERK_ID, without_email)]
+    if session.email:
+        attempts = [(_LINK_BY_EMAIL, by_email), (_INSERT_USER, by_email), *attempts]
+    for statement, values in attempts:
+        try:
+            with writing(engine) as connection:
+                user = run(connection, statement, values).one_or_none()
+        except IntegrityError:  # linked and inserted in the same moment
+            continue
+        if user is not None:
+            return user
+    raise CredentialsError("The session's user cannot be found.")
+
+
+def _is_newer(session: ClerkSession, user: Row[Any]) -> bool:
+    """Whether the session was issued after the webhook's last news of the user (Clerk's clock)."""
+    told = user.clerk_updated_at
+    return told is None or session.issued_at >= int(told.timestamp())
+
+
+def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
+    try:
+        with writing(engine) as connection:
+            run(connection, _SET_ADMIN, {"user_id": user_id, "is_admin": is_admin})
+    except (SamsynError, SQLAlchemyError):
+        # A read-only database still honours what the session says, for this request.
+        LOGGER.warning("What a session says of administrators cannot be kept.", exc_info=True)
