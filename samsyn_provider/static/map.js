@@ -15,7 +15,7 @@ const samsynMap = (() => {
       L.geoJSON(topojson.feature(atlas, atlas.objects.land), {
         pane: "coasts",
         interactive: false,
-        style: { color: "#b9ab88", weight: 1, fillColor: "#f4f0e6", fillOpacity: 1 },
+        style: { stroke: false, fillColor: "#e9e2cf", fillOpacity: 1 },
       }).addTo(map);
     });
 
@@ -34,9 +34,11 @@ const samsynMap = (() => {
 
   const show = (features, colour = "#005f8a") =>
     L.geoJSON(features, {
-      style: { color: colour, weight: 2, fillColor: colour, fillOpacity: 0.3 },
-      pointToLayer: (_, place) =>
-        L.circleMarker(place, { radius: 6, color: "#fff", weight: 1.5, fillColor: colour, fillOpacity: 1 }),
+      style: (feature) =>
+        /Point/.test(feature.geometry.type)
+          ? { color: "#fff", weight: 1.5, fillColor: colour, fillOpacity: 1 }
+          : { color: colour, weight: 2, fillColor: colour, fillOpacity: 0.3 },
+      pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
       onEachFeature: (feature, layer) => {
         if (feature.properties && Object.keys(feature.properties).length) {
           layer.bindPopup(() => table(feature));

@@ -1,0 +1,172 @@
+"""The pages in a real browser: headless Chromium, driven by Selenium."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.clients.samsyn_server import Server
+
+HOSTILE = '</script><script>document.title = "broken"</script><img src=x onerror="alert(1)">'
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+    " --window-size=1280,1000"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium: Debian's packages chromium and chromium-driver bring it")
+    options = Options()
+    options.binary_location = chromium
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    running = webdriver.Chrome(options=options, service=Service(driver))
+    yield running
+    running.quit()
+
+
+@pytest.fixture(scope="module")
+def hostile(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a public layer whose every text tries to be markup."""
+    file = tmp_path_factory.mktemp("source") / "hostile.geojson"
+    collection = {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"text": HOSTILE, HOSTILE: "name", "arabic": "مرحبا"},
+                "geometry": {"type": "Point", "coordinates": [11.5, 57]},
+            },
+            {"type": "Feature", "properties": {"text": None}, "geometry": None},
+        ],
+    }
+    file.write_text(json.dumps(collection))
+    return server.import_layer(file, "--public", "--name", HOSTILE)
+
+
+def _open(browser: WebDriver, server: Server, path: str) -> None:
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(f"{server.url}{path}")
+    WebDriverWait(browser, 20).until(
+        lambda b: b.execute_script("return document.readyState") == "complete"
+    )
+
+
+def _drawn(browser: WebDriver, selector: str) -> int:
+    """Wait until something is drawn on the map; return how much."""
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, selector))
+    return len(browser.find_elements(By.CSS_SELECTOR, selector))
+
+
+def _asked_and_complained(browser: WebDriver) -> tuple[set[str], list[str]]:
+    """Return the addresses that the page asked for, and what the console says."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    return asked, [entry["message"] for entry in browser.get_log("browser")]
+
+
+def _keeps_to_itself(browser: WebDriver, server: Server) -> None:
+    asked, complaints = _asked_and_complained(browser)
+    assert asked
+    assert all(url.startswith((server.url, "data:")) for url in asked), asked
+    assert complaints == []
+
+
+FEATURES = ".leaflet-overlay-pane path"
+LAND = ".leaflet-coasts-pane path"
+
+
+def test_start_page_draws_the_public_layers(
+    browser: WebDriver, server: Server, areas: str, hostile: str, tmp_path: Path
+) -> None:
+    _open(browser, server, "/")
+    WebDriverWait(browser, 30).until(
+        lambda b: b.execute_script("return document.documentElement.dataset.drawn") == "true"
+    )
+    assert _drawn(browser, FEATURES) > 500
+    assert _drawn(browser, LAND) > 0
+    assert browser.find_element(By.ID, "qgis-url").text == f"{server.ogc}/"
+    states = [state.text for state in browser.find_elements(By.CSS_SELECTOR, ".state")]
+    assert len(states) >= 2
+    assert not any(states)
+    links = [link.get_attribute("href") for link in browser.find_elements(By.TAG_NAME, "a")]
+    assert f"{server.ogc}/collections/{areas}?f=html" in links
+    shot = tmp_path / "start.png"
+    assert browser.save_screenshot(str(shot))
+    assert shot.stat().st_size > 20_000
+    _keeps_to_itself(browser, server)
+
+
+@pytest.mark.parametrize("path", ["/ogc/?f=html", "/ogc/conformance?f=html"])
+def test_pages_without_a_map(browser: WebDriver, server: Server, path: str) -> None:
+    _open(browser, server, path)
+    assert browser.find_element(By.TAG_NAME, "h1").text
+    _keeps_to_itself(browser, server)
+
+
+def test_api_definition_can_be_read(browser: WebDriver, server: Server) -> None:
+    _open(browser, server, "/ogc/openapi?f=html")
+    assert _drawn(browser, ".swagger-ui .opblock") == 9
+    _keeps_to_itself(browser, server)
+
+
+def test_a_collection_is_browsed_to_a_feature(
+    browser: WebDriver, server: Server, areas: str
+) -> None:
+    _open(browser, server, "/ogc/collections?f=html")
+    browser.find_element(By.PARTIAL_LINK_TEXT, "Områden").click()
+    assert _drawn(browser, FEATURES) == 1
+    browser.find_element(By.PARTIAL_LINK_TEXT, "Browse 1,234 features").click()
+    assert _drawn(browser, FEATURES) == 10
+    browser.find_element(By.LINK_TEXT, "Next →").click()
+    assert _drawn(browser, FEATURES) == 10
+    rows = browser.find_elements(By.CSS_SELECTOR, "tbody tr")
+    assert "Område 11" in rows[0].text
+    rows[0].find_element(By.TAG_NAME, "a").click()
+    assert _drawn(browser, FEATURES) == 1
+    assert "Område 11" in browser.find_element(By.TAG_NAME, "table").text
+    _keeps_to_itself(browser, server)
+
+
+def test_hostile_text_does_nothing(browser: WebDriver, server: Server, hostile: str) -> None:
+    for path in ("", "/schema", "/queryables", "/items"):
+        _open(browser, server, f"/ogc/collections/{hostile}{path}?f=html")
+        assert browser.title != "broken"
+        assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
+        assert HOSTILE in browser.find_element(By.TAG_NAME, "main").get_property("textContent")
+        _keeps_to_itself(browser, server)
+    browser.find_element(By.CSS_SELECTOR, FEATURES).click()
+    popup = WebDriverWait(browser, 10).until(
+        lambda b: b.find_element(By.CSS_SELECTOR, ".leaflet-popup-content")
+    )
+    assert HOSTILE in popup.text
+    assert not popup.find_elements(By.TAG_NAME, "img")
+
+
+def test_start_page_on_a_telephone(browser: WebDriver, server: Server, areas: str) -> None:
+    browser.set_window_size(500, 844)
+    try:
+        _open(browser, server, "/")
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= browser.execute_script("return window.innerWidth")
+    finally:
+        browser.set_window_size(1280, 1000)
