@@ -46,7 +46,16 @@ def as_page(text: str) -> Response:
 
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """Return the document as JSON; features that PostgreSQL wrote are passed on untouched."""
+    """Return the document as JSON; features that PostgreSQL wrote are passed on unparsed."""
+    text = _json(document)
+    if "\\" in text:
+        # QGIS up to 3.44 rewrites the text before it parses it and stumbles over these two escapes
+        # (https://github.com/qgis/QGIS/issues/66700)
+        text = text.replace("\\\\", "\\u005c").replace('\\"', "\\u0022")
+    return text
+
+
+def _json(document: Mapping[str, Any]) -> str:
     if "text" in document:
         return _extended(document["text"], {"links": document["links"]})
     features = document.get("features")

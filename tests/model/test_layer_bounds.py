@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -158,16 +159,18 @@ def test_each_transaction_sees_the_bounds_of_what_it_sees(
         assert bounds(reader, layer) == (-15, -15, 15, 15)
 
 
-def scans(connection: Connection) -> dict[str, int]:
-    """Return how often the table and each of its indexes were scanned in this transaction."""
+def reads(connection: Connection) -> Counter[str]:
+    """Return what this transaction has read: scans of the table and of its indexes, features."""
     found = connection.execute(
         text(
             "SELECT relname, pg_stat_get_xact_numscans(oid) AS scans FROM pg_class"
             " WHERE oid = 'layer_features'::regclass OR oid IN"
             " (SELECT indexrelid FROM pg_index WHERE indrelid = 'layer_features'::regclass)"
+            " UNION ALL SELECT 'features',"
+            " pg_stat_get_xact_tuples_fetched('ix_layer_features_layer_id_geom'::regclass)"
         )
     )
-    return {row.relname: row.scans for row in found}
+    return Counter({row.relname: row.scans for row in found})
 
 
 @pytest.mark.parametrize("statistics", ["fresh", "stale", "none"])
@@ -189,15 +192,10 @@ def test_bounds_are_found_by_the_index(
     layers = 1
     if statement == OF_EVERY_LAYER:
         layers = connection.execute(text("SELECT count(*) FROM layers")).scalar_one()
-    before = scans(connection)
-    plan = connection.exec_driver_sql(
-        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", {"layer": layer}
-    ).scalar_one()[0]["Plan"]
-    after = scans(connection)
-    assert {name: after[name] - before[name] for name in after} == {
-        "layer_features": 0,
-        "pk_layer_features": 0,
-        "ix_layer_features_layer_id_geom": 4 * layers,
-    }
-    # the table has some 900 blocks, and its indexes more
-    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 400
+    before = reads(connection)
+    connection.exec_driver_sql(statement, {"layer": layer})
+    read = reads(connection)
+    read.subtract(before)
+    assert 4 * layers <= read.pop("features") <= 20 * layers
+    # a plan does not show what functions do; the server counts it
+    assert +read == {"ix_layer_features_layer_id_geom": 4 * layers}

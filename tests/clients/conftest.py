@@ -1,0 +1,119 @@
+"""A real server with two workers, layers imported and tokens made through the real command."""
+
+import os
+import uuid
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from samsyn_model.database import database_url, open_engine
+from tests.clients import plan_layers
+from tests.clients.qgis_session import Qgis, qgis_in
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+
+LOG_LINES_SHOWN = 80
+QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
+
+
+@pytest.fixture(scope="package")
+def clients_database(server_url: str) -> Iterator[str]:
+    """A database of these tests alone: what they import must not be seen by other tests."""
+    name = f"samsyn_clients_{uuid.uuid4().hex[:12]}"
+    address = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with address.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    url = database_url(server_url).set(database=name).render_as_string(hide_password=False)
+    try:
+        run_samsyn(url, "db", "upgrade")
+        yield url
+    finally:
+        with address.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        address.dispose()
+
+
+@pytest.fixture(scope="package")
+def server(clients_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two workers on a free port of 127.0.0.1."""
+    with serve(clients_database, tmp_path_factory.mktemp("server") / "log") as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the server's log under a test that fails."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and server:
+        lines = server.log.read_text().splitlines()[-LOG_LINES_SHOWN:]
+        report.sections.append(("the server's log", "\n".join(lines)))
+    return report
+
+
+@pytest.fixture(scope="package")
+def areas(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a public layer of 1,234 multipolygons."""
+    file = tmp_path_factory.mktemp("source") / "areas.gpkg"
+    plan_layers.write_geopackage(file, plan_layers.AREAS, "MultiPolygon")
+    return server.import_layer(file, "--public", "--name", "Områden")
+
+
+@pytest.fixture(scope="package")
+def moorings(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of the owner's private layer of 150 points with heights."""
+    file = tmp_path_factory.mktemp("source") / "moorings.gpkg"
+    plan_layers.write_geopackage(file, plan_layers.MOORINGS, "Point Z")
+    return server.import_layer(file, "--name", "Förtöjningar")
+
+
+@pytest.fixture(scope="package")
+def quotes(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a public layer whose texts hold quotation marks and backslashes."""
+    file = tmp_path_factory.mktemp("source") / "quotes.gpkg"
+    plan_layers.write_geopackage(file, plan_layers.QUOTES, "Point")
+    return server.import_layer(file, "--public", "--name", "Citat")
+
+
+@pytest.fixture(scope="package")
+def empty_layer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a public layer of polygons that holds none yet."""
+    file = tmp_path_factory.mktemp("source") / "empty.gpkg"
+    plan_layers.write_geopackage(file, [], "Polygon")
+    return server.import_layer(file, "--public", "--name", "Inga ännu")
+
+
+@pytest.fixture(scope="package")
+def token(server: Server) -> str:
+    """A token of the layers' owner that may only read."""
+    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "read")
+
+
+def _debian_root(qgis_version: str) -> Path:
+    """Return the Debian 13 root that holds this QGIS, or skip the test and say why."""
+    if os.geteuid() != 0:
+        pytest.skip(f"only root can chroot into the Debian root that has QGIS {qgis_version}")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = cache / "samsyn" / QGIS_ROOTS[qgis_version]
+    if not root.is_dir():
+        pytest.skip(
+            f"no Debian root with QGIS {qgis_version}:"
+            f" scripts/build-qgis-root {qgis_version} builds it"
+        )
+    return root
+
+
+@pytest.fixture(scope="package")
+def trixie_root() -> Path:
+    """The root of a Debian 13 with GDAL 3.10."""
+    return _debian_root("3.40")
+
+
+@pytest.fixture(scope="package", params=list(QGIS_ROOTS))
+def qgis(request: pytest.FixtureRequest) -> Iterator[Qgis]:
+    """Does tasks of qgis/session.py, each in a new QGIS; one version after the other."""
+    with qgis_in(_debian_root(request.param), request.param) as run:
+        yield run

@@ -1,0 +1,128 @@
+"""QGIS without a screen: does one task, told as JSON in the last argument, and prints JSON.
+
+It runs under the Python of the Debian root that scripts/build-qgis-root makes.
+"""
+
+import json
+import sys
+
+from qgis.core import (
+    NULL,
+    QgsApplication,
+    QgsAuthMethodConfig,
+    QgsDataSourceUri,
+    QgsFeatureRequest,
+    QgsRectangle,
+    QgsSettings,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+
+
+def store_credentials(token, method="basic"):
+    """Store the token as a person would, and return the id of the stored configuration."""
+    manager = QgsApplication.authManager()
+    manager.setMasterPassword("master", True)
+    if method == "basic":
+        config = QgsAuthMethodConfig("Basic")
+        config.setConfig("username", "token")
+        config.setConfig("password", token)
+    else:
+        config = QgsAuthMethodConfig("APIHeader")
+        config.setConfig("Authorization", "Bearer " + token)
+    config.setName("SamSyn")
+    stored, config = manager.storeAuthenticationConfig(config)
+    if not stored:
+        raise RuntimeError("QGIS did not store the credentials")
+    return config.id()
+
+
+def source_uri(task):
+    """Return the address of a layer with its paging and credentials."""
+    uri = QgsDataSourceUri()
+    uri.setParam("url", task["url"])
+    uri.setParam("typename", task["collection"])
+    if "page_size" in task:
+        uri.setParam("pagingEnabled", "true")
+        uri.setParam("pageSize", str(task["page_size"]))
+    if task.get("token"):
+        if task["credentials"] == "user and password":
+            uri.setUsername("token")
+            uri.setPassword(task["token"])
+        else:
+            uri.setAuthConfigId(store_credentials(task["token"], task["credentials"]))
+    if task.get("only_in_view"):
+        uri.setParam("restrictToRequestBBOX", "1")
+    return uri.uri(False)
+
+
+def to_json(value):
+    """Return an attribute as JSON holds it."""
+    if value == NULL:
+        return None
+    if isinstance(value, QDate):
+        return value.toString(Qt.ISODate)
+    if isinstance(value, QDateTime):
+        return value.toUTC().toString(Qt.ISODateWithMs)
+    return value
+
+
+def read(task):
+    """Read a layer, or the part of it in `bbox` or selected by `filter`."""
+    layer = QgsVectorLayer(source_uri(task), "layer", "OAPIF")
+    if not layer.isValid():
+        return {"valid": False, "error": layer.error().message()}
+    if "filter" in task and not layer.setSubsetString(task["filter"]):
+        return {"valid": False, "error": "QGIS does not take the filter"}
+    request = QgsFeatureRequest()
+    if "bbox" in task:
+        request.setFilterRect(QgsRectangle(*task["bbox"])).setFlags(
+            QgsFeatureRequest.ExactIntersect
+        )
+    names = layer.fields().names()
+    return {
+        "valid": True,
+        "crs": layer.crs().authid(),
+        "geometry_type": QgsWkbTypes.displayString(layer.wkbType()),
+        "fields": {field.name(): QVariant.typeToName(field.type()) for field in layer.fields()},
+        "extent": layer.extent().toRectF().getCoords(),
+        "feature_count": layer.featureCount(),
+        "features": [
+            {
+                "geometry": bytes(feature.geometry().asWkb()).hex() or None,
+                "properties": {name: to_json(feature[name]) for name in names},
+            }
+            for feature in layer.getFeatures(request)
+        ],
+    }
+
+
+def browse(task):
+    """List the collections of a connection, as QGIS's browser panel shows them."""
+    settings = QgsSettings()
+    key = "connections/ows/items/wfs/connections/items/SamSyn/"
+    settings.setValue(key + "url", task["url"])
+    settings.setValue(key + "version", "OGC_API_FEATURES")
+    if task.get("token"):
+        settings.setValue(key + "authcfg", store_credentials(task["token"]))
+    for provider in QgsApplication.dataItemProviderRegistry().providers():
+        if provider.name() == "WFS":
+            connection = provider.createDataItem("wfs:/SamSyn", None)
+            return [
+                {"name": item.name(), "collection": QgsDataSourceUri(item.uri()).param("typename")}
+                for item in connection.createChildren()
+            ]
+    raise RuntimeError("QGIS has no WFS provider")
+
+
+def main():
+    """Do the task."""
+    task = json.loads(sys.argv[1])
+    application = QgsApplication([], False)
+    application.initQgis()
+    sys.stdout.write(json.dumps({"read": read, "browse": browse}[task["do"]](task)))
+    application.exitQgis()
+
+
+main()

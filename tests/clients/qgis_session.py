@@ -1,0 +1,57 @@
+"""QGIS without a screen, in a Debian root that scripts/build-qgis-root makes."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCRIPT = Path(__file__).with_name("qgis") / "session.py"
+TIMEOUT = 90
+
+
+@dataclass(frozen=True)
+class Qgis:
+    """A release of QGIS; each task is done in a new process with a user profile of its own."""
+
+    version: str
+    root: Path
+    profiles: Path
+
+    @property
+    def reads_schemas(self) -> bool:
+        """Whether it takes fields and geometry type from the schema, or from ten features."""
+        return self.version != "3.40"
+
+    def do(self, task: str, **arguments: Any) -> Any:
+        """Do a task of qgis/session.py and return its answer."""
+        home = Path("/", Path(tempfile.mkdtemp(dir=self.profiles)).relative_to(self.root))
+        folders = (f"{name}={home}" for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR"))
+        done = subprocess.run(
+            [
+                *("chroot", str(self.root), "env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"),
+                *(*folders, "QT_QPA_PLATFORM=offscreen"),
+                *("python3", "-", json.dumps({"do": task, **arguments})),
+            ],
+            input=SCRIPT.read_text(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def qgis_in(root: Path, version: str) -> Iterator[Qgis]:
+    """Yield the QGIS of a root; nothing of its profiles is left there."""
+    profiles = Path(tempfile.mkdtemp(dir=root / "tmp"))
+    try:
+        yield Qgis(version, root, profiles)
+    finally:
+        shutil.rmtree(profiles)

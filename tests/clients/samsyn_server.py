@@ -1,0 +1,111 @@
+"""SamSyn's own commands as a person runs them: `samsyn serve`, `import`, `token create`."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import requests
+
+OWNER = "owner@example.org"
+SAMSYN = Path(sys.executable).with_name("samsyn")
+START_SECONDS = 30
+STOP_SECONDS = 20
+_REQUEST = re.compile(r'"((?:GET|HEAD|OPTIONS|POST|PUT|PATCH|DELETE) [^" ]+) HTTP')
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and the database behind it."""
+
+    url: str
+    database: str
+    log: Path
+
+    @property
+    def ogc(self) -> str:
+        """The address that clients are given."""
+        return f"{self.url}/ogc"
+
+    def import_layer(self, file: Path, *options: str) -> str:
+        """Import a file as a layer of the owner and return the layer's id."""
+        return run_samsyn(self.database, "import", file, "--owner", OWNER, *options)
+
+    def requests(self) -> list[str]:
+        """Return the method and target of every request that the server has logged so far."""
+        return _REQUEST.findall(self.log.read_text())
+
+
+def run_samsyn(database: str, *arguments: str | Path) -> str:
+    """Run a samsyn command to its end and return what it printed."""
+    done = subprocess.run(
+        [SAMSYN, *arguments],
+        env=_environment(database),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"samsyn {arguments[0]} failed:\n{done.stderr}"
+    return done.stdout.strip()
+
+
+def _environment(database: str, **more: str) -> dict[str, str]:
+    """Return this process' environment with empty what would change where links lead."""
+    return {**os.environ, "DATABASE_URL": database, "PUBLIC_URL": "", **more}
+
+
+@contextmanager
+def serve(database: str, log: Path) -> Iterator[Server]:
+    """Run a server with two workers on a free port of 127.0.0.1 until the block ends.
+
+    Raises RuntimeError with the server's log when it does not come up.
+    """
+    port = _free_port()
+    server = Server(f"http://127.0.0.1:{port}", database, log)
+    environment = _environment(database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY="2")
+    with log.open("wb") as output, _running(environment, output) as process:
+        _wait_until_healthy(server, process)
+        yield server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(environment: dict[str, str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [SAMSYN, "serve"], env=environment, stdout=output, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{server.url}/api/health", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"the server does not answer; its log:\n{server.log.read_text()}")
