@@ -1,0 +1,20 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## install, load the demo plan, serve at http://127.0.0.1:$${PORT:-8000}
+	@scripts/setup
+	@exec .venv/bin/samsyn serve --demo
+
+test: ## install, run the tests (ARGS="-k items" for some)
+	@scripts/setup
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: ## format, lint, types, migrations, API definitions
+	@scripts/setup
+	@scripts/check
+
+clean: ## remove the environment and the private database
+	@scripts/clean
