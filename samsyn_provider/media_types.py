@@ -24,8 +24,9 @@ def wanted(media_type: str) -> str:
         return media_type if chosen == "json" else HTML
     if not request.accept_mimetypes:
         return media_type
-    offered = list(dict.fromkeys([media_type.split(";", maxsplit=1)[0], JSON, HTML]))
+    base = media_type.split(";", maxsplit=1)[0]
+    offered = list(dict.fromkeys([media_type, base, JSON, HTML]))
     best = request.accept_mimetypes.best_match(offered)
     if best is None:
         raise NotAcceptableError(f"This can be had as {', '.join(offered)}.")
-    return media_type if best == offered[0] else best
+    return media_type if best == base else best

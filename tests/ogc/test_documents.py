@@ -48,6 +48,20 @@ def _definition(client: FlaskClient) -> dict[str, Any]:
     return answer.json
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/vnd.oai.openapi+json;version=3.0",
+        "application/vnd.oai.openapi+json",
+        "application/json",
+        "*/*",
+    ],
+)
+def test_api_definition_by_media_type(client: FlaskClient, accept: str) -> None:
+    answer = client.get("/ogc/openapi", headers={"Accept": accept})
+    assert answer.content_type == "application/vnd.oai.openapi+json;version=3.0"
+
+
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
         found: Any = document
