@@ -55,16 +55,25 @@ class Collection:
 
     @property
     def fields(self) -> dict[str, dict[str, Any]]:
-        """The schemas of the properties by name, in the order of `x-ogc-propertySeq`."""
+        """The schemas of the properties by name, in the order of `x-ogc-propertySeq`.
+
+        Each has one `type`; a property of a schema that says none is taken for text.
+        """
         properties = (self.property_schema or {}).get("properties", {})
         order = {
             name: schema.get("x-ogc-propertySeq", len(properties))
             for name, schema in properties.items()
         }
         return {
-            name: {"type": "string", **properties[name]}
+            name: {**properties[name], "type": _single_type(properties[name].get("type"))}
             for name in sorted(properties, key=lambda name: (order[name], name))
         }
+
+
+def _single_type(types: object) -> str:
+    """Return the one type that clients understand; absent values are allowed in any case."""
+    named = [types] if isinstance(types, str) else types if isinstance(types, list) else []
+    return next((kind for kind in named if kind != "null"), "string")
 
 
 def _collection(row: Row[Any]) -> Collection:
