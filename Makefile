@@ -4,7 +4,7 @@
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: ## install, load the demo plan, serve at http://127.0.0.1:$${PORT:-8000}
+run: ## install, load the demo plan, serve at http://127.0.0.1:8000 (or PORT)
 	@scripts/setup
 	@exec .venv/bin/samsyn serve --demo
 
