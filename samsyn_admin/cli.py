@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from samsyn_model import migrations, tokens
 from samsyn_model.cluster import ClusterError, private_cluster
-from samsyn_model.database import open_engine, reading, writing
+from samsyn_model.database import open_engine, reading, run, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.settings import get_settings
 
@@ -176,7 +176,7 @@ def user_admin(email: str) -> None:
 @click.option("--public", "is_public", is_flag=True, help="Let everyone read it.")
 @click.option("--layer", "layer_id", type=click.UUID, help="Append to this layer.")
 @click.option("--source-layer", help="Import only this layer of the file.")
-@click.option("--crs", help="The file's CRS where it names none, such as EPSG:3006.")
+@click.option("--crs", help="The file's CRS, such as EPSG:3006, where it says none or a wrong one.")
 @click.option("--time-field", help="Property that says when a feature is valid.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one a line."""
@@ -186,5 +186,9 @@ def import_command(path: Path, owner: str, **options: Any) -> None:
         migrations.upgrade(engine)
         with writing(engine) as connection:
             owner_id = tokens.find_or_create_user(connection, owner)
-        for layer in import_file(engine, path, owner_id=owner_id, **options):
+        imported = import_file(engine, path, owner_id=owner_id, **options)
+        for layer in imported:
             click.echo(layer.layer_id)
+        # until PostgreSQL has seen the new rows it plans as if there were none
+        with reading(engine) as connection:
+            run(connection, "ANALYZE layer_features")

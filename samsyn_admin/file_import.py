@@ -1,0 +1,261 @@
+"""Imports a file: each of its layers becomes a layer, all in one transaction."""
+
+import gc
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyproj import CRS
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from samsyn_admin.import_checks import geometry_faults, geometry_type, schema_faults
+from samsyn_admin.import_progress import ImportProgress, TerminalProgress
+from samsyn_admin.source_files import open_layers
+from samsyn_admin.source_layer import SourceLayer, parse_crs, placed
+from samsyn_model.database import new_id, run, writing
+from samsyn_model.errors import (
+    InvalidBodyError,
+    InvalidParameterError,
+    NotFoundError,
+    UnreadableFileError,
+)
+from samsyn_model.feature_copy import CopiedFeatures, copy_features
+from samsyn_model.property_schema import Kind, NotDateTimesError, property_schema
+from samsyn_model.tables import Layer
+
+_LONGEST_NAME = 255
+_TEMPORAL = frozenset({"date", "date-time"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLayer:
+    """A layer that features were imported into: how many, and how many of what was odd."""
+
+    layer_id: uuid.UUID
+    name: str
+    feature_count: int
+    null_count: int
+    invalid_count: int
+    geometry_type: str | None
+    notes: tuple[str, ...]
+
+
+def import_file(  # noqa: PLR0913 - a command's options
+    engine: Engine,
+    path: Path,
+    *,
+    owner_id: uuid.UUID,
+    name: str | None = None,
+    is_global: bool = False,
+    is_public: bool = False,
+    layer_id: uuid.UUID | None = None,
+    source_layer: str | None = None,
+    crs: str | None = None,
+    time_field: str | None = None,
+    progress: ImportProgress | None = None,
+) -> list[ImportedLayer]:
+    """Import the layers of a file, or its `source_layer`; all of it or nothing.
+
+    The features go into new layers of the owner's, or are appended to the vector layer `layer_id`
+    when their geometries and properties suit it. `crs` is used instead of what the file says.
+    Without a `progress` a bar and remarks go to stderr. Raises UnreadableFileError,
+    UnstorableFeatureError (which feature and why), InvalidParameterError, InvalidBodyError (the
+    file does not suit the layer) and NotFoundError.
+    """
+    if layer_id is not None and (name or is_global or is_public or time_field):
+        raise InvalidParameterError("An existing layer keeps its name, its readers and its fields.")
+    sources = open_layers(path, source_layer)
+    if layer_id is not None and len(sources) > 1:
+        names = ", ".join(repr(source.name) for source in sources)
+        raise InvalidParameterError(f"{path} has several layers: name one of {names}.")
+    systems = [_source_crs(source, path, crs) for source in sources]
+    shown: AbstractContextManager[ImportProgress]
+    shown = TerminalProgress() if progress is None else nullcontext(progress)
+    with shown as told:
+        with _bulk_memory(), writing(engine) as connection:
+            run(connection, "SET LOCAL statement_timeout = 0")
+            run(connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
+            job = _Import(connection, owner_id, told)
+            pairs = list(zip(sources, systems, strict=True))
+            if layer_id is not None:
+                imported = [job.append(*pairs[0], layer_id)]
+            else:
+                values = {"is_global": is_global, "visibility": _visibility(is_public)}
+                imported = [
+                    job.create(*pair, {**values, "name": layer_name}, time_field)
+                    for pair, layer_name in zip(pairs, _names(sources, name), strict=True)
+                ]
+                if time_field and not job.has_time_field:
+                    raise InvalidParameterError(f"No layer has a field {time_field!r}.")
+        for layer in imported:
+            told.remark(f"{layer.name}: {layer.feature_count:,} features imported")
+            for note in layer.notes:
+                told.remark(f"warning: {layer.name}: {note}")
+    return imported
+
+
+def _visibility(is_public: bool) -> str:
+    return "public" if is_public else "private"
+
+
+@contextmanager
+def _bulk_memory() -> Iterator[None]:
+    """Set the process's memory up for millions of short-lived values, and back.
+
+    Looking for cycles in parsed JSON would double the time, and Arrow's own allocator keeps what
+    a million features need once.
+    """
+    enabled, pool = gc.isenabled(), pa.default_memory_pool()
+    gc.disable()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
+        if enabled:
+            gc.enable()
+
+
+def _source_crs(source: SourceLayer, path: Path, given: str | None) -> CRS:
+    if given is not None:
+        crs = parse_crs(given)
+        if source.crs is not None and source.crs != crs and not source.crs_is_implied:
+            source.note(f"Read as {crs.name}, though the file says {source.crs.name}.")
+        return crs
+    if source.crs is None:
+        if not source.has_geometry:
+            return parse_crs("OGC:CRS84")
+        raise UnreadableFileError(
+            f"{path} does not say in which CRS {source.name!r} is: say it with --crs, such as"
+            " --crs EPSG:3006."
+        )
+    return source.crs
+
+
+def _names(sources: list[SourceLayer], name: str | None) -> list[str]:
+    names = [source.name for source in sources]
+    if name is not None:
+        names = [name] if len(names) == 1 else [f"{name}: {own}" for own in names]
+    for candidate in names:
+        if not 1 <= len(candidate) <= _LONGEST_NAME:
+            raise InvalidParameterError("The name of a layer has 1 to 255 characters.")
+    return names
+
+
+class _Import:
+    """One import's transaction."""
+
+    def __init__(
+        self, connection: Connection, owner_id: uuid.UUID, progress: ImportProgress
+    ) -> None:
+        self._connection = connection
+        self._owner_id = owner_id
+        self._progress = progress
+        self.has_time_field = False
+
+    def create(
+        self, source: SourceLayer, crs: CRS, values: dict[str, Any], time_field: str | None
+    ) -> ImportedLayer:
+        """Make a layer of the source's features, with the schema and geometry type found."""
+        layer_id = new_id()
+        values = {**values, "source_type": "vector", "created_by": self._owner_id}
+        run(self._connection, insert(Layer).values(id=layer_id, **values))
+        copied = self._copy(source, crs, layer_id, values["name"])
+        schema = property_schema(source.kinds)
+        found = geometry_type(copied.geometry_types, source.geometry_type)
+        run(
+            self._connection,
+            update(Layer)
+            .where(Layer.id == layer_id)
+            .values(
+                property_schema=schema,
+                geometry_type=found,
+                time_field=self._checked_time_field(schema, time_field),
+            ),
+        )
+        return self._told(source, copied, layer_id, values["name"], found)
+
+    def append(self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID) -> ImportedLayer:
+        """Add the source's features to a layer that they suit."""
+        columns = (Layer.name, Layer.source_type, Layer.geometry_type, Layer.property_schema)
+        layer = run(self._connection, select(*columns).where(Layer.id == layer_id)).one_or_none()
+        if layer is None:
+            raise NotFoundError(f"There is no layer {layer_id}.")
+        if layer.source_type != "vector":
+            raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
+        copied = self._copy(source, crs, layer_id, layer.name)
+        faults = [
+            *geometry_faults(copied.geometry_types, layer.geometry_type),
+            *schema_faults(property_schema(_kinds_seen(source)), layer.property_schema),
+        ]
+        if faults:
+            raise InvalidBodyError(
+                f"{source.name!r} does not suit the layer {layer.name!r}.", tuple(faults)
+            )
+        return self._told(source, copied, layer_id, layer.name, layer.geometry_type)
+
+    def _copy(
+        self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID, name: str
+    ) -> CopiedFeatures:
+        while True:
+            self._progress.start(name, source.feature_count)
+            savepoint = self._connection.begin_nested()
+            try:
+                copied = copy_features(
+                    self._connection,
+                    layer_id,
+                    placed(source.batches(), crs),
+                    created_by=self._owner_id,
+                    on_copied=self._progress.advance,
+                )
+            except NotDateTimesError as error:
+                savepoint.rollback()
+                source.free_texts.add(error.name)
+            else:
+                savepoint.commit()
+                return copied
+
+    def _checked_time_field(self, schema: dict[str, Any], time_field: str | None) -> str | None:
+        field = schema["properties"].get(time_field)
+        if field is None:
+            return None
+        if field.get("format") not in _TEMPORAL:
+            raise InvalidParameterError(
+                f"The field {time_field!r} does not hold dates or date-times only."
+            )
+        self.has_time_field = True
+        return time_field
+
+    def _told(
+        self,
+        source: SourceLayer,
+        copied: CopiedFeatures,
+        layer_id: uuid.UUID,
+        name: str,
+        geometry_type: str | None,
+    ) -> ImportedLayer:
+        notes = list(source.notes)
+        if copied.null_count and source.has_geometry:
+            notes.append(f"{copied.null_count:,} features have no geometry.")
+        if copied.invalid_count:
+            notes.append(
+                f"{copied.invalid_count:,} geometries are not valid (they cross themselves, say);"
+                " they were stored as they are."
+            )
+        return ImportedLayer(
+            layer_id=layer_id,
+            name=name,
+            feature_count=copied.feature_count,
+            null_count=copied.null_count,
+            invalid_count=copied.invalid_count,
+            geometry_type=geometry_type,
+            notes=tuple(notes),
+        )
+
+
+def _kinds_seen(source: SourceLayer) -> dict[str, Kind | None]:
+    return {name: kind for name, kind in source.kinds.items() if kind is not None}

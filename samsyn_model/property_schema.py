@@ -1,0 +1,200 @@
+"""What a layer's fields hold, as a JSON Schema: from declared types, or from values seen."""
+
+import enum
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from samsyn_model.errors import SamsynError
+
+
+class Kind(enum.Enum):
+    """What a field holds; JSON_VALUE is any JSON whatever, told apart only by its values."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATE_TIME = "date-time"
+    TIME = "time"
+    BINARY = "binary"
+    OBJECT = "object"
+    ARRAY = "array"
+    JSON_VALUE = "json"
+
+
+_FORMATTED = {Kind.DATE, Kind.DATE_TIME, Kind.TIME}
+_TEXTS = {Kind.STRING, *_FORMATTED}
+
+
+class NotDateTimesError(SamsynError):
+    """A field taken for date-times turned out to be free text, after values were rewritten."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The field {name!r} does not hold date-times only.")
+        self.name = name
+
+
+def property_schema(kinds: Mapping[str, Kind | None]) -> dict[str, Any]:
+    """Return the JSON Schema of a layer whose fields, in this order, hold these kinds.
+
+    A field without a kind (no value seen) is a string; one of any JSON has no `type`. No field is
+    required, and any may be null.
+    """
+    return {
+        "type": "object",
+        "properties": {
+            name: {**_schema(kind), "x-ogc-propertySeq": number}
+            for number, (name, kind) in enumerate(kinds.items(), start=1)
+        },
+    }
+
+
+def _schema(kind: Kind | None) -> dict[str, Any]:
+    if kind is Kind.JSON_VALUE:
+        return {}
+    if kind in _FORMATTED:
+        return {"type": "string", "format": kind.value}
+    if kind is Kind.BINARY:
+        return {"type": "string", "contentEncoding": "base64"}
+    return {"type": (kind or Kind.STRING).value}
+
+
+_OGR_KINDS = {
+    "OFTInteger": Kind.INTEGER,
+    "OFTInteger64": Kind.INTEGER,
+    "OFTReal": Kind.NUMBER,
+    "OFTString": Kind.STRING,
+    "OFTWideString": Kind.STRING,
+    "OFTDate": Kind.DATE,
+    "OFTTime": Kind.TIME,
+    "OFTDateTime": Kind.DATE_TIME,
+    "OFTBinary": Kind.BINARY,
+}
+
+
+def kind_of_ogr(ogr_type: str, ogr_subtype: str) -> Kind:
+    """Return what a field of this OGR type (`OFTReal`) and subtype (`OFSTJSON`) holds."""
+    if ogr_subtype == "OFSTJSON":
+        return Kind.JSON_VALUE
+    if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
+        return Kind.BOOLEAN
+    return Kind.ARRAY if ogr_type.endswith("List") else _OGR_KINDS.get(ogr_type, Kind.STRING)
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.IGNORECASE
+)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a moment in UTC, `2024-05-01T10:00:00Z`; one without a zone is taken as UTC.
+
+    Fractions of a second are kept when there are any, to the millisecond or the microsecond.
+    """
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    fraction = moment.microsecond
+    timespec = "seconds" if not fraction else "microseconds" if fraction % 1000 else "milliseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def kind_of_text(value: str) -> Kind:
+    """Return DATE, DATE_TIME (ISO 8601 with a `T`, zone or not) or STRING for a text."""
+    if not value[:4].isdigit():
+        return Kind.STRING
+    try:
+        if _DATE.fullmatch(value):
+            date.fromisoformat(value)
+            return Kind.DATE
+        if _DATE_TIME.fullmatch(value):
+            rfc3339(datetime.fromisoformat(value.upper()))
+            return Kind.DATE_TIME
+    except (ValueError, OverflowError):
+        pass
+    return Kind.STRING
+
+
+def merged(one: Kind | None, other: Kind) -> Kind:
+    """Return the kind that holds the values of both."""
+    if one is None or one is other:
+        return other
+    if {one, other} == {Kind.INTEGER, Kind.NUMBER}:
+        return Kind.NUMBER
+    if one in _TEXTS and other in _TEXTS:
+        return Kind.STRING
+    return Kind.JSON_VALUE
+
+
+_JSON_KINDS: dict[type, Kind] = {
+    bool: Kind.BOOLEAN,
+    int: Kind.INTEGER,
+    float: Kind.NUMBER,
+    list: Kind.ARRAY,
+    dict: Kind.OBJECT,
+}
+
+
+class ObservedKinds:
+    """Tells the kinds of fields from the JSON values that features have.
+
+    A field with nothing but date-times is rewritten to UTC as it is seen; the fields named in
+    `free_texts` are not.
+    """
+
+    def __init__(self, free_texts: Iterable[str] = ()) -> None:
+        self.kinds: dict[str, Kind | None] = {}
+        self._free_texts = frozenset(free_texts)
+        self._rewritten: set[str] = set()
+
+    def see(self, properties: dict[str, Any]) -> None:
+        """Learn from one feature's properties, whose date-times are rewritten in place.
+
+        Raises NotDateTimesError when a field that was rewritten holds something else as well: the
+        caller starts again with that field among the `free_texts`.
+        """
+        kinds = self.kinds
+        for name, value in properties.items():
+            known = kinds.get(name)
+            if value is None:
+                kinds.setdefault(name, None)
+            elif isinstance(value, str):
+                if known is not Kind.STRING:
+                    properties[name] = self._see_text(name, known, value)
+            else:
+                kind = _JSON_KINDS[type(value)]
+                if kind is not known:
+                    self._widen(name, known, kind)
+
+    def _see_text(self, name: str, known: Kind | None, value: str) -> str:
+        kind = Kind.STRING if name in self._free_texts else kind_of_text(value)
+        if self._widen(name, known, kind) is not Kind.DATE_TIME:
+            return value
+        moment = rfc3339(datetime.fromisoformat(value.upper()))
+        if moment != value:
+            self._rewritten.add(name)
+        return moment
+
+    def _widen(self, name: str, known: Kind | None, kind: Kind) -> Kind:
+        wider = merged(known, kind)
+        if wider is not Kind.DATE_TIME and name in self._rewritten:
+            raise NotDateTimesError(name)
+        self.kinds[name] = wider
+        return wider
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names, those that repeat an earlier one with `_2`, `_3` … behind."""
+    taken: set[str] = set()
+    given = set(names)
+    unique = []
+    for name in names:
+        number, candidate = 2, name
+        while candidate in taken or (candidate != name and candidate in given):
+            candidate = f"{name}_{number}"
+            number += 1
+        taken.add(candidate)
+        unique.append(candidate)
+    return unique
