@@ -6,7 +6,7 @@ A caller sees what `readable_layers` or `readable_maps` admits, and nothing else
 import enum
 import uuid
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,7 +25,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from samsyn_model.database import run
 from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
-from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer
+from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
 
 
 class Action(enum.Enum):
@@ -134,6 +134,23 @@ def editable_layers(principal: Principal) -> ColumnElement[bool]:
     return or_(rule, Layer.is_global) if principal.is_admin else rule
 
 
+def acquainted(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition on `users` under which the principal may see a user's email.
+
+    That is oneself, and whoever owns or collaborates on a map that one owns or collaborates on.
+    """
+    if principal.is_anonymous:
+        return false()
+    theirs = or_(
+        Map.created_by == User.id,
+        exists()
+        .where(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == User.id)
+        .correlate(Map, User),
+    )
+    ours = or_(Map.created_by == _user(principal), _collaborates(principal))
+    return or_(User.id == _user(principal), exists().where(theirs, ours).correlate(User))
+
+
 def owned_layers(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal may delete or share a layer."""
     if principal.is_anonymous:
@@ -196,14 +213,19 @@ def select_map(
 
 
 def find_layer(
-    connection: Connection, principal: Principal, layer_id: uuid.UUID, action: Action
+    connection: Connection,
+    principal: Principal,
+    layer_id: uuid.UUID,
+    action: Action,
+    *columns: ColumnElement[Any],
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    Raises NotFoundError when it may not read the layer, CredentialsError or
-    PermissionDeniedError when it may read it but not do this.
+    `columns` are selected too. Raises NotFoundError when it may not read the layer,
+    CredentialsError or PermissionDeniedError when it may read it but not do this.
     """
-    row = run(connection, select_layer(principal, layer_id, action)).one_or_none()
+    statement = select_layer(principal, layer_id, action).add_columns(*columns)
+    row = run(connection, statement).one_or_none()
     return _allowed(row, principal, action, "layer")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, or_
 
 from samsyn_provider.bbox import Bbox
-from samsyn_provider.crs import ReferenceSystem
+from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.parameters import ItemsQuery, SortKey
 
 COUNT_LIMIT = 10_000
@@ -24,6 +24,10 @@ LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
 )
 """A layer's number of features, without a scan; `{layer}` is an expression for its id."""
+LAYER_VERSION = (
+    "(SELECT coalesce(sum(changes), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
+)
+"""A layer's data version: it grows with every committed write of its features."""
 LAYER_BOUNDS = "layer_bounds({layer})"
 """A layer's extent [west, south, east, north] in degrees, nulls when nothing has a place."""
 
@@ -114,6 +118,26 @@ def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -
         " WHERE layer_id = %(layer)s AND id = %(id)s",
         values,
     )
+
+
+def select_whole(layer_id: uuid.UUID, size: int) -> Statement:
+    """Return the statement for all of a small layer: `collection` (text, a GeoJSON feature
+    collection), null when it would take more than `size` bytes."""
+    values: dict[str, Any] = {"layer": layer_id, "size": size}
+    feature = _feature(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
+    # what is stored takes less room than its GeoJSON: the second question is asked of small layers
+    text = f"""
+SELECT CASE WHEN octet_length(collection) <= %(size)s THEN collection END AS collection
+FROM (
+    SELECT '{{"type":"FeatureCollection","features":[' ||
+        coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS collection
+    FROM layer_features
+    WHERE layer_id = %(layer)s
+        AND (SELECT coalesce(sum(pg_column_size(geom) + pg_column_size(properties)), 0)
+             FROM layer_features WHERE layer_id = %(layer)s) <= %(size)s
+    HAVING count(*) = (SELECT count(*) FROM layer_features WHERE layer_id = %(layer)s)
+) AS whole"""
+    return Statement(text, values)
 
 
 def select_observed_properties(layer_id: uuid.UUID) -> Statement:

@@ -63,14 +63,16 @@ def _environment(database: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(database: str, log: Path) -> Iterator[Server]:
-    """Run a server with two workers on a free port of 127.0.0.1 until the block ends.
+def serve(database: str, log: Path, workers: int = 2) -> Iterator[Server]:
+    """Run a server with that many workers on a free port of 127.0.0.1 until the block ends.
 
     Raises RuntimeError with the server's log when it does not come up.
     """
     port = _free_port()
     server = Server(f"http://127.0.0.1:{port}", database, log)
-    environment = _environment(database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY="2")
+    environment = _environment(
+        database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY=str(workers)
+    )
     with log.open("wb") as output, _running(environment, output) as process:
         _wait_until_healthy(server, process)
         yield server
