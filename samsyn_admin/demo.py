@@ -1,184 +1,238 @@
-"""The demo plan of `demo/plan.yaml`: users, layers, maps and comments of a fictional Kattegat."""
+"""The demo plan: a fictional plan of the Kattegat, read from `demo/` and loaded once."""
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert
+from sqlalchemy.exc import DBAPIError
 
+from samsyn_admin.demo_plan import (
+    Plan,
+    PlannedComment,
+    PlannedLayer,
+    PlannedMap,
+    PlannedReply,
+    PlannedUser,
+    read_features,
+    read_plan,
+)
 from samsyn_model.database import run, writing
-from samsyn_model.errors import SamsynError
+from samsyn_model.errors import UnreadableFileError
 from samsyn_model.settings import CHECKOUT
-from samsyn_model.tables import Comment, Layer, Map, MapCollaborator, MapLayer, User
-from samsyn_model.tokens import find_or_create_user
+from samsyn_model.tables import Base, Comment, Layer, Map, MapCollaborator, MapLayer, User
 
-FOLDER = CHECKOUT / "demo"
-_NAMESPACE = uuid.UUID("7a9b6a3e-55d0-4c1f-9d51-0d6b2c4f9e10")
-_LOCK = 4_823_110_977
+DEMO_FOLDER = CHECKOUT / "demo"
 
-_INSERT_FEATURES = """
-INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
-SELECT %(layer)s, ST_SetSRID(ST_GeomFromGeoJSON(feature -> 'geometry'), 4326),
-    feature -> 'properties', %(owner)s, %(owner)s
-FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, place)
-ORDER BY place
-RETURNING id"""
-
-
-class DemoError(SamsynError):
-    """A file of the demo plan is missing or cannot be read."""
+_NAMESPACE = uuid.UUID("5d1c4b0e-7f0a-4f0e-9a58-0a6a1c1a9e57")
+_LOCK = 0x53616D53796E4431  # any number, as long as nothing else locks the same
+_FIRST_DAY = 30.0  # days ago: when users, maps and layers were made
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
-    """What was loaded; nothing when the plan was there already."""
+    """What loading the demo plan did; its text is for the terminal."""
 
+    loaded: bool
     layers: int = 0
     features: int = 0
     maps: int = 0
+    comments: int = 0
+    owner: str = ""
 
     def __str__(self) -> str:
-        """One line for the terminal."""
-        if not self.layers:
-            return "the demo plan is there already"
-        return f"demo plan: {self.layers} layers, {self.features} features, {self.maps} maps"
+        if not self.loaded:
+            return "demo plan: loaded before, left as it is"
+        return (
+            f"demo plan loaded: {self.layers} layers with {self.features} features,"
+            f" {self.maps} maps, {self.comments} comments\n"
+            f"its owner is {self.owner} (for a token: samsyn token create {self.owner})"
+        )
 
 
-def load_demo(engine: Engine, folder: Path = FOLDER) -> DemoSummary:
-    """Load the demo plan in one transaction, unless it was ever loaded.
+def load_demo(engine: Engine, folder: Path = DEMO_FOLDER) -> DemoSummary:
+    """Load the plan in `folder`, in one transaction, unless it was ever loaded before.
 
-    What people have changed or deleted since stays so. Raises DemoError when a file of the plan
-    cannot be read.
+    It counts as loaded while any of its users, layers or maps is there, so that what people have
+    changed or deleted since stays so. Two callers at once load it once. Users are found by their
+    email first. Raises UnreadableFileError when a file is missing or wrong, and then changes
+    nothing.
     """
-    plan = _plan(folder)
+    plan = read_plan(folder / "plan.yaml")
     with writing(engine) as connection:
         run(connection, "SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
-        marker = _key("users", "owner")
-        if run(connection, select(User.id).where(User.id == marker)).first():
-            return DemoSummary()
-        users = {key: _add_user(connection, key, user) for key, user in plan["users"].items()}
-        features = {
-            key: _add_layer(connection, key, layer, users["owner"], folder)
-            for key, layer in plan["layers"].items()
-        }
-        for key, chart in plan["maps"].items():
-            _add_map(connection, key, chart, users)
-        for comment in plan["comments"]:
-            _add_thread(connection, comment, users, features)
-    return DemoSummary(len(features), sum(map(len, features.values())), len(plan["maps"]))
+        if _was_loaded(connection, plan):
+            return DemoSummary(loaded=False)
+        return _Loading(connection, plan, folder).load()
 
 
-def _plan(folder: Path) -> dict[str, Any]:
-    try:
-        plan: dict[str, Any] = yaml.safe_load((folder / "plan.yaml").read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise DemoError(f"{folder / 'plan.yaml'} cannot be read: {error}") from error
-    return plan
-
-
-def _features(folder: Path, key: str) -> list[dict[str, Any]]:
-    file = folder / f"{key}.geojson"
-    try:
-        features: list[dict[str, Any]] = json.loads(file.read_text())["features"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DemoError(f"{file} cannot be read: {error}") from error
-    return features
-
-
-def _key(kind: str, key: str) -> uuid.UUID:
+def demo_id(kind: Literal["user", "layer", "map", "comment"], key: str) -> uuid.UUID:
+    """Return the fixed id of a part of the plan, by its key in `plan.yaml`."""
     return uuid.uuid5(_NAMESPACE, f"{kind}/{key}")
 
 
-def _add_user(connection: Connection, key: str, user: dict[str, Any]) -> uuid.UUID:
-    """Return the id of the demo's user; one who has that address already is that user."""
-    marker = _key("users", key)
-    known = select(User.id).where(User.email == user["email"], User.deleted_at.is_(None))
-    if run(connection, known).first():
-        run(connection, insert(User).values(id=marker, username=f"demo {key}"))
-        return find_or_create_user(connection, user["email"])
-    run(connection, insert(User).values(id=marker, **user))
-    return marker
+def _ago(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
 
 
-def _add_layer(
-    connection: Connection, key: str, layer: dict[str, Any], owner: uuid.UUID, folder: Path
-) -> list[int]:
-    """Add a layer and return the ids of its features."""
-    fields = layer.pop("fields", None)
-    colour = layer.pop("color", None)
+def _made(days_ago: float) -> dict[str, datetime]:
+    moment = _ago(days_ago)
+    return {"created_at": moment, "updated_at": moment}
+
+
+def _was_loaded(connection: Connection, plan: Plan) -> bool:
+    statement = """
+        SELECT EXISTS (SELECT FROM users WHERE id = ANY (%(users)s::uuid[]))
+            OR EXISTS (SELECT FROM layers WHERE id = ANY (%(layers)s::uuid[]))
+            OR EXISTS (SELECT FROM maps WHERE id = ANY (%(maps)s::uuid[]))"""
     values = {
-        "id": _key("layers", key),
-        "source_type": "vector",
-        "creation_source": "system",
-        "created_by": owner,
-        "style_config": {"color": colour} if colour else {},
-        **layer,
+        "users": [demo_id("user", key) for key in plan.users],
+        "layers": [demo_id("layer", key) for key in plan.layers],
+        "maps": [demo_id("map", key) for key in plan.maps],
     }
-    if fields:
-        properties = {
-            name: {**schema, "x-ogc-propertySeq": place}
-            for place, (name, schema) in enumerate(fields.items(), 1)
-        }
-        values["property_schema"] = {"type": "object", "properties": properties}
-    run(connection, insert(Layer).values(**values))
-    if not fields:
-        return []
-    return list(
-        run(
-            connection,
-            _INSERT_FEATURES,
-            {
-                "layer": values["id"],
-                "owner": owner,
-                "features": json.dumps(_features(folder, key)),
+    return bool(run(connection, statement, values).scalar_one())
+
+
+_INSERT_FEATURES = """
+INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
+SELECT %(layer)s, ST_SetSRID(ST_GeomFromGeoJSON(feature -> 'geometry'), 4326),
+       feature -> 'properties', %(owner)s, %(owner)s
+FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, number)
+ORDER BY number
+RETURNING id, properties ->> 'name' AS name"""
+
+
+class _Loading:
+    """One loading of a plan; the dictionaries hold the ids of what was made so far, by key."""
+
+    def __init__(self, connection: Connection, plan: Plan, folder: Path) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._folder = folder
+        self._users: dict[str, uuid.UUID] = {}
+        self._features: dict[str, dict[str, int]] = {}
+        self._comments = 0
+
+    def load(self) -> DemoSummary:
+        plan = self._plan
+        try:
+            for key, user in plan.users.items():
+                self._users[key] = self._user(key, user)
+            for position, (key, layer) in enumerate(plan.layers.items()):
+                self._layer(key, layer, position)
+            for key, planned_map in plan.maps.items():
+                self._map(key, planned_map)
+            for number, comment in enumerate(plan.comments):
+                self._thread(f"{number}", comment)
+        except KeyError as error:
+            raise UnreadableFileError(f"The demo plan names {error}, which it lacks.") from error
+        return DemoSummary(
+            loaded=True,
+            layers=len(plan.layers),
+            features=sum(len(features) for features in self._features.values()),
+            maps=len(plan.maps),
+            comments=self._comments,
+            owner=next(iter(plan.users.values())).email,
+        )
+
+    def _insert(self, table: type[Base], **columns: Any) -> None:
+        run(self._connection, insert(table).values(columns))
+
+    def _user(self, key: str, user: PlannedUser) -> uuid.UUID:
+        found = run(
+            self._connection,
+            "SELECT id FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL",
+            {"email": user.email},
+        ).scalar_one_or_none()
+        if found is not None:
+            return uuid.UUID(str(found))
+        made = demo_id("user", key)
+        self._insert(User, id=made, **user.model_dump(), **_made(_FIRST_DAY))
+        return made
+
+    def _layer(self, key: str, layer: PlannedLayer, position: int) -> None:
+        owner = self._users[layer.owner]
+        schema = {
+            "type": "object",
+            "properties": {
+                name: {**field, "x-ogc-propertySeq": number}
+                for number, (name, field) in enumerate(layer.fields.items(), start=1)
             },
-        ).scalars()
-    )
+        }
+        is_vector = layer.source_type == "vector"
+        self._insert(
+            Layer,
+            id=demo_id("layer", key),
+            created_by=owner,
+            property_schema=schema if is_vector else None,
+            **layer.model_dump(exclude={"owner", "fields"}),
+            # Lists show the newest first: the plan's first layer is to lead them.
+            **_made(_FIRST_DAY + position / 1440),
+        )
+        if is_vector:
+            self._features[key] = self._fill(key, owner)
 
+    def _fill(self, key: str, owner: uuid.UUID) -> dict[str, int]:
+        """Insert a layer's features, all in one statement; return their ids by name."""
+        path = self._folder / f"{key}.geojson"
+        values = {
+            "layer": demo_id("layer", key),
+            "owner": owner,
+            "features": json.dumps(read_features(path)),
+        }
+        try:
+            rows: Iterable[Any] = run(self._connection, _INSERT_FEATURES, values)
+        except DBAPIError as error:
+            raise UnreadableFileError(f"A geometry in the demo file {path} is wrong.") from error
+        return {row.name: row.id for row in rows}
 
-def _add_map(
-    connection: Connection, key: str, chart: dict[str, Any], users: dict[str, uuid.UUID]
-) -> None:
-    map_id = _key("maps", key)
-    collaborators, layers = chart.pop("collaborators"), chart.pop("layers")
-    run(connection, insert(Map).values(id=map_id, created_by=users["owner"], **chart))
-    for user, role in collaborators.items():
-        values = {"map_id": map_id, "user_id": users[user], "role": role}
-        run(connection, insert(MapCollaborator).values(invited_by=users["owner"], **values))
-    for order, placed in enumerate(layers):
-        layer_id = _key("layers", placed.pop("layer"))
-        values = {"map_id": map_id, "layer_id": layer_id, "order": order, **placed}
-        run(connection, insert(MapLayer).values(**values))
+    def _map(self, key: str, planned: PlannedMap) -> None:
+        owner, map_id = self._users[planned.owner], demo_id("map", key)
+        columns = planned.model_dump(exclude={"owner", "collaborators", "layers"})
+        self._insert(Map, id=map_id, created_by=owner, **columns, **_made(_FIRST_DAY))
+        for user, role in planned.collaborators.items():
+            collaborator = {"map_id": map_id, "user_id": self._users[user], "role": role}
+            self._insert(MapCollaborator, **collaborator, invited_by=owner)
+        for order, layer in enumerate(planned.layers):
+            columns = layer.model_dump(exclude={"layer"})
+            layer_id = self._layer_id(layer.layer)
+            self._insert(MapLayer, map_id=map_id, layer_id=layer_id, order=order, **columns)
 
+    def _layer_id(self, key: str) -> uuid.UUID:
+        if key not in self._plan.layers:
+            raise KeyError(key)
+        return demo_id("layer", key)
 
-def _add_thread(
-    connection: Connection,
-    comment: dict[str, Any],
-    users: dict[str, uuid.UUID],
-    features: dict[str, list[int]],
-) -> None:
-    subject: dict[str, Any] = {}
-    if "map" in comment:
-        subject["map_id"] = _key("maps", comment["map"])
-    if "layer" in comment:
-        subject["layer_id"] = _key("layers", comment["layer"])
-    if "feature" in comment:
-        subject["feature_id"] = features[comment["layer"]][comment["feature"]]
-    root: dict[str, Any] = {"author_id": users[comment["author"]], "content": comment["content"]}
-    if "position" in comment:
-        longitude, latitude = comment["position"]
-        root["position"] = f"SRID=4326;POINT({longitude} {latitude})"
-    if "resolved_by" in comment:
-        root |= {"resolved_by": users[comment["resolved_by"]], "resolved_at": _now(connection)}
-    statement = insert(Comment).values(**subject, **root).returning(Comment.id)
-    parent = run(connection, statement).scalar_one()
-    for reply in comment.get("replies", ()):
-        values = {"author_id": users[reply["author"]], "content": reply["content"]}
-        run(connection, insert(Comment).values(parent_id=parent, **subject, **values))
+    def _map_id(self, key: str) -> uuid.UUID:
+        if key not in self._plan.maps:
+            raise KeyError(key)
+        return demo_id("map", key)
 
+    def _thread(self, key: str, comment: PlannedComment) -> None:
+        subject: dict[str, Any] = {}
+        if comment.map:
+            subject["map_id"] = self._map_id(comment.map)
+        if comment.layer:
+            subject["layer_id"] = self._layer_id(comment.layer)
+            if comment.feature:
+                subject["feature_id"] = self._features[comment.layer][comment.feature]
+        if comment.position:
+            subject["position"] = "SRID=4326;POINT({} {})".format(*comment.position)
+        resolved_by = self._users[comment.resolved_by] if comment.resolved_by else None
+        last = min(reply.days_ago for reply in [comment, *comment.replies]) - 1 / 24
+        closing = {"resolved_by": resolved_by, "resolved_at": _ago(last)} if resolved_by else {}
+        first_id = self._comment(key, comment, **subject, **closing)
+        for number, reply in enumerate(comment.replies):
+            self._comment(f"{key}/{number}", reply, **subject, parent_id=first_id)
 
-def _now(connection: Connection) -> Any:
-    return run(connection, "SELECT now()").scalar_one()
+    def _comment(self, key: str, comment: PlannedReply, **columns: Any) -> uuid.UUID:
+        made = demo_id("comment", key)
+        author = self._users[comment.author]
+        ages = _made(comment.days_ago)
+        self._insert(Comment, id=made, author_id=author, content=comment.content, **columns, **ages)
+        self._comments += 1
+        return made
