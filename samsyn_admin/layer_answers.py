@@ -4,8 +4,9 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal_column, null, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -27,31 +28,34 @@ from samsyn_provider.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION,
 INLINE_SIZE = 512 * 1024
 """Up to how many bytes of GeoJSON are answered within a layer's `source_config`."""
 
-_OF_LAYER = {"layer": "layers.id"}
-_COPIED = (
+_STORED = (
     *("name", "source_type", "description", "category", "editable", "is_global", "visibility"),
     *("creation_source", "style_config", "legend_config", "layer_metadata"),
     *("property_schema", "geometry_type", "time_field"),
 )
+_TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 
 
 @dataclass(frozen=True, slots=True)
 class LayerAnswer:
-    """A layer as JSON text, and the tag of its version."""
+    """A layer as JSON text, and the entity tag (without quotes) of this text."""
 
     text: str
     etag: str
 
 
-def layer_etag(row: Row[Any]) -> str:
-    """Return the strong tag of a layer's version: its definition's and its features'."""
+def layer_version(row: Row[Any]) -> str:
+    """Return what every entity tag of a layer in this state starts with.
+
+    The rest of a tag tells the answers of one state apart: callers see different parts of it.
+    """
     changed: datetime = row.updated_at
-    return f'"{int(changed.timestamp() * 1_000_000):x}-{row.data_version:x}"'
+    return f"{int(changed.timestamp() * 1_000_000):x}.{row.data_version:x}-"
 
 
-def version_column() -> ColumnElement[int]:
-    """Return the column `data_version`, which `layer_etag` needs."""
-    return literal_column(LAYER_VERSION.format(**_OF_LAYER)).label("data_version")
+def data_version() -> ColumnElement[int]:
+    """Return the column that `layer_version` needs beside those of `layers`."""
+    return literal_column(LAYER_VERSION.format(layer="layers.id")).label("data_version")
 
 
 def find_answer(
@@ -59,27 +63,29 @@ def find_answer(
 ) -> LayerAnswer:
     """Return a layer as the principal sees it, in at most two statements.
 
-    With `inline` a small vector layer carries its features. Errors as `find_layer`.
+    With `inline`, a vector layer of few features carries them. Errors as `find_layer`.
     """
     row = find_layer(
         connection,
         principal,
         layer_id,
         Action.READ_LAYER,
-        literal_column(LAYER_COUNT.format(**_OF_LAYER)).label("feature_count"),
-        literal_column(LAYER_BOUNDS.format(**_OF_LAYER)).label("bounds"),
-        version_column(),
+        literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
+        literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
+        data_version(),
         editable_layers(principal).label("can_edit"),
         _creator(principal).label("creator"),
         _map_layers(principal).label("map_layers"),
     )
     geojson = None
-    limit = deployment().settings.inline_features
-    if inline and row.source_type == "vector" and row.feature_count <= limit:
+    few = row.feature_count <= deployment().settings.inline_features
+    if inline and few and row.source_type == "vector":
         statement = select_whole(layer_id, INLINE_SIZE)
         found = run(connection, statement.text, statement.values).one_or_none()
         geojson = found.collection if found else None
-    return LayerAnswer(_text(row, principal, geojson), layer_etag(row))
+    text = _text(row, principal, geojson)
+    digest = blake2b(text.encode(), digest_size=8).hexdigest()
+    return LayerAnswer(text, layer_version(row) + digest)
 
 
 def _creator(principal: Principal) -> Any:
@@ -94,8 +100,8 @@ def _creator(principal: Principal) -> Any:
                 *("first_name", User.first_name),
                 *("last_name", User.last_name),
                 *("profile_image_url", User.profile_image_url),
-                *("created_at", _time(User.created_at)),
-                *("updated_at", _time(User.updated_at)),
+                *("created_at", _utc(User.created_at)),
+                *("updated_at", _utc(User.updated_at)),
             )
         )
         .where(User.id == Layer.created_by)
@@ -111,7 +117,7 @@ def _map_layers(principal: Principal) -> Any:
         *("order", MapLayer.order),
         *("visible", MapLayer.visible),
         *("opacity", MapLayer.opacity),
-        *("created_at", _time(MapLayer.created_at)),
+        *("created_at", _utc(MapLayer.created_at)),
     )
     return (
         select(func.jsonb_agg(aggregate_order_by(entry, MapLayer.created_at, MapLayer.id)))
@@ -122,24 +128,25 @@ def _map_layers(principal: Principal) -> Any:
     )
 
 
-def _time(column: Any) -> ColumnElement[str]:
+def _utc(column: Any) -> ColumnElement[str]:
     return func.to_char(func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 
 
 def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
-    bounds = list(row.bounds) if None not in row.bounds else None
+    is_vector = row.source_type == "vector"
     config = dict(row.source_config)
+    bounds = list(row.edges) if is_vector and None not in row.edges else None
     # the features are spliced in as PostgreSQL wrote them
-    placeholder = uuid.uuid4().hex
-    if row.source_type == "vector":
+    mark = uuid.uuid4().hex
+    if is_vector:
         config["geometryType"] = row.geometry_type or config.get("geometryType")
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
         if geojson is not None:
-            config["geojson"] = placeholder
+            config["geojson"] = mark
     document: dict[str, Any] = {
         "id": str(row.id),
-        **{name: getattr(row, name) for name in _COPIED},
+        **{name: getattr(row, name) for name in _STORED},
         "metadata": row.layer_metadata,
         "source_config": config,
         "created_by": str(row.created_by),
@@ -148,13 +155,13 @@ def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
         "updated_at": _iso(row.updated_at),
         "features": [],
         "map_layers": row.map_layers or [],
-        "feature_count": row.feature_count if row.source_type == "vector" else 0,
-        "bounds": bounds,
+        "feature_count": row.feature_count,
+        "bounds": bounds if is_vector else config.get("bounds"),
         "can_edit": bool(row.can_edit) and principal.scope == "write",
         "links": _links(row),
     }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return text if geojson is None else text.replace(f'"{placeholder}"', geojson, 1)
+    return text if geojson is None else text.replace(f'"{mark}"', geojson, 1)
 
 
 def _links(row: Row[Any]) -> list[dict[str, str]]:
@@ -164,14 +171,23 @@ def _links(row: Row[Any]) -> list[dict[str, str]]:
             {"rel": "collection", "type": "application/json", "href": address},
             {"rel": "items", "type": "application/geo+json", "href": f"{address}/items"},
         ]
+    tiles = _titiler_tiles(row.source_config) if row.source_type == "geotiff" else None
+    return [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
+
+
+def _titiler_tiles(config: dict[str, Any]) -> str | None:
+    """Return the template of the TiTiler tiles that draw a GeoTIFF as its layer says."""
     titiler = deployment().settings.titiler_url
-    raster = row.source_config.get("cogUrl") or row.source_config.get("url")
-    if row.source_type != "geotiff" or not titiler or not raster:
-        return []
-    tiles = (
-        f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?url={quote(raster, safe='')}"
-    )
-    return [{"rel": "tiles", "type": "image/png", "href": tiles}]
+    source = config.get("cogUrl") or config.get("url")
+    if not titiler or not source:
+        return None
+    processing = config.get("processing") or {}
+    parameters = {"url": source} | {
+        theirs: processing[ours]
+        for ours, theirs in _TITILER_PARAMETERS.items()
+        if isinstance(processing.get(ours), str | int)
+    }
+    return f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?{urlencode(parameters)}"
 
 
 def _iso(moment: datetime) -> str:

@@ -1,164 +1,192 @@
 """What a request may say of a layer."""
 
 import json
+import math
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-import jsonschema
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
-from pydantic import ValidationError as _ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from samsyn_admin.request_body import refuse, validated
+from samsyn_model.errors import Fault
+from samsyn_model.property_validation import schema_faults, time_field_fault
 from samsyn_model.tables import GEOMETRY_TYPES
 
-MAX_CONFIG = 262_144
-"""How many bytes of JSON a configuration or a schema may have, features left out."""
+MAX_OBJECT = 1024 * 1024
+"""How many bytes of JSON a configuration may have, its features left out."""
+MAX_SCHEMA = 256 * 1024
+"""How many bytes of JSON a property schema may have."""
+_MAX_URL = 4096
+COMPUTED = ("geojson", "featureCount", "bounds")
+"""Members of a vector layer's `source_config` that its features tell."""
+WMS_DEFAULTS: dict[str, Any] = {"version": "1.3.0", "format": "image/png", "transparent": True}
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("a NUL character cannot be stored")
-    return text
+def _size(value: dict[str, Any]) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    without_features = {key: member for key, member in value.items() if key != "geojson"}
-    try:
-        text = json.dumps(without_features)
-        text.encode()
-    except (RecursionError, UnicodeEncodeError):
-        raise ValueError("it is nested too deeply or holds broken text") from None
-    if len(text) > MAX_CONFIG:
-        raise ValueError(f"it is larger than {MAX_CONFIG:,} bytes")
-    if "\\u0000" in text:
-        raise ValueError("a NUL character cannot be stored")
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    if _size({name: member for name, member in value.items() if name != "geojson"}) > MAX_OBJECT:
+        raise ValueError(f"This is larger than {MAX_OBJECT // 1024} KiB")
     return value
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+def _bounded_schema(value: dict[str, Any]) -> dict[str, Any]:
+    if _size(value) > MAX_SCHEMA:
+        raise ValueError(f"This is larger than {MAX_SCHEMA // 1024} KiB")
+    return value
+
+
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        fits = False
+    # urlsplit drops line breaks and tabs without a word
+    if not fits or not text.isprintable() or " " in text or len(text) > _MAX_URL:
+        raise ValueError("This is not an http(s) address without credentials")
+    return text
+
+
+def _west_south_east_north(edges: list[float]) -> list[float]:
+    if len(edges) != 4 or not all(map(math.isfinite, edges)):
+        raise ValueError("This is an array of west, south, east and north")
+    return edges
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_bounded)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Bounds = Annotated[list[float], AfterValidator(_west_south_east_north)]
+
+
+class _Config(BaseModel):
+    """The members of a `source_config` that have a meaning; others are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    temporal: bool | None = None
+
+
+class TimeDimension(BaseModel):
+    """The times that a WMS layer offers."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    extent: str
+    default: str | None = None
+
+
+class WMSConfig(_Config):
+    """Where a layer's images come from."""
+
+    url: WebAddress
+    layers: Annotated[str, Field(min_length=1)]
+    version: str = WMS_DEFAULTS["version"]
+    format: str = WMS_DEFAULTS["format"]
+    transparent: bool = True
+    dimensions: dict[str, Any] | None = None
+    timeDimension: TimeDimension | None = None  # noqa: N815 - as on the wire
+    queryable: bool | None = None
+
+
+class GeoTIFFConfig(_Config):
+    """Where a layer's raster comes from, and how it is drawn."""
+
+    delivery: Literal["direct", "tiles"] = "direct"
+    url: WebAddress | None = None
+    cogUrl: WebAddress | None = None  # noqa: N815
+    cogUrlTemplate: WebAddress | None = None  # noqa: N815
+    tileServer: WebAddress | None = None  # noqa: N815
+    bounds: Bounds | None = None
+    tileParams: dict[str, Any] | None = None  # noqa: N815
+    processing: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> "GeoTIFFConfig":
+        if not (self.url or self.cogUrl or self.cogUrlTemplate):
+            raise ValueError("A GeoTIFF layer needs at least one of url, cogUrl, cogUrlTemplate")
+        return self
+
+
+class VectorConfig(_Config):
+    """What a vector layer says beside its features."""
+
+    gfw4wings: dict[str, Any] | None = None
+
+
+_CONFIGS: dict[str, type[_Config]] = {
+    "wms": WMSConfig,
+    "geotiff": GeoTIFFConfig,
+    "vector": VectorConfig,
+}
 
 
 class LayerCreate(BaseModel):
     """The body of a request that makes a layer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[Text, Field(min_length=1, max_length=255)]
+    name: Annotated[str, Field(min_length=1, max_length=255)]
     source_type: Literal["wms", "geotiff", "vector"]
-    description: Annotated[Text, Field(max_length=100_000)] | None = None
-    category: Annotated[Text, Field(max_length=100)] | None = None
+    description: Annotated[str, Field(max_length=100_000)] | None = None
+    category: Annotated[str, Field(max_length=100)] | None = None
     editable: Literal["creator-only", "everyone"] = "creator-only"
-    is_global: StrictBool = False
+    is_global: bool = False
     visibility: Literal["private", "public"] = "private"
     creation_source: Literal["layer_creator", "admin_panel", "system"] = "system"
     source_config: JsonObject = Field(default_factory=dict)
     style_config: JsonObject = Field(default_factory=dict)
     legend_config: JsonObject = Field(default_factory=dict)
     layer_metadata: JsonObject = Field(default_factory=dict)
-    property_schema: JsonObject | None = None
+    property_schema: Annotated[dict[str, Any], AfterValidator(_bounded_schema)] | None = None
     geometry_type: Literal[GEOMETRY_TYPES] | None = None  # type: ignore[valid-type]
-    time_field: Text | None = None
+    time_field: Annotated[str, Field(max_length=255)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _other_name_of_metadata(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "metadata" in value and "layer_metadata" not in value:
-            value = dict(value)
-            value["layer_metadata"] = value.pop("metadata")
-        return value
-
-    @model_validator(mode="after")
-    def _members_agree(self) -> "LayerCreate":
-        problems = [*_source_problems(self), *_schema_problems(self)]
-        if problems:
-            raise _ValidationError.from_exception_data(
-                type(self).__name__,
-                [
-                    InitErrorDetails(
-                        type=PydanticCustomError("rule", "{detail}", {"detail": detail}),
-                        loc=path,
-                        input=None,
-                    )
-                    for path, detail in problems
-                ],
-            )
-        return self
+        if not isinstance(value, dict) or "metadata" not in value:
+            return value
+        members = dict(value)
+        metadata = members.pop("metadata")
+        if members.setdefault("layer_metadata", metadata) != metadata:
+            raise ValueError("metadata and layer_metadata are two names of one member")
+        return members
 
 
-type _Problem = tuple[tuple[str | int, ...], str]
+def parse_layer(body: Any) -> LayerCreate:
+    """Return the layer that a body describes; a WMS configuration gets its defaults.
 
-
-def _source_problems(layer: LayerCreate) -> list[_Problem]:
-    """Return what is wrong with the source's configuration, by the layer's type."""
-    config = layer.source_config
-    problems: list[_Problem] = []
-    required: tuple[str, ...] = ()
+    Raises InvalidBodyError with a fault for each member that breaks a rule.
+    """
+    layer = validated(LayerCreate, body)
+    validated(_CONFIGS[layer.source_type], layer.source_config, "/source_config")
     if layer.source_type == "wms":
-        required = ("url", "layers")
-    for name in required:
-        if not isinstance(config.get(name), str) or not config[name].strip():
-            problems.append((("source_config", name), "A WMS layer needs this as text."))
-    addresses = ("url", "cogUrl", "cogUrlTemplate", "tileServer")
-    if layer.source_type == "geotiff" and not any(config.get(name) for name in addresses[:3]):
-        detail = "A GeoTIFF layer needs at least one of url, cogUrl and cogUrlTemplate."
-        problems.append((("source_config",), detail))
-    if layer.source_type != "vector":
-        if "geojson" in config:
-            problems.append((("source_config", "geojson"), "Only a vector layer has features."))
-        problems += [
-            (("source_config", name), "This is no http(s) address without credentials.")
-            for name in addresses
-            if config.get(name) and not _is_address(config[name])
-        ]
-        problems += [
-            ((name,), "Only a vector layer has this.")
-            for name in ("property_schema", "geometry_type", "time_field")
-            if getattr(layer, name) is not None
-        ]
-    return problems
+        layer.source_config = {**WMS_DEFAULTS, **layer.source_config}
+    refuse(_vector_faults(layer) if layer.source_type == "vector" else _raster_faults(layer))
+    return layer
 
 
-def _is_address(value: object) -> bool:
-    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        return False
-    authority = value.split("/", 3)[2]
-    return bool(authority) and "@" not in authority and not any(c.isspace() for c in value)
+def _vector_faults(layer: LayerCreate) -> list[Fault]:
+    faults = []
+    if layer.property_schema is not None:
+        faults = schema_faults(layer.property_schema, "/property_schema")
+    if not faults and layer.time_field is not None:
+        reason = time_field_fault(layer.time_field, layer.property_schema)
+        if reason:
+            faults.append(Fault("/time_field", reason))
+    return faults
 
 
-def _schema_problems(layer: LayerCreate) -> list[_Problem]:
-    """Return what is wrong with the schema of the properties."""
-    schema = layer.property_schema
-    if schema is None:
-        if layer.time_field is None:
-            return []
-        return [(("time_field",), "This needs a property_schema that has the property.")]
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        return [(("property_schema", *error.absolute_path), f"Not a JSON Schema: {error.message}")]
-    properties = schema.get("properties", {})
-    if schema.get("type", "object") != "object":
-        return [(("property_schema", "type"), "The schema is one of an object.")]
-    if _remote_references(schema):
-        return [(("property_schema",), "A $ref may only lead to a place within the schema.")]
-    problems: list[_Problem] = [
-        (("property_schema", "properties", name), "This property needs a type.")
-        for name, member in properties.items()
-        if not isinstance(member, dict) or "type" not in member
+def _raster_faults(layer: LayerCreate) -> list[Fault]:
+    faults = [
+        Fault(f"/{name}", "Only a vector layer has this.")
+        for name in ("property_schema", "geometry_type", "time_field")
+        if getattr(layer, name) is not None
     ]
-    if layer.time_field is not None:
-        member = properties.get(layer.time_field)
-        kind = member.get("format") if isinstance(member, dict) else None
-        if kind not in {"date", "date-time"}:
-            detail = "This names no property of the schema whose format is date or date-time."
-            problems.append((("time_field",), detail))
-    return problems
-
-
-def _remote_references(value: Any) -> bool:
-    if isinstance(value, dict):
-        reference = value.get("$ref")
-        if isinstance(reference, str) and not reference.startswith("#"):
-            return True
-        return any(map(_remote_references, value.values()))
-    return isinstance(value, list) and any(map(_remote_references, value))
+    if layer.source_config.get("geojson") is not None:
+        faults.append(Fault("/source_config/geojson", "Only a vector layer has features."))
+    return faults

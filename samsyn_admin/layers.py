@@ -3,30 +3,23 @@
 import json
 import uuid
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
-from samsyn_admin.layer_answers import (
-    LayerAnswer,
-    find_answer,
-    layer_etag,
-    version_column,
-)
-from samsyn_admin.layer_schemas import LayerCreate
-from samsyn_admin.request_body import read_json, validated
+from samsyn_admin.layer_answers import LayerAnswer, data_version, find_answer, layer_version
+from samsyn_admin.layer_schemas import COMPUTED, LayerCreate, parse_layer
+from samsyn_admin.request_body import read_json, refuse
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import (
     ConflictError,
-    InvalidBodyError,
     InvalidParameterError,
     NotFoundError,
     PermissionDeniedError,
     PreconditionFailedError,
 )
 from samsyn_model.feature_writing import feature_collection_faults, insert_features
-from samsyn_model.permissions import Action, Principal, find_layer, require_user
+from samsyn_model.permissions import Action, find_layer, require_user
 from samsyn_model.tables import Layer
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
@@ -34,12 +27,17 @@ from samsyn_provider.parameters import single_values
 
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
-_DELETION_TIMEOUT = "10min"
-_COMPUTED = ("geojson", "featureCount", "bounds")
+# Millions of features take their time to go; whoever else writes to the layer is not waited for.
+_SET_TIMEOUTS = """
+SELECT set_config('statement_timeout', '5min', true), set_config('lock_timeout', '10s', true)"""
+
+_LOCK = "SELECT id FROM layers WHERE id = %(layer)s FOR UPDATE"
 
 _COUNT_MAPS_OF_OTHERS = """
 SELECT count(*) FROM map_layers JOIN maps ON maps.id = map_id
 WHERE layer_id = %(layer)s AND maps.created_by <> %(user)s"""
+
+_DELETE = "DELETE FROM layers WHERE id = %(layer)s"
 
 
 @bp.post("")
@@ -48,9 +46,9 @@ def create_layer() -> Response:
     """Make a layer, with its features in the same transaction."""
     single_values(request.args, ())
     user_id = require_user(principal())
-    layer = validated(LayerCreate, read_json())
+    layer = parse_layer(read_json())
     if layer.is_global and not principal().is_admin:
-        raise PermissionDeniedError("Only administrators put layers into the library for all.")
+        raise PermissionDeniedError("Only administrators put layers into everybody's library.")
     with writing(deployment().engine) as connection:
         layer_id = _insert(connection, layer, user_id)
         answer = find_answer(connection, principal(), layer_id, inline=True)
@@ -62,10 +60,11 @@ def create_layer() -> Response:
 @bp.get("/<layer_id>")
 @requires(Action.READ_LAYER)
 def read_layer(layer_id: str) -> Response:
-    """One layer as the caller sees it; `inline=false` leaves its features out."""
+    """Answer one layer as the caller sees it; `inline=false` leaves its features out."""
     key = _key(layer_id)
+    inline = _flag("inline", default=True)
     with reading(deployment().engine) as connection:
-        answer = find_answer(connection, principal(), key, inline=_flag("inline", default=True))
+        answer = find_answer(connection, principal(), key, inline=inline)
     response = _respond(answer, HTTPStatus.OK)
     response.make_conditional(request)
     return response
@@ -74,37 +73,33 @@ def read_layer(layer_id: str) -> Response:
 @bp.delete("/<layer_id>")
 @requires(Action.OWN_LAYER)
 def delete_layer(layer_id: str) -> tuple[str, int]:
-    """Delete a layer with its features; `force=true` also when it is on others' maps."""
+    """Delete a layer and its features; one on others' maps only with `force=true`."""
     key = _key(layer_id)
+    force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
-        run(connection, f"SET LOCAL statement_timeout = '{_DELETION_TIMEOUT}'")
-        row = find_layer(connection, principal(), key, Action.OWN_LAYER, version_column())
-        force = _flag("force", default=False)
-        if request.if_match and not request.if_match.contains(layer_etag(row).strip('"')):
-            raise PreconditionFailedError("The layer has changed since you read it.")
+        run(connection, _SET_TIMEOUTS)
+        find_layer(connection, principal(), key, Action.OWN_LAYER)
+        # From here on nobody puts the layer on a map or writes to it.
+        if run(connection, _LOCK, {"layer": key}).one_or_none() is None:
+            raise NotFoundError("There is no such layer.")
+        _refuse_stale(connection, key)
         if not force:
-            _refuse_while_others_use_it(connection, key, principal())
-        run(connection, "DELETE FROM layers WHERE id = %(layer)s", {"layer": key})
+            _refuse_in_use(connection, key)
+        run(connection, _DELETE, {"layer": key})
     return "", HTTPStatus.NO_CONTENT
 
 
 def _insert(connection: Connection, layer: LayerCreate, user_id: uuid.UUID) -> uuid.UUID:
     values = layer.model_dump()
-    config: dict[str, Any] = values["source_config"]
-    collection = config.get("geojson")
+    collection = None
     if layer.source_type == "vector":
-        for name in _COMPUTED:
-            config.pop(name, None)
+        config = layer.source_config
+        collection = config.get("geojson")
+        values["source_config"] = {n: value for n, value in config.items() if n not in COMPUTED}
     if collection is not None:
         schema = None if layer.property_schema is None else json.dumps(layer.property_schema)
-        faults = feature_collection_faults(
-            collection,
-            pointer="/source_config/geojson",
-            geometry_type=layer.geometry_type,
-            property_schema=schema,
-        )
-        if faults:
-            raise InvalidBodyError(f"{faults[0].pointer}: {faults[0].detail}", faults)
+        place = "/source_config/geojson"
+        refuse(feature_collection_faults(collection, place, layer.geometry_type, schema))
     statement = insert(Layer).values(created_by=user_id, **values).returning(Layer.id)
     layer_id: uuid.UUID = run(connection, statement).scalar_one()
     if collection is not None:
@@ -112,21 +107,30 @@ def _insert(connection: Connection, layer: LayerCreate, user_id: uuid.UUID) -> u
     return layer_id
 
 
-def _refuse_while_others_use_it(
-    connection: Connection, layer_id: uuid.UUID, asking: Principal
-) -> None:
-    values = {"layer": layer_id, "user": asking.user_id}
-    maps = run(connection, _COUNT_MAPS_OF_OTHERS, values).scalar_one()
-    if maps:
-        others = "a map" if maps == 1 else f"{maps} maps"
+def _refuse_stale(connection: Connection, layer_id: uuid.UUID) -> None:
+    """Raise PreconditionFailedError when `If-Match` names no tag of the layer's present state."""
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return
+    statement = select(Layer.updated_at, data_version()).where(Layer.id == layer_id)
+    version = layer_version(run(connection, statement).one())
+    if not any(tag.startswith(version) for tag in request.if_match.as_set()):
+        raise PreconditionFailedError("The layer has changed since you read it.")
+
+
+def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
+    """Raise ConflictError when the layer is on a map that is not the caller's."""
+    values = {"layer": layer_id, "user": principal().user_id}
+    count = run(connection, _COUNT_MAPS_OF_OTHERS, values).scalar_one()
+    if count:
+        maps = "a map" if count == 1 else f"{count} maps"
         raise ConflictError(
-            f"The layer is on {others} of others; force=true deletes it all the same."
+            f"The layer is on {maps} of others; force=true deletes it all the same."
         )
 
 
 def _respond(answer: LayerAnswer, status: HTTPStatus) -> Response:
     response = Response(answer.text, status, mimetype="application/json")
-    response.headers["ETag"] = answer.etag
+    response.set_etag(answer.etag)
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return response
@@ -136,8 +140,8 @@ def _key(text: str) -> uuid.UUID:
     try:
         key = uuid.UUID(text)
     except ValueError:
-        raise NotFoundError("There is no such layer.") from None
-    if str(key) != text.lower():
+        key = None
+    if key is None or str(key) != text.lower():
         raise NotFoundError("There is no such layer.")
     return key
 

@@ -1,6 +1,7 @@
 """JSON request bodies, read strictly."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 from flask import request
@@ -12,65 +13,92 @@ from samsyn_model.errors import (
     MalformedBodyError,
     UnsupportedMediaTypeError,
 )
+from samsyn_model.property_validation import MAX_FAULTS, pointer, text_faults
 
-MAX_FAULTS = 100
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested."""
 
 
 def read_json(*media_types: str) -> Any:
     """Return the request's body as a JSON value; `application/json` unless others are named.
 
-    Raises UnsupportedMediaTypeError for another content type, MalformedBodyError for a body that
-    is no JSON (RFC 8259: NaN and Infinity are none, and no member comes twice).
+    Raises UnsupportedMediaTypeError for another content type, MalformedBodyError for what is no
+    JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH, InvalidBodyError for
+    text that cannot be stored: NUL characters and halves of surrogate pairs.
     """
     accepted = media_types or ("application/json",)
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
     try:
         text = request.get_data().decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_members)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise MalformedBodyError("The body is nested too deeply.") from None
     except UnicodeDecodeError:
         raise MalformedBodyError("The body is not text in UTF-8.") from None
     except ValueError as error:
         raise MalformedBodyError(f"The body is not JSON: {error}.") from None
+    _refuse_depth(value)
+    # both kinds can only be written as escapes: most bodies need no walk through every text
+    if "\\u" in text:
+        refuse(text_faults(value))
+    return value
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice!r} comes twice")
-    return members
-
-
-def validated[Model: BaseModel](model: type[Model], value: Any) -> Model:
-    """Return the value as a model.
+def validated[Model: BaseModel](model: type[Model], value: Any, place: str = "") -> Model:
+    """Return the value, which stands at the JSON pointer `place` of the body, as a model.
 
     Raises InvalidBodyError with a JSON pointer for each member that breaks a rule.
     """
+    if not isinstance(value, dict):
+        raise InvalidBodyError(
+            "The body has to be a JSON object.", (Fault("", "Expected an object."),)
+        )
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = tuple(
-            Fault(pointer(*item["loc"]), _sentence(item["msg"]))
-            for item in error.errors()[:MAX_FAULTS]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        refuse(
+            [Fault(place + pointer(*item["loc"]), _sentence(item)) for item in found[:MAX_FAULTS]]
         )
-        raise InvalidBodyError(
-            f"{faults[0].pointer or 'The body'}: {faults[0].detail}", faults
-        ) from None
+        raise
 
 
-def pointer(*path: object) -> str:
-    """Return the path as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+def refuse(faults: list[Fault]) -> None:
+    """Raise InvalidBodyError when there are faults; the first becomes the sentence for people."""
+    if faults:
+        first = faults[0]
+        raise InvalidBodyError(f"{first.pointer or 'The body'}: {first.detail}", tuple(faults))
 
 
-def _sentence(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            member
+            for container in level
+            if type(container) in {dict, list}
+            for member in (container.values() if type(container) is dict else container)
+            if type(member) is dict or type(member) is list
+        ]
+        if not level:
+            return
+    raise MalformedBodyError("The body is nested too deeply.")
+
+
+def _sentence(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "There is no such member."
+    message: str = item["msg"].removeprefix("Value error, ")
+    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")

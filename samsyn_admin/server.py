@@ -1,6 +1,7 @@
 """gunicorn, run in this process: workers over one database."""
 
 import os
+import socket
 from typing import Any
 
 import click
@@ -48,8 +49,21 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return create_app(self._settings, engine)
 
 
+def _check_address(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen at {settings.host}:{settings.port}: {error.strerror};"
+                " HOST and PORT name another address"
+            ) from error
+
+
 def serve(url: str, settings: Settings, *, show_token_hint: bool = False) -> None:
-    """Serve until stopped by a signal."""
+    """Serve until stopped by a signal. Raises click.ClickException when the port is taken."""
+    _check_address(settings)
     address = settings.public_url or f"http://{settings.host}:{settings.port}"
     lines = [
         f"SamSyn at {address}/",

@@ -1,6 +1,6 @@
 """GeoJSON geometries (RFC 7946), checked before the database sees them."""
 
-import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,66 +18,70 @@ _MAX_NESTING = 8
 
 
 def geometry_faults(
-    geometry: Any, pointer: str = "", geometry_type: str | None = None
+    geometry: Any, place: str = "", geometry_type: str | None = None
 ) -> Iterator[Fault]:
     """Yield what is wrong with a GeoJSON geometry in longitudes and latitudes; null is right.
 
-    `geometry_type` is the layer's; a Multi type admits its single counterpart. Positions have two
-    or three finite numbers, within ±180 and ±90 degrees; lines have two positions, rings four and
-    end where they began.
+    `place` is the JSON pointer to it. `geometry_type` is the layer's; a Multi type admits its
+    single counterpart. Positions have two or three finite numbers, within ±180 and ±90 degrees;
+    lines have two positions, rings four and end where they began.
     """
     if geometry is None:
         return
-    yield from _faults(geometry, pointer, 0)
+    yield from _faults(geometry, place, 0)
     if isinstance(geometry, dict) and geometry_type:
         found = geometry.get("type")
-        if found not in {geometry_type, geometry_type.removeprefix("Multi")}:
-            yield Fault(f"{pointer}/type", f"The layer takes {geometry_type}, not {found}.")
+        if found not in (geometry_type, geometry_type.removeprefix("Multi")):
+            yield Fault(f"{place}/type", f"The layer takes geometries of type {geometry_type}.")
 
 
-def _faults(geometry: Any, pointer: str, nesting: int) -> Iterator[Fault]:
+def _faults(geometry: Any, place: str, nesting: int) -> Iterator[Fault]:
     if not isinstance(geometry, dict):
-        yield Fault(pointer, "A geometry is an object or null.")
+        yield Fault(place, "A geometry is an object or null.")
         return
     kind = geometry.get("type")
     if kind == "GeometryCollection":
         members = geometry.get("geometries")
-        if not isinstance(members, list) or nesting >= _MAX_NESTING:
-            yield Fault(f"{pointer}/geometries", "This is an array of geometries, not too deep.")
-            return
-        for number, member in enumerate(members):
-            yield from _faults(member, f"{pointer}/geometries/{number}", nesting + 1)
+        if not isinstance(members, list):
+            yield Fault(f"{place}/geometries", "This is an array of geometries.")
+        elif nesting == _MAX_NESTING:
+            yield Fault(f"{place}/geometries", "The collections are nested too deeply.")
+        else:
+            for number, member in enumerate(members):
+                yield from _faults(member, f"{place}/geometries/{number}", nesting + 1)
     elif not isinstance(kind, str) or kind not in _DEPTHS:
-        yield Fault(f"{pointer}/type", "This is not a type of GeoJSON geometry.")
+        yield Fault(f"{place}/type", "This is not a type of GeoJSON geometry.")
     else:
-        shape = kind.removeprefix("Multi")
-        yield from _coordinates(
-            geometry.get("coordinates"), f"{pointer}/coordinates", _DEPTHS[kind], shape
+        yield from _coordinate_faults(
+            geometry.get("coordinates"), f"{place}/coordinates", _DEPTHS[kind], kind
         )
 
 
-def _coordinates(value: Any, pointer: str, depth: int, shape: str) -> Iterator[Fault]:
+def _coordinate_faults(value: Any, place: str, depth: int, kind: str) -> Iterator[Fault]:
     if depth == 0:
         fault = _position_fault(value)
         if fault:
-            yield Fault(pointer, fault)
+            yield Fault(place, fault)
         return
     if not isinstance(value, list):
-        yield Fault(pointer, "This is an array.")
+        yield Fault(place, "This is an array.")
         return
     for number, member in enumerate(value):
-        yield from _coordinates(member, f"{pointer}/{number}", depth - 1, shape)
-    if depth == 1 and shape == "LineString" and len(value) < 2:
-        yield Fault(pointer, "A line has at least two positions.")
-    if depth == 1 and shape == "Polygon" and (len(value) < 4 or value[0] != value[-1]):
-        yield Fault(pointer, "A ring has at least four positions and ends where it began.")
+        if depth > 1 or _position_fault(member):
+            yield from _coordinate_faults(member, f"{place}/{number}", depth - 1, kind)
+    if depth == 1 and kind.endswith("LineString") and len(value) < 2:
+        yield Fault(place, "A line has at least two positions.")
+    if depth == 1 and kind.endswith("Polygon") and (len(value) < 4 or value[0] != value[-1]):
+        yield Fault(place, "A ring has at least four positions and ends where it began.")
 
 
 def _position_fault(position: Any) -> str | None:
     if not isinstance(position, list) or len(position) not in {2, 3}:
         return "A position is an array of two or three numbers."
-    if not all(type(number) in {int, float} and math.isfinite(number) for number in position):
-        return "A position has finite numbers."
+    for number in position:
+        # NaN is never within; comparing, unlike converting, also takes integers of any length
+        if type(number) not in {int, float} or not abs(number) <= sys.float_info.max:
+            return "A position has finite numbers."
     if abs(position[0]) > 180 or abs(position[1]) > 90:
         return "A position is a longitude within ±180 and a latitude within ±90 degrees."
     return None

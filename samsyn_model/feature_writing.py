@@ -3,20 +3,21 @@
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
 
 from samsyn_model.database import run
-from samsyn_model.errors import Fault, InvalidBodyError
+from samsyn_model.errors import Fault
 from samsyn_model.feature_geometry import geometry_faults
-from samsyn_model.property_validation import property_faults
+from samsyn_model.property_validation import MAX_FAULTS, property_faults
 
-MAX_FAULTS = 100
-
+# PostGIS would look a geometry's own `crs` up, which RFC 7946 has done away with.
 _INSERT = """
 INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
-SELECT %(layer)s, ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null')), 4326),
+SELECT %(layer)s,
+    ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326),
     coalesce(nullif(feature -> 'properties', 'null'), '{}'), %(user)s, %(user)s
 FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, place)
 ORDER BY place
@@ -24,35 +25,39 @@ RETURNING id"""
 
 
 def feature_collection_faults(
-    collection: Any, *, pointer: str, geometry_type: str | None, property_schema: str | None
-) -> tuple[Fault, ...]:
-    """Return what is wrong with a GeoJSON feature collection for a layer, at most a hundred."""
-    found = []
-    for fault in _faults(collection, pointer, geometry_type, property_schema):
-        found.append(fault)
-        if len(found) == MAX_FAULTS:
-            break
-    return tuple(found)
+    collection: Any, place: str, geometry_type: str | None, property_schema: str | None
+) -> list[Fault]:
+    """Return what is wrong with a GeoJSON feature collection for a layer, at most MAX_FAULTS.
+
+    `place` is the JSON pointer to it, `property_schema` the layer's as JSON text.
+    """
+    return list(islice(_faults(collection, place, geometry_type, property_schema), MAX_FAULTS))
+
+
+def feature_faults(
+    feature: Any, place: str, geometry_type: str | None, property_schema: str | None
+) -> Iterator[Fault]:
+    """Yield what is wrong with a GeoJSON feature for a layer; members unknown to it do no harm."""
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        yield Fault(place, "This is no GeoJSON Feature.")
+        return
+    yield from geometry_faults(feature.get("geometry"), f"{place}/geometry", geometry_type)
+    yield from property_faults(feature.get("properties"), property_schema, f"{place}/properties")
 
 
 def _faults(
-    collection: Any, pointer: str, geometry_type: str | None, property_schema: str | None
+    collection: Any, place: str, geometry_type: str | None, property_schema: str | None
 ) -> Iterator[Fault]:
     if not isinstance(collection, dict) or collection.get("type") != "FeatureCollection":
-        yield Fault(pointer, "This is a GeoJSON FeatureCollection.")
+        yield Fault(place, "This is no GeoJSON FeatureCollection.")
         return
     features = collection.get("features")
     if not isinstance(features, list):
-        yield Fault(f"{pointer}/features", "This is an array of features.")
+        yield Fault(f"{place}/features", "This is no array of features.")
         return
     for number, feature in enumerate(features):
-        place = f"{pointer}/features/{number}"
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            yield Fault(place, "This is a GeoJSON Feature.")
-            continue
-        yield from geometry_faults(feature.get("geometry"), f"{place}/geometry", geometry_type)
-        yield from property_faults(
-            feature.get("properties"), property_schema, f"{place}/properties"
+        yield from feature_faults(
+            feature, f"{place}/features/{number}", geometry_type, property_schema
         )
 
 
@@ -64,10 +69,7 @@ def insert_features(
 ) -> list[int]:
     """Insert GeoJSON features, which have no faults, in one statement; return their ids in order.
 
-    Raises InvalidBodyError when the database cannot take a geometry after all.
+    Ids that the features bring are not theirs here.
     """
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(features)}
-    try:
-        return list(run(connection, _INSERT, values).scalars())
-    except UnicodeEncodeError as error:
-        raise InvalidBodyError("A text of a feature is broken Unicode.") from error
+    return list(run(connection, _INSERT, values).scalars())
