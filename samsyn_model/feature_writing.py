@@ -13,7 +13,7 @@ from samsyn_model.errors import Fault
 from samsyn_model.feature_geometry import geometry_faults
 from samsyn_model.property_validation import MAX_FAULTS, property_faults
 
-# PostGIS would look a geometry's own `crs` up, which RFC 7946 has done away with.
+# PostGIS reads a geometry's own `crs` and fails at some, which RFC 7946 has done away with.
 _INSERT = """
 INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
 SELECT %(layer)s,

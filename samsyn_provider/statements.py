@@ -125,7 +125,7 @@ def select_whole(layer_id: uuid.UUID, size: int) -> Statement:
     collection), null when it would take more than `size` bytes."""
     values: dict[str, Any] = {"layer": layer_id, "size": size}
     feature = _feature(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
-    # what is stored takes less room than its GeoJSON: the second question is asked of small layers
+    # asked first what it takes stored, at most four times its GeoJSON: large layers are not written
     text = f"""
 SELECT CASE WHEN octet_length(collection) <= %(size)s THEN collection END AS collection
 FROM (
@@ -134,7 +134,7 @@ FROM (
     FROM layer_features
     WHERE layer_id = %(layer)s
         AND (SELECT coalesce(sum(pg_column_size(geom) + pg_column_size(properties)), 0)
-             FROM layer_features WHERE layer_id = %(layer)s) <= %(size)s
+             FROM layer_features WHERE layer_id = %(layer)s) <= 4 * %(size)s
     HAVING count(*) = (SELECT count(*) FROM layer_features WHERE layer_id = %(layer)s)
 ) AS whole"""
     return Statement(text, values)

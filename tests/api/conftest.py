@@ -1,5 +1,45 @@
-"""Fixtures of the management API's tests: those of the OGC tests."""
+"""Fixtures of the management API's tests: an app over the test database, and people."""
 
-from tests.ogc.conftest import app, client, layer, person
+import uuid
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["app", "client", "layer", "person"]
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from samsyn_admin.app import create_app
+from samsyn_model import tokens
+from samsyn_model.settings import Settings
+from tests.api.layer_requests import Person
+
+
+@pytest.fixture
+def app(empty_database: Engine) -> Flask:
+    return create_app(
+        Settings(_env_file=None, titiler_url="https://tiles.example.org"), empty_database
+    )
+
+
+@pytest.fixture
+def person(empty_database: Engine, app: Flask) -> Callable[..., Person]:
+    def make(name: str, scope: Any = "write", *, admin: bool = False) -> Person:
+        email = f"{name}@example.org"
+        with empty_database.begin() as connection:
+            user_id = tokens.find_or_create_user(connection, email)
+            token = tokens.create_token(connection, user_id, name="test", scope=scope)
+            if admin:
+                tokens.set_admin(connection, email)
+        return Person(user_id, app.test_client(), {"Authorization": f"Bearer {token}"})
+
+    return make
+
+
+@pytest.fixture
+def owner(person: Callable[..., Person]) -> Person:
+    return person("owner")
+
+
+@pytest.fixture
+def anybody(app: Flask) -> Person:
+    return Person(uuid.uuid4(), app.test_client())

@@ -1,11 +1,9 @@
 """What one worker writes, all others know at the next request."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 import requests
 from sqlalchemy import Engine
 
@@ -32,23 +30,8 @@ LAYER = {
 }
 
 
-@pytest.fixture
-def statuses(empty_database: Engine) -> Callable[[str], Counter[int]]:
-    """Ask for an address many times at once, each time through a new connection."""
-
-    def ask(address: str) -> Counter[int]:
-        with ThreadPoolExecutor(REQUESTS) as pool:
-            answers = pool.map(lambda _: requests.get(address, timeout=60), range(REQUESTS))
-            return Counter(answer.status_code for answer in answers)
-
-    return ask
-
-
 def test_a_layer_is_a_collection_of_every_worker_at_once(
-    test_database_url: str,
-    empty_database: Engine,
-    tmp_path: Path,
-    statuses: Callable[[str], Counter[int]],
+    test_database_url: str, empty_database: Engine, tmp_path: Path
 ) -> None:
     token = run_samsyn(test_database_url, "token", "create", OWNER, "--scope", "write")
     signed_in = {"Authorization": f"Bearer {token}"}
@@ -59,10 +42,17 @@ def test_a_layer_is_a_collection_of_every_worker_at_once(
         assert made.status_code == 201, made.text
         layer_id = made.json()["id"]
         collection = f"{server.ogc}/collections/{layer_id}"
-        assert statuses(collection) == {200: REQUESTS}
+        assert _statuses(collection) == {200: REQUESTS}
         gone = requests.delete(f"{layers}/{layer_id}", headers=signed_in, timeout=60)
         assert gone.status_code == 204, gone.text
-        assert statuses(collection) == {404: REQUESTS}
+        assert _statuses(collection) == {404: REQUESTS}
+
+
+def _statuses(address: str) -> Counter[int]:
+    """Ask for an address many times at once, each time through a new connection."""
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        answers = pool.map(lambda _: requests.get(address, timeout=60), range(REQUESTS))
+        return Counter(answer.status_code for answer in answers)
 
 
 def _workers(server: Server) -> int:

@@ -83,7 +83,7 @@ def server_number(home: Path) -> int:
 
 
 def still_runs(pid: int) -> bool:
-    """Whether the process is there; one that has put its house in order may take its last breath."""
+    """Whether the process is there, and does not leave within five seconds."""
     deadline = time.monotonic() + 5
     while Path(f"/proc/{pid}/cwd").exists():
         if time.monotonic() > deadline:

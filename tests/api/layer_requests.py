@@ -1,0 +1,84 @@
+"""What the tests of the management API send, and who sends it."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
+
+LAYERS = "/api/v1/layers"
+LINE = {"type": "LineString", "coordinates": [[11.5, 57.5], [11.9, 57.1]]}
+RING = [[11.0, 57.0], [11.4, 57.0], [11.4, 57.3], [11.0, 57.0]]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user, and a client that asks as them."""
+
+    id: uuid.UUID
+    client: FlaskClient
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def post(self, body: Any, **more: Any) -> TestResponse:
+        return self.client.post(LAYERS, json=body, headers=self.headers, **more)
+
+    def get(self, layer_id: str, **more: Any) -> TestResponse:
+        return self.client.get(f"{LAYERS}/{layer_id}", headers=self.headers, **more)
+
+    def delete(self, layer_id: str, query: str = "", **headers: str) -> TestResponse:
+        return self.client.delete(
+            f"{LAYERS}/{layer_id}{query}", headers={**self.headers, **headers}
+        )
+
+
+def feature(geometry: Any, **properties: Any) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def vector(*features: Any, **members: Any) -> dict[str, Any]:
+    """A layer as the web frontend sends one: it says Polygon and a count whatever was drawn."""
+    return {
+        "name": "Drawn",
+        "source_type": "vector",
+        "source_config": {
+            "geometryType": "Polygon",
+            "featureCount": 77,
+            "geojson": {"type": "FeatureCollection", "features": list(features)},
+        },
+        **members,
+    }
+
+
+def wms(**config: Any) -> dict[str, Any]:
+    source = {"url": "https://wms.example.org/ows?map=sea", "layers": "depth", **config}
+    return {"name": "Depth", "source_type": "wms", "source_config": source}
+
+
+def geotiff(**config: Any) -> dict[str, Any]:
+    return {"name": "Noise", "source_type": "geotiff", "source_config": config}
+
+
+def place_on_map(
+    engine: Engine, map_owner: uuid.UUID, layer_id: str, view_permission: str = "private"
+) -> str:
+    with engine.begin() as connection:
+        map_id = connection.execute(
+            text(
+                "INSERT INTO maps (name, created_by, view_permission)"
+                " VALUES ('A map', :owner, :view) RETURNING id"
+            ),
+            {"owner": map_owner, "view": view_permission},
+        ).scalar_one()
+        connection.execute(
+            text('INSERT INTO map_layers (map_id, layer_id, "order") VALUES (:map, :layer, 0)'),
+            {"map": map_id, "layer": layer_id},
+        )
+    return str(map_id)
+
+
+def pointers(answer: TestResponse) -> list[str]:
+    assert answer.status_code == 422, answer.text
+    assert answer.json
+    return [fault["pointer"] for fault in answer.json["errors"]]
