@@ -10,7 +10,7 @@ from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, guard, problems
 from samsyn_provider.deployment import Deployment
 
-MAX_BODY = 64 * 1024 * 1024
+MAX_BODY = 16 * 1024 * 1024
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:

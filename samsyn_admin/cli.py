@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from samsyn_model import migrations, tokens
@@ -25,6 +26,11 @@ class _SamsynGroup(click.Group):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             return super().main(*args, **kwargs)
+        except ValidationError as error:
+            for fault in error.errors():
+                name = "_".join(map(str, fault["loc"])).upper()
+                click.echo(f"samsyn: the setting {name}: {fault['msg']}", err=True)
+            sys.exit(1)
         except (SamsynError, ClusterError) as error:
             click.echo(f"samsyn: {error}", err=True)
             for fault in getattr(error, "faults", ()):

@@ -12,7 +12,7 @@ from samsyn_model.errors import Fault
 from samsyn_model.property_validation import schema_faults, time_field_fault
 from samsyn_model.tables import GEOMETRY_TYPES
 
-MAX_OBJECT = 1024 * 1024
+MAX_OBJECT = 256 * 1024
 """How many bytes of JSON a configuration may have, its features left out."""
 MAX_SCHEMA = 256 * 1024
 """How many bytes of JSON a property schema may have."""
@@ -27,8 +27,13 @@ def _size(value: dict[str, Any]) -> int:
 
 
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
-    if _size({name: member for name, member in value.items() if name != "geojson"}) > MAX_OBJECT:
+    if _size(value) > MAX_OBJECT:
         raise ValueError(f"This is larger than {MAX_OBJECT // 1024} KiB")
+    return value
+
+
+def _bounded_without_features(value: dict[str, Any]) -> dict[str, Any]:
+    _bounded({name: member for name, member in value.items() if name != "geojson"})
     return value
 
 
@@ -58,6 +63,7 @@ def _west_south_east_north(edges: list[float]) -> list[float]:
 
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_bounded)]
+SourceConfig = Annotated[dict[str, Any], AfterValidator(_bounded_without_features)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Bounds = Annotated[list[float], AfterValidator(_west_south_east_north)]
 
@@ -137,7 +143,7 @@ class LayerCreate(BaseModel):
     is_global: bool = False
     visibility: Literal["private", "public"] = "private"
     creation_source: Literal["layer_creator", "admin_panel", "system"] = "system"
-    source_config: JsonObject = Field(default_factory=dict)
+    source_config: SourceConfig = Field(default_factory=dict)
     style_config: JsonObject = Field(default_factory=dict)
     legend_config: JsonObject = Field(default_factory=dict)
     layer_metadata: JsonObject = Field(default_factory=dict)

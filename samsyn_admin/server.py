@@ -34,11 +34,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "max_requests": 0,
             "forwarded_allow_ips": "*" if self._settings.trusted_proxies else "127.0.0.1,::1",
             "accesslog": "-",
-            "control_socket_disable": True,
+            "limit_request_line": 8190,
         }
+        if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
+            options["control_socket_disable"] = True
         for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in the worker

@@ -58,6 +58,11 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
         _BROKEN_TEXT,
     ),
     (
+        (psycopg2.errors.ProgramLimitExceeded,),
+        InvalidParameterError,
+        "The answer would be larger than the database can make at once: ask for less.",
+    ),
+    (
         (psycopg2.DataError,),
         InvalidParameterError,
         "A value in the request or the data is out of range.",
@@ -113,7 +118,10 @@ def translated_errors() -> Iterator[None]:
     except PoolTimeoutError as error:
         raise DatabaseUnavailableError("Every database connection is busy.") from error
     except DBAPIError as error:
-        raise _translation(error) or error from error
+        translation = _translation(error)
+        if translation is None:
+            raise
+        raise translation from error
 
 
 def _translation(error: DBAPIError) -> SamsynError | None:

@@ -15,6 +15,7 @@ import psycopg2
 import psycopg2.errors
 import shapely
 from numpy.typing import NDArray
+from shapely import GeometryType
 from sqlalchemy import Connection
 
 from samsyn_model.errors import (
@@ -150,6 +151,10 @@ def _encoded(
 def _checked(batch: FeatureBatch) -> NDArray[Any]:
     """Return the batch's geometries with SRID 4326, none beyond the limits of the globe."""
     geometries = batch.geometries
+    collections = geometries[shapely.get_type_id(geometries) == GeometryType.GEOMETRYCOLLECTION]
+    members = shapely.get_type_id(shapely.get_parts(collections))
+    if (members == GeometryType.GEOMETRYCOLLECTION).any():
+        _refuse(batch, _nested)
     with_z = shapely.has_z(geometries)
     if not np.isfinite(shapely.get_coordinates(geometries[with_z], include_z=True)).all():
         _refuse(batch, _not_finite)
@@ -176,6 +181,15 @@ def _refuse(batch: FeatureBatch, reason_against: Callable[[Any], str | None]) ->
         reason = reason_against(geometry)
         if reason:
             raise UnstorableFeatureError(f"{batch.label(index)} cannot be stored: {reason}")
+
+
+def _nested(geometry: Any) -> str | None:
+    members = shapely.get_type_id(shapely.get_parts([geometry]))
+    if shapely.get_type_id(geometry) != GeometryType.GEOMETRYCOLLECTION:
+        return None
+    if GeometryType.GEOMETRYCOLLECTION not in members:
+        return None
+    return "it is a collection of geometries that holds another collection."
 
 
 def _not_finite(geometry: Any) -> str | None:

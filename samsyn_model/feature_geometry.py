@@ -14,7 +14,6 @@ _DEPTHS = {
     "Polygon": 2,
     "MultiPolygon": 3,
 }
-_MAX_NESTING = 8
 
 
 def geometry_faults(
@@ -44,8 +43,8 @@ def _faults(geometry: Any, place: str, nesting: int) -> Iterator[Fault]:
         members = geometry.get("geometries")
         if not isinstance(members, list):
             yield Fault(f"{place}/geometries", "This is an array of geometries.")
-        elif nesting == _MAX_NESTING:
-            yield Fault(f"{place}/geometries", "The collections are nested too deeply.")
+        elif nesting:  # RFC 7946, 3.1.8 advises against it, and PostGIS cannot write it
+            yield Fault(place, "A collection of geometries holds no other collections.")
         else:
             for number, member in enumerate(members):
                 yield from _faults(member, f"{place}/geometries/{number}", nesting + 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from samsyn_model.bounded_validator import bounded_checking
 from samsyn_model.database import run
 from samsyn_model.errors import Fault
 from samsyn_model.feature_geometry import geometry_faults
@@ -29,9 +30,12 @@ def feature_collection_faults(
 ) -> list[Fault]:
     """Return what is wrong with a GeoJSON feature collection for a layer, at most MAX_FAULTS.
 
-    `place` is the JSON pointer to it, `property_schema` the layer's as JSON text.
+    `place` is the JSON pointer to it, `property_schema` the layer's as JSON text. Raises
+    TooLargeError when checking takes too long.
     """
-    return list(islice(_faults(collection, place, geometry_type, property_schema), MAX_FAULTS))
+    faults = _faults(collection, place, geometry_type, property_schema)
+    with bounded_checking():
+        return list(islice(faults, MAX_FAULTS))
 
 
 def feature_faults(

@@ -8,24 +8,37 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
 from referencing import Registry
 
+from samsyn_model.bounded_validator import BoundedValidator, bounded_checking
 from samsyn_model.errors import Fault
 
 MAX_FAULTS = 100
 """How many faults an answer names."""
 _MAX_DETAIL = 300
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMES = {"properties", "$defs", "definitions", "dependentSchemas"}
+_UNBOUNDED = {
+    "pattern": "Regular expressions are not taken here.",
+    "patternProperties": "Regular expressions are not taken here.",
+    "unevaluatedItems": "This keyword is not taken here.",
+    "unevaluatedProperties": "This keyword is not taken here: say additionalProperties.",
+}
+_LITERALS = {"enum", "const", "default", "examples"}
 _DEFINITIONS = ("$defs", "definitions")
 _REFERENCE = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 _BROKEN_TEXT = re.compile("[\x00\ud800-\udfff]")
-_CLOCK = r"\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)"
+# PostgreSQL reads offsets up to 15:59
+_CLOCK = r"\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)"
 _FORMS = {
     "date": (re.compile(r"\d{4}-\d\d-\d\d"), date.fromisoformat),
     "date-time": (re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_CLOCK}"), datetime.fromisoformat),
     "time": (re.compile(_CLOCK), time.fromisoformat),
 }
-_FORMATS = FormatChecker(("email", "idn-email", "ipv4", "ipv6", "regex", "uuid"))
+_FORMATS = FormatChecker(("email", "idn-email", "ipv4", "ipv6", "uuid"))
 
 
 def _is_moment(value: object, name: str) -> bool:
@@ -56,25 +69,32 @@ def property_faults(properties: Any, schema: str | None, place: str = "") -> Ite
         return
     if schema is None:
         return
-    for error in _validator(schema).iter_errors(properties):
-        message = error.message
-        if len(message) > _MAX_DETAIL:
-            message = f"{message[:_MAX_DETAIL]}…"
-        yield Fault(place + pointer(*error.absolute_path), f"{message}.")
+    # a null counts as absent, as in the files that layers come from
+    present = {name: value for name, value in properties.items() if value is not None}
+    try:
+        for error in _validator(schema).iter_errors(present):
+            message = error.message
+            if len(message) > _MAX_DETAIL:
+                message = f"{message[:_MAX_DETAIL]}…"
+            yield Fault(place + pointer(*error.absolute_path), f"{message}.")
+    except (ArithmeticError, RecursionError):  # such as a number too large for multipleOf
+        yield Fault(place, "The properties cannot be checked against the schema.")
 
 
 def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
     """Return what is wrong with a layer's property schema: a JSON Schema (2020-12) of an object.
 
-    A `$ref` leads to one of the schema's own definitions, which hold none themselves: a feature
-    is then checked in bounded time, and nothing is fetched.
+    A `$ref` leads to one of the schema's own definitions, which hold none themselves, and there
+    are no regular expressions: a feature is then checked in bounded time, and nothing is fetched.
     """
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
+    found = list(_refused_keywords(schema, place))
+    if found:
+        return found
+    with bounded_checking():
+        error = best_match(BoundedValidator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    if error is not None:
         where = place + pointer(*error.absolute_path)
         return [Fault(where, f"This is not a JSON Schema: {error.message[:_MAX_DETAIL]}.")]
-    found = []
     if schema.get("type", "object") != "object":
         found.append(Fault(f"{place}/type", "The schema is one of an object."))
     for name, member in schema.get("properties", {}).items():
@@ -90,9 +110,10 @@ def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
 def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str | None:
     """Return why a layer cannot take its times from this property, None when it can."""
     member = (schema or {}).get("properties", {}).get(time_field)
-    if isinstance(member, dict) and member.get("format") in {"date", "date-time"}:
+    is_text = isinstance(member, dict) and member.get("type") in ("string", ["string", "null"])
+    if is_text and member.get("format") in {"date", "date-time"}:
         return None
-    return "This names no property of property_schema whose format is date or date-time."
+    return "This names no text of property_schema whose format is date or date-time."
 
 
 def text_faults(value: Any, place: str = "") -> list[Fault]:
@@ -105,9 +126,29 @@ def pointer(*path: object) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
+def _refused_keywords(schema: Any, place: str, *, is_root: bool = True) -> Iterator[Fault]:
+    """Yield where a schema asks for another dialect, or for a search without a bound in time."""
+    if isinstance(schema, list):
+        for number, member in enumerate(schema):
+            yield from _refused_keywords(member, f"{place}/{number}", is_root=False)
+    if not isinstance(schema, dict):
+        return
+    for keyword, member in schema.items():
+        where = place + pointer(keyword)
+        if keyword in _UNBOUNDED:
+            yield Fault(where, _UNBOUNDED[keyword])
+        elif keyword == "$schema" and (not is_root or member != _DIALECT):
+            yield Fault(where, f"The only dialect is {_DIALECT}.")
+        elif keyword in _NAMES and isinstance(member, dict):
+            for name, named in member.items():
+                yield from _refused_keywords(named, where + pointer(name), is_root=False)
+        elif keyword not in _LITERALS:
+            yield from _refused_keywords(member, where, is_root=False)
+
+
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema), format_checker=_FORMATS, registry=Registry())
+def _validator(schema: str) -> Validator:
+    return BoundedValidator(json.loads(schema), format_checker=_FORMATS, registry=Registry())
 
 
 def _text_faults(value: Any, place: str) -> Iterator[Fault]:

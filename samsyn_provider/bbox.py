@@ -12,6 +12,8 @@ from samsyn_provider.crs import ReferenceSystem, to_crs84
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
 _SEGMENTS = 16
+_MERCATOR = 3857
+_RADIUS = 6_378_137.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,52 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
             raise InvalidParameterError("bbox: the lowest height is above the highest.")
     if crs.y_first:
         numbers = [numbers[1], numbers[0], numbers[3], numbers[2]]
+    if crs.srid == _MERCATOR:
+        numbers = _from_mercator(numbers)
     west, south, east, north = numbers
+    is_degrees = crs.is_geographic or crs.srid == _MERCATOR
     if south > north:
         raise InvalidParameterError("bbox: the southern edge is north of the northern one.")
-    if not crs.is_geographic and west > east:
+    if not is_degrees and west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
-    return Bbox(tuple(map(_ewkb, _polygons(west, south, east, north, crs))), heights)
+    polygons = (
+        _in_degrees(west, south, east, north)
+        if is_degrees
+        else [_in_plane(west, south, east, north, crs)]
+    )
+    return Bbox(tuple(map(_ewkb, polygons)), heights)
 
 
-def _polygons(
-    west: float, south: float, east: float, north: float, crs: ReferenceSystem
-) -> list[shapely.Geometry]:
-    if crs.is_geographic and west > east:
-        return [
-            _box(west, south, max(180.0, west), north),
-            _box(min(-180.0, east), south, east, north),
-        ]
-    if crs.srid == 4326:
+def _from_mercator(numbers: list[float]) -> list[float]:
+    """Return a box of EPSG:3857 in degrees, where it is a box too; beyond the world it wraps."""
+    west, south, east, north = numbers
+    if west > east:
+        raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
+    if (east - west) / _RADIUS >= math.tau:
+        longitudes = [-180.0, 180.0]
+    else:
+        longitudes = [math.degrees(x / _RADIUS) for x in (west, east)]
+        if max(map(abs, longitudes)) > 180:
+            longitudes = [math.remainder(longitude, 360.0) for longitude in longitudes]
+    return [longitudes[0], _latitude(south), longitudes[1], _latitude(north)]
+
+
+def _latitude(y: float) -> float:
+    return math.degrees(math.atan(math.sinh(max(-20.0, min(20.0, y / _RADIUS)))))
+
+
+def _in_degrees(west: float, south: float, east: float, north: float) -> list[shapely.Geometry]:
+    if west <= east:
         return [_box(west, south, east, north)]
+    return [
+        _box(west, south, max(180.0, west), north),
+        _box(min(-180.0, east), south, east, north),
+    ]
+
+
+def _in_plane(
+    west: float, south: float, east: float, north: float, crs: ReferenceSystem
+) -> shapely.Geometry:
     # the straight edges of a projected box are curves in longitude and latitude
     steps = np.linspace(0, 1, _SEGMENTS, endpoint=False)
     corners = np.array([[west, south], [east, south], [east, north], [west, north]])
@@ -69,7 +99,7 @@ def _polygons(
     longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
     if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
-    return [shapely.Polygon(np.column_stack((longitudes, latitudes)))]
+    return shapely.Polygon(np.column_stack((longitudes, latitudes)))
 
 
 def _box(west: float, south: float, east: float, north: float) -> shapely.Geometry:

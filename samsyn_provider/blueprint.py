@@ -1,6 +1,7 @@
 """The routes of the OGC side, `/ogc`."""
 
 import re
+from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
@@ -43,6 +44,7 @@ def addresses() -> dict[str, str]:
     return {"base_url": links.ogc_url(), "home_url": f"{public_url()}/"}
 
 
+_PAGE_ROWS = 500
 _FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -148,6 +150,8 @@ def items(collection_id: str) -> Response:
         if names_properties(request.args):
             found = with_fields(connection, found)
         query = parse_items_query(request.args, found.fields)
+        if shown == HTML:
+            query = replace(query, limit=min(query.limit, _PAGE_ROWS))
         document = documents.items_document(connection, found, query)
     position = document.pop("next_position", None)
     following = links.request_url(after=position, offset=None) if position else None

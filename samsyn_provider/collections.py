@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
@@ -148,6 +149,12 @@ def described(connection: Connection, collection: Collection) -> Collection:
     return replace(collection, feature_count=row.feature_count, bounds=bounds)
 
 
+def _picked(column: str, *names: str) -> ColumnElement[Any]:
+    """Return the members of a jsonb column that a list needs: the rest may be large."""
+    members = ", ".join(f"'{name}', layers.{column} -> '{name}'" for name in names)
+    return literal_column(f"jsonb_build_object({members})", JSONB).label(column)
+
+
 def list_collections(
     connection: Connection, principal: Principal, query: CollectionsQuery
 ) -> tuple[list[Collection], bool]:
@@ -157,7 +164,11 @@ def list_collections(
     """
     statement = (
         select(
-            Layer.__table__,
+            *(Layer.id, Layer.name, Layer.description, Layer.category),
+            *(Layer.geometry_type, Layer.time_field, Layer.created_at),
+            literal_column("NULL").label("property_schema"),
+            _picked("layer_metadata", "keywords"),
+            _picked("style_config", "color", "fillColor"),
             literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
         )

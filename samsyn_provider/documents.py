@@ -5,7 +5,7 @@ Each function takes what it describes and returns the JSON document; errors are 
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -106,7 +106,7 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
 
 
 def collection_document(collection: Collection) -> dict[str, Any]:
-    """Return the description of one collection, which knows its count and bounds."""
+    """Return the description of one collection; extent and count where they are known."""
     _, _, document = describe_collections(
         _api_with([collection]), DocumentRequest(), str(collection.id)
     )
@@ -116,7 +116,8 @@ def collection_document(collection: Collection) -> dict[str, Any]:
 def _completed(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
     if collection.bounds is None:
         document.pop("extent", None)
-    document["itemCount"] = collection.feature_count
+    if collection.feature_count is not None:
+        document["itemCount"] = collection.feature_count
     address = collection_url(collection.id)
     document["links"] = [
         _link("self", JSON, "This collection", f"{address}?f=json"),
@@ -147,9 +148,7 @@ def schema_document(collection: Collection) -> dict[str, Any]:
         _api_with([collection]), DocumentRequest(), str(collection.id)
     )
     document["$schema"] = _JSON_SCHEMA
-    document["properties"]["geometry"] = _geometry_schema(collection)
-    for name, schema in collection.fields.items():
-        document["properties"][name] = _role(name, schema, collection)
+    document["properties"] = _properties(collection)
     required = (collection.property_schema or {}).get("required")
     if required:
         document["required"] = required
@@ -163,10 +162,7 @@ def queryables_document(collection: Collection) -> dict[str, Any]:
     )
     document["$schema"] = _JSON_SCHEMA
     document["$id"] = f"{collection_url(collection.id)}/queryables"
-    document["properties"] = {"geometry": _geometry_schema(collection)} | {
-        name: _role(name, {"title": name, **schema}, collection)
-        for name, schema in collection.fields.items()
-    }
+    document["properties"] = _properties(collection)
     document["additionalProperties"] = False
     return dict(document)
 
@@ -176,9 +172,19 @@ def _geometry_schema(collection: Collection) -> dict[str, Any]:
     return {"x-ogc-role": "primary-geometry", "format": kind}
 
 
-def _role(name: str, schema: Mapping[str, Any], collection: Collection) -> dict[str, Any]:
-    role = {"x-ogc-role": "primary-instant"} if name == collection.time_field else {}
-    return {**schema, **role}
+def _properties(collection: Collection) -> dict[str, Any]:
+    """Return the schemas of the geometry and the properties; the geometry keeps its name."""
+    named = {
+        name: {"title": name, **schema} | _role(name, collection)
+        for name, schema in collection.fields.items()
+    }
+    return {"geometry": _geometry_schema(collection)} | {
+        name: schema for name, schema in named.items() if name != "geometry"
+    }
+
+
+def _role(name: str, collection: Collection) -> dict[str, str]:
+    return {"x-ogc-role": "primary-instant"} if name == collection.time_field else {}
 
 
 def items_document(

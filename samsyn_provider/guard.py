@@ -5,7 +5,6 @@ A view without a declared action is never served.
 
 import base64
 import binascii
-import logging
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,8 +22,6 @@ from samsyn_model.permissions import (
     require_write_scope,
 )
 from samsyn_provider.deployment import deployment
-
-LOGGER = logging.getLogger(__name__)
 
 View = TypeVar("View", bound=Callable[..., object])
 

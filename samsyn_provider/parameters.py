@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -18,6 +18,7 @@ from werkzeug.datastructures import MultiDict
 from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.bbox import Bbox, parse_bbox
 from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
+from samsyn_provider.temporal import Interval, parse_datetime
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 10_000
@@ -36,18 +37,10 @@ COLLECTIONS_PARAMETERS = frozenset({"f", "limit", "offset", "q", "bbox"})
 DOCUMENT_PARAMETERS = frozenset({"f"})
 
 _INTEGER = re.compile(r"[0-9]{1,18}")
-_SIGNED = re.compile(r"[+-]?[0-9]{1,18}")
+_SIGNED = re.compile(r"[+-]?[0-9]{1,19}")
+# escapes of NUL and of surrogates, behind an even number of backslashes
+_UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|[dD][89a-fA-F])")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A span of time, half open: None is unbounded; an instant's end is its start."""
-
-    start: datetime | None
-    end: datetime | None
-    includes_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +228,7 @@ def _after(text: str | None, sort_keys: int) -> Position | None:
         or len(values) != sort_keys + 1
         or type(values[-1]) is not int
         or abs(values[-1]) >= 2**63
-        or "\\u" in decoded
+        or _UNSTORABLE.search(decoded)
         or not _is_strict_json(values)
     ):
         raise InvalidParameterError("after is not a position that this server gave out.")
@@ -257,6 +250,8 @@ def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
     """
     kind = schema.get("type", "string")
     if kind == "integer" and _SIGNED.fullmatch(text):
+        return int(text)
+    if kind == "number" and _SIGNED.fullmatch(text):
         return int(text)
     if kind == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
@@ -281,44 +276,3 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return len(text) == 10
-
-
-def parse_datetime(text: str) -> Interval:
-    """Return the instant or interval that a `datetime` parameter says (RFC 3339; `..` is open).
-
-    A date counts as its whole day, in UTC. Raises InvalidParameterError when it is none of these.
-    """
-    parts = text.split("/")
-    if len(parts) == 1:
-        start, end, whole_day = _moment(parts[0])
-        return Interval(start, end, includes_end=not whole_day)
-    if len(parts) != 2:
-        raise InvalidParameterError("datetime is an instant or an interval of two.")
-    first, last = (None if part in {"", ".."} else part for part in parts)
-    if first is None and last is None:
-        return Interval(None, None, includes_end=False)
-    begins = _moment(first)[0] if first else None
-    if last is None:
-        return Interval(begins, None, includes_end=False)
-    _, ends, whole_day = _moment(last)
-    if begins and (begins > ends or (whole_day and begins == ends)):
-        raise InvalidParameterError("The datetime interval ends before it starts.")
-    return Interval(begins, ends, includes_end=not whole_day)
-
-
-def _moment(text: str) -> tuple[datetime, datetime, bool]:
-    """Return start, end and whether it is a whole day (whose end does not belong to it)."""
-    try:
-        if not _DATE_TIME.fullmatch(text):
-            raise ValueError
-        moment = datetime.fromisoformat(text.upper())
-        if len(text) == 10:
-            start = moment.replace(tzinfo=UTC)
-            return start, start + timedelta(days=1), True
-        moment = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidParameterError(
-            f"datetime: {text!r} is not a date or date-time of RFC 3339, such as"
-            " 2026-05-01T12:00:00Z."
-        ) from None
-    return moment, moment, False

@@ -16,6 +16,8 @@ from samsyn_provider.parameters import ItemsQuery, SortKey
 
 COUNT_LIMIT = 10_000
 """Up to how many matches a filtered request is counted; beyond, `numberMatched` is left out."""
+PAGE_SIZE = 16 * 1024 * 1024
+"""How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
 _MERCATOR_SRID = 3857
 _MERCATOR_LATITUDE = 85.06
@@ -61,39 +63,46 @@ def select_page(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) 
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
     conditions = _conditions(query, time_field, values)
     matched = _matched(conditions)
-    position = _position(query, values)
-    keys = "".join(
+    beyond = _position(query, values)
+    keys = [f"key{number}" for number in range(len(query.sortby))]
+    columns = "".join(
         f", {_sort_value(key, number, values)} AS key{number}"
         for number, key in enumerate(query.sortby)
     )
     order = ", ".join(
         [
             *(
-                f"key{number} {'DESC' if key.descending else 'ASC'} NULLS LAST"
-                for number, key in enumerate(query.sortby)
+                f"{name} {'DESC' if key.descending else 'ASC'} NULLS LAST"
+                for name, key in zip(keys, query.sortby, strict=True)
             ),
             "id",
         ]
     )
-    last = ", ".join([*(f"to_jsonb(key{number})" for number in range(len(query.sortby))), "id"])
+    last = "jsonb_build_array(max(id) FILTER (WHERE fits))"
+    if keys:
+        position = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
+        last = f"(array_agg(jsonb_build_array({position})) FILTER (WHERE fits))[count(feature)]"
     text = f"""
 SELECT string_agg(feature, E',\\n') AS features,
        count(feature) AS returned,
-       count(*) > %(limit)s AS more,
-       max(last::text) AS last,
+       count(*) > count(feature) AS more,
+       {last}::text AS last,
        {matched} AS matched
 FROM (
-    SELECT CASE WHEN place <= %(limit)s THEN {_feature(query, values)} END AS feature,
-           CASE WHEN place = %(limit)s THEN jsonb_build_array({last}) END AS last
+    SELECT *, CASE WHEN fits THEN {_feature(query, values)} END AS feature
     FROM (
-        SELECT *, row_number() OVER () AS place
+        SELECT *, row_number() OVER rows = 1 OR
+                   row_number() OVER rows <= %(limit)s AND sum(
+                       coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
+                   ) OVER rows <= {PAGE_SIZE} AS fits
         FROM (
-            SELECT id, geom, properties{keys}
+            SELECT id, geom, properties{columns}
             FROM layer_features
-            WHERE {" AND ".join(conditions + position)}
+            WHERE {" AND ".join(conditions + beyond)}
             ORDER BY {order}
             LIMIT %(limit)s + 1 OFFSET %(offset)s
         ) AS chosen
+        WINDOW rows AS (ROWS UNBOUNDED PRECEDING)
     ) AS placed
 ) AS page"""
     return Statement(text, values)

@@ -82,6 +82,20 @@ def test_mistakes_are_told_in_a_line(
     assert failed.stdout == ""
 
 
+def test_a_malformed_setting_is_named(test_database_url: str) -> None:
+    failed = subprocess.run(
+        [SAMSYN, "serve"],
+        env={**os.environ, "DATABASE_URL": test_database_url, "PORT": "abc"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert "PORT" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
 @pytest.mark.parametrize(
     "database",
     [

@@ -86,6 +86,20 @@ def test_a_layer_without_a_schema_is_known_by_its_features(
     assert queryables["additionalProperties"] is False
 
 
+def test_a_property_named_geometry_does_not_take_its_place(
+    client: FlaskClient, layer: Layer
+) -> None:
+    layer_id = layer(
+        [("POINT(1 1)", {"geometry": "round", "id": 7})],
+        fields={"geometry": {"type": "string"}, "id": {"type": "integer"}},
+    )
+    for path in ("schema", "queryables"):
+        served = client.get(f"/ogc/collections/{layer_id}/{path}").json
+        assert served is not None
+        assert served["properties"]["geometry"]["x-ogc-role"] == "primary-geometry"
+        assert served["properties"]["id"]["type"] == "integer"
+
+
 def test_private_layers_do_not_exist_for_others(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person]
 ) -> None:

@@ -138,6 +138,43 @@ def test_sorted_pages_join_to_the_sorted_whole(
     assert known == sorted(known, reverse=key.startswith("-"))
 
 
+def test_next_after_text_that_json_escapes(client: FlaskClient, layer: Layer) -> None:
+    names = ["a\\user", "a\x01", 'a"b', "a\\\\u0000", "🌊", "a\tb", "x" * 2000]
+    layer_id = layer([(None, {"name": name}) for name in names], fields=FIELDS)
+    walked = _walk(client, layer_id, limit=1, sortby="name")
+    assert sorted(_names({"features": walked})) == sorted(names)
+
+
+def test_a_page_of_large_features_ends_early(
+    client: FlaskClient, layer: Layer, empty_database: Engine
+) -> None:
+    layer_id = layer(fields={})
+    with empty_database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO layer_features (layer_id, geom)"
+                " SELECT :layer, (SELECT ST_SetSRID(ST_MakeLine(ST_MakePoint(random(), random())), 4326)"
+                "   FROM generate_series(1, 100000)) FROM generate_series(1, 12)"
+            ),
+            {"layer": layer_id},
+        )
+    page = _get(client, layer_id, limit=10_000)
+    assert page["numberMatched"] == 12
+    assert 1 <= page["numberReturned"] == len(page["features"]) < 12
+    walked = _walk(client, layer_id, limit=10_000)
+    assert len({feature["id"] for feature in walked}) == len(walked) == 12
+    ordered = _walk(client, layer_id, limit=10_000, skipGeometry="true")
+    assert [feature["id"] for feature in ordered] == [feature["id"] for feature in walked]
+
+
+def test_whole_numbers_are_compared_exactly(client: FlaskClient, layer: Layer) -> None:
+    large = [9007199254740993, 9223372036854775807]
+    for fields in (None, {"n": {"type": "integer"}}, {"n": {"type": "number"}}):
+        layer_id = layer([(None, {"name": str(n), "n": n}) for n in large], fields=fields)
+        for number in large:
+            assert _names(_get(client, layer_id, n=number)) == [str(number)]
+
+
 def test_equality_by_type(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer(
         [
@@ -200,6 +237,17 @@ def test_boxes(client: FlaskClient, layer: Layer) -> None:
     assert found("560000,6205000,580000,6210000", EPSG + "25832") == ["west"]
     assert found("3600000,4300000,3750000,4400000", EPSG + "3035") == ["west"]
     assert len(found("-180,-90,180,90")) == 6
+    for world in (
+        "-20037508.34,-20048966.1,20037508.34,20048966.1",
+        "-30000000,-20000000,30000000,20000000",
+        "-40075016,-30000000,40075016,30000000",
+    ):
+        assert len(found(world, EPSG + "3857")) == 6
+    assert found("1000000,7400000,1200000,7600000", EPSG + "3857") == ["west"]
+    assert found("19900000,1000000,20200000,1200000", EPSG + "3857") == [
+        "dateline west",
+        "dateline east",
+    ]
 
 
 def test_projections_and_axis_order(client: FlaskClient, layer: Layer) -> None:
@@ -233,6 +281,8 @@ def test_projections_and_axis_order(client: FlaskClient, layer: Layer) -> None:
         ("../2026-05-01T00:00:00Z", ["midnight"]),
         ("/2026-04-30", []),
         ("../..", ["noon", "midnight", "later"]),
+        ("9999-12-31", []),
+        ("2026-05-02/9999-12-31", ["later"]),
         ("2026-05-01/2026-06-01", ["noon", "midnight", "later"]),
     ],
 )

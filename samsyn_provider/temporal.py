@@ -1,0 +1,60 @@
+"""The `datetime` parameter: instants, days and intervals of RFC 3339."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from samsyn_model.errors import InvalidParameterError
+
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of time, half open: None is unbounded; an instant's end is its start."""
+
+    start: datetime | None
+    end: datetime | None
+    includes_end: bool
+
+
+def parse_datetime(text: str) -> Interval:
+    """Return the instant or interval that a `datetime` parameter says (RFC 3339; `..` is open).
+
+    A date counts as its whole day, in UTC. Raises InvalidParameterError when it is none of these.
+    """
+    parts = text.split("/")
+    if len(parts) == 1:
+        start, end, whole_day = _moment(parts[0])
+        return Interval(start, end, includes_end=not whole_day)
+    if len(parts) != 2:
+        raise InvalidParameterError("datetime is an instant or an interval of two.")
+    first, last = (None if part in {"", ".."} else part for part in parts)
+    if first is None and last is None:
+        return Interval(None, None, includes_end=False)
+    begins = _moment(first)[0] if first else None
+    if last is None:
+        return Interval(begins, None, includes_end=False)
+    _, ends, whole_day = _moment(last)
+    if begins and ends and (begins > ends or (whole_day and begins == ends)):
+        raise InvalidParameterError("The datetime interval ends before it starts.")
+    return Interval(begins, ends, includes_end=not whole_day)
+
+
+def _moment(text: str) -> tuple[datetime, datetime | None, bool]:
+    """Return start, end and whether it is a whole day (whose end does not belong to it)."""
+    try:
+        if not _DATE_TIME.fullmatch(text):
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper())
+        if len(text) == 10:
+            start = moment.replace(tzinfo=UTC)
+            is_last_day = start.date() == date.max
+            return start, None if is_last_day else start + timedelta(days=1), True
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidParameterError(
+            f"datetime: {text!r} is not a date or date-time of RFC 3339, such as"
+            " 2026-05-01T12:00:00Z."
+        ) from None
+    return moment, moment, False
