@@ -153,7 +153,8 @@ def test_a_page_of_large_features_ends_early(
         connection.execute(
             text(
                 "INSERT INTO layer_features (layer_id, geom)"
-                " SELECT :layer, (SELECT ST_SetSRID(ST_MakeLine(ST_MakePoint(random(), random())), 4326)"
+                " SELECT :layer, (SELECT"
+                "   ST_SetSRID(ST_MakeLine(ST_MakePoint(random(), random())), 4326)"
                 "   FROM generate_series(1, 100000)) FROM generate_series(1, 12)"
             ),
             {"layer": layer_id},
