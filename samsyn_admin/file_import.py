@@ -16,7 +16,7 @@ from samsyn_admin.import_checks import geometry_faults, geometry_type, schema_fa
 from samsyn_admin.import_progress import ImportProgress, TerminalProgress
 from samsyn_admin.source_files import open_layers
 from samsyn_admin.source_layer import SourceLayer, parse_crs, placed
-from samsyn_model.database import new_id, run, writing
+from samsyn_model.database import run, writing
 from samsyn_model.errors import (
     InvalidBodyError,
     InvalidParameterError,
@@ -161,7 +161,7 @@ class _Import:
         self, source: SourceLayer, crs: CRS, values: dict[str, Any], time_field: str | None
     ) -> ImportedLayer:
         """Make a layer of the source's features, with the schema and geometry type found."""
-        layer_id = new_id()
+        layer_id = uuid.uuid4()
         values = {**values, "source_type": "vector", "created_by": self._owner_id}
         run(self._connection, insert(Layer).values(id=layer_id, **values))
         copied = self._copy(source, crs, layer_id, values["name"])

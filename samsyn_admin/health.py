@@ -5,7 +5,7 @@ from importlib.metadata import version
 from flask import Blueprint, Response, jsonify
 
 from samsyn_model import migrations
-from samsyn_model.database import reading, translated_errors
+from samsyn_model.database import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions import Action
 from samsyn_provider.deployment import deployment
@@ -20,7 +20,7 @@ def health() -> tuple[Response, int]:
     """Answer 200 when the database is reached and migrated to this code's head, else 503."""
     current, database = None, "unreachable"
     try:
-        with translated_errors(), reading(deployment().engine) as connection:
+        with reading(deployment().engine) as connection:
             current = migrations.current_revision(connection)
             database = "reached"
     except DatabaseUnavailableError:

@@ -13,7 +13,6 @@ from samsyn_admin.request_body import read_json, refuse
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import (
     ConflictError,
-    InvalidParameterError,
     NotFoundError,
     PermissionDeniedError,
     PreconditionFailedError,
@@ -23,7 +22,7 @@ from samsyn_model.permissions import Action, find_layer, require_user
 from samsyn_model.tables import Layer
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
-from samsyn_provider.parameters import single_values
+from samsyn_provider.parameters import parse_boolean, parse_uuid, single_values
 
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
@@ -137,19 +136,12 @@ def _respond(answer: LayerAnswer, status: HTTPStatus) -> Response:
 
 
 def _key(text: str) -> uuid.UUID:
-    try:
-        key = uuid.UUID(text)
-    except ValueError:
-        key = None
-    if key is None or str(key) != text.lower():
+    key = parse_uuid(text)
+    if key is None:
         raise NotFoundError("There is no such layer.")
     return key
 
 
 def _flag(name: str, *, default: bool) -> bool:
     text = single_values(request.args, {name}).get(name)
-    if text is None:
-        return default
-    if text not in {"true", "false"}:
-        raise InvalidParameterError(f"{name} is either true or false.")
-    return text == "true"
+    return default if text is None else parse_boolean(name, text)

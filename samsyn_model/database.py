@@ -1,6 +1,5 @@
 """The database: one engine a process, one door through which statements run."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -200,8 +199,3 @@ def require_postgis(connection: Connection) -> None:
             raise DatabaseSetupError(
                 f"The database lacks the extension {extension}: {reason}."
             ) from error
-
-
-def new_id() -> uuid.UUID:
-    """Return a random UUID for a row's key."""
-    return uuid.uuid4()

@@ -1,7 +1,9 @@
 """The routes of the OGC side, `/ogc`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -114,30 +116,25 @@ def collection(collection_id: str) -> Response:
 @requires(Action.READ_LAYER)
 def schema(collection_id: str) -> Response:
     """The schema of a collection's features: OGC API Features Part 5."""
-    with reading(deployment().engine) as connection:
-        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
-        shown = wanted(SCHEMA)
-        single_values(request.args, DOCUMENT_PARAMETERS)
-        found = with_fields(connection, found)
-    document = documents.schema_document(found)
-    return respond(
-        shown, document, "ogc/schema.html", collection=documents.collection_document(found)
-    )
+    return _schema(collection_id, documents.schema_document, "ogc/schema.html")
 
 
 @bp.get("/collections/<collection_id>/queryables")
 @requires(Action.READ_LAYER)
 def queryables(collection_id: str) -> Response:
     """What a collection's items can be filtered by: OGC API Features Part 3."""
+    return _schema(collection_id, documents.queryables_document, "ogc/queryables.html")
+
+
+def _schema(
+    collection_id: str, document_of: Callable[[Collection], dict[str, Any]], template: str
+) -> Response:
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(SCHEMA)
         single_values(request.args, DOCUMENT_PARAMETERS)
         found = with_fields(connection, found)
-    document = documents.queryables_document(found)
-    return respond(
-        shown, document, "ogc/queryables.html", collection=documents.collection_document(found)
-    )
+    return respond(shown, document_of(found), template, **_page_context(shown, found))
 
 
 @bp.get("/collections/<collection_id>/items")
@@ -201,5 +198,5 @@ def _previous(offset: int, limit: int) -> str | None:
     return links.request_url(offset=max(0, offset - limit)) if offset else None
 
 
-def _page_context(shown: str, found: Collection) -> dict[str, object]:
+def _page_context(shown: str, found: Collection) -> dict[str, Any]:
     return {"collection": documents.collection_document(found)} if shown == HTML else {}

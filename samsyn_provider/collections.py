@@ -14,7 +14,7 @@ from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action, Principal, find_layer, readable_layers
 from samsyn_model.tables import Layer
 from samsyn_provider.crs import CRS84, SUPPORTED
-from samsyn_provider.parameters import CollectionsQuery
+from samsyn_provider.parameters import CollectionsQuery, parse_uuid
 from samsyn_provider.statements import (
     LAYER_BOUNDS,
     LAYER_COUNT,
@@ -109,11 +109,8 @@ def find_collection(
     One statement. Raises NotFoundError when there is none that the principal may read, else the
     errors of `find_layer`.
     """
-    try:
-        layer_id = uuid.UUID(collection_id)
-    except ValueError:
-        layer_id = None
-    if layer_id is None or str(layer_id) != collection_id.lower():
+    layer_id = parse_uuid(collection_id)
+    if layer_id is None:
         raise NotFoundError("There is no such collection.")
     row = find_layer(connection, principal, layer_id, action)
     if row.source_type != "vector":

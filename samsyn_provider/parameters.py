@@ -8,6 +8,7 @@ import binascii
 import json
 import math
 import re
+import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -133,7 +134,7 @@ def parse_items_query(
         ),
         properties=_property_names(values.get("properties"), fields),
         sortby=sortby,
-        skip_geometry=_boolean("skipGeometry", values.get("skipGeometry", "false")),
+        skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
     )
 
@@ -178,7 +179,17 @@ def _bbox(values: Mapping[str, str]) -> Bbox | None:
     return parse_bbox(values["bbox"], crs)
 
 
-def _boolean(name: str, text: str) -> bool:
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID that a path names in its usual form, None for anything else."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None
+
+
+def parse_boolean(name: str, text: str) -> bool:
+    """Return what a parameter says; raises InvalidParameterError unless that is true or false."""
     if text not in {"true", "false"}:
         raise InvalidParameterError(f"{name} is either true or false.")
     return text == "true"

@@ -13,7 +13,6 @@ from typing import Literal
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from samsyn_model.database import new_id
 from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import (
     ANONYMOUS,
@@ -173,8 +172,8 @@ def world(connection: Connection) -> World:
     connection.execute(
         insert(User), [{"id": i, "is_admin": name == "admin"} for name, i in IDS.items()]
     )
-    maps = {new_id(): it for it in MAPS}
-    layers = {new_id(): it for it in LAYERS}
+    maps = {uuid.uuid4(): it for it in MAPS}
+    layers = {uuid.uuid4(): it for it in LAYERS}
     connection.execute(insert(Map), [map_row(i, it) for i, it in maps.items()])
     connection.execute(
         insert(MapCollaborator),
@@ -290,6 +289,6 @@ def test_the_rules_mean_the_same_inside_other_statements(world: World, who: Who)
 
 @pytest.mark.parametrize("action", [Action.READ_LAYER, Action.OWN_LAYER])
 def test_what_is_not_there_is_not_found(connection: Connection, action: Action) -> None:
-    for p in (ANONYMOUS, Principal(new_id(), is_admin=True)):
+    for p in (ANONYMOUS, Principal(uuid.uuid4(), is_admin=True)):
         with pytest.raises(NotFoundError):
-            find_layer(connection, p, new_id(), action)
+            find_layer(connection, p, uuid.uuid4(), action)
