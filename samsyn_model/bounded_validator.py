@@ -3,15 +3,19 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from reprlib import repr as shortened
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from samsyn_model.errors import TooLargeError
 
@@ -75,6 +79,10 @@ def _with_whole_numbers(value: Any) -> Any:
     return value
 
 
+def _without_dialect(schema: Any) -> dict[str, Any]:
+    return {name: member for name, member in schema.items() if name != "$schema"}
+
+
 _KEYWORDS = Draft202012Validator.VALIDATORS | {
     "anyOf": _any_of,
     "oneOf": _one_of,
@@ -84,3 +92,20 @@ BoundedValidator: type[Validator] = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {name: _in_time(keyword) for name, keyword in _KEYWORDS.items()}
 )
 """The library's validator, to be used within `bounded_checking`."""
+
+# A document with a `$schema` would be checked by the library's validator again.
+_META_SCHEMAS: Registry[Any] = Registry().with_resources(
+    (address, DRAFT202012.create_resource(_without_dialect(REGISTRY.contents(address))))
+    for address in REGISTRY
+    if address.startswith("https://json-schema.org/draft/2020-12/")
+)
+_META_VALIDATOR = BoundedValidator(
+    _without_dialect(Draft202012Validator.META_SCHEMA), registry=_META_SCHEMAS
+)
+
+
+def schema_error(schema: Mapping[str, Any]) -> ValidationError | None:
+    """Return the chief reason why this is no JSON Schema, None when it is one."""
+    with bounded_checking():
+        error: ValidationError | None = best_match(_META_VALIDATOR.iter_errors(schema))
+    return error

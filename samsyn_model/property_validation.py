@@ -8,12 +8,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import best_match
+from jsonschema import FormatChecker
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from samsyn_model.bounded_validator import BoundedValidator, bounded_checking
+from samsyn_model.bounded_validator import BoundedValidator, schema_error
 from samsyn_model.errors import Fault
 
 MAX_FAULTS = 100
@@ -90,8 +89,7 @@ def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
     found = list(_refused_keywords(schema, place))
     if found:
         return found
-    with bounded_checking():
-        error = best_match(BoundedValidator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    error = schema_error(schema)
     if error is not None:
         where = place + pointer(*error.absolute_path)
         return [Fault(where, f"This is not a JSON Schema: {error.message[:_MAX_DETAIL]}.")]

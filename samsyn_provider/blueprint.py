@@ -18,6 +18,7 @@ from samsyn_provider.collections import (
     list_collections,
     with_fields,
 )
+from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, wanted
@@ -47,6 +48,7 @@ def addresses() -> dict[str, str]:
 
 
 _PAGE_ROWS = 500
+_PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
 _FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -148,7 +150,7 @@ def items(collection_id: str) -> Response:
             found = with_fields(connection, found)
         query = parse_items_query(request.args, found.fields)
         if shown == HTML:
-            query = replace(query, limit=min(query.limit, _PAGE_ROWS))
+            query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
         document = documents.items_document(connection, found, query)
     position = document.pop("next_position", None)
     following = links.request_url(after=position, offset=None) if position else None
@@ -182,6 +184,8 @@ def item(collection_id: str, feature_id: str) -> Response:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(GEOJSON)
         query = parse_item_query(request.args)
+        if shown == HTML:
+            query = replace(query, crs=_PAGE_CRS)
         if not _FEATURE_ID.fullmatch(feature_id) or abs(int(feature_id)) >= 2**63:
             raise NotFoundError("There is no such feature in this collection.")
         document = documents.item_document(connection, found, int(feature_id), query)

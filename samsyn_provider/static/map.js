@@ -6,10 +6,11 @@ const samsynMap = (() => {
   if (!element) return null;
   const map = L.map(element, { worldCopyJump: true, zoomSnap: 0.25, attributionControl: false });
   map.setView([57, 11.5], 3);
+  L.control.scale({ imperial: false }).addTo(map);
   const coasts = map.createPane("coasts");
   coasts.style.zIndex = "250";
 
-  const drawn = fetch(element.dataset.land)
+  fetch(element.dataset.land)
     .then((answer) => answer.json())
     .then((atlas) => {
       L.geoJSON(topojson.feature(atlas, atlas.objects.land), {
@@ -17,19 +18,29 @@ const samsynMap = (() => {
         interactive: false,
         style: { stroke: false, fillColor: "#e9e2cf", fillOpacity: 1 },
       }).addTo(map);
-    });
+    })
+    .catch(() => {}); // Without the coasts the features are still there.
 
   // Text is set as text, so that nothing in the data can be taken for markup.
-  const table = (feature) => {
+  const add = (parent, tag, text) => {
+    const child = document.createElement(tag);
+    child.textContent = text;
+    child.dir = "auto";
+    parent.append(child);
+  };
+
+  const card = ({ properties }) => {
+    const { name, ...others } = properties;
+    const element = document.createElement("div");
     const list = document.createElement("dl");
-    for (const [name, value] of Object.entries(feature.properties || {}).slice(0, 12)) {
-      const term = document.createElement("dt");
-      const text = document.createElement("dd");
-      term.textContent = name;
-      text.textContent = typeof value === "string" ? value : JSON.stringify(value);
-      list.append(term, text);
+    if (typeof name === "string") add(element, "h2", name);
+    else if (name !== undefined) others.name = name;
+    for (const [key, value] of Object.entries(others).slice(0, 12)) {
+      add(list, "dt", key);
+      add(list, "dd", typeof value === "string" ? value : JSON.stringify(value));
     }
-    return list;
+    element.append(list);
+    return element;
   };
 
   const show = (features, colour = "#005f8a") =>
@@ -37,22 +48,25 @@ const samsynMap = (() => {
       style: (feature) =>
         /Point/.test(feature.geometry.type)
           ? { color: "#fff", weight: 1.5, fillColor: colour, fillOpacity: 1 }
-          : { color: colour, weight: 2, fillColor: colour, fillOpacity: 0.3 },
+          : { color: colour, weight: 2, fillColor: colour, fillOpacity: 0.22 },
       pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
       onEachFeature: (feature, layer) => {
         if (feature.properties && Object.keys(feature.properties).length) {
-          layer.bindPopup(() => table(feature));
+          layer.bindPopup(() => card(feature), { maxHeight: 240 });
         }
       },
     }).addTo(map);
 
+  // A lone point shows with its surroundings; the coasts are too coarse to come close.
   const frame = (layers) => {
     const bounds = L.latLngBounds([]);
     for (const layer of layers) bounds.extend(layer.getBounds());
-    if (bounds.isValid()) map.fitBounds(bounds.pad(0.1), { maxZoom: 11 });
+    if (!bounds.isValid()) return;
+    const isPoint = bounds.getSouthWest().equals(bounds.getNorthEast());
+    map.fitBounds(bounds, { padding: [24, 24], maxZoom: isPoint ? 8 : 12 });
   };
 
-  return { map, show, frame, drawn };
+  return { show, frame };
 })();
 
 const features = document.getElementById("features");

@@ -1,30 +1,36 @@
 // Draws the public layers that the page lists, each in the colour of its legend.
 "use strict";
 
-for (const entry of document.querySelectorAll(".legend [data-items]")) {
-  const state = entry.querySelector(".state");
-  const swatch = entry.querySelector("svg");
-  const colour = entry.dataset.colour;
-  swatch.querySelector("rect").setAttribute("fill", colour);
-  entry.drawing = fetch(entry.dataset.items, { headers: { Accept: "application/geo+json" } })
-    .then((answer) => {
-      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-      return answer.json();
-    })
-    .then((page) => {
-      state.textContent = "";
-      return samsynMap.show(page, colour);
-    })
-    .catch((error) => {
-      state.textContent = `Not drawn: ${error.message}`;
-      state.classList.add("error");
-      return null;
-    });
-}
+const entries = [...document.querySelectorAll(".legend [data-items]")];
 
-Promise.all([...document.querySelectorAll(".legend [data-items]")].map((entry) => entry.drawing)).then(
-  (layers) => {
-    samsynMap.frame(layers.filter(Boolean));
-    document.documentElement.dataset.drawn = "true";
-  },
-);
+const bring = async (entry) => {
+  const state = entry.querySelector(".state");
+  try {
+    const answer = await fetch(entry.dataset.items, { headers: { Accept: "application/geo+json" } });
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    const page = await answer.json();
+    const isWhole = !page.links.some((link) => link.rel === "next");
+    state.textContent = isWhole ? "" : `The first ${page.features.length} are drawn`;
+    return { page, colour: entry.dataset.colour };
+  } catch (error) {
+    state.textContent = `Not drawn: ${error.message}`;
+    state.classList.add("error");
+    return null;
+  }
+};
+
+// Points are to lie on lines, and lines on areas, whatever the order they are listed in.
+const rank = ({ page }) => {
+  const placed = page.features.find((feature) => feature.geometry);
+  if (!placed) return 0;
+  return ["Polygon", "Line", "Point"].findIndex((kind) => placed.geometry.type.includes(kind));
+};
+
+for (const entry of entries) {
+  entry.querySelector("rect").setAttribute("fill", entry.dataset.colour);
+}
+Promise.all(entries.map(bring)).then((brought) => {
+  const layers = brought.filter(Boolean).sort((one, other) => rank(one) - rank(other));
+  samsynMap.frame(layers.map(({ page, colour }) => samsynMap.show(page, colour)));
+  document.documentElement.dataset.drawn = "true";
+});

@@ -109,6 +109,12 @@ def test_geometries_lie_in_the_sea(key: str) -> None:
         assert shapely.equals_exact(geometry, rounded), name
 
 
+@pytest.mark.parametrize("key", VECTOR)
+def test_style_is_what_the_web_application_reads(key: str) -> None:
+    style = PLAN.layers[key].style_config
+    assert {"color"} <= style.keys() <= {"color", "lineWidth", "fillPolygons", "markerIcon"}
+
+
 def test_loading_stores_the_files(empty_database: Engine) -> None:
     summary = load_demo(empty_database)
     stored = dict(

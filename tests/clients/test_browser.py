@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -91,6 +92,11 @@ def _keeps_to_itself(browser: WebDriver, server: Server) -> None:
     assert complaints == []
 
 
+def _states(browser: WebDriver, layer: str) -> list[str]:
+    selector = f"[data-items*='{layer}'] .state"
+    return [state.text for state in browser.find_elements(By.CSS_SELECTOR, selector)]
+
+
 FEATURES = ".leaflet-overlay-pane path"
 LAND = ".leaflet-coasts-pane path"
 
@@ -105,15 +111,36 @@ def test_start_page_draws_the_public_layers(
     assert _drawn(browser, FEATURES) > 500
     assert _drawn(browser, LAND) > 0
     assert browser.find_element(By.ID, "qgis-url").text == f"{server.ogc}/"
-    states = [state.text for state in browser.find_elements(By.CSS_SELECTOR, ".state")]
-    assert len(states) >= 2
-    assert not any(states)
+    assert _states(browser, areas) == ["The first 1000 are drawn"]
+    assert _states(browser, hostile) == [""]
     links = [link.get_attribute("href") for link in browser.find_elements(By.TAG_NAME, "a")]
     assert f"{server.ogc}/collections/{areas}?f=html" in links
+    arcs = [
+        path.get_attribute("d").count("a")
+        for path in browser.find_elements(By.CSS_SELECTOR, FEATURES)
+    ]
+    assert arcs == sorted(arcs), "a point lies under an area"
     shot = tmp_path / "start.png"
     assert browser.save_screenshot(str(shot))
     assert shot.stat().st_size > 20_000
     _keeps_to_itself(browser, server)
+
+
+def test_start_page_tells_what_it_could_not_draw(
+    browser: WebDriver, server: Server, areas: str, hostile: str
+) -> None:
+    browser.execute_cdp_cmd("Network.enable", {})
+    blocked = [f"*/{areas}/items*", "*/land-50m.json"]
+    browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": blocked})
+    try:
+        _open(browser, server, "/")
+        assert _drawn(browser, FEATURES) == 1
+        assert [text[:9] for text in _states(browser, areas)] == ["Not drawn"]
+        assert _states(browser, hostile) == [""]
+        assert not browser.find_elements(By.CSS_SELECTOR, LAND)
+        assert not [line for line in _asked_and_complained(browser)[1] if "Uncaught" in line]
+    finally:
+        browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 
 
 @pytest.mark.parametrize("path", ["/ogc/?f=html", "/ogc/conformance?f=html"])
@@ -162,11 +189,49 @@ def test_hostile_text_does_nothing(browser: WebDriver, server: Server, hostile: 
     assert not popup.find_elements(By.TAG_NAME, "img")
 
 
-def test_start_page_on_a_telephone(browser: WebDriver, server: Server, areas: str) -> None:
-    browser.set_window_size(500, 844)
+@pytest.mark.parametrize("page", ["/items?f=html&crs={}", "/items/{id}?f=html&crs={}"])
+def test_pages_draw_in_degrees_whatever_crs_is_asked_for(
+    browser: WebDriver, server: Server, areas: str, page: str
+) -> None:
+    first = requests.get(f"{server.ogc}/collections/{areas}/items?limit=1", timeout=10).json()
+    path = page.format("http://www.opengis.net/def/crs/EPSG/0/3857", id=first["features"][0]["id"])
+    _open(browser, server, f"/ogc/collections/{areas}{path}")
+    assert _drawn(browser, FEATURES) >= 1
+    given = json.loads(
+        browser.find_element(By.ID, "features").get_property("textContent")  # type: ignore[arg-type]
+    )
+    drawn = given["features"][0] if "features" in given else given
+    assert drawn["geometry"] == first["features"][0]["geometry"]
+
+
+def test_a_feature_without_a_place(browser: WebDriver, server: Server, hostile: str) -> None:
+    items = requests.get(f"{server.ogc}/collections/{hostile}/items", timeout=10).json()
+    (placeless,) = (item["id"] for item in items["features"] if not item["geometry"])
+    _open(browser, server, f"/ogc/collections/{hostile}/items/{placeless}?f=html")
+    assert "no geometry" in browser.find_element(By.TAG_NAME, "main").text
+    assert not browser.find_elements(By.ID, "map")
+    _keeps_to_itself(browser, server)
+
+
+PHONE_PAGES = (
+    "/",
+    "/ogc/?f=html",
+    "/ogc/conformance?f=html",
+    "/ogc/openapi?f=html",
+    "/ogc/collections?f=html",
+    "/ogc/collections/{}?f=html",
+    "/ogc/collections/{}/schema?f=html",
+    "/ogc/collections/{}/items?f=html",
+)
+
+
+def test_pages_fit_on_a_telephone(browser: WebDriver, server: Server, areas: str) -> None:
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     try:
-        _open(browser, server, "/")
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= browser.execute_script("return window.innerWidth")
+        for path in PHONE_PAGES:
+            _open(browser, server, path.format(areas))
+            width = browser.execute_script("return document.documentElement.scrollWidth")
+            assert width == screen["width"], path
     finally:
-        browser.set_window_size(1280, 1000)
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
