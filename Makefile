@@ -9,11 +9,11 @@ run: ## install, load the demo plan, serve at http://127.0.0.1:8000 (or PORT)
 	@exec .venv/bin/samsyn serve --demo
 
 test: ## install, run the tests (ARGS="-k items" for some)
-	@scripts/setup
+	@scripts/setup --tests
 	@.venv/bin/python -m pytest $(ARGS)
 
 check: ## format, lint, types, migrations, API definitions
-	@scripts/setup
+	@scripts/setup --tests
 	@scripts/check
 
 clean: ## remove the environment and the private database

@@ -136,6 +136,23 @@ def test_the_last_of_two_processes_stops_it(home: Path) -> None:
     assert not socket_of(url).parent.exists()
 
 
+def test_two_that_come_first_at_once_make_one(folder: Path) -> None:
+    home = folder / "new" / ".samsyn"
+    command = [sys.executable, "-c", USER_PROGRAM, home, "/nonexistent"]
+    processes = [
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
+        )
+        for _ in range(2)
+    ]
+    try:
+        urls = [process.communicate(timeout=60)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0]
+        assert urls[0] == urls[1] != ""
+    finally:
+        Cluster(home).remove()
+
+
 def test_sigterm_stops_it(home: Path) -> None:
     with other_user(home) as (process, url):
         assert ask(url, "SELECT 1") == 1

@@ -54,11 +54,38 @@ def test_a_shim_that_does_not_run_is_passed_over(path: Path, tmp_path: Path) -> 
     assert Path(found.stdout.strip()).samefile(sys.executable)
 
 
+def test_a_later_folder_of_the_path_is_looked_at(path: Path, tmp_path: Path) -> None:
+    _program(path / "python3", "exit 127")
+    _program(tmp_path / "later/python3", f'exec "{sys.executable}" "$@"')
+    found = _find(Path(f"{path}:{tmp_path / 'later'}"), tmp_path)
+    assert Path(found.stdout.strip()).samefile(sys.executable)
+
+
 def test_one_too_old_or_none_is_told_by_the_status(path: Path, tmp_path: Path) -> None:
     assert _find(path, tmp_path).returncode == 1
     _program(path / "python3", f'exec "{sys.executable}" "$@"')
     assert _find(path, tmp_path).returncode == 0
     assert _find(path, tmp_path, "99").returncode == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_who_may_not_install_is_told() -> None:
+    refused = subprocess.run(
+        ["/bin/bash", "-s", "--", "/bin/echo", "done"],
+        input=(CHECKOUT / "scripts" / "as-root").read_text(),
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd="/",
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+    )
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "neither root nor allowed to use sudo" in refused.stderr
 
 
 def test_every_target_is_listed() -> None:
