@@ -184,10 +184,10 @@ def test_hostile_text_does_nothing(browser: WebDriver, server: Server, hostile: 
         assert HOSTILE in browser.find_element(By.TAG_NAME, "main").get_property("textContent")
         _keeps_to_itself(browser, server)
     browser.find_element(By.CSS_SELECTOR, FEATURES).click()
-    popup = WebDriverWait(browser, 10).until(
-        lambda b: b.find_element(By.CSS_SELECTOR, ".leaflet-popup-content")
+    WebDriverWait(browser, 10).until(  # the popup fades in
+        lambda b: HOSTILE in b.find_element(By.CSS_SELECTOR, ".leaflet-popup-content").text
     )
-    assert HOSTILE in popup.text
+    popup = browser.find_element(By.CSS_SELECTOR, ".leaflet-popup-content")
     assert not popup.find_elements(By.TAG_NAME, "img")
 
 
