@@ -1,11 +1,16 @@
-"""Fixtures of the model's tests: layers that are committed, and room for many connections."""
+"""Fixtures of the model's tests: committed layers, many connections, private clusters."""
 
+import shutil
+import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from samsyn_model.cluster import Cluster
 from samsyn_model.database import open_engine
 from tests.model.features import add_layer
 
@@ -29,3 +34,33 @@ def make_layer(empty_database: Engine) -> Callable[[], uuid.UUID]:
             return add_layer(connection)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def cluster_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, unlike pytest's, with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="samsyn-test-cluster-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster_template(cluster_folder: Path) -> Path:
+    """The home of a stopped cluster that has its database: initdb takes seconds."""
+    home = cluster_folder / "template" / ".samsyn"
+    with Cluster(home).in_use():
+        pass
+    return home
+
+
+@pytest.fixture
+def cluster_home(
+    cluster_template: Path, cluster_folder: Path, request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """A home with a stopped cluster."""
+    checkout = cluster_folder / request.node.name
+    checkout.mkdir()
+    subprocess.run(["cp", "-a", cluster_template, checkout], check=True)
+    yield checkout / ".samsyn"
+    Cluster(checkout / ".samsyn").remove()
