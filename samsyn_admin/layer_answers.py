@@ -1,32 +1,34 @@
 """Layers as the management API answers them."""
 
-import json
 import uuid
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import blake2b
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, literal_column, null, select
+from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import aliased
 
+from samsyn_admin.responses import iso, json_text, version_of
+from samsyn_admin.user_answers import user_object, utc
 from samsyn_model.database import run
 from samsyn_model.permissions import (
     Action,
     Principal,
-    acquainted,
     editable_layers,
     find_layer,
+    readable_layers,
     readable_maps,
 )
 from samsyn_model.tables import Layer, Map, MapLayer, User
 from samsyn_provider.deployment import deployment
 from samsyn_provider.links import collection_url
-from samsyn_provider.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION, select_whole
+from samsyn_provider.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION, select_collections
 
 INLINE_SIZE = 512 * 1024
 """Up to how many bytes of GeoJSON are answered within a layer's `source_config`."""
+INLINE_BUDGET = 64 * 1024 * 1024
+"""Up to how many bytes of GeoJSON the layers of one answer have together."""
 
 _STORED = (
     *("name", "source_type", "description", "category", "editable", "is_global", "visibility"),
@@ -36,40 +38,14 @@ _STORED = (
 _TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 
 
-@dataclass(frozen=True, slots=True)
-class LayerAnswer:
-    """A layer as JSON text, and the entity tag (without quotes) of this text."""
-
-    text: str
-    etag: str
-
-
-def layer_version(row: Row[Any]) -> str:
-    """Return what every entity tag of a layer in this state starts with.
-
-    The rest of a tag tells the answers of one state apart: callers see different parts of it.
-    """
-    changed: datetime = row.updated_at
-    return f"{int(changed.timestamp() * 1_000_000):x}.{row.data_version:x}-"
-
-
 def data_version() -> ColumnElement[int]:
-    """Return the column that `layer_version` needs beside those of `layers`."""
+    """Return the column that `version_of` needs beside those of `layers`."""
     return literal_column(LAYER_VERSION.format(layer="layers.id")).label("data_version")
 
 
-def find_answer(
-    connection: Connection, principal: Principal, layer_id: uuid.UUID, *, inline: bool
-) -> LayerAnswer:
-    """Return a layer as the principal sees it, in at most two statements.
-
-    With `inline`, a vector layer of few features carries them. Errors as `find_layer`.
-    """
-    row = find_layer(
-        connection,
-        principal,
-        layer_id,
-        Action.READ_LAYER,
+def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
+    """Return what a statement selects beside the columns of `layers` for `texts_of_rows`."""
+    return (
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
         data_version(),
@@ -77,47 +53,82 @@ def find_answer(
         _creator(principal).label("creator"),
         _map_layers(principal).label("map_layers"),
     )
-    geojson = None
-    few = row.feature_count <= deployment().settings.inline_features
-    if inline and few and row.source_type == "vector":
-        statement = select_whole(layer_id, INLINE_SIZE)
-        found = run(connection, statement.text, statement.values).one_or_none()
-        geojson = found.collection if found else None
-    text = _text(row, principal, geojson)
-    digest = blake2b(text.encode(), digest_size=8).hexdigest()
-    return LayerAnswer(text, layer_version(row) + digest)
+
+
+def find_answer(
+    connection: Connection, principal: Principal, layer_id: uuid.UUID, *, inline: bool
+) -> tuple[str, str]:
+    """Return a layer as JSON text as the principal sees it, and its version.
+
+    At most two statements. With `inline`, a vector layer of few features carries them. Errors as
+    `find_layer`.
+    """
+    columns = layer_columns(principal)
+    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, *columns)
+    text = texts_of_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
+    return str(text), version_of(row.updated_at, row.data_version)
+
+
+def layer_texts(
+    connection: Connection,
+    principal: Principal,
+    layer_ids: Sequence[uuid.UUID],
+    *,
+    inline: bool,
+    whole: int,
+) -> dict[uuid.UUID, str | None]:
+    """Return the JSON text of each layer as the principal sees it, in at most two statements.
+
+    Layers that the principal may not read are missing. A value is None where the features that
+    belong into the text would exceed INLINE_BUDGET; those at the first `whole` places never are.
+    """
+    statement = select(Layer.__table__, *layer_columns(principal)).where(
+        Layer.id.in_(layer_ids), readable_layers(principal)
+    )
+    rows = {row.id: row for row in run(connection, statement)}
+    ordered = [rows[layer_id] for layer_id in dict.fromkeys(layer_ids) if layer_id in rows]
+    return texts_of_rows(connection, principal, ordered, inline=inline, whole=whole)
+
+
+def texts_of_rows(
+    connection: Connection,
+    principal: Principal,
+    rows: Sequence[Row[Any]],
+    *,
+    inline: bool,
+    whole: int,
+) -> dict[uuid.UUID, str | None]:
+    """Return the JSON texts of rows with `layer_columns`; `whole` and None as in `layer_texts`."""
+    most = deployment().settings.inline_features
+    small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= most]
+    collections = {}
+    if inline and small:
+        statement = select_collections(small, INLINE_SIZE, INLINE_BUDGET, whole)
+        found = run(connection, statement.text, statement.values)
+        collections = {row.layer_id: row for row in found}
+    texts: dict[uuid.UUID, str | None] = {}
+    for row in rows:
+        features = collections.get(row.id)
+        if features is not None and not features.fits:
+            texts[row.id] = None
+        else:
+            texts[row.id] = _text(row, principal, features.collection if features else None)
+    return texts
 
 
 def _creator(principal: Principal) -> Any:
-    known = acquainted(principal)
-    return (
-        select(
-            func.jsonb_build_object(
-                *("id", User.id),
-                *("clerk_id", case((known, User.clerk_id), else_=null())),
-                *("email", case((known, User.email), else_=null())),
-                *("username", User.username),
-                *("first_name", User.first_name),
-                *("last_name", User.last_name),
-                *("profile_image_url", User.profile_image_url),
-                *("created_at", _utc(User.created_at)),
-                *("updated_at", _utc(User.updated_at)),
-            )
-        )
-        .where(User.id == Layer.created_by)
-        .correlate(Layer)
-        .scalar_subquery()
-    )
+    creator = select(user_object(principal)).where(User.id == Layer.created_by)
+    return creator.correlate(Layer).scalar_subquery()
 
 
 def _map_layers(principal: Principal) -> Any:
     entry = func.jsonb_build_object(
         *("id", MapLayer.id),
         *("map_id", MapLayer.map_id),
-        *("order", MapLayer.order),
+        *("order", _order_seen(principal)),
         *("visible", MapLayer.visible),
         *("opacity", MapLayer.opacity),
-        *("created_at", _utc(MapLayer.created_at)),
+        *("created_at", utc(MapLayer.created_at)),
     )
     return (
         select(func.jsonb_agg(aggregate_order_by(entry, MapLayer.created_at, MapLayer.id)))
@@ -128,8 +139,21 @@ def _map_layers(principal: Principal) -> Any:
     )
 
 
-def _utc(column: Any) -> ColumnElement[str]:
-    return func.to_char(func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+def _order_seen(principal: Principal) -> Any:
+    """Return a layer's place among those of its map that the principal may read, from 0."""
+    above = aliased(MapLayer)
+    return (
+        select(func.count())
+        .select_from(above)
+        .join(Layer, Layer.id == above.layer_id)
+        .where(
+            above.map_id == MapLayer.map_id,
+            above.order < MapLayer.order,
+            readable_layers(principal),
+        )
+        .correlate(MapLayer)
+        .scalar_subquery()
+    )
 
 
 def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
@@ -151,8 +175,8 @@ def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
         "source_config": config,
         "created_by": str(row.created_by),
         "creator": row.creator,
-        "created_at": _iso(row.created_at),
-        "updated_at": _iso(row.updated_at),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
         "features": [],
         "map_layers": row.map_layers or [],
         "feature_count": row.feature_count,
@@ -160,7 +184,7 @@ def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
         "can_edit": bool(row.can_edit) and principal.scope == "write",
         "links": _links(row),
     }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json_text(document)
     return text if geojson is None else text.replace(f'"{mark}"', geojson, 1)
 
 
@@ -188,7 +212,3 @@ def _titiler_tiles(config: dict[str, Any]) -> str | None:
         if isinstance(processing.get(ours), str | int)
     }
     return f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?{urlencode(parameters)}"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -131,7 +131,7 @@ _CONFIGS: dict[str, type[_Config]] = {
 
 
 class LayerCreate(BaseModel):
-    """The body of a request that makes a layer."""
+    """What can be said of a layer: the body of a request that makes one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -174,6 +174,10 @@ def parse_layer(body: Any) -> LayerCreate:
         layer.source_config = {**WMS_DEFAULTS, **layer.source_config}
     refuse(_vector_faults(layer) if layer.source_type == "vector" else _raster_faults(layer))
     return layer
+
+
+SETTABLE = tuple(LayerCreate.model_fields)
+"""The members of a layer that a caller can say, `source_type` only when making it."""
 
 
 def _vector_faults(layer: LayerCreate) -> list[Fault]:

@@ -1,24 +1,24 @@
 """`/api/v1/layers`: the layer library."""
 
-import json
 import uuid
 from http import HTTPStatus
+from itertools import takewhile
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
-from samsyn_admin.layer_answers import LayerAnswer, data_version, find_answer, layer_version
-from samsyn_admin.layer_schemas import COMPUTED, LayerCreate, parse_layer
-from samsyn_admin.request_body import read_json, refuse
+from samsyn_admin.changes import read_change
+from samsyn_admin.layer_answers import data_version, find_answer, layer_texts
+from samsyn_admin.layer_content import insert_content
+from samsyn_admin.layer_list import parse_layers_query, select_layer_ids
+from samsyn_admin.layer_schemas import LayerCreate, parse_layer
+from samsyn_admin.layer_update import ANSWERED, change_layer, stored_config
+from samsyn_admin.pages import run_page
+from samsyn_admin.request_body import read_json
+from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list, version_of
 from samsyn_model.database import reading, run, writing
-from samsyn_model.errors import (
-    ConflictError,
-    NotFoundError,
-    PermissionDeniedError,
-    PreconditionFailedError,
-)
-from samsyn_model.feature_writing import feature_collection_faults, insert_features
-from samsyn_model.permissions import Action, find_layer, require_user
+from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
+from samsyn_model.permissions import Action, find_layer, find_map, require_user
 from samsyn_model.tables import Layer
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
@@ -30,13 +30,28 @@ bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 _SET_TIMEOUTS = """
 SELECT set_config('statement_timeout', '5min', true), set_config('lock_timeout', '10s', true)"""
 
-_LOCK = "SELECT id FROM layers WHERE id = %(layer)s FOR UPDATE"
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
 
 _COUNT_MAPS_OF_OTHERS = """
 SELECT count(*) FROM map_layers JOIN maps ON maps.id = map_id
 WHERE layer_id = %(layer)s AND maps.created_by <> %(user)s"""
 
 _DELETE = "DELETE FROM layers WHERE id = %(layer)s"
+
+
+@bp.get("")
+@requires(Action.READ_LAYER)
+def list_layers() -> Response:
+    """Answer the layers of the caller's library, newest first, whole."""
+    query = parse_layers_query(request.args)
+    with reading(deployment().engine) as connection:
+        if query.map_id is not None:
+            find_map(connection, principal(), query.map_id, Action.READ_MAP)
+        rows, total = run_page(connection, select_layer_ids(principal(), query), query.page)
+        ids = [row.id for row in rows]
+        texts = layer_texts(connection, principal(), ids, inline=query.inline, whole=1)
+    fitting = takewhile(lambda text: text is not None, texts.values())
+    return respond_list([str(text) for text in fitting], query.page, total)
 
 
 @bp.post("")
@@ -50,10 +65,9 @@ def create_layer() -> Response:
         raise PermissionDeniedError("Only administrators put layers into everybody's library.")
     with writing(deployment().engine) as connection:
         layer_id = _insert(connection, layer, user_id)
-        answer = find_answer(connection, principal(), layer_id, inline=True)
-    response = _respond(answer, HTTPStatus.CREATED)
-    response.headers["Location"] = f"{public_url()}{bp.url_prefix}/{layer_id}"
-    return response
+        text, version = find_answer(connection, principal(), layer_id, inline=True)
+    location = f"{public_url()}{bp.url_prefix}/{layer_id}"
+    return respond(text, version, HTTPStatus.CREATED, location)
 
 
 @bp.get("/<layer_id>")
@@ -63,57 +77,52 @@ def read_layer(layer_id: str) -> Response:
     key = _key(layer_id)
     inline = _flag("inline", default=True)
     with reading(deployment().engine) as connection:
-        answer = find_answer(connection, principal(), key, inline=inline)
-    response = _respond(answer, HTTPStatus.OK)
-    response.make_conditional(request)
-    return response
+        return respond(*find_answer(connection, principal(), key, inline=inline))
+
+
+@bp.put("/<layer_id>")
+@bp.patch("/<layer_id>")
+@requires(Action.CHANGE_LAYER)
+def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
+    """Change what the body names of a layer; PATCH merges objects as RFC 7396 says."""
+    key = _key(layer_id)
+    inline = _flag("inline", default=True)
+    body = read_change(ANSWERED)
+    merge = request.method == "PATCH"
+    with writing(deployment().engine) as connection:
+        run(connection, _SET_LOCK_TIMEOUT)
+        change_layer(connection, principal(), key, body, merge=merge)
+        try:
+            return respond(*find_answer(connection, principal(), key, inline=inline))
+        except NotFoundError:  # an administrator took it from everybody's library
+            return no_content()
 
 
 @bp.delete("/<layer_id>")
 @requires(Action.OWN_LAYER)
-def delete_layer(layer_id: str) -> tuple[str, int]:
+def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     """Delete a layer and its features; one on others' maps only with `force=true`."""
     key = _key(layer_id)
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
         run(connection, _SET_TIMEOUTS)
-        find_layer(connection, principal(), key, Action.OWN_LAYER)
         # From here on nobody puts the layer on a map or writes to it.
-        if run(connection, _LOCK, {"layer": key}).one_or_none() is None:
-            raise NotFoundError("There is no such layer.")
-        _refuse_stale(connection, key)
+        action, version = Action.OWN_LAYER, data_version()
+        row = find_layer(connection, principal(), key, action, version, lock="UPDATE")
+        refuse_stale(version_of(row.updated_at, row.data_version))
         if not force:
             _refuse_in_use(connection, key)
         run(connection, _DELETE, {"layer": key})
-    return "", HTTPStatus.NO_CONTENT
+    return no_content()
 
 
 def _insert(connection: Connection, layer: LayerCreate, user_id: uuid.UUID) -> uuid.UUID:
-    values = layer.model_dump()
-    collection = None
-    if layer.source_type == "vector":
-        config = layer.source_config
-        collection = config.get("geojson")
-        values["source_config"] = {n: value for n, value in config.items() if n not in COMPUTED}
-    if collection is not None:
-        schema = None if layer.property_schema is None else json.dumps(layer.property_schema)
-        place = "/source_config/geojson"
-        refuse(feature_collection_faults(collection, place, layer.geometry_type, schema))
+    values = {**layer.model_dump(), "source_config": stored_config(layer)}
     statement = insert(Layer).values(created_by=user_id, **values).returning(Layer.id)
     layer_id: uuid.UUID = run(connection, statement).scalar_one()
-    if collection is not None:
-        insert_features(connection, layer_id, collection["features"], user_id)
+    if layer.source_type == "vector":
+        insert_content(connection, layer_id, layer, user_id)
     return layer_id
-
-
-def _refuse_stale(connection: Connection, layer_id: uuid.UUID) -> None:
-    """Raise PreconditionFailedError when `If-Match` names no tag of the layer's present state."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return
-    statement = select(Layer.updated_at, data_version()).where(Layer.id == layer_id)
-    version = layer_version(run(connection, statement).one())
-    if not any(tag.startswith(version) for tag in request.if_match.as_set()):
-        raise PreconditionFailedError("The layer has changed since you read it.")
 
 
 def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
@@ -125,14 +134,6 @@ def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
         raise ConflictError(
             f"The layer is on {maps} of others; force=true deletes it all the same."
         )
-
-
-def _respond(answer: LayerAnswer, status: HTTPStatus) -> Response:
-    response = Response(answer.text, status, mimetype="application/json")
-    response.set_etag(answer.etag)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization"
-    return response
 
 
 def _key(text: str) -> uuid.UUID:

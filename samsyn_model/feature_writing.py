@@ -25,6 +25,21 @@ ORDER BY place
 RETURNING id"""
 
 
+_UPDATE = """
+UPDATE layer_features SET
+    geom = CASE WHEN feature ? 'geometry'
+        THEN ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326)
+        ELSE geom END,
+    properties = coalesce(nullif(feature -> 'properties', 'null'), layer_features.properties),
+    updated_by = %(user)s
+FROM jsonb_array_elements(%(features)s::jsonb) AS given (feature)
+WHERE layer_id = %(layer)s AND id = (feature ->> 'id')::bigint
+RETURNING id"""
+
+_DELETE = """
+DELETE FROM layer_features WHERE layer_id = %(layer)s AND id = ANY(%(ids)s) RETURNING id"""
+
+
 def feature_collection_faults(
     collection: Any, place: str, geometry_type: str | None, property_schema: str | None
 ) -> list[Fault]:
@@ -77,3 +92,30 @@ def insert_features(
     """
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(features)}
     return list(run(connection, _INSERT, values).scalars())
+
+
+def update_features(
+    connection: Connection,
+    layer_id: uuid.UUID,
+    changes: Sequence[dict[str, Any]],
+    user_id: uuid.UUID,
+) -> list[int]:
+    """Change features in one statement; return the ids of those that there are.
+
+    A change has the feature's `id`, and `geometry` (GeoJSON or null) or `properties` (all of them)
+    or both; what is not named stays.
+    """
+    if not changes:
+        return []
+    values = {"layer": layer_id, "user": user_id, "features": json.dumps(changes)}
+    return list(run(connection, _UPDATE, values).scalars())
+
+
+def delete_features(
+    connection: Connection, layer_id: uuid.UUID, feature_ids: Sequence[int]
+) -> list[int]:
+    """Delete features in one statement; return the ids of those that there were."""
+    if not feature_ids:
+        return []
+    values = {"layer": layer_id, "ids": list(feature_ids)}
+    return list(run(connection, _DELETE, values).scalars())

@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.sql.expression import bindparam
@@ -26,6 +27,8 @@ from sqlalchemy.sql.expression import bindparam
 from samsyn_model.database import run
 from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
+
+Lock = Literal["UPDATE", "NO KEY UPDATE", "KEY SHARE"]
 
 
 class Action(enum.Enum):
@@ -126,6 +129,19 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
     return or_(Layer.created_by == _user(principal), rule)
 
 
+def owned_by(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which the principal has made a layer."""
+    return false() if principal.is_anonymous else Layer.created_by == _user(principal)
+
+
+def library_layers(principal: Principal) -> ColumnElement[bool]:
+    """Return the condition under which a layer is in the principal's library.
+
+    That is every layer which needs no map to be read: global, public, and one's own.
+    """
+    return or_(Layer.is_global, Layer.visibility == "public", owned_by(principal))
+
+
 def editable_layers(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal may write a readable layer's features."""
     if principal.is_anonymous:
@@ -134,21 +150,25 @@ def editable_layers(principal: Principal) -> ColumnElement[bool]:
     return or_(rule, Layer.is_global) if principal.is_admin else rule
 
 
-def acquainted(principal: Principal) -> ColumnElement[bool]:
-    """Return the condition on `users` under which the principal may see a user's email.
+def acquainted(principal: Principal, user_id: Any = User.id) -> ColumnElement[bool]:
+    """Return the condition on a user's id under which the principal may see the user's email.
 
     That is oneself, and whoever owns or collaborates on a map that one owns or collaborates on.
     """
     if principal.is_anonymous:
         return false()
-    theirs = or_(
-        Map.created_by == User.id,
-        exists()
-        .where(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == User.id)
-        .correlate(Map, User),
+    # Sets, looked up once a statement, whose size depends on nobody else's maps.
+    ours = union_all(
+        select(Map.id).where(Map.created_by == _user(principal)).correlate(None),
+        select(MapCollaborator.map_id)
+        .where(MapCollaborator.user_id == _user(principal))
+        .correlate(None),
     )
-    ours = or_(Map.created_by == _user(principal), _collaborates(principal))
-    return or_(User.id == _user(principal), exists().where(theirs, ours).correlate(User))
+    theirs = union_all(
+        select(Map.created_by).where(Map.id.in_(ours)).correlate(None),
+        select(MapCollaborator.user_id).where(MapCollaborator.map_id.in_(ours)).correlate(None),
+    )
+    return or_(user_id == _user(principal), user_id.in_(theirs))
 
 
 def owned_layers(principal: Principal) -> ColumnElement[bool]:
@@ -212,19 +232,30 @@ def select_map(
     )
 
 
+_LOCKS: dict[Lock, dict[str, bool]] = {
+    "UPDATE": {},
+    "NO KEY UPDATE": {"key_share": True},
+    "KEY SHARE": {"key_share": True, "read": True},
+}
+
+
 def find_layer(
     connection: Connection,
     principal: Principal,
     layer_id: uuid.UUID,
     action: Action,
     *columns: ColumnElement[Any],
+    lock: Lock | None = None,
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    `columns` are selected too. Raises NotFoundError when it may not read the layer,
-    CredentialsError or PermissionDeniedError when it may read it but not do this.
+    `columns` are selected too. With `lock` the row is PostgreSQL's `FOR …`, as it is then, until
+    the transaction ends. Raises NotFoundError when it may not read the layer, CredentialsError or
+    PermissionDeniedError when it may read it but not do this.
     """
     statement = select_layer(principal, layer_id, action).add_columns(*columns)
+    if lock is not None:
+        statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
     row = run(connection, statement).one_or_none()
     return _allowed(row, principal, action, "layer")
 

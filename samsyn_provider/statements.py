@@ -5,6 +5,7 @@ PostgreSQL makes the GeoJSON; the names of properties and all values are bound, 
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,23 +130,43 @@ def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -
     )
 
 
-def select_whole(layer_id: uuid.UUID, size: int) -> Statement:
-    """Return the statement for all of a small layer: `collection` (text, a GeoJSON feature
-    collection), null when it would take more than `size` bytes."""
-    values: dict[str, Any] = {"layer": layer_id, "size": size}
+def select_collections(
+    layer_ids: Sequence[uuid.UUID], size: int, budget: int, whole: int = 1
+) -> Statement:
+    """Return the statement for all features of small layers, one row a layer in their order.
+
+    `layer_id`; `collection`: text, a GeoJSON feature collection, null when it would take more than
+    `size` bytes; `fits`: false, with `collection` null, where all so far take more than `budget`
+    bytes, though never for the first `whole` layers.
+    """
+    values: dict[str, Any] = {
+        "layers": list(layer_ids),
+        "size": size,
+        "budget": budget,
+        "whole": whole,
+    }
     feature = _feature(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
     # asked first what it takes stored, at most four times its GeoJSON: large layers are not written
     text = f"""
-SELECT CASE WHEN octet_length(collection) <= %(size)s THEN collection END AS collection
+SELECT layer_id, CASE WHEN fits THEN collection END AS collection, fits
 FROM (
-    SELECT '{{"type":"FeatureCollection","features":[' ||
-        coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS collection
-    FROM layer_features
-    WHERE layer_id = %(layer)s
-        AND (SELECT coalesce(sum(pg_column_size(geom) + pg_column_size(properties)), 0)
-             FROM layer_features WHERE layer_id = %(layer)s) <= 4 * %(size)s
-    HAVING count(*) = (SELECT count(*) FROM layer_features WHERE layer_id = %(layer)s)
-) AS whole"""
+    SELECT wanted.layer_id, place, collection, place <= %(whole)s OR
+        coalesce(sum(octet_length(collection)) OVER (ORDER BY place), 0) <= %(budget)s AS fits
+    FROM unnest(%(layers)s::uuid[]) WITH ORDINALITY AS wanted (layer_id, place)
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN octet_length(written) <= %(size)s THEN written END AS collection
+        FROM (
+            SELECT '{{"type":"FeatureCollection","features":[' ||
+                coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS written
+            FROM layer_features
+            WHERE layer_id = wanted.layer_id
+        ) AS whole
+        WHERE coalesce((
+            SELECT sum(coalesce(pg_column_size(geom), 0) + pg_column_size(properties))
+            FROM layer_features WHERE layer_id = wanted.layer_id), 0) <= 4 * %(size)s
+    ) AS given ON true
+) AS budgeted
+ORDER BY place"""
     return Statement(text, values)
 
 

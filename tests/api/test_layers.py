@@ -263,4 +263,4 @@ def test_the_number_of_statements_does_not_grow(owner: Person, engine: Engine, s
         assert len((owner.get(layer["id"]).json or {})["map_layers"]) == size
     with statements(engine) as deleting:
         assert owner.delete(layer["id"]).status_code == 204
-    assert (len(creating), len(reading), len(deleting)) == (5, 3, 6)
+    assert (len(creating), len(reading), len(deleting)) == (5, 3, 5)
