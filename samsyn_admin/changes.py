@@ -1,14 +1,15 @@
-"""Bodies of PUT and PATCH: the members to change, and how objects merge (RFC 7396)."""
+"""Bodies of PUT and PATCH: the members to change."""
 
 from collections.abc import Collection
 from typing import Any
 
 from flask import request
 
-from samsyn_admin.request_body import read_json, refuse
 from samsyn_model.errors import Fault
+from samsyn_provider.media_types import MERGE_PATCH
+from samsyn_provider.request_body import merge_patch, read_json, refuse
 
-MERGE_PATCH = "application/merge-patch+json"
+__all__ = ["merge_patch", "read_change"]
 
 
 def read_change(ignored: Collection[str]) -> dict[str, Any]:
@@ -22,16 +23,3 @@ def read_change(ignored: Collection[str]) -> dict[str, Any]:
     if not isinstance(body, dict):
         refuse([Fault("", "Expected an object.")])
     return {name: value for name, value in body.items() if name not in ignored}
-
-
-def merge_patch(current: Any, patch: Any) -> Any:
-    """Return the value that a JSON merge patch makes of the current one."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(current) if isinstance(current, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from samsyn_model.errors import UnreadableFileError
 
@@ -20,25 +20,38 @@ _GEOMETRIES = frozenset(
 )
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
 class GeoJSONText:
-    """A GeoJSON file: a FeatureCollection, a Feature, a geometry, or a sequence of them.
+    """GeoJSON: a FeatureCollection, a Feature, a geometry, or a sequence of them.
 
     Sequences may be newline-delimited or of RFC 8142 (with record separators). `crs` is the
     collection's old `crs` member, once met.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, source: Path | TextIO, name: str = "", *, longest: int = 0) -> None:
+        """Read a file; `name` is what errors call it.
+
+        With `longest` a value has up to so many characters, NaN and the like are errors rather
+        than null, and members that are not Features are left to the caller.
+        """
+        self._source = source
+        self._path = name or str(source)
+        self._longest = longest
         self.crs: dict[str, Any] | None = None
 
     def features(self) -> Iterator[dict[str, Any]]:
-        """Yield the features as they are parsed; NaN and the like are null.
+        """Yield the features as they are parsed.
 
         Raises UnreadableFileError, also when the file ends halfway.
         """
         self.crs = None
-        with self._path.open(encoding="utf-8-sig") as file:
-            text = _Text(file, self._path)
+        source = self._source
+        opened = source.open(encoding="utf-8-sig") if isinstance(source, Path) else source
+        with opened as file:
+            text = _Text(file, self._path, self._longest)
             try:
                 if text.peek() == "":
                     raise text.error("is empty")
@@ -79,9 +92,8 @@ class GeoJSONText:
         if crs is not None and not isinstance(crs, dict):
             raise UnreadableFileError(f"{self._path}: the member `crs` is not an object.")
         if crs is not None and collected:
-            raise UnreadableFileError(
-                f"{self._path} names its CRS behind its features: say it with --crs."
-            )
+            advice = "" if self._longest else ": say it with --crs"
+            raise UnreadableFileError(f"{self._path} names its CRS behind its features{advice}.")
         self.crs = crs
 
     def _of(self, value: Any, text: "_Text") -> Iterator[dict[str, Any]]:
@@ -97,6 +109,8 @@ class GeoJSONText:
 
     def _feature(self, value: Any, text: "_Text") -> dict[str, Any]:
         text.read_features += 1
+        if self._longest:
+            return value  # type: ignore[no-any-return]
         if not isinstance(value, dict) or value.get("type") != "Feature":
             raise UnreadableFileError(
                 f"{self._path} is not GeoJSON: number {text.read_features} in it is not a Feature."
@@ -107,13 +121,15 @@ class GeoJSONText:
 class _Text:
     """A window on a text, in which JSON values are parsed one after the other."""
 
-    def __init__(self, file: TextIO, path: Path) -> None:
+    def __init__(self, file: TextIO, path: str, longest: int) -> None:
         self._file = file
         self._path = path
+        self._longest = longest
         self._buffer = ""
         self._position = 0
         self._dropped = 0
-        self._decode = json.JSONDecoder(parse_constant=lambda _: None).raw_decode
+        constant = _refuse_constant if longest else lambda _: None
+        self._decode = json.JSONDecoder(parse_constant=constant).raw_decode
         self.read_features = 0
 
     def error(self, what: str) -> UnreadableFileError:
@@ -171,7 +187,7 @@ class _Text:
                 self._position = error.pos
                 raise self.error(f"is not valid JSON: {error.msg}") from error
             except ValueError as error:
-                raise self.error(f"has a number that is too long: {error}") from error
+                raise self.error(f"has a number that cannot be kept: {error}") from error
             if end == len(self._buffer) and self._read_more():
                 continue  # a number may go on behind the buffer's end
             self._position = end
@@ -180,6 +196,8 @@ class _Text:
     def _read_more(self) -> bool:
         """Add to the buffer as much again as is left of it; false, and no change, at the end."""
         length = len(self._buffer) - self._position
+        if self._longest and length > self._longest:
+            raise self.error(f"has a value of more than {self._longest:,} characters")
         more = self._file.read(max(_CHUNK, length))
         if more:
             self._dropped += self._position

@@ -1,48 +1,14 @@
-"""JSON request bodies, read strictly."""
+"""Bodies of the management API: JSON read strictly, and held to a model."""
 
-import json
-import math
-from typing import Any, NoReturn
+from typing import Any
 
-from flask import request
 from pydantic import BaseModel, ValidationError
 
-from samsyn_model.errors import (
-    Fault,
-    InvalidBodyError,
-    MalformedBodyError,
-    UnsupportedMediaTypeError,
-)
-from samsyn_model.property_validation import MAX_FAULTS, pointer, text_faults
+from samsyn_model.errors import Fault, InvalidBodyError
+from samsyn_model.property_validation import MAX_FAULTS, pointer
+from samsyn_provider.request_body import read_json, refuse
 
-MAX_DEPTH = 64
-"""How deep arrays and objects may be nested."""
-
-
-def read_json(*media_types: str) -> Any:
-    """Return the request's body as a JSON value; `application/json` unless others are named.
-
-    Raises UnsupportedMediaTypeError for another content type, MalformedBodyError for what is no
-    JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH, InvalidBodyError for
-    text that cannot be stored: NUL characters and halves of surrogate pairs.
-    """
-    accepted = media_types or ("application/json",)
-    if request.mimetype not in accepted:
-        raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
-    try:
-        text = request.get_data().decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except RecursionError:
-        raise MalformedBodyError("The body is nested too deeply.") from None
-    except UnicodeDecodeError:
-        raise MalformedBodyError("The body is not text in UTF-8.") from None
-    except ValueError as error:
-        raise MalformedBodyError(f"The body is not JSON: {error}.") from None
-    _refuse_depth(value)
-    # both kinds can only be written as escapes: most bodies need no walk through every text
-    if "\\u" in text:
-        refuse(text_faults(value))
-    return value
+__all__ = ["read_json", "refuse", "validated"]
 
 
 def validated[Model: BaseModel](model: type[Model], value: Any, place: str = "") -> Model:
@@ -62,39 +28,6 @@ def validated[Model: BaseModel](model: type[Model], value: Any, place: str = "")
             [Fault(place + pointer(*item["loc"]), _sentence(item)) for item in found[:MAX_FAULTS]]
         )
         raise
-
-
-def refuse(faults: list[Fault]) -> None:
-    """Raise InvalidBodyError when there are faults; the first becomes the sentence for people."""
-    if faults:
-        first = faults[0]
-        raise InvalidBodyError(f"{first.pointer or 'The body'}: {first.detail}", tuple(faults))
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text[:20]} is too large a number")
-    return number
-
-
-def _refuse_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            member
-            for container in level
-            if type(container) in {dict, list}
-            for member in (container.values() if type(container) is dict else container)
-            if type(member) is dict or type(member) is list
-        ]
-        if not level:
-            return
-    raise MalformedBodyError("The body is nested too deeply.")
 
 
 def _sentence(item: Any) -> str:

@@ -127,8 +127,11 @@ def _translation(error: DBAPIError) -> SamsynError | None:
     for causes, kind, detail in _MEANINGS:
         if isinstance(error.orig, causes):
             return kind(detail)
-    if isinstance(error.orig, psycopg2.errors.InternalError_) and "transform" in str(error.orig):
-        return InvalidParameterError("A feature lies outside the area that the CRS covers.")
+    if isinstance(error.orig, psycopg2.errors.InternalError_):
+        if "transform" in str(error.orig):
+            return InvalidParameterError("A feature lies outside the area that the CRS covers.")
+        if "GEOS" in str(error.orig) or "Topology" in str(error.orig):
+            return InvalidParameterError("A geometry that crosses itself cannot be compared.")
     if error.statement is None and isinstance(error.orig, psycopg2.ProgrammingError):
         return DatabaseSetupError("DATABASE_URL has an option that PostgreSQL does not know.")
     if error.connection_invalidated or isinstance(error, OperationalError):

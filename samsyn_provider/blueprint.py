@@ -1,6 +1,5 @@
 """The routes of the OGC side, `/ogc`."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from samsyn_model.database import reading
-from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action
 from samsyn_provider import documents, links, openapi
 from samsyn_provider.collections import (
@@ -26,6 +24,7 @@ from samsyn_provider.parameters import (
     DOCUMENT_PARAMETERS,
     names_properties,
     parse_collections_query,
+    parse_feature_id,
     parse_item_query,
     parse_items_query,
     single_values,
@@ -49,7 +48,6 @@ def addresses() -> dict[str, str]:
 
 _PAGE_ROWS = 500
 _PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
-_FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 
 
 @bp.get("/")
@@ -141,14 +139,17 @@ def _schema(
 
 @bp.get("/collections/<collection_id>/items")
 @requires(Action.READ_LAYER)
-def items(collection_id: str) -> Response:
-    """A page of items: OGC API Features Part 1, /req/core/fc-op."""
+def items(collection_id: str, relations: frozenset[str] = frozenset()) -> Response:
+    """A page of items: OGC API Features Part 1, /req/core/fc-op.
+
+    `relations` names parameters that are geometries, as `parse_items_query` takes them.
+    """
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(GEOJSON)
-        if names_properties(request.args):
+        if names_properties(request.args, relations):
             found = with_fields(connection, found)
-        query = parse_items_query(request.args, found.fields)
+        query = parse_items_query(request.args, found.fields, relations)
         if shown == HTML:
             query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
         document = documents.items_document(connection, found, query)
@@ -186,9 +187,8 @@ def item(collection_id: str, feature_id: str) -> Response:
         query = parse_item_query(request.args)
         if shown == HTML:
             query = replace(query, crs=_PAGE_CRS)
-        if not _FEATURE_ID.fullmatch(feature_id) or abs(int(feature_id)) >= 2**63:
-            raise NotFoundError("There is no such feature in this collection.")
-        document = documents.item_document(connection, found, int(feature_id), query)
+        key = parse_feature_id(feature_id)
+        document = documents.item_document(connection, found, key, query)
     document["links"] = links.own_links(shown, GEOJSON, "This item") + document["links"]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
-from samsyn_model.permissions import Action, Principal, find_layer, readable_layers
+from samsyn_model.permissions import Action, Lock, Principal, find_layer, readable_layers
 from samsyn_model.tables import Layer
 from samsyn_provider.crs import CRS84, SUPPORTED
 from samsyn_provider.parameters import CollectionsQuery, parse_uuid
@@ -102,17 +102,22 @@ def _colour(style: Mapping[str, Any]) -> str | None:
 
 
 def find_collection(
-    connection: Connection, principal: Principal, collection_id: str, action: Action
+    connection: Connection,
+    principal: Principal,
+    collection_id: str,
+    action: Action,
+    *,
+    lock: Lock | None = None,
 ) -> Collection:
     """Return the collection with this id as the principal sees it, without count and bounds.
 
-    One statement. Raises NotFoundError when there is none that the principal may read, else the
-    errors of `find_layer`.
+    One statement; `lock` as in `find_layer`. Raises NotFoundError when there is none that the
+    principal may read, else the errors of `find_layer`.
     """
     layer_id = parse_uuid(collection_id)
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
-    row = find_layer(connection, principal, layer_id, action)
+    row = find_layer(connection, principal, layer_id, action, lock=lock)
     if row.source_type != "vector":
         raise NotFoundError("There is no such collection.")
     return _collection(row)

@@ -1,8 +1,10 @@
 """Coordinate reference systems by URI (OGC API Features Part 2), with the axis order each has."""
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
@@ -60,3 +62,28 @@ def reference_system(
 def to_crs84(srid: int) -> Transformer:
     """Return a transformer from x, y in the EPSG CRS `srid` to longitude, latitude."""
     return Transformer.from_crs(srid, "OGC:CRS84", always_xy=True)
+
+
+def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
+    """Return a GeoJSON geometry in another CRS as one in longitude and latitude.
+
+    What is no position stays as it is, for whoever checks the geometry; a position beyond the
+    area of the CRS becomes infinite.
+    """
+    if isinstance(geometry, dict):
+        moved = {"coordinates", "geometries"} & set(geometry)
+        return {**geometry, **{name: in_degrees(geometry[name], crs) for name in moved}}
+    if not isinstance(geometry, list):
+        return geometry
+    if geometry and all(type(number) in {int, float} for number in geometry):
+        return _position_in_degrees(geometry, crs)
+    return [in_degrees(member, crs) for member in geometry]
+
+
+def _position_in_degrees(position: list[Any], crs: ReferenceSystem) -> list[Any]:
+    if len(position) not in {2, 3} or max(map(abs, position)) > sys.float_info.max:
+        return position
+    x, y = (position[1], position[0]) if crs.y_first else (position[0], position[1])
+    if crs.srid != 4326:
+        x, y = to_crs84(crs.srid).transform(x, y)
+    return [x, y, *position[2:]]

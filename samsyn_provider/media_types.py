@@ -9,6 +9,7 @@ GEOJSON = "application/geo+json"
 SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 HTML = "text/html"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 def wanted(media_type: str) -> str:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import shapely
 from werkzeug.datastructures import MultiDict
 
-from samsyn_model.errors import InvalidParameterError
+from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.feature_geometry import geometry_faults
 from samsyn_provider.bbox import Bbox, parse_bbox
 from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.temporal import Interval, parse_datetime
@@ -33,11 +35,13 @@ ITEMS_PARAMETERS = frozenset(
         *("properties", "sortby", "skipGeometry", "resulttype"),
     }
 )
+AREA_PARAMETERS = frozenset({"intersects", "within"})
 ITEM_PARAMETERS = frozenset({"f", "crs"})
 COLLECTIONS_PARAMETERS = frozenset({"f", "limit", "offset", "q", "bbox"})
 DOCUMENT_PARAMETERS = frozenset({"f"})
 
 _INTEGER = re.compile(r"[0-9]{1,18}")
+_FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 _SIGNED = re.compile(r"[+-]?[0-9]{1,19}")
 # escapes of NUL and of surrogates, behind an even number of backslashes
 _UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|[dD][89a-fA-F])")
@@ -76,6 +80,8 @@ class ItemsQuery:
     sortby: tuple[SortKey, ...] = ()
     skip_geometry: bool = False
     hits: bool = False
+    areas: tuple[tuple[str, str], ...] = ()
+    """Relations to geometries: `intersects` or `within`, and the geometry as hexadecimal EWKB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +109,26 @@ def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dic
     return arguments.to_dict()
 
 
-def names_properties(arguments: MultiDict[str, str]) -> bool:
+def names_properties(
+    arguments: MultiDict[str, str], relations: frozenset[str] = frozenset()
+) -> bool:
     """Return whether an items request can be parsed only by who knows the properties."""
-    return bool({"properties", "sortby"} & set(arguments) or set(arguments) - ITEMS_PARAMETERS)
+    others = set(arguments) - ITEMS_PARAMETERS - relations
+    return bool({"properties", "sortby"} & set(arguments) or others)
 
 
 def parse_items_query(
-    arguments: MultiDict[str, str], fields: Mapping[str, Mapping[str, Any]]
+    arguments: MultiDict[str, str],
+    fields: Mapping[str, Mapping[str, Any]],
+    relations: frozenset[str] = frozenset(),
 ) -> ItemsQuery:
-    """Return the query of an items request on a collection with these property schemas."""
-    names = {name for name in fields if name not in ITEMS_PARAMETERS}
-    values = single_values(arguments, ITEMS_PARAMETERS | names)
+    """Return the query of an items request on a collection with these property schemas.
+
+    `relations` names the parameters that are geometries, of AREA_PARAMETERS.
+    """
+    known = ITEMS_PARAMETERS | relations
+    names = {name for name in fields if name not in known}
+    values = single_values(arguments, known | names)
     sortby = _sort_keys(values.get("sortby"), fields)
     resulttype = values.get("resulttype", "results")
     if resulttype not in {"results", "hits"}:
@@ -136,7 +151,24 @@ def parse_items_query(
         sortby=sortby,
         skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
+        areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
     )
+
+
+def _area(name: str, text: str) -> str:
+    try:
+        geometry = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidParameterError(f"{name} is a GeoJSON geometry.") from None
+    fault = next(geometry_faults(geometry), None)
+    if geometry is None or fault:
+        reason = f" {fault.pointer}: {fault.detail}" if fault else ""
+        raise InvalidParameterError(f"{name} is a GeoJSON geometry.{reason}")
+    shape = shapely.from_geojson(text)
+    if not shapely.is_valid(shape):
+        raise InvalidParameterError(f"{name}: {shapely.is_valid_reason(shape)}.")
+    ewkb: str = shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True)
+    return ewkb
 
 
 def parse_item_query(arguments: MultiDict[str, str]) -> ItemsQuery:
@@ -186,6 +218,13 @@ def parse_uuid(text: str) -> uuid.UUID | None:
     except ValueError:
         return None
     return found if str(found) == text.lower() else None
+
+
+def parse_feature_id(text: str) -> int:
+    """Return the id of a feature that a path names; raises NotFoundError for what is none."""
+    if not _FEATURE_ID.fullmatch(text) or abs(int(text)) >= 2**63:
+        raise NotFoundError("There is no such feature in this collection.")
+    return int(text)
 
 
 def parse_boolean(name: str, text: str) -> bool:

@@ -23,6 +23,8 @@ _DECIMALS = 9
 _MERCATOR_SRID = 3857
 _MERCATOR_LATITUDE = 85.06
 
+_RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
+
 LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
 )
@@ -244,6 +246,10 @@ def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any
             conditions.append(
                 "(ST_NDims(geom) = 2 OR ST_ZMax(geom) >= %(bottom)s AND ST_ZMin(geom) <= %(top)s)"
             )
+    for number, (relation, area) in enumerate(query.areas):
+        values[f"area{number}"] = area
+        place = f"%(area{number})s::geometry"
+        conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
     if query.datetime and time_field:
         conditions += _temporal_conditions(query, time_field, values)
     for number, (name, value) in enumerate(query.equals):

@@ -1,0 +1,180 @@
+"""Views that write single features: OGC API Features Part 4, here and in the management API."""
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy import Connection
+
+from samsyn_model.bounded_validator import bounded_checking
+from samsyn_model.database import run, writing
+from samsyn_model.errors import Fault, NotFoundError, PreconditionFailedError
+from samsyn_model.feature_geometry import geometry_faults
+from samsyn_model.feature_writing import delete_features, insert_features, update_features
+from samsyn_model.permissions import Action, require_user
+from samsyn_model.property_validation import MAX_FAULTS, property_faults
+from samsyn_provider.collections import Collection, find_collection
+from samsyn_provider.crs import CRS84, ReferenceSystem, in_degrees, reference_system
+from samsyn_provider.deployment import deployment, public_url
+from samsyn_provider.guard import principal, requires
+from samsyn_provider.media_types import GEOJSON, JSON, MERGE_PATCH
+from samsyn_provider.parameters import parse_feature_id, single_values
+from samsyn_provider.request_body import merge_patch, read_json, refuse
+from samsyn_provider.statements import select_feature
+
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
+
+_LOCK = """
+SELECT version, properties FROM layer_features
+WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
+
+
+@requires(Action.WRITE_FEATURES)
+def create_item(collection_id: str) -> Response:
+    """Add the feature in the body: 201 with its address, /req/create-replace-delete/post-op."""
+    crs, body = _body(GEOJSON, JSON)
+    with writing(deployment().engine) as connection:
+        found = _editable(connection, collection_id)
+        feature = _whole(body, crs)
+        _refuse_misfit(found, feature)
+        user_id = require_user(principal())
+        (feature_id,) = insert_features(connection, found.id, [feature], user_id)
+        return _answer(connection, found, feature_id, crs, HTTPStatus.CREATED)
+
+
+@requires(Action.WRITE_FEATURES)
+def replace_item(collection_id: str, feature_id: str) -> Response:
+    """Replace a feature by that in the body, /req/create-replace-delete/put-op.
+
+    The address says which one; an id in the body does not count, and nothing is made.
+    """
+    crs, body = _body(GEOJSON, JSON)
+    with writing(deployment().engine) as connection:
+        found = _editable(connection, collection_id)
+        key = _locked(connection, found, feature_id)[0]
+        feature = _whole(body, crs)
+        _refuse_misfit(found, feature)
+        _update(connection, found, {"id": key, **feature})
+        return _answer(connection, found, key, crs, HTTPStatus.OK)
+
+
+@requires(Action.WRITE_FEATURES)
+def update_item(collection_id: str, feature_id: str) -> Response:
+    """Change what the body names of a feature, a JSON merge patch: /req/update/patch-op.
+
+    A geometry is replaced as a whole.
+    """
+    crs, body = _body(MERGE_PATCH, GEOJSON, JSON)
+    with writing(deployment().engine) as connection:
+        found = _editable(connection, collection_id)
+        key, present = _locked(connection, found, feature_id)
+        change = _change(body, present, crs)
+        _refuse_misfit(found, change)
+        _update(connection, found, {"id": key, **change})
+        return _answer(connection, found, key, crs, HTTPStatus.OK)
+
+
+@requires(Action.WRITE_FEATURES)
+def delete_item(collection_id: str, feature_id: str) -> tuple[str, HTTPStatus]:
+    """Delete a feature, /req/create-replace-delete/delete-op."""
+    single_values(request.args, ())
+    with writing(deployment().engine) as connection:
+        found = _editable(connection, collection_id)
+        delete_features(connection, found.id, [_locked(connection, found, feature_id)[0]])
+    return "", HTTPStatus.NO_CONTENT
+
+
+def _body(*media_types: str) -> tuple[ReferenceSystem, Any]:
+    single_values(request.args, ())
+    uri = request.headers.get("Content-Crs", CRS84).strip().removeprefix("<").removesuffix(">")
+    return reference_system(uri, "Content-Crs"), read_json(*media_types)
+
+
+def _editable(connection: Connection, collection_id: str) -> Collection:
+    """Return the collection, whose schema nobody changes until the transaction ends."""
+    run(connection, _SET_LOCK_TIMEOUT)
+    return find_collection(
+        connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"
+    )
+
+
+def _locked(
+    connection: Connection, found: Collection, feature_id: str
+) -> tuple[int, dict[str, Any]]:
+    """Return a feature's id and properties; nobody changes it until the transaction ends.
+
+    Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version.
+    """
+    key = parse_feature_id(feature_id)
+    row = run(connection, _LOCK, {"layer": found.id, "id": key}).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such feature in this collection.")
+    if "If-Match" in request.headers and str(row.version) not in request.if_match:
+        raise PreconditionFailedError(
+            f"The feature has changed since you read it: it is at version {row.version} now."
+        )
+    return key, row.properties
+
+
+def _whole(body: Any, crs: ReferenceSystem) -> dict[str, Any]:
+    if not isinstance(body, dict) or body.get("type") != "Feature":
+        refuse([Fault("", "This is no GeoJSON Feature.")])
+    geometry = in_degrees(body.get("geometry"), crs)
+    return {"geometry": geometry, "properties": body.get("properties") or {}}
+
+
+def _change(body: Any, present: dict[str, Any], crs: ReferenceSystem) -> dict[str, Any]:
+    named = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
+    if not named:
+        refuse([Fault("", "Expected an object with `geometry`, `properties` or both.")])
+    change: dict[str, Any] = {}
+    if "geometry" in named:
+        change["geometry"] = in_degrees(body["geometry"], crs)
+    if "properties" in named:
+        given = body["properties"]
+        change["properties"] = {} if given is None else merge_patch(present, given)
+    return change
+
+
+def _refuse_misfit(found: Collection, feature: dict[str, Any]) -> None:
+    """Raise InvalidBodyError where what is to be written does not suit the collection."""
+    schema = None if found.property_schema is None else json.dumps(found.property_schema)
+
+    def faults() -> Iterator[Fault]:
+        if "geometry" in feature:
+            yield from geometry_faults(feature["geometry"], "/geometry", found.geometry_type)
+        if "properties" in feature:
+            yield from property_faults(feature["properties"], schema, "/properties")
+
+    with bounded_checking():
+        refuse(list(islice(faults(), MAX_FAULTS)))
+
+
+def _update(connection: Connection, found: Collection, change: dict[str, Any]) -> None:
+    update_features(connection, found.id, [change], require_user(principal()))
+
+
+def _answer(
+    connection: Connection,
+    found: Collection,
+    feature_id: int,
+    crs: ReferenceSystem,
+    status: HTTPStatus,
+) -> Response:
+    """Answer with the feature in the CRS that it was sent in, or as little as `Prefer` asks for."""
+    statement = select_feature(found.id, feature_id, crs)
+    row = run(connection, statement.text, statement.values).one()
+    minimal = "return=minimal" in request.headers.get("Prefer", "").replace(" ", "")
+    if minimal and status == HTTPStatus.OK:
+        status = HTTPStatus.NO_CONTENT
+    response = Response("" if minimal else row.feature, status, mimetype=GEOJSON)
+    response.headers["ETag"] = f'"{row.version}"'
+    response.headers["Content-Crs"] = f"<{crs.uri}>"
+    if minimal:
+        response.headers["Preference-Applied"] = "return=minimal"
+    if status == HTTPStatus.CREATED:
+        response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}/{feature_id}"
+    return response
