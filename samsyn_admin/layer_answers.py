@@ -30,6 +30,10 @@ INLINE_SIZE = 512 * 1024
 INLINE_BUDGET = 64 * 1024 * 1024
 """Up to how many bytes of GeoJSON the layers of one answer have together."""
 
+_KINDS = """
+(SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
+ FROM (SELECT geom FROM layer_features
+       WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
 _STORED = (
     *("name", "source_type", "description", "category", "editable", "is_global", "visibility"),
     *("creation_source", "style_config", "legend_config", "layer_metadata"),
@@ -38,8 +42,17 @@ _STORED = (
 _TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 
 
-def data_version() -> ColumnElement[int]:
-    """Return the column that `version_of` needs beside those of `layers`."""
+def current_version(connection: Connection, layer_id: uuid.UUID) -> str:
+    """Return the version of a layer that the caller has locked.
+
+    It takes a statement of its own: one that had to wait for the lock sees the row as it is now,
+    but its features as they were before.
+    """
+    statement = select(Layer.updated_at, _data_version()).where(Layer.id == layer_id)
+    return version_of(*run(connection, statement).one())
+
+
+def _data_version() -> ColumnElement[int]:
     return literal_column(LAYER_VERSION.format(layer="layers.id")).label("data_version")
 
 
@@ -48,7 +61,8 @@ def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
     return (
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
-        data_version(),
+        literal_column(_KINDS).label("kinds"),
+        _data_version(),
         editable_layers(principal).label("can_edit"),
         _creator(principal).label("creator"),
         _map_layers(principal).label("map_layers"),
@@ -163,7 +177,7 @@ def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
     # the features are spliced in as PostgreSQL wrote them
     mark = uuid.uuid4().hex
     if is_vector:
-        config["geometryType"] = row.geometry_type or config.get("geometryType")
+        config["geometryType"] = _geometry_type(row)
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
         if geojson is not None:
@@ -186,6 +200,19 @@ def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
     }
     text = json_text(document)
     return text if geojson is None else text.replace(f'"{mark}"', geojson, 1)
+
+
+def _geometry_type(row: Row[Any]) -> str | None:
+    """Return the type that binds a layer's geometries, else that of its first features.
+
+    A layer without any has the type that it was made for, if somebody has said one.
+    """
+    if row.geometry_type or not row.kinds:
+        return row.geometry_type or row.source_config.get("geometryType")
+    single = {kind.removeprefix("Multi") for kind in row.kinds}
+    if len(row.kinds) == 1:
+        return str(row.kinds[0])
+    return f"Multi{single.pop()}" if len(single) == 1 else "GeometryCollection"
 
 
 def _links(row: Row[Any]) -> list[dict[str, str]]:

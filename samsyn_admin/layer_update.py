@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from samsyn_admin.changes import merge_patch
-from samsyn_admin.layer_answers import data_version
+from samsyn_admin.layer_answers import current_version
 from samsyn_admin.layer_content import replace_content, schema_text
 from samsyn_admin.layer_schemas import COMPUTED, SETTABLE, LayerCreate, parse_layer
-from samsyn_admin.responses import refuse_stale, version_of
+from samsyn_admin.responses import refuse_stale
 from samsyn_model.database import run
 from samsyn_model.errors import ConflictError, PermissionDeniedError
 from samsyn_model.feature_conformity import count_misfits
@@ -59,17 +59,22 @@ def change_layer(
         principal,
         layer_id,
         Action.READ_LAYER,
-        *(data_version(), editable_layers(principal).label("can_edit")),
-        *(owned_layers(principal).label("owned"), owned_by(principal).label("made")),
+        editable_layers(principal).label("can_edit"),
+        owned_layers(principal).label("owned"),
+        owned_by(principal).label("made"),
         lock="UPDATE" if binding else "NO KEY UPDATE",
     )
     user_id = require_user(principal, Action.CHANGE_LAYER)
     _refuse_stranger(principal, row, body)
-    refuse_stale(version_of(row.updated_at, row.data_version))
+    refuse_stale(current_version(connection, layer_id))
     present = {name: getattr(row, name) for name in SETTABLE}
     layer = parse_layer(_applied(present, body, merge=merge))
     values = layer.model_dump()
     values["source_config"] = stored_config(layer)
+    if layer.source_type == "vector":  # what was answered was computed, and binds nothing
+        values["source_config"].pop("geometryType", None)
+        told = row.source_config.get("geometryType")
+        values["source_config"] |= {} if told is None else {"geometryType": told}
     changed = {name: values[name] for name in SETTABLE if values[name] != present[name]}
     _refuse_sharing(principal, row, changed)
     if layer.source_type == "vector" and layer.source_config.get("geojson") is not None:
@@ -96,7 +101,7 @@ def _applied(present: Mapping[str, Any], body: dict[str, Any], *, merge: bool) -
         del given["layer_metadata"]
     whole = {name: value for name, value in present.items() if name not in given}
     if "metadata" in given:
-        del whole["layer_metadata"]
+        whole.pop("layer_metadata", None)
     stored = {**present, "metadata": present["layer_metadata"]}
     for name, value in given.items():
         whole[name] = merge_patch(stored.get(name), value) if merge else value

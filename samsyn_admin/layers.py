@@ -8,14 +8,14 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection, insert
 
 from samsyn_admin.changes import read_change
-from samsyn_admin.layer_answers import data_version, find_answer, layer_texts
+from samsyn_admin.layer_answers import current_version, find_answer, layer_texts
 from samsyn_admin.layer_content import insert_content
 from samsyn_admin.layer_list import parse_layers_query, select_layer_ids
 from samsyn_admin.layer_schemas import LayerCreate, parse_layer
 from samsyn_admin.layer_update import ANSWERED, change_layer, stored_config
 from samsyn_admin.pages import run_page
 from samsyn_admin.request_body import read_json
-from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list, version_of
+from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import Action, find_layer, find_map, require_user
@@ -107,9 +107,8 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     with writing(deployment().engine) as connection:
         run(connection, _SET_TIMEOUTS)
         # From here on nobody puts the layer on a map or writes to it.
-        action, version = Action.OWN_LAYER, data_version()
-        row = find_layer(connection, principal(), key, action, version, lock="UPDATE")
-        refuse_stale(version_of(row.updated_at, row.data_version))
+        find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
+        refuse_stale(current_version(connection, key))
         if not force:
             _refuse_in_use(connection, key)
         run(connection, _DELETE, {"layer": key})

@@ -10,12 +10,12 @@ from samsyn_model.bounded_validator import bounded_checking
 from samsyn_model.database import run
 from samsyn_model.property_validation import property_faults
 
-_BATCH = 1_000
-
 _SELECT = sql_text("""
 SELECT properties,
     geom IS NOT NULL AND replace(ST_GeometryType(geom), 'ST_', '') <> ALL (:types) AS odd
-FROM layer_features WHERE layer_id = :layer""")
+FROM layer_features WHERE layer_id = :layer""").execution_options(
+    stream_results=True, max_row_buffer=1_000
+)
 
 
 def count_misfits(
@@ -27,8 +27,7 @@ def count_misfits(
     when checking takes too long.
     """
     types = [geometry_type, geometry_type.removeprefix("Multi")] if geometry_type else []
-    reading = connection.execution_options(stream_results=True, max_row_buffer=_BATCH)
-    rows = run(reading, _SELECT, {"layer": layer_id, "types": types})
+    rows = run(connection, _SELECT, {"layer": layer_id, "types": types})
     count = 0
     with bounded_checking():
         for row in rows:

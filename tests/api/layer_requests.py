@@ -27,6 +27,22 @@ class Person:
     def get(self, layer_id: str, **more: Any) -> TestResponse:
         return self.client.get(f"{LAYERS}/{layer_id}", headers=self.headers, **more)
 
+    def list(self, query: str = "") -> TestResponse:
+        return self.client.get(f"{LAYERS}{query}", headers=self.headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.send("PUT", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self.send("PATCH", path, body, **headers)
+
+    def send(self, method: str, path: str, body: Any, **headers: str) -> TestResponse:
+        """Send JSON to a path below the layers; `If_Match` stands for the header If-Match."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.open(
+            f"{LAYERS}/{path}", method=method, json=body, headers={**self.headers, **named}
+        )
+
     def delete(self, layer_id: str, query: str = "", **headers: str) -> TestResponse:
         return self.client.delete(
             f"{LAYERS}/{layer_id}{query}", headers={**self.headers, **headers}
@@ -82,3 +98,7 @@ def pointers(answer: TestResponse) -> list[str]:
     assert answer.status_code == 422, answer.text
     assert answer.json
     return [fault["pointer"] for fault in answer.json["errors"]]
+
+
+def collection(*features: Any) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}

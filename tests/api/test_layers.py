@@ -1,29 +1,15 @@
 """`/api/v1/layers`: making, reading and deleting layers."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
 from tests.api.layer_requests import LAYERS, LINE, RING, Person, feature, place_on_map, vector
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """Collect the SQL that is run within the block."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
+from tests.statements import statements
 
 
 def test_what_is_drawn_is_answered_and_is_a_collection(owner: Person, anybody: Person) -> None:
@@ -263,4 +249,4 @@ def test_the_number_of_statements_does_not_grow(owner: Person, engine: Engine, s
         assert len((owner.get(layer["id"]).json or {})["map_layers"]) == size
     with statements(engine) as deleting:
         assert owner.delete(layer["id"]).status_code == 204
-    assert (len(creating), len(reading), len(deleting)) == (5, 3, 5)
+    assert (len(creating), len(reading), len(deleting)) == (5, 3, 6)
