@@ -4,7 +4,22 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from samsyn_admin import health, layers, start
+from samsyn_admin import (
+    bulk_import,
+    collaborators,
+    comments,
+    cors,
+    health,
+    layer_features,
+    layers,
+    map_duplicates,
+    map_layers,
+    maps,
+    start,
+    tokens,
+    users,
+    webhooks,
+)
 from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, guard, problems
@@ -21,8 +36,24 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions["samsyn"] = Deployment(settings, engine, Authenticator(settings))
     problems.install(app)
+    cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
-    for module in (blueprint, health, layers, start):
+    for module in (
+        blueprint,
+        bulk_import,
+        collaborators,
+        comments,
+        health,
+        layer_features,
+        layers,
+        map_duplicates,
+        map_layers,
+        maps,
+        start,
+        tokens,
+        users,
+        webhooks,
+    ):
         app.register_blueprint(module.bp)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

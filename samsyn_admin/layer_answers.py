@@ -207,8 +207,9 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
     A layer without any has the type that it was made for, if somebody has said one.
     """
-    if row.geometry_type or not row.kinds:
-        return row.geometry_type or row.source_config.get("geometryType")
+    told: str | None = row.geometry_type
+    if told or not row.kinds:
+        return told or row.source_config.get("geometryType")
     single = {kind.removeprefix("Multi") for kind in row.kinds}
     if len(row.kinds) == 1:
         return str(row.kinds[0])

@@ -42,6 +42,8 @@ class Action(enum.Enum):
     OWN_LAYER = "change who sees and edits a layer, or delete it"
     READ_MAP = "read a map"
     CHANGE_MAP = "change a map, its layers and their order"
+    COPY_MAP = "copy a map"
+    LEAVE_MAP = "leave a map"
     OWN_MAP = "delete a map, change its permissions, collaborators or owner"
     WEBHOOK = "deliver a signed event"
 
@@ -207,6 +209,8 @@ _LAYER_RULES = {
 _MAP_RULES = {
     Action.READ_MAP: lambda _: true(),
     Action.CHANGE_MAP: changeable_maps,
+    Action.COPY_MAP: lambda _: true(),
+    Action.LEAVE_MAP: lambda _: true(),
     Action.OWN_MAP: owned_maps,
 }
 

@@ -1,0 +1,104 @@
+"""Which pages of other origins may use the server from a browser (CORS, the Fetch standard).
+
+The web frontend's origin may do everything; every other origin may only read `/ogc`.
+"""
+
+from collections.abc import Set
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request
+
+from samsyn_model.settings import Settings
+
+_ALL_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_REQUEST_HEADERS = (
+    *("Accept", "Authorization", "Content-Type", "Accept-Crs", "Content-Crs"),
+    *("Cache-Control", "If-Match", "If-None-Match", "Prefer", "X-Requested-With"),
+)
+_RESPONSE_HEADERS = (
+    *("ETag", "Location", "Link", "X-Total-Count", "Content-Crs"),
+    *("OGC-NumberMatched", "OGC-NumberReturned", "Preference-Applied"),
+    *("Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition"),
+)
+_MAX_AGE = 7200
+_PORTS = {"http": 80, "https": 443}
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Answer preflights, and mark every answer with the origins whose pages may read it.
+
+    Raises ValueError when FRONTEND_URL is no address of a page.
+    """
+    frontend = origin_of(settings.frontend_url) if settings.frontend_url else None
+
+    def preflight() -> Response | None:
+        asked = request.headers.get("Access-Control-Request-Method")
+        if request.method != "OPTIONS" or asked is None:
+            return None
+        methods = _methods(frontend)
+        return _preflight_answer(methods) if methods else None
+
+    def mark(response: Response) -> Response:
+        return _mark(response, frontend)
+
+    app.before_request(preflight)
+    app.after_request(mark)
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an address as browsers write it; raises ValueError for no http(s)."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+        scheme = parts.scheme if host and parts.scheme in _PORTS else ""
+    except ValueError:  # also what encoding raises
+        scheme = ""
+    if not scheme:
+        raise ValueError("FRONTEND_URL is not an http(s) address.")
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
+
+
+def _is_below(prefix: str) -> bool:
+    return request.path == prefix or request.path.startswith(f"{prefix}/")
+
+
+def _methods(frontend: str | None) -> Set[str]:
+    """Return the methods that pages of the request's origin may use here."""
+    origin = request.headers.get("Origin")
+    if origin is None or not (_is_below("/api") or _is_below("/ogc")):
+        return frozenset()
+    if origin == frontend:
+        return _ALL_METHODS
+    return _READING if _is_below("/ogc") else frozenset()
+
+
+def _preflight_answer(methods: Set[str]) -> Response:
+    # Of a path that does not exist everything is allowed, so that the page can read the 404.
+    adapter = current_app.create_url_adapter(request)
+    known = set(adapter.allowed_methods()) if adapter else set()
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(methods & known or methods))
+    response.headers["Access-Control-Allow-Headers"] = ", ".join(_REQUEST_HEADERS)
+    response.headers["Access-Control-Max-Age"] = str(_MAX_AGE)
+    return response
+
+
+def _mark(response: Response, frontend: str | None) -> Response:
+    is_open = _is_below("/ogc")
+    if not is_open and not _is_below("/api"):
+        return response
+    if not is_open or frontend:
+        response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin == frontend:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+    elif is_open:
+        # Also without an Origin header, so that a shared cache may serve the answer to any page.
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    else:
+        return response
+    response.headers["Access-Control-Expose-Headers"] = ", ".join(_RESPONSE_HEADERS)
+    return response

@@ -1,0 +1,150 @@
+"""The layers on a map in their order, as somebody who may not read all of them sees it.
+
+What one does not see keeps its place: a new order of the others is one of their places.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from samsyn_admin.layer_answers import layer_texts
+from samsyn_admin.map_answers import placed_text
+from samsyn_admin.responses import iso
+from samsyn_model.database import run
+from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
+from samsyn_model.permissions import Principal, readable_layers
+from samsyn_model.tables import Layer, MapLayer
+
+MAX_LAYERS = 200
+"""How many layers a map has at most."""
+
+_MAKE_ROOM = """
+UPDATE map_layers SET "order" = "order" + 1 WHERE map_id = %(map)s AND "order" >= %(place)s"""
+
+_ARRANGE = """
+UPDATE map_layers SET "order" = given.place
+FROM unnest(%(ids)s::uuid[], %(places)s::bigint[]) AS given (id, place)
+WHERE map_layers.id = given.id AND "order" <> given.place"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLayer:
+    """A layer on a map: `order` counts those that the reader sees, `place` is the stored one."""
+
+    id: uuid.UUID
+    layer_id: uuid.UUID
+    order: int
+    place: int
+    visible: bool
+    opacity: int
+    style_override: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def read_placed(
+    connection: Connection, principal: Principal, map_id: uuid.UUID
+) -> list[PlacedLayer]:
+    """Return the layers on a map that the principal may read, by their order."""
+    statement = (
+        select(MapLayer.__table__)
+        .join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
+        .where(MapLayer.map_id == map_id, readable_layers(principal))
+        .order_by(MapLayer.order)
+    )
+    return [
+        PlacedLayer(
+            id=row.id,
+            layer_id=row.layer_id,
+            order=number,
+            place=row.order,
+            visible=row.visible,
+            opacity=row.opacity,
+            style_override=row.style_override,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for number, row in enumerate(run(connection, statement))
+    ]
+
+
+def find_placed(placed: Sequence[PlacedLayer], layer_id: uuid.UUID | None) -> PlacedLayer:
+    """Return the layer's place; raises NotFoundError when it is not among these."""
+    for entry in placed:
+        if entry.layer_id == layer_id:
+            return entry
+    raise NotFoundError("There is no such layer on this map.")
+
+
+def placed_texts(
+    connection: Connection, principal: Principal, placed: Sequence[PlacedLayer], *, inline: bool
+) -> list[str]:
+    """Return layers on a map as JSON texts, up to where their features would be too many."""
+    ids = [entry.layer_id for entry in placed]
+    layers = layer_texts(connection, principal, ids, inline=inline, whole=1) if ids else {}
+    there = [entry for entry in placed if entry.layer_id in layers]
+    fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, there)
+    return [
+        placed_text(
+            {
+                "id": str(entry.id),
+                "layer_id": str(entry.layer_id),
+                "visible": entry.visible,
+                "opacity": entry.opacity,
+                "style_override": entry.style_override,
+                "created_at": iso(entry.created_at),
+            },
+            entry.order,
+            str(layers[entry.layer_id]),
+        )
+        for entry in fitting
+    ]
+
+
+def refuse_placing(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) -> None:
+    """Raise an error where a layer may not be put on a map; its row has `made`.
+
+    PermissionDeniedError when it is somebody else's private one, ConflictError when it is there
+    already or the map is full.
+    """
+    if not (layer.is_global or layer.visibility == "public" or layer.made):
+        raise PermissionDeniedError("Only its creator puts a private layer on a map.")
+    on_map = func.count().filter(MapLayer.layer_id == layer.id)
+    statement = select(func.count().label("layers"), on_map.label("same"))
+    found = run(connection, statement.where(MapLayer.map_id == map_id)).one()
+    if found.same:
+        raise ConflictError("The layer is on this map already.")
+    if found.layers >= MAX_LAYERS:
+        raise ConflictError(f"A map has up to {MAX_LAYERS} layers.")
+
+
+def free_place(
+    connection: Connection, map_id: uuid.UUID, placed: Sequence[PlacedLayer], order: int | None
+) -> int:
+    """Return where a new layer is stored, once those from there on have made room for it.
+
+    Without an order, or with one past the end, that is the end.
+    """
+    if order is None or order >= len(placed):
+        end = select(func.coalesce(func.max(MapLayer.order) + 1, 0))
+        return int(run(connection, end.where(MapLayer.map_id == map_id)).scalar_one())
+    place = placed[order].place
+    run(connection, _MAKE_ROOM, {"map": map_id, "place": place})
+    return place
+
+
+def arrange(
+    connection: Connection, placed: Sequence[PlacedLayer], layer_ids: Sequence[uuid.UUID]
+) -> None:
+    """Give layers on a map this order, within the places that they have together."""
+    ids = {entry.layer_id: entry.id for entry in placed}
+    values = {
+        "ids": [ids[layer_id] for layer_id in layer_ids],
+        "places": [entry.place for entry in placed],
+    }
+    run(connection, _ARRANGE, values)
