@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from werkzeug.datastructures import MultiDict
 
 from samsyn_admin.pages import PAGE_PARAMETERS, Page, parse_page
+from samsyn_admin.text_search import has_words
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions import Principal, library_layers, owned_by, readable_layers
 from samsyn_model.tables import Layer, MapLayer
@@ -18,8 +19,6 @@ from samsyn_provider.parameters import parse_boolean, parse_uuid, single_values
 from samsyn_provider.statements import in_bounds
 
 Condition = ColumnElement[bool]
-
-_MAX_TEXT = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +100,7 @@ def _is_global(text: str) -> Condition:
 
 
 def _search(text: str) -> Condition:
-    """Return the condition that every word is in the name or the description."""
-    if len(text) > _MAX_TEXT:
-        raise InvalidParameterError(f"A search has up to {_MAX_TEXT} characters.")
-    # The expression of the index ix_layers_text.
-    searched = Layer.name + " " + func.coalesce(Layer.description, "")
-    words = [searched.icontains(word, autoescape=True) for word in text.split()]
-    return and_(*words) if words else true()
+    return has_words(Layer, text)
 
 
 def _bbox(text: str) -> Condition:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
 from samsyn_admin.changes import merge_patch, read_change
@@ -15,8 +15,9 @@ from samsyn_admin.map_schemas import MapCreate, Person
 from samsyn_admin.pages import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.request_body import read_json, validated
 from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list, version_of
+from samsyn_admin.text_search import has_words
 from samsyn_model.database import reading, run, writing
-from samsyn_model.errors import InvalidParameterError, PermissionDeniedError
+from samsyn_model.errors import PermissionDeniedError
 from samsyn_model.permissions import Action, Principal, owned_maps, readable_maps, require_user
 from samsyn_model.tables import Map, MapCollaborator
 from samsyn_provider.deployment import deployment, public_url
@@ -33,7 +34,6 @@ _ANSWERED = frozenset(
 )
 _SETTABLE = tuple(MapCreate.model_fields)
 _OWNERS = frozenset({"view_permission", "edit_permission"})
-_MAX_TEXT = 255
 
 
 @bp.get("")
@@ -116,14 +116,9 @@ def give_map(map_id: str) -> Response:
 
 
 def _select_ids(principal: Principal, search: str, *, mine: bool) -> Select[Any]:
-    if len(search) > _MAX_TEXT:
-        raise InvalidParameterError(f"A search has up to {_MAX_TEXT} characters.")
-    statement = select(Map.id).where(readable_maps(principal))
+    statement = select(Map.id).where(readable_maps(principal), has_words(Map, search))
     if mine:
         statement = statement.where(owned_maps(principal))
-    searched = Map.name + " " + func.coalesce(Map.description, "")
-    for word in search.split():
-        statement = statement.where(searched.icontains(word, autoescape=True))
     return statement.order_by(Map.updated_at.desc(), Map.id)
 
 

@@ -39,6 +39,12 @@ def _one_of(column: str, *values: str) -> str:
     return f"{column} IN ({', '.join(f"'{value}'" for value in values)})"
 
 
+def _text_index(table: str) -> Index:
+    """Return the index of trigrams by which a table's names and descriptions are searched."""
+    searched = text("(name || ' ' || coalesce(description, '')) gin_trgm_ops")
+    return Index(f"ix_{table}_text", searched, postgresql_using="gin")
+
+
 class Base(DeclarativeBase):
     """Declarative base: every constraint gets a name, every time has a zone."""
 
@@ -115,6 +121,13 @@ class Map(Row, Base):
         CheckConstraint("center_lng BETWEEN -180 AND 180", name="center_lng"),
         CheckConstraint("zoom BETWEEN 0 AND 22", name="zoom"),
         CheckConstraint("jsonb_typeof(map_metadata) = 'object'", name="map_metadata"),
+        _text_index("maps"),
+        Index(
+            "ix_maps_public",
+            "updated_at",
+            "id",
+            postgresql_where=text("view_permission = 'public'"),
+        ),
     )
 
     name: Mapped[str]
@@ -168,6 +181,7 @@ class Layer(Row, Base):
             CheckConstraint(f"jsonb_typeof({column}) = 'object'", name=column)
             for column in ("source_config", "style_config", "legend_config", "layer_metadata")
         ),
+        _text_index("layers"),
         Index("ix_layers_created_at_id", "created_at", "id"),
         Index(
             "ix_layers_open",
