@@ -1,17 +1,14 @@
 """A real server with two workers, layers imported and tokens made through the real command."""
 
 import os
-import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from samsyn_model.database import database_url, open_engine
 from tests.clients import plan_layers
 from tests.clients.qgis_session import Qgis, qgis_in
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
 
 LOG_LINES_SHOWN = 80
 QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
@@ -20,18 +17,8 @@ QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
 @pytest.fixture(scope="package")
 def clients_database(server_url: str) -> Iterator[str]:
     """A database of these tests alone: what they import must not be seen by other tests."""
-    name = f"samsyn_clients_{uuid.uuid4().hex[:12]}"
-    address = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
-    with address.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
-    url = database_url(server_url).set(database=name).render_as_string(hide_password=False)
-    try:
-        run_samsyn(url, "db", "upgrade")
+    with migrated_database(server_url) as url:
         yield url
-    finally:
-        with address.connect() as connection:
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        address.dispose()
 
 
 @pytest.fixture(scope="package")

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import IO
 
 import requests
+from sqlalchemy import text
+
+from samsyn_model.database import database_url, open_engine
 
 OWNER = "owner@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
@@ -63,15 +67,33 @@ def _environment(database: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(database: str, log: Path, workers: int = 2) -> Iterator[Server]:
+def migrated_database(server_url: str) -> Iterator[str]:
+    """Make a database through the real command until the block ends; yield its URL."""
+    name = f"samsyn_clients_{uuid.uuid4().hex[:12]}"
+    address = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with address.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    url = database_url(server_url).set(database=name).render_as_string(hide_password=False)
+    try:
+        run_samsyn(url, "db", "upgrade")
+        yield url
+    finally:
+        with address.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        address.dispose()
+
+
+@contextmanager
+def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterator[Server]:
     """Run a server with that many workers on a free port of 127.0.0.1 until the block ends.
 
-    Raises RuntimeError with the server's log when it does not come up.
+    `settings` are environment variables. Raises RuntimeError with the server's log when it does
+    not come up.
     """
     port = _free_port()
     server = Server(f"http://127.0.0.1:{port}", database, log)
     environment = _environment(
-        database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY=str(workers)
+        database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY=str(workers), **settings
     )
     with log.open("wb") as output, _running(environment, output) as process:
         _wait_until_healthy(server, process)
