@@ -79,10 +79,10 @@ class Person:
         self.reloads()
 
     def reloads(self) -> None:
-        """Open the frontend anew, and wait until it has loaded its maps."""
+        """Open the frontend anew, and wait until it has loaded its maps and drawn one."""
         self.browser.get(self._url)
-        self.until(lambda: "Loading maps" not in self.text() and self.sees("Maps"))
         self.settles()
+        self.until(lambda: self.sees("Maps") and not self.sees("Loading map"))
 
     def settles(self) -> None:
         """Wait until the page has asked nothing of the API for half a second."""

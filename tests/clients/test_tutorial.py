@@ -119,14 +119,15 @@ def test_an_answer_that_is_not_as_shown_is_seen() -> None:
     answer = {"id": 7, "name": "North", "gone": None, "zones": [{"name": "a", "n": 1}]}
     assert has_part(answer, {"id": "…", "zones": [{"name": "a"}]})
     assert has_part(answer, {"name": "N…h"})
-    for wrong in (
+    untrue: list[dict[str, Any]] = [
         {"id": 8},
         {"name": "S…h"},
         {"gone": "…"},
         {"other": None},
         {"zones": []},
         {"zones": [{"name": "b"}]},
-    ):
+    ]
+    for wrong in untrue:
         assert not has_part(answer, wrong), wrong
     assert Step("", "text", "one\nthree\n").is_true("one\ntwo\nthree\n")
     assert not Step("", "text", "three\none\n").is_true("one\ntwo\nthree\n")
