@@ -54,10 +54,10 @@ SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '1
     (SELECT last_value FROM layer_features_id_seq) AS last_id"""
 
 # The ids of one COPY follow its order; others may have written between them.
-_NEW_IDS = f"""
+_NEW_IDS = """
 SELECT id FROM layer_features
 WHERE layer_id = %(layer)s AND id >= %(last_id)s AND xmin = pg_current_xact_id()::xid
-ORDER BY id LIMIT {MAX_IDS}"""
+ORDER BY id LIMIT %(limit)s"""
 
 
 @bp.post("/<layer_id>/features/bulk")
@@ -105,7 +105,8 @@ def _copy(connection: Connection, layer_id: str, checked: "_Checked") -> tuple[i
     copied = copy_features(connection, found.id, checked.batches(), created_by=user_id)
     if checked.error_count:
         raise _RefusedError
-    ids = run(connection, _NEW_IDS, {"layer": found.id, "last_id": last_id})
+    values = {"layer": found.id, "last_id": last_id, "limit": MAX_IDS}
+    ids = run(connection, _NEW_IDS, values)
     return copied.feature_count, list(ids.scalars())
 
 
@@ -152,6 +153,7 @@ class _Checked:
                 except _FeatureError as error:
                     self._note(first - 1 + error.place, Fault("/geometry", error.reason))
             first += len(chunk)
+        _refuse_crs(text.crs)
 
     def refusal(self) -> Response | None:
         """Return the answer to a body with faults, None when there are none."""
