@@ -59,6 +59,8 @@ def _web_address(text: str) -> str:
 def _west_south_east_north(edges: list[float]) -> list[float]:
     if len(edges) != 4 or not all(map(math.isfinite, edges)):
         raise ValueError("This is an array of west, south, east and north")
+    if edges[1] > edges[3]:
+        raise ValueError("South is above north: the order is west, south, east, north")
     return edges
 
 

@@ -27,7 +27,7 @@ JWKS_INTERVAL = 10.0
 JWKS_BURST = 3.0
 MINIMUM_KEY_BITS = 2048
 
-_INVALID = "The session token is not valid."
+_INVALID = "The token is not valid: it is neither a session of ours nor an API token."
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 _PUBLISHABLE_KEY = re.compile(r"pk_(?:test|live)_([A-Za-z0-9+/_-]+)=*")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?", re.IGNORECASE)

@@ -119,7 +119,7 @@ def find_collection(
         raise NotFoundError("There is no such collection.")
     row = find_layer(connection, principal, layer_id, action, lock=lock)
     if row.source_type != "vector":
-        raise NotFoundError("There is no such collection.")
+        raise NotFoundError(f"Only vector layers have features; this one is {row.source_type}.")
     return _collection(row)
 
 

@@ -131,7 +131,7 @@ def test_many_writers_at_once_end_exact(roomy_database: Engine, make_layer: Make
             counted, there, version, rows = now(roomy_database, layer)
             assert counted == there, "every snapshot agrees with itself"
             assert version >= seen
-            assert rows < MOST_ROWS
+            assert rows < 2 * MOST_ROWS, "those that others are folding are left alone"
             seen = version
         return seen
 
