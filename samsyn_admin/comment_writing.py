@@ -129,7 +129,12 @@ def _parent_faults(connection: Connection, comment: CommentCreate) -> list[Fault
         Comment.deleted_at.is_(None),
     )
     if run(connection, fitting).one_or_none() is None:
-        return [Fault("/parent_id", "There is no such comment with the same map_id and layer_id, which a reply repeats.")]
+        return [
+            Fault(
+                "/parent_id",
+                "There is no such comment with the map_id and layer_id that you send.",
+            )
+        ]
     return []
 
 

@@ -3,14 +3,19 @@
 from flask import Blueprint
 
 from samsyn_provider.blueprint import item, items
-from samsyn_provider.feature_editing import create_item, delete_item, replace_item, update_item
+from samsyn_provider.feature_editing import add_editing_rules
 from samsyn_provider.parameters import AREA_PARAMETERS
 
-bp = Blueprint("layer_features", __name__, url_prefix="/api/v1/layers/<collection_id>/features")
+bp = Blueprint("layer_features", __name__, url_prefix="/api/v1/layers/<collection_id>")
 
-bp.add_url_rule("", view_func=items, methods=["GET"], defaults={"relations": AREA_PARAMETERS})
-bp.add_url_rule("", view_func=create_item, methods=["POST"])
-bp.add_url_rule("/<feature_id>", view_func=item, methods=["GET"])
-bp.add_url_rule("/<feature_id>", view_func=replace_item, methods=["PUT"])
-bp.add_url_rule("/<feature_id>", view_func=update_item, methods=["PATCH"])
-bp.add_url_rule("/<feature_id>", view_func=delete_item, methods=["DELETE"])
+bp.add_url_rule(
+    "/features",
+    view_func=items,
+    methods=["GET"],
+    defaults={"relations": AREA_PARAMETERS},
+    provide_automatic_options=False,
+)
+bp.add_url_rule(
+    "/features/<feature_id>", view_func=item, methods=["GET"], provide_automatic_options=False
+)
+add_editing_rules(bp, "/features")

@@ -18,6 +18,7 @@ from samsyn_provider.collections import (
 )
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.deployment import deployment, public_url
+from samsyn_provider.feature_editing import add_editing_rules
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, wanted
 from samsyn_provider.parameters import (
@@ -45,6 +46,8 @@ def addresses() -> dict[str, str]:
     """Give every page the addresses that its links start with."""
     return {"base_url": links.ogc_url(), "home_url": f"{public_url()}/"}
 
+
+add_editing_rules(bp, "/collections/<collection_id>/items")
 
 _PAGE_ROWS = 500
 _PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
@@ -137,7 +140,7 @@ def _schema(
     return respond(shown, document_of(found), template, **_page_context(shown, found))
 
 
-@bp.get("/collections/<collection_id>/items")
+@bp.get("/collections/<collection_id>/items", provide_automatic_options=False)
 @requires(Action.READ_LAYER)
 def items(collection_id: str, relations: frozenset[str] = frozenset()) -> Response:
     """A page of items: OGC API Features Part 1, /req/core/fc-op.
@@ -177,7 +180,7 @@ def items(collection_id: str, relations: frozenset[str] = frozenset()) -> Respon
     )
 
 
-@bp.get("/collections/<collection_id>/items/<feature_id>")
+@bp.get("/collections/<collection_id>/items/<feature_id>", provide_automatic_options=False)
 @requires(Action.READ_LAYER)
 def item(collection_id: str, feature_id: str) -> Response:
     """One item: OGC API Features Part 1, /req/core/f-op."""

@@ -6,12 +6,18 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from samsyn_model.bounded_validator import bounded_checking
-from samsyn_model.database import run, writing
-from samsyn_model.errors import Fault, NotFoundError, PreconditionFailedError
+from samsyn_model.database import reading, run, writing
+from samsyn_model.errors import (
+    CredentialsError,
+    Fault,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionFailedError,
+)
 from samsyn_model.feature_geometry import geometry_faults
 from samsyn_model.feature_writing import delete_features, insert_features, update_features
 from samsyn_model.permissions import Action, require_user
@@ -30,6 +36,38 @@ _SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
 _LOCK = """
 SELECT version, properties FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
+
+
+def add_editing_rules(bp: Blueprint, items: str) -> None:
+    """Let features be written at a path of items, and ask there what may be written.
+
+    Whatever reads there has to be registered without Flask's own OPTIONS.
+    """
+    item = f"{items}/<feature_id>"
+    for path, method, view in (
+        (items, "POST", create_item),
+        (items, "OPTIONS", items_options),
+        (item, "PUT", replace_item),
+        (item, "PATCH", update_item),
+        (item, "DELETE", delete_item),
+        (item, "OPTIONS", item_options),
+    ):
+        bp.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
+
+
+@requires(Action.READ_LAYER)
+def items_options(collection_id: str) -> Response:
+    """Answer which methods the caller may use on the items, in `Allow`."""
+    return _options(collection_id, "POST")
+
+
+@requires(Action.READ_LAYER)
+def item_options(collection_id: str, feature_id: str) -> Response:  # noqa: ARG001
+    """Answer which methods the caller may use on an item, also one that is not there.
+
+    Clients ask an empty collection with an id of their own making.
+    """
+    return _options(collection_id, "PUT", "PATCH", "DELETE")
 
 
 @requires(Action.WRITE_FEATURES)
@@ -85,6 +123,21 @@ def delete_item(collection_id: str, feature_id: str) -> tuple[str, HTTPStatus]:
         found = _editable(connection, collection_id)
         delete_features(connection, found.id, [_locked(connection, found, feature_id)[0]])
     return "", HTTPStatus.NO_CONTENT
+
+
+def _options(collection_id: str, *writing: str) -> Response:
+    with reading(deployment().engine) as connection:
+        find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        try:
+            find_collection(connection, principal(), collection_id, Action.WRITE_FEATURES)
+        except (CredentialsError, PermissionDeniedError):
+            writing = ()
+    response = Response(status=HTTPStatus.NO_CONTENT)
+    response.headers["Allow"] = ", ".join(("GET", "HEAD", "OPTIONS", *writing))
+    if writing:
+        response.headers["Accept-Patch"] = MERGE_PATCH
+    response.headers["Vary"] = "Authorization"
+    return response
 
 
 def _body(*media_types: str) -> tuple[ReferenceSystem, Any]:

@@ -154,7 +154,7 @@ def test_pages_without_a_map(browser: WebDriver, server: Server, path: str) -> N
 
 def test_api_definition_can_be_read(browser: WebDriver, server: Server) -> None:
     _open(browser, server, "/ogc/openapi?f=html")
-    assert _drawn(browser, ".swagger-ui .opblock") == 9
+    assert _drawn(browser, ".swagger-ui .opblock") == 13
     _keeps_to_itself(browser, server)
 
 

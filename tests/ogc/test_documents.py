@@ -85,13 +85,16 @@ def test_api_definition_is_self_contained(client: FlaskClient) -> None:
 
 def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> None:
     routes = {
-        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/ogc")) or "/"
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/ogc")) or "/", method)
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("ogc.") and rule.endpoint != "ogc.static"
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     snake = {
-        path.replace("{collectionId}", "{collection_id}").replace("{featureId}", "{feature_id}")
-        for path in _definition(client)["paths"]
+        (re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", path), method.upper())
+        for path, operations in _definition(client)["paths"].items()
+        for method in operations
+        if method != "parameters"
     }
     assert snake == routes
 
