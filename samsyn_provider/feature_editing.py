@@ -1,7 +1,7 @@
 """Views that write single features: OGC API Features Part 4, here and in the management API."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -19,7 +19,12 @@ from samsyn_model.errors import (
     PreconditionFailedError,
 )
 from samsyn_model.feature_geometry import geometry_faults
-from samsyn_model.feature_writing import delete_features, insert_features, update_features
+from samsyn_model.feature_writing import (
+    delete_features,
+    feature_collection_faults,
+    insert_features,
+    update_features,
+)
 from samsyn_model.permissions import Action, require_user
 from samsyn_model.property_validation import MAX_FAULTS, property_faults
 from samsyn_provider.collections import Collection, find_collection
@@ -29,7 +34,7 @@ from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import GEOJSON, JSON, MERGE_PATCH
 from samsyn_provider.parameters import parse_feature_id, single_values
 from samsyn_provider.request_body import merge_patch, read_json, refuse
-from samsyn_provider.statements import select_feature
+from samsyn_provider.statements import select_feature, select_features
 
 _SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
 
@@ -72,13 +77,20 @@ def item_options(collection_id: str, feature_id: str) -> Response:  # noqa: ARG0
 
 @requires(Action.WRITE_FEATURES)
 def create_item(collection_id: str) -> Response:
-    """Add the feature in the body: 201 with its address, /req/create-replace-delete/post-op."""
+    """Add the feature in the body: 201 with its address, /req/create-replace-delete/post-op.
+
+    A feature collection adds all its features or none, and is answered with those made.
+    """
     crs, body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         found = _editable(connection, collection_id)
+        user_id = require_user(principal())
+        if isinstance(body, dict) and body.get("type") == "FeatureCollection":
+            features = _all(body, found, crs)
+            ids = insert_features(connection, found.id, features, user_id)
+            return _answer_all(connection, found, ids, crs)
         feature = _whole(body, crs)
         _refuse_misfit(found, feature)
-        user_id = require_user(principal())
         (feature_id,) = insert_features(connection, found.id, [feature], user_id)
         return _answer(connection, found, feature_id, crs, HTTPStatus.CREATED)
 
@@ -179,6 +191,20 @@ def _whole(body: Any, crs: ReferenceSystem) -> dict[str, Any]:
     return {"geometry": geometry, "properties": body.get("properties") or {}}
 
 
+def _all(body: dict[str, Any], found: Collection, crs: ReferenceSystem) -> list[dict[str, Any]]:
+    members = body.get("features")
+    if isinstance(members, list):
+        moved = [
+            {**member, "geometry": in_degrees(member.get("geometry"), crs)}
+            if isinstance(member, dict)
+            else member
+            for member in members
+        ]
+        body = {**body, "features": moved}
+    refuse(feature_collection_faults(body, "", found.geometry_type, _schema_text(found)))
+    return list(body["features"])
+
+
 def _change(body: Any, present: dict[str, Any], crs: ReferenceSystem) -> dict[str, Any]:
     named = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
     if not named:
@@ -194,7 +220,7 @@ def _change(body: Any, present: dict[str, Any], crs: ReferenceSystem) -> dict[st
 
 def _refuse_misfit(found: Collection, feature: dict[str, Any]) -> None:
     """Raise InvalidBodyError where what is to be written does not suit the collection."""
-    schema = None if found.property_schema is None else json.dumps(found.property_schema)
+    schema = _schema_text(found)
 
     def faults() -> Iterator[Fault]:
         if "geometry" in feature:
@@ -204,6 +230,10 @@ def _refuse_misfit(found: Collection, feature: dict[str, Any]) -> None:
 
     with bounded_checking():
         refuse(list(islice(faults(), MAX_FAULTS)))
+
+
+def _schema_text(found: Collection) -> str | None:
+    return None if found.property_schema is None else json.dumps(found.property_schema)
 
 
 def _update(connection: Connection, found: Collection, change: dict[str, Any]) -> None:
@@ -220,7 +250,7 @@ def _answer(
     """Answer with the feature in the CRS that it was sent in, or as little as `Prefer` asks for."""
     statement = select_feature(found.id, feature_id, crs)
     row = run(connection, statement.text, statement.values).one()
-    minimal = "return=minimal" in request.headers.get("Prefer", "").replace(" ", "")
+    minimal = _wants_little()
     if minimal and status == HTTPStatus.OK:
         status = HTTPStatus.NO_CONTENT
     response = Response("" if minimal else row.feature, status, mimetype=GEOJSON)
@@ -231,3 +261,20 @@ def _answer(
     if status == HTTPStatus.CREATED:
         response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}/{feature_id}"
     return response
+
+
+def _answer_all(
+    connection: Connection, found: Collection, feature_ids: Sequence[int], crs: ReferenceSystem
+) -> Response:
+    """Answer with the features made, in the order that they were sent in."""
+    statement = select_features(found.id, feature_ids, crs)
+    features = run(connection, statement.text, statement.values).scalar_one() or ""
+    text = "" if _wants_little() else f'{{"type":"FeatureCollection","features":[{features}]}}'
+    response = Response(text, HTTPStatus.CREATED, mimetype=GEOJSON)
+    response.headers["Content-Crs"] = f"<{crs.uri}>"
+    response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}"
+    return response
+
+
+def _wants_little() -> bool:
+    return "return=minimal" in request.headers.get("Prefer", "").replace(" ", "")

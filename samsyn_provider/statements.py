@@ -132,6 +132,19 @@ def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -
     )
 
 
+def select_features(
+    layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem
+) -> Statement:
+    """Return the statement for some items in the order of their ids: text, with commas between."""
+    values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids)}
+    feature = _feature(ItemsQuery(crs=crs), values)
+    return Statement(
+        f"SELECT string_agg({feature}, ',' ORDER BY id) FROM layer_features"
+        " WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)",
+        values,
+    )
+
+
 def select_collections(
     layer_ids: Sequence[uuid.UUID], size: int, budget: int, whole: int = 1
 ) -> Statement:

@@ -161,7 +161,7 @@ def test_ids_that_are_none(owner: Person, layer: str, own: str) -> None:
         (feature(POINT, name=1, depth="x"), ["/properties/name", "/properties/depth"]),
         (feature({"type": "Point", "coordinates": [181, 0]}, name="a"), ["/geometry/coordinates"]),
         (feature({"type": "Pint"}, name="a"), ["/geometry/type"]),
-        ({"type": "FeatureCollection", "features": []}, [""]),
+        ({"type": "Point", "coordinates": [1, 2]}, [""]),
         ({"type": "Feature", "properties": [], "geometry": None}, ["/properties"]),
         ([], [""]),
     ],
