@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from samsyn_admin import (
+    api_definition,
     bulk_import,
     collaborators,
     comments,
@@ -39,6 +40,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
     for module in (
+        api_definition,
         blueprint,
         bulk_import,
         collaborators,

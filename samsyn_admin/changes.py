@@ -9,7 +9,7 @@ from samsyn_model.errors import Fault
 from samsyn_provider.media_types import MERGE_PATCH
 from samsyn_provider.request_body import merge_patch, read_json, refuse
 
-__all__ = ["merge_patch", "read_change"]
+__all__ = ["merge_patch", "read_change", "same_json"]
 
 
 def read_change(ignored: Collection[str]) -> dict[str, Any]:
@@ -23,3 +23,12 @@ def read_change(ignored: Collection[str]) -> dict[str, Any]:
     if not isinstance(body, dict):
         refuse([Fault("", "Expected an object.")])
     return {name: value for name, value in body.items() if name not in ignored}
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Return whether two values are one in JSON, where true is not 1 and 1.0 is."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -123,6 +123,14 @@ def db_check() -> None:
     click.echo("migrations and tables agree", err=True)
 
 
+@main.command("openapi")
+def openapi_document() -> None:
+    """Print the OpenAPI document of the management API, which `openapi/api.json` keeps."""
+    from samsyn_admin.api_definition import document_text  # noqa: PLC0415 - only where it is used
+
+    click.echo(document_text(), nl=False)
+
+
 @main.command()
 def demo() -> None:
     """Load the demo plan: a fictional plan of the Kattegat. A second run changes nothing."""

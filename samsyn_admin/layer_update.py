@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, update
 
-from samsyn_admin.changes import merge_patch
+from samsyn_admin.changes import merge_patch, same_json
 from samsyn_admin.layer_answers import current_version
 from samsyn_admin.layer_content import replace_content, schema_text
 from samsyn_admin.layer_schemas import COMPUTED, SETTABLE, LayerCreate, parse_layer
@@ -75,7 +75,9 @@ def change_layer(
         values["source_config"].pop("geometryType", None)
         told = row.source_config.get("geometryType")
         values["source_config"] |= {} if told is None else {"geometryType": told}
-    changed = {name: values[name] for name in SETTABLE if values[name] != present[name]}
+    changed = {
+        name: values[name] for name in SETTABLE if not same_json(values[name], present[name])
+    }
     _refuse_sharing(principal, row, changed)
     if layer.source_type == "vector" and layer.source_config.get("geojson") is not None:
         replace_content(connection, layer_id, layer, user_id)

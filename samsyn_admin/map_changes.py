@@ -29,11 +29,12 @@ def lock_map(
 ) -> Row[Any]:
     """Return the map as it is once everybody else has done with it, locked until the end.
 
-    The rules are asked after the wait. Errors as `find_map`.
+    The rules are asked before the wait, which is only for those who may, and after it. Errors as
+    `find_map`.
     """
     run(connection, _PREPARE)
-    if not principal.is_anonymous:
-        run(connection, _LOCK, {"map": map_id})
+    find_map(connection, principal, map_id, action)
+    run(connection, _LOCK, {"map": map_id})
     return find_map(connection, principal, map_id, action)
 
 

@@ -35,7 +35,7 @@ def duplicate_map(map_id: str) -> Response:
     """
     key = map_key(map_id)
     single_values(request.args, ())
-    body = read_json() if request.content_length else {}
+    body = read_json() if request.get_data() else {}
     with writing(deployment().engine) as connection:
         source = find_map(connection, principal(), key, Action.COPY_MAP)
         name = validated(MapDuplicate, body).name or f"Copy of {source.name}"[:_LONGEST_NAME]
@@ -69,6 +69,8 @@ def _place_layers(
         .join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
         .where(and_(MapLayer.map_id == source_id, readable_layers(principal())))
         .order_by(MapLayer.order)
+        # whoever deletes one waits, or has done so
+        .with_for_update(of=Layer, key_share=True, read=True)
     )
     rows = run(connection, statement).all()
     places = [

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from samsyn_admin.layer_answers import layer_texts
 from samsyn_admin.map_answers import placed_text
-from samsyn_admin.responses import iso
+from samsyn_admin.responses import iso, version_of
 from samsyn_model.database import run
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import Principal, readable_layers
@@ -82,11 +82,19 @@ def find_placed(placed: Sequence[PlacedLayer], layer_id: uuid.UUID | None) -> Pl
 
 
 def placed_texts(
-    connection: Connection, principal: Principal, placed: Sequence[PlacedLayer], *, inline: bool
+    connection: Connection,
+    principal: Principal,
+    placed: Sequence[PlacedLayer],
+    *,
+    inline: bool,
+    whole: int = 1,
 ) -> list[str]:
-    """Return layers on a map as JSON texts, up to where their features would be too many."""
+    """Return layers on a map as JSON texts, up to where their features would be too many.
+
+    The first `whole` never are. What somebody has deleted or hidden meanwhile is left out.
+    """
     ids = [entry.layer_id for entry in placed]
-    layers = layer_texts(connection, principal, ids, inline=inline, whole=1) if ids else {}
+    layers = layer_texts(connection, principal, ids, inline=inline, whole=whole) if ids else {}
     there = [entry for entry in placed if entry.layer_id in layers]
     fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, there)
     return [
@@ -104,6 +112,25 @@ def placed_texts(
         )
         for entry in fitting
     ]
+
+
+def find_placed_answer(
+    connection: Connection,
+    principal: Principal,
+    map_id: uuid.UUID,
+    layer_id: uuid.UUID | None,
+    *,
+    inline: bool,
+) -> tuple[str, str]:
+    """Return a layer on a map as JSON text as the principal sees it, and its version.
+
+    Raises NotFoundError when it is not there, or not any more.
+    """
+    found = find_placed(read_placed(connection, principal, map_id), layer_id)
+    texts = placed_texts(connection, principal, [found], inline=inline)
+    if not texts:
+        raise NotFoundError("There is no such layer on this map.")
+    return texts[0], version_of(found.updated_at)
 
 
 def refuse_placing(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) -> None:
@@ -140,11 +167,14 @@ def free_place(
 
 def arrange(
     connection: Connection, placed: Sequence[PlacedLayer], layer_ids: Sequence[uuid.UUID]
-) -> None:
-    """Give layers on a map this order, within the places that they have together."""
+) -> bool:
+    """Give layers on a map this order, within the places that they have together.
+
+    Returns whether any has moved.
+    """
     ids = {entry.layer_id: entry.id for entry in placed}
     values = {
         "ids": [ids[layer_id] for layer_id in layer_ids],
         "places": [entry.place for entry in placed],
     }
-    run(connection, _ARRANGE, values)
+    return run(connection, _ARRANGE, values).rowcount > 0

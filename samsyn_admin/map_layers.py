@@ -2,16 +2,18 @@
 
 import uuid
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
-from samsyn_admin.changes import merge_patch, read_change
+from samsyn_admin.changes import merge_patch, read_change, same_json
 from samsyn_admin.map_changes import lock_map, map_key, touch_map
 from samsyn_admin.map_layer_order import (
     PlacedLayer,
     arrange,
     find_placed,
+    find_placed_answer,
     free_place,
     placed_texts,
     read_placed,
@@ -24,6 +26,7 @@ from samsyn_admin.responses import no_content, refuse_stale, respond, respond_li
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import Fault
 from samsyn_model.permissions import Action, find_layer, find_map, owned_by
+from samsyn_model.property_validation import MAX_FAULTS
 from samsyn_model.tables import MapLayer
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
@@ -61,17 +64,18 @@ def add_map_layer(map_id: str) -> Response:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
         place = validated(MapLayerCreate, body)
         made = owned_by(principal()).label("made")
-        layer = find_layer(connection, principal(), place.layer_id, Action.READ_LAYER, made)
+        layer = find_layer(
+            connection, principal(), place.layer_id, Action.READ_LAYER, made, lock="KEY SHARE"
+        )
         placed = read_placed(connection, principal(), key)
         refuse_placing(connection, key, layer)
         values = {**place.model_dump(), "map_id": key}
         values["order"] = free_place(connection, key, placed, place.order)
         run(connection, insert(MapLayer).values(values))
         touch_map(connection, key)
-        found = find_placed(read_placed(connection, principal(), key), place.layer_id)
-        (text,) = placed_texts(connection, principal(), [found], inline=True)
+        answer = find_placed_answer(connection, principal(), key, place.layer_id, inline=True)
     location = f"{public_url()}{request.path.rstrip('/')}/{place.layer_id}"
-    return respond(text, version_of(found.updated_at), HTTPStatus.CREATED, location)
+    return respond(*answer, HTTPStatus.CREATED, location)
 
 
 @bp.get("/<layer_id>")
@@ -82,9 +86,8 @@ def read_map_layer(map_id: str, layer_id: str) -> Response:
     inline = parse_boolean("inline", single_values(request.args, {"inline"}).get("inline", "true"))
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
-        found = find_placed(read_placed(connection, principal(), key), parse_uuid(layer_id))
-        (text,) = placed_texts(connection, principal(), [found], inline=inline)
-    return respond(text, version_of(found.updated_at))
+        place = parse_uuid(layer_id)
+        return respond(*find_placed_answer(connection, principal(), key, place, inline=inline))
 
 
 @bp.put("/<layer_id>")
@@ -104,16 +107,10 @@ def update_map_layer(map_id: str, layer_id: str) -> Response:
             body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
         change = validated(MapLayerUpdate, {**present, **body}).model_dump()
         refuse_stale(version_of(found.updated_at))
-        order = change.pop("order")
-        if any(change[name] != present[name] for name in change):
-            run(connection, update(MapLayer).where(MapLayer.id == found.id).values(change))
-        if order is not None and order != found.order:
-            others = [entry.layer_id for entry in placed if entry is not found]
-            arrange(connection, placed, [*others[:order], found.layer_id, *others[order:]])
-        touch_map(connection, key)
-        found = find_placed(read_placed(connection, principal(), key), found.layer_id)
-        (text,) = placed_texts(connection, principal(), [found], inline=True)
-    return respond(text, version_of(found.updated_at))
+        _change(connection, key, placed, found, change)
+        return respond(
+            *find_placed_answer(connection, principal(), key, found.layer_id, inline=True)
+        )
 
 
 @bp.delete("/<layer_id>")
@@ -141,11 +138,29 @@ def reorder_map_layers(map_id: str) -> Response:
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
         placed = read_placed(connection, principal(), key)
-        arrange(connection, placed, _wanted(validated(Reorder, body), placed))
-        touch_map(connection, key)
+        if arrange(connection, placed, _wanted(validated(Reorder, body), placed)):
+            touch_map(connection, key)
         placed = read_placed(connection, principal(), key)
-        texts = placed_texts(connection, principal(), placed, inline=True)
-    return respond_list(texts, Page(MAX_LIMIT), len(placed))
+        texts = placed_texts(connection, principal(), placed, inline=True, whole=len(placed))
+    return respond_list(texts, Page(MAX_LIMIT), len(texts))
+
+
+def _change(
+    connection: Connection,
+    map_id: uuid.UUID,
+    placed: list[PlacedLayer],
+    found: PlacedLayer,
+    change: dict[str, Any],
+) -> None:
+    order = change.pop("order")
+    changed = {k: value for k, value in change.items() if not same_json(value, getattr(found, k))}
+    if changed:
+        run(connection, update(MapLayer).where(MapLayer.id == found.id).values(changed))
+    others = [entry.layer_id for entry in placed if entry is not found]
+    place = found.order if order is None else order
+    moved = arrange(connection, placed, [*others[:place], found.layer_id, *others[place:]])
+    if changed or moved:
+        touch_map(connection, map_id)
 
 
 def _wanted(reorder: Reorder, placed: list[PlacedLayer]) -> list[uuid.UUID]:
@@ -167,6 +182,6 @@ def _wanted(reorder: Reorder, placed: list[PlacedLayer]) -> list[uuid.UUID]:
     missing = len(seen - named)
     if missing and not faults:
         faults.append(Fault("/layer_orders", f"{missing} of the map's layers are not named."))
-    refuse(faults)
+    refuse(faults[:MAX_FAULTS])
     by_order = sorted(reorder.layer_orders, key=lambda place: place.order)
     return [place.layer_id for place in by_order]

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
-from samsyn_admin.changes import merge_patch, read_change
+from samsyn_admin.changes import merge_patch, read_change, same_json
 from samsyn_admin.map_answers import find_map_answer, map_texts
 from samsyn_admin.map_changes import find_person, lock_map, map_key
 from samsyn_admin.map_schemas import MapCreate, Person
@@ -17,9 +17,9 @@ from samsyn_admin.request_body import read_json, validated
 from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list, version_of
 from samsyn_admin.text_search import has_words
 from samsyn_model.database import reading, run, writing
-from samsyn_model.errors import PermissionDeniedError
+from samsyn_model.errors import ConflictError, PermissionDeniedError
 from samsyn_model.permissions import Action, Principal, owned_maps, readable_maps, require_user
-from samsyn_model.tables import Map, MapCollaborator
+from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer
 from samsyn_provider.deployment import deployment, public_url
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.parameters import parse_boolean, single_values
@@ -111,6 +111,7 @@ def give_map(map_id: str) -> Response:
         refuse_stale(version_of(found.updated_at))
         user_id = find_person(connection, email=person.email, user_id=person.user_id)
         if user_id != found.created_by:
+            _refuse_to_publish(connection, found, user_id)
             _give(connection, key, former=found.created_by, owner=user_id)
         return respond(*find_map_answer(connection, principal(), key, inline=True))
 
@@ -129,11 +130,26 @@ def _change(connection: Connection, map_id: uuid.UUID, body: dict[str, Any]) -> 
         body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
     values = validated(MapCreate, {**present, **body}).model_dump()
     refuse_stale(version_of(row.updated_at))
-    changed = {name: value for name, value in values.items() if value != present[name]}
+    changed = {name: value for name, value in values.items() if not same_json(value, present[name])}
     if not _OWNERS.isdisjoint(changed) and row.created_by != principal().user_id:
         raise PermissionDeniedError(f"You may not {Action.OWN_MAP.value}.")
     if changed:
         run(connection, update(Map).where(Map.id == map_id).values(changed))
+
+
+def _refuse_to_publish(connection: Connection, found: Row[Any], owner: uuid.UUID) -> None:
+    """Raise ConflictError where a new owner's private layers would be shown to everybody.
+
+    Whoever reads a public map reads its owner's layers, which only their creator may decide.
+    """
+    theirs = (Layer.created_by == owner, Layer.visibility == "private", ~Layer.is_global)
+    placed = select(func.count()).join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
+    statement = placed.where(MapLayer.map_id == found.id, *theirs)
+    if found.view_permission == "public" and run(connection, statement).scalar_one():
+        raise ConflictError(
+            "The map is public and holds private layers of theirs, which it would show to"
+            " everybody: make the map private first, or have them taken off."
+        )
 
 
 def _give(

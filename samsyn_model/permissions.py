@@ -243,24 +243,28 @@ _LOCKS: dict[Lock, dict[str, bool]] = {
 }
 
 
-def find_layer(
+def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     connection: Connection,
     principal: Principal,
     layer_id: uuid.UUID,
     action: Action,
     *columns: ColumnElement[Any],
     lock: Lock | None = None,
+    source_type: str | None = None,
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
     `columns` are selected too. With `lock` the row is PostgreSQL's `FOR …`, as it is then, until
-    the transaction ends. Raises NotFoundError when it may not read the layer, CredentialsError or
-    PermissionDeniedError when it may read it but not do this.
+    the transaction ends. Raises NotFoundError when it may not read the layer, or when that is not
+    of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but not do
+    this.
     """
     statement = select_layer(principal, layer_id, action).add_columns(*columns)
     if lock is not None:
         statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
     row = run(connection, statement).one_or_none()
+    if row is not None and source_type not in {None, row.source_type}:
+        raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
     return _allowed(row, principal, action, "layer")
 
 

@@ -117,9 +117,7 @@ def find_collection(
     layer_id = parse_uuid(collection_id)
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
-    row = find_layer(connection, principal, layer_id, action, lock=lock)
-    if row.source_type != "vector":
-        raise NotFoundError(f"Only vector layers have features; this one is {row.source_type}.")
+    row = find_layer(connection, principal, layer_id, action, lock=lock, source_type="vector")
     return _collection(row)
 
 

@@ -10,11 +10,12 @@ from samsyn_provider.links import ogc_url
 
 
 @lru_cache(maxsize=1)
-def _source() -> dict[str, Any]:
+def definition_source() -> dict[str, Any]:
+    """Return the document without the address of its server."""
     document: dict[str, Any] = yaml.safe_load((CHECKOUT / "openapi" / "ogc.yaml").read_text())
     return document
 
 
 def definition() -> dict[str, Any]:
     """Return the OpenAPI 3.0 document; it names no layer, so that everyone may read it."""
-    return {**_source(), "servers": [{"url": ogc_url(), "description": "This server"}]}
+    return {**definition_source(), "servers": [{"url": ogc_url(), "description": "This server"}]}

@@ -11,14 +11,17 @@ from sqlalchemy import Engine
 from samsyn_admin.app import create_app
 from samsyn_model import tokens
 from samsyn_model.settings import Settings
+from tests.api.documented_answers import hold_to_document
 from tests.api.layer_requests import Person
 
 
 @pytest.fixture
 def app(empty_database: Engine) -> Flask:
-    return create_app(
+    made = create_app(
         Settings(_env_file=None, titiler_url="https://tiles.example.org"), empty_database
     )
+    hold_to_document(made)
+    return made
 
 
 @pytest.fixture

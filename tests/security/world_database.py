@@ -1,0 +1,233 @@
+"""The world of the permission matrix in a database, where whatever is done is taken back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2
+from flask import Flask
+from sqlalchemy import Connection, Engine, create_engine, insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import StaticPool
+
+from samsyn_admin.app import create_app
+from samsyn_model import tables
+from samsyn_model.tokens import hash_token
+from tests.clerk_instance import ISSUER, public_pem, settings
+from tests.security.permission_rules import Comment, Layer, Map, Who
+from tests.security.permission_world import (
+    ADMINISTRATOR,
+    COMMENTS,
+    DELETED,
+    LAYERS,
+    MAPS,
+    PLACEMENTS,
+    PRINCIPALS,
+    REPLIES,
+    USERS,
+    api_token_of,
+    clerk_id_of,
+    email_of,
+    feature_of,
+    headers_of,
+    id_of,
+    place_of,
+    word_of,
+)
+
+
+class _Unlasting(psycopg2.extensions.connection):
+    """A connection in one transaction that never ends well: what it commits is a savepoint."""
+
+    def start(self) -> None:
+        self._run("SAVEPOINT committed")
+
+    def _run(self, statement: str) -> None:
+        with self.cursor() as cursor:
+            cursor.execute(statement)
+
+    def commit(self) -> None:
+        self._run("RELEASE SAVEPOINT committed; SAVEPOINT committed")
+
+    def rollback(self) -> None:
+        self._run("ROLLBACK TO SAVEPOINT committed")
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Nothing: a statement in autocommit mode is one in the transaction too."""
+
+
+class World:
+    """The app over a database that has just this world in it."""
+
+    def __init__(self, app: Flask, connection: _Unlasting) -> None:
+        self.app = app
+        self.client = app.test_client()
+        self.headers = {who: headers_of(who) for who in PRINCIPALS}
+        self._connection = connection
+
+    @contextmanager
+    def taken_back(self) -> Iterator[None]:
+        """Undo afterwards whatever is done meanwhile."""
+        self._run("SAVEPOINT before; SAVEPOINT committed")
+        try:
+            yield
+        finally:
+            self._run("ROLLBACK TO SAVEPOINT before; RELEASE SAVEPOINT before")
+
+    def fingerprint(self) -> str:
+        """A value that changes with any row of any table."""
+        return str(self._run(_FINGERPRINT))
+
+    def _run(self, statement: str) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+
+
+_FINGERPRINT = "SELECT md5(concat({}))".format(
+    ", ".join(
+        f"(SELECT string_agg(row::text, ' ' ORDER BY row::text) FROM {name} AS row)"
+        for name in sorted(tables.Base.metadata.tables)
+    )
+)
+
+
+@contextmanager
+def world(database_url: str) -> Iterator[World]:
+    """The world, in a transaction on an empty database; nothing of it stays."""
+    address = make_url(database_url).set(drivername="postgresql")
+    connection = psycopg2.connect(
+        address.render_as_string(hide_password=False),
+        options="-c timezone=UTC -c jit=off -c search_path=public",
+        connection_factory=_Unlasting,
+    )
+    connection.start()
+    engine = create_engine(
+        "postgresql+psycopg2://", creator=lambda: connection, poolclass=StaticPool
+    )
+    try:
+        with engine.begin() as writing:
+            _populate(writing)
+        yield World(_app(engine), connection)
+    finally:
+        connection.close()
+
+
+def _app(engine: Engine) -> Flask:
+    values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER, trusted_proxies=0)
+    return create_app(values, engine)
+
+
+def _populate(connection: Connection) -> None:
+    connection.execute(insert(tables.User), [_user(name) for name in USERS])
+    connection.execute(insert(tables.ApiToken), [_token(who) for who in PRINCIPALS if who.user])
+    connection.execute(insert(tables.Map), [_map(shared) for shared in MAPS])
+    connection.execute(insert(tables.MapCollaborator), list(_collaborators()))
+    connection.execute(insert(tables.Layer), [_layer(layer) for layer in LAYERS])
+    features = [_feature(layer) for layer in LAYERS if layer.source_type == "vector"]
+    connection.execute(insert(tables.LayerFeature), features)
+    connection.execute(insert(tables.MapLayer), list(_placements()))
+    connection.execute(insert(tables.Comment), [_comment(comment) for comment in COMMENTS])
+    connection.execute(insert(tables.Comment), [_comment(comment) for comment in REPLIES])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _user(name: str) -> dict[str, Any]:
+    gone = name == DELETED
+    return {
+        "id": id_of(name),
+        "clerk_id": clerk_id_of(name),
+        "email": None if gone else email_of(name),
+        "username": None if gone else name,
+        "is_admin": name == ADMINISTRATOR,
+        "deleted_at": _now() if gone else None,
+    }
+
+
+def _token(who: Who) -> dict[str, Any]:
+    return {
+        "id": id_of(f"token of {who.name}"),
+        "user_id": id_of(str(who.user)),
+        "name": word_of(f"token of {who.name}"),
+        "token_hash": hash_token(api_token_of(who)),
+        "prefix": api_token_of(who)[:12],
+        "scope": who.scope,
+        "expires_at": _now() - timedelta(hours=1) if who.name == "expired token" else None,
+        "revoked_at": _now() if who.name == "revoked token" else None,
+        "last_used_at": _now(),
+    }
+
+
+def _map(shared: Map) -> dict[str, Any]:
+    word = word_of(shared)
+    return {
+        "id": id_of(shared),
+        "name": f"{word} map",
+        "description": f"about {word}",
+        "map_metadata": {word: word},
+        "created_by": id_of(shared.owner),
+        "view_permission": shared.view,
+        "edit_permission": shared.edit,
+    }
+
+
+def _collaborators() -> Iterator[dict[str, Any]]:
+    for shared in MAPS:
+        for user, role in shared.collaborators.items():
+            yield {"map_id": id_of(shared), "user_id": id_of(user), "role": role}
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    word = word_of(layer)
+    config = {} if layer.source_type == "vector" else {"url": "https://wms.test/", "layers": word}
+    return {
+        "id": id_of(layer),
+        "name": f"{word} layer",
+        "description": f"about {word}",
+        "category": word,
+        "source_type": layer.source_type,
+        "created_by": id_of(layer.creator),
+        "editable": layer.editable,
+        "is_global": layer.is_global,
+        "visibility": layer.visibility,
+        "creation_source": "layer_creator",
+        "source_config": config,
+        "layer_metadata": {"keywords": [word]},
+    }
+
+
+def _feature(layer: Layer) -> dict[str, Any]:
+    east, north = place_of(layer)
+    return {
+        "layer_id": id_of(layer),
+        "id": feature_of(layer),
+        "geom": f"SRID=4326;POINT({east} {north})",
+        "properties": {word_of(layer): word_of(layer)},
+    }
+
+
+def _placements() -> Iterator[dict[str, Any]]:
+    for shared in MAPS:
+        placed = [place for place in PLACEMENTS if place.map == shared]
+        for order, place in enumerate(placed):
+            yield {
+                "map_id": id_of(shared),
+                "layer_id": id_of(place.layer),
+                "order": order,
+                "style_override": {word_of(place.layer): True},
+            }
+
+
+def _comment(comment: Comment) -> dict[str, Any]:
+    return {
+        "id": id_of(comment),
+        "map_id": comment.map and id_of(comment.map),
+        "layer_id": comment.layer and id_of(comment.layer),
+        "parent_id": comment.parent and id_of(comment.parent),
+        "author_id": id_of(comment.author),
+        "content": word_of(comment),
+    }
