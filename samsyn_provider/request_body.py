@@ -10,6 +10,7 @@ from samsyn_model.errors import (
     Fault,
     InvalidBodyError,
     MalformedBodyError,
+    TooLargeError,
     UnsupportedMediaTypeError,
 )
 from samsyn_model.property_validation import text_faults
@@ -21,15 +22,19 @@ MAX_DEPTH = 64
 def read_json(*media_types: str) -> Any:
     """Return the request's body as a JSON value; `application/json` unless others are named.
 
-    Raises UnsupportedMediaTypeError for another content type, MalformedBodyError for what is no
-    JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH, InvalidBodyError for
-    text that cannot be stored: NUL characters and halves of surrogate pairs.
+    Raises UnsupportedMediaTypeError for another content type, TooLargeError, MalformedBodyError
+    for what is no JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH,
+    InvalidBodyError for text that cannot be stored: NUL characters and halves of surrogate pairs.
     """
     accepted = media_types or ("application/json",)
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
+    content = request.get_data()
+    # one without a Content-Length is cut off at the limit without a word
+    if request.content_length is None and len(content) >= (request.max_content_length or math.inf):
+        raise TooLargeError("The body is larger than the server takes.")
     try:
-        text = request.get_data().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise MalformedBodyError("The body is nested too deeply.") from None

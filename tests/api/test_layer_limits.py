@@ -1,5 +1,7 @@
 """What would make a layer slow or unreadable is refused when it is made."""
 
+import io
+import json
 from typing import Any
 
 import pytest
@@ -91,3 +93,18 @@ def test_taken(owner: Person, body: dict[str, Any]) -> None:
     assert answer.status_code == 201, answer.text
     address = f"/ogc/collections/{answer.json['id']}/items"
     assert owner.client.get(address, headers=owner.headers).status_code == 200
+
+
+def test_a_body_without_a_length_has_the_same_limit(owner: Person) -> None:
+    """It is cut off where the limit is, which may not pass for a body that ends there."""
+    owner.client.application.config["MAX_CONTENT_LENGTH"] = 1000
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    text = json.dumps(_body(description="x" * 2000)).encode()
+    answer = owner.client.post(
+        LAYERS,
+        input_stream=io.BytesIO(text),
+        content_type="application/json",
+        headers=owner.headers,
+        environ_overrides=chunked,
+    )
+    assert answer.status_code == 413
