@@ -1,7 +1,7 @@
 """Maps as the management API answers them, with their collaborators and layers."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -15,6 +15,9 @@ from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Principal, owned_maps, readable_layers, readable_maps
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
+
+MAX_LIST = 64 * 1024 * 1024
+"""Up to how many characters the maps of one list have together, but for the very first."""
 
 _STORED = (
     *("name", "description", "center_lat", "center_lng", "zoom"),
@@ -41,9 +44,9 @@ def map_texts(
 ) -> list[str]:
     """Return the JSON texts of maps in their order, in at most three statements.
 
-    They end before the first map, but for the very first, with a layer whose features would make
-    the answer too large: a client would take it for an empty layer. Maps that the principal may
-    not read (any more) are left out.
+    They end before the first map, but for the very first, that would make them longer than
+    MAX_LIST, or with a layer whose features would make the answer too large: a client would take
+    it for an empty layer. Maps that the principal may not read (any more) are left out.
     """
     return _texts(connection, principal, _rows(connection, principal, map_ids), inline=inline)
 
@@ -136,7 +139,19 @@ def _texts(
         lambda pair: all(layers.get(layer_id, "") is not None for layer_id in pair[1]),
         zip(rows, placed, strict=True),
     )
-    return [_text(row, layers) for row, _ in fitting]
+    return _shortened(_text(row, layers) for row, _ in fitting)
+
+
+def _shortened(texts: Iterable[str]) -> list[str]:
+    # a layer is read once, but its text is in every map that holds it
+    kept: list[str] = []
+    size = 0
+    for text in texts:
+        size += len(text)
+        if kept and size > MAX_LIST:
+            break
+        kept.append(text)
+    return kept
 
 
 def _text(row: Row[Any], layers: dict[uuid.UUID, str | None]) -> str:

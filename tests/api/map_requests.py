@@ -1,5 +1,6 @@
 """What the tests of `/api/v1/maps` send, and how they wait for one another."""
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,8 @@ def done(answer: TestResponse, status: int = 200) -> Any:
 
 def read(caller: Person, path: str, **query: Any) -> Any:
     """Return the JSON of a GET, which has to succeed."""
-    return done(ask(caller, "GET", path, query_string=query))
+    more = {"query_string": query} if query else {}
+    return done(ask(caller, "GET", path, **more))
 
 
 def make_map(caller: Person, name: str = "A plan", **members: Any) -> str:
@@ -135,3 +137,17 @@ def at_once(actions: Sequence[Callable[[], Any]]) -> list[Any]:
 def unknown() -> str:
     """Return an id that nothing has."""
     return str(uuid.uuid4())
+
+
+def wait_for_lock(engine: Engine, waiting: int = 1) -> None:
+    """Return once so many statements in the database wait for somebody else's lock."""
+    statement = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with engine.connect() as connection:
+            if connection.execute(text(statement)).scalar_one() >= waiting:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")

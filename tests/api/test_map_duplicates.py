@@ -1,10 +1,11 @@
 """`/api/v1/maps/{id}/duplicate`: copies of maps."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import Person, pointers
 from tests.api.map_requests import (
@@ -21,6 +22,7 @@ from tests.api.map_requests import (
     seen_layers,
     stored_layers,
     unknown,
+    wait_for_lock,
 )
 
 SAID: dict[str, Any] = {
@@ -65,25 +67,12 @@ def test_a_copy_has_the_name_that_is_said(owner: Person) -> None:
     assert done(ask(owner, "POST", copies), 201)["name"] == f"Copy of {'x' * 247}"
     assert done(ask(owner, "POST", copies, {"name": None}), 201)["name"].startswith("Copy of x")
     assert done(ask(owner, "POST", copies, {"name": "y" * 255}), 201)["name"] == "y" * 255
-    sent = {"input_stream": Chunks(b'{"name": "z"}'), "content_type": "application/json"}
-    environment = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
-    answer = ask(owner, "POST", copies, environ_overrides=environment, **sent)
+    chunked = {
+        *(("CONTENT_LENGTH", ""), ("HTTP_TRANSFER_ENCODING", "chunked")),
+        ("wsgi.input_terminated", True),
+    }
+    answer = ask(owner, "POST", copies, {"name": "z"}, environ_overrides=dict(chunked))
     assert done(answer, 201)["name"] == "z"
-
-
-class Chunks:
-    """A body whose length nobody has told."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self, size: int = -1) -> bytes:
-        size = len(self._body) if size < 0 else size
-        found, self._body = self._body[:size], self._body[size:]
-        return found
-
-    def close(self) -> None:
-        pass
 
 
 def test_what_breaks_a_rule_is_named(owner: Person, other: Person, anybody: Person) -> None:
@@ -157,3 +146,18 @@ def test_comments_stay_behind(owner: Person) -> None:
     for map_id, count in ((path[1:], 1), (copy["id"], 0)):
         found = owner.client.get(f"{comments}?map_id={map_id}", headers=owner.headers)
         assert len(done(found)) == count
+
+
+def test_a_layer_deleted_while_a_map_is_copied_is_left_out(
+    owner: Person, empty_database: Engine
+) -> None:
+    path, gone, kept = make_map(owner), make_layer(owner), make_layer(owner)
+    for layer_id in (gone, kept):
+        put_on(owner, path, layer_id)
+    with empty_database.connect() as deleter, ThreadPoolExecutor(1) as thread:
+        deleter.execute(text("DELETE FROM layers WHERE id = :id"), {"id": gone})
+        copying = thread.submit(ask, owner, "POST", f"{path}/duplicate", {})
+        wait_for_lock(empty_database)
+        deleter.commit()
+        copy = done(copying.result(), 201)
+    assert seen_layers(owner, f"/{copy['id']}") == [kept]

@@ -136,9 +136,7 @@ def test_each_reader_sees_the_layers_that_they_may_read(
         assert layers[1] not in ask(people[name], "GET", path).text
 
 
-def test_the_owners_private_layers_are_seen_by_every_reader(
-    owner: Person, anybody: Person
-) -> None:
+def test_the_owners_private_layers_are_seen_by_every_reader(owner: Person, anybody: Person) -> None:
     path, layer_id = make_map(owner, view_permission="public"), make_layer(owner)
     put_on(owner, path, layer_id)
     assert seen_layers(anybody, path) == [layer_id]
@@ -163,7 +161,7 @@ def test_what_one_does_not_see_keeps_its_place(
     added = make_layer(stranger)
     assert put_on(stranger, path, added, order=1)["order"] == 1
     assert stored_layers(empty_database, path) == [b, w, added, c, x, y, a]
-    assert seen_layers(people["editor"], path) == [b, w, c, x, y, a]
+    assert seen_layers(people["editor"], path) == [b, w, added, c, x, y, a]
     last = make_layer(stranger, visibility="public")
     assert put_on(stranger, path, last)["order"] == 4
     assert put_on(stranger, path, end := make_layer(stranger), order=5)["order"] == 5
