@@ -14,6 +14,8 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
 _SEGMENTS = 16
 _MERCATOR = 3857
 _RADIUS = 6_378_137.0
+_ROUNDING = 1e-9
+"""Degrees, a tenth of a millimetre: what is on the edge of a box in another CRS is within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
         numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
         if heights[0] > heights[1]:
             raise InvalidParameterError("bbox: the lowest height is above the highest.")
-    if crs.y_first:
+    if crs.y_first and not (crs.is_geographic and _only_x_first(numbers)):
         numbers = [numbers[1], numbers[0], numbers[3], numbers[2]]
     if crs.srid == _MERCATOR:
         numbers = _from_mercator(numbers)
@@ -61,6 +63,15 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
     return Bbox(tuple(map(_ewkb, polygons)), heights)
 
 
+def _only_x_first(numbers: list[float]) -> bool:
+    """Return whether degrees can only be meant in the order longitude, latitude.
+
+    Clients that do not know their CRS's axis order send that, the official test suite among them,
+    and no latitude is beyond a pole.
+    """
+    return max(abs(numbers[0]), abs(numbers[2])) > 90 >= max(abs(numbers[1]), abs(numbers[3]))
+
+
 def _from_mercator(numbers: list[float]) -> list[float]:
     """Return a box of EPSG:3857 in degrees, where it is a box too; beyond the world it wraps."""
     west, south, east, north = numbers
@@ -72,7 +83,12 @@ def _from_mercator(numbers: list[float]) -> list[float]:
         longitudes = [math.degrees(x / _RADIUS) for x in (west, east)]
         if max(map(abs, longitudes)) > 180:
             longitudes = [math.remainder(longitude, 360.0) for longitude in longitudes]
-    return [longitudes[0], _latitude(south), longitudes[1], _latitude(north)]
+    return [
+        longitudes[0] - _ROUNDING,
+        _latitude(south) - _ROUNDING,
+        longitudes[1] + _ROUNDING,
+        _latitude(north) + _ROUNDING,
+    ]
 
 
 def _latitude(y: float) -> float:
@@ -99,7 +115,7 @@ def _in_plane(
     longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
     if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
-    return shapely.Polygon(np.column_stack((longitudes, latitudes)))
+    return shapely.Polygon(np.column_stack((longitudes, latitudes))).buffer(_ROUNDING, quad_segs=1)
 
 
 def _box(west: float, south: float, east: float, north: float) -> shapely.Geometry:

@@ -13,7 +13,7 @@ from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action, Lock, Principal, find_layer, readable_layers
 from samsyn_model.tables import Layer
-from samsyn_provider.crs import CRS84, SUPPORTED
+from samsyn_provider.crs import CRS84, SUPPORTED, covering
 from samsyn_provider.parameters import CollectionsQuery, parse_uuid
 from samsyn_provider.statements import (
     LAYER_BOUNDS,
@@ -77,7 +77,8 @@ def _single_type(types: object) -> str:
     return next((kind for kind in named if kind != "null"), "string")
 
 
-def _collection(row: Row[Any]) -> Collection:
+def collection_of(row: Row[Any]) -> Collection:
+    """Return the collection of a row of `layers`, with count and bounds where it has them."""
     bounds = getattr(row, "bounds", None)
     return Collection(
         id=row.id,
@@ -118,7 +119,7 @@ def find_collection(
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
     row = find_layer(connection, principal, layer_id, action, lock=lock, source_type="vector")
-    return _collection(row)
+    return collection_of(row)
 
 
 def with_fields(connection: Connection, collection: Collection) -> Collection:
@@ -187,7 +188,7 @@ def list_collections(
     if query.bbox:
         statement = statement.where(in_bounds(query.bbox))
     rows = run(connection, statement).all()
-    return [_collection(row) for row in rows[: query.limit]], len(rows) > query.limit
+    return [collection_of(row) for row in rows[: query.limit]], len(rows) > query.limit
 
 
 def resource_definition(collection: Collection, request: object = None) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def resource_definition(collection: Collection, request: object = None) -> dict[
                 "data": str(collection.id),
                 "id_field": "id",
                 "time_field": collection.time_field,
-                "crs": list(SUPPORTED),
+                "crs": list(covering(bounds)) if collection.bounds else list(SUPPORTED),
                 "storage_crs": CRS84,
                 "collection": collection,
                 "request": request,

@@ -14,7 +14,12 @@ from samsyn_model.errors import InvalidParameterError
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 SUPPORTED = (CRS84, *(f"{_EPSG}{code}" for code in (4326, 3857, 3035, 25832, 25833)))
-"""What every collection can be read in; the first is the default and the storage CRS."""
+"""What collections can be read in; the first is the default and the storage CRS."""
+MERCATOR = 3857
+MERCATOR_LATITUDE = 85.06
+"""Beyond these latitudes the Web Mercator projection has no plane coordinates."""
+_BEYOND = 70.0
+"""How many degrees of longitude beyond its area of use a projection is offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,32 @@ def reference_system(
             f" {', '.join(supported)}."
         )
     return known
+
+
+def covering(bounds: tuple[float, float, float, float]) -> tuple[str, ...]:
+    """Return those of SUPPORTED that can show everything within west, south, east and north.
+
+    A projection for one part of the world tears the other side of the globe apart, and has no
+    coordinates at all for some places there.
+    """
+    west, south, east, north = bounds
+    suited = []
+    for uri in SUPPORTED:
+        srid = reference_system(uri, "crs").srid
+        first, last = _reach(srid)
+        reaches_a_pole = max(-south, north) > MERCATOR_LATITUDE
+        if first <= west and east <= last and not (srid == MERCATOR and reaches_a_pole):
+            suited.append(uri)
+    return tuple(suited)
+
+
+@lru_cache(maxsize=64)
+def _reach(srid: int) -> tuple[float, float]:
+    """Return the longitudes between which an EPSG CRS can be relied on."""
+    area = CRS.from_epsg(srid).area_of_use
+    if area is None or area.east - area.west > 180:
+        return -180.0, 180.0
+    return area.west - _BEYOND, area.east + _BEYOND
 
 
 @lru_cache(maxsize=64)

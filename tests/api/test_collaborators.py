@@ -215,8 +215,8 @@ def test_a_map_is_given_away(owner: Person, editor: Person, viewer: Person) -> N
     to_viewer = {"user_id": str(viewer.id)}
     assert done(ask(editor, "PUT", f"{path}/owner", to_viewer))["user_role"] == "editor"
     assert named(viewer, path) == {str(owner.id): "editor", str(editor.id): "editor"}
-    for body, expected in (({}, ""), ({"role": "x"}, "/role"), ({"user_id": 1}, "/user_id")):
-        assert expected in pointers(ask(viewer, "PUT", f"{path}/owner", body))
+    for said, expected in (({}, ""), ({"role": "x"}, "/role"), ({"user_id": 1}, "/user_id")):
+        assert expected in pointers(ask(viewer, "PUT", f"{path}/owner", said))
 
 
 def test_nobody_but_its_creator_makes_a_private_layer_public(

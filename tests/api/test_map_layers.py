@@ -79,10 +79,11 @@ def test_a_place_that_is_taken_is_inserted_at(owner: Person, path: str) -> None:
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        *(("order", value) for value in (-1, 1.5, "1", True, [], 10**400)),
+        *(("order", value) for value in (-1, 1.5, "1", True, 10**400)),
         *(("visible", value) for value in (1, "true", None)),
         *(("opacity", value) for value in (-1, 101, 50.5, "50", True, None)),
-        *(("style_override", value) for value in ([], "x", 1, {"a": "x" * 263_000})),
+        *(("style_override", value) for value in ("x", 1, {"a": "x" * 263_000})),
+        ("style_override", []),
         ("layers", []),
     ],
 )
@@ -233,8 +234,8 @@ def test_a_new_order_names_each_layer_once(owner: Person, path: str) -> None:
     ):
         body = {"layer_orders": [{"layer_id": key, "order": order} for key, order in places]}
         assert pointers(ask(owner, "PUT", f"{path}/layers/reorder", body)) == expected
-    for body in ({}, {"layer_orders": None}, {"layer_orders": {}}):
-        assert pointers(ask(owner, "PUT", f"{path}/layers/reorder", body)) == [where]
+    for members in ({}, {"layer_orders": None}, {"layer_orders": 1}):
+        assert pointers(ask(owner, "PUT", f"{path}/layers/reorder", members)) == [where]
     assert len(pointers(reorder(owner, path, [unknown() for _ in range(150)]))) == 100
     assert seen_layers(owner, path) == [a, b]
 

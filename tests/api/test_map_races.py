@@ -1,15 +1,17 @@
 """Several people at one map in the same moment."""
 
 import itertools
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from samsyn_admin import map_layer_order
+from samsyn_admin import layer_answers, map_layer_order
 from tests.api.layer_requests import LINE, Person, feature, vector
 from tests.api.map_requests import (
     ask,
@@ -152,15 +154,15 @@ def test_a_layer_deleted_before_it_is_answered_is_not_found(
 ) -> None:
     path, layer_id = make_map(owner), make_layer(owner)
     put_on(owner, path, layer_id)
-    real = map_layer_order.layer_texts
+    real = layer_answers.layer_texts
 
-    def late(*arguments: object, **named: object) -> object:
+    def late(*arguments: Any, **named: Any) -> dict[uuid.UUID, str | None]:
         delete_layer(owner, layer_id)
-        return real(*arguments, **named)  # type: ignore[arg-type]
+        return real(*arguments, **named)
 
     monkeypatch.setattr(map_layer_order, "layer_texts", late)
-    body = None if method == "GET" else {}
-    assert ask(owner, method, f"{path}/layers/{layer_id}", body).status_code == 404
+    body: dict[str, Any] = {"json": {}} if method == "PUT" else {}
+    assert ask(owner, method, f"{path}/layers/{layer_id}", None, **body).status_code == 404
     assert ask(owner, "GET", f"{path}/layers").json == []
 
 

@@ -129,7 +129,7 @@ def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes]) -> Non
         try:
             if requests.get(f"{server.url}/api/health", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             pass
         time.sleep(0.1)
     raise RuntimeError(f"the server does not answer; its log:\n{server.log.read_text()}")
