@@ -23,7 +23,7 @@ from samsyn_admin import (
 )
 from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
-from samsyn_provider import blueprint, guard, problems
+from samsyn_provider import blueprint, guard, problems, tile_blueprint
 from samsyn_provider.deployment import Deployment
 
 MAX_BODY = 16 * 1024 * 1024
@@ -52,6 +52,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_layers,
         maps,
         start,
+        tile_blueprint,
         tokens,
         users,
         webhooks,

@@ -29,6 +29,12 @@ from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.provider import ItemsRequest
 
 _SPEC = "http://www.opengis.net/spec"
+_CQL2_CLASSES = (
+    *("cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators"),
+    *("case-insensitive-comparison", "accent-insensitive-comparison"),
+    *("basic-spatial-functions", "basic-spatial-functions-plus", "spatial-functions"),
+    *("temporal-functions", "array-functions", "property-property", "arithmetic"),
+)
 CONFORMANCE_CLASSES = (
     f"{_SPEC}/ogcapi-common-1/1.0/conf/core",
     f"{_SPEC}/ogcapi-common-1/1.0/conf/landing-page",
@@ -42,8 +48,11 @@ CONFORMANCE_CLASSES = (
     f"{_SPEC}/ogcapi-features-1/1.0/conf/html",
     f"{_SPEC}/ogcapi-features-1/1.0/conf/oas30",
     f"{_SPEC}/ogcapi-features-2/1.0/conf/crs",
+    f"{_SPEC}/ogcapi-features-3/1.0/conf/filter",
+    f"{_SPEC}/ogcapi-features-3/1.0/conf/features-filter",
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables",
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
+    *(f"{_SPEC}/cql2/1.0/conf/{name}" for name in _CQL2_CLASSES),
     f"{_SPEC}/ogcapi-features-5/1.0/conf/schemas",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/core-roles-features",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/queryables",

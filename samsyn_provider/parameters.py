@@ -20,6 +20,8 @@ from werkzeug.datastructures import MultiDict
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.feature_geometry import geometry_faults
 from samsyn_provider.bbox import Bbox, parse_bbox
+from samsyn_provider.cql2_expressions import Expression
+from samsyn_provider.cql2_parsing import LANGUAGES, parse_filter
 from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.temporal import Interval, parse_datetime
 
@@ -33,6 +35,7 @@ ITEMS_PARAMETERS = frozenset(
     {
         *("f", "limit", "offset", "after", "bbox", "bbox-crs", "crs", "datetime"),
         *("properties", "sortby", "skipGeometry", "resulttype"),
+        *("filter", "filter-lang", "filter-crs"),
     }
 )
 AREA_PARAMETERS = frozenset({"intersects", "within"})
@@ -82,6 +85,7 @@ class ItemsQuery:
     hits: bool = False
     areas: tuple[tuple[str, str], ...] = ()
     """Relations to geometries: `intersects` or `within`, and the geometry as hexadecimal EWKB."""
+    filter: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def names_properties(
 ) -> bool:
     """Return whether an items request can be parsed only by who knows the properties."""
     others = set(arguments) - ITEMS_PARAMETERS - relations
-    return bool({"properties", "sortby"} & set(arguments) or others)
+    return bool({"properties", "sortby", "filter"} & set(arguments) or others)
 
 
 def parse_items_query(
@@ -152,7 +156,23 @@ def parse_items_query(
         skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
         areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
+        filter=_filter(values, fields),
     )
+
+
+def _filter(
+    values: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]
+) -> Expression | None:
+    if "filter" not in values:
+        for name in ("filter-lang", "filter-crs"):
+            if name in values:
+                raise InvalidParameterError(f"{name} is given without filter.")
+        return None
+    language = values.get("filter-lang", LANGUAGES[0])
+    if language not in LANGUAGES:
+        raise InvalidParameterError(f"filter-lang is one of {', '.join(LANGUAGES)}.")
+    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs")
+    return parse_filter(values["filter"], language, crs, fields)
 
 
 def _area(name: str, text: str) -> str:

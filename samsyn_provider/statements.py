@@ -12,7 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, or_
 
 from samsyn_provider.bbox import Bbox
-from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
+from samsyn_provider.cql2_sql import filter_conditions
+from samsyn_provider.crs import (
+    CRS84,
+    MERCATOR,
+    MERCATOR_LATITUDE,
+    ReferenceSystem,
+    reference_system,
+)
 from samsyn_provider.parameters import ItemsQuery, SortKey
 
 COUNT_LIMIT = 10_000
@@ -20,8 +27,6 @@ COUNT_LIMIT = 10_000
 PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
-_MERCATOR_SRID = 3857
-_MERCATOR_LATITUDE = 85.06
 
 _RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
 
@@ -222,9 +227,8 @@ def _feature(query: ItemsQuery, values: dict[str, Any]) -> str:
 
 def _geometry(crs: ReferenceSystem) -> str:
     geometry = "geom"
-    if crs.srid == _MERCATOR_SRID:
-        # beyond these latitudes the projection has no plane coordinates
-        edge = _MERCATOR_LATITUDE
+    if crs.srid == MERCATOR:
+        edge = MERCATOR_LATITUDE
         geometry = (
             f"CASE WHEN ST_YMin(geom) < -{edge} OR ST_YMax(geom) > {edge}"
             f" THEN ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326))"
@@ -272,6 +276,8 @@ def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any
         else:
             values[f"equal{number}"] = json.dumps({name: value})
             conditions.append(f"properties @> %(equal{number})s::jsonb")
+    if query.filter:
+        conditions += filter_conditions(query.filter, values)
     return conditions
 
 

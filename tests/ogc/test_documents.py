@@ -7,8 +7,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from samsyn_provider import parameters
+from samsyn_provider import parameters, tile_sources
 from samsyn_provider.documents import CONFORMANCE_CLASSES
+
+_TILE = "{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}"
 
 
 def test_landing_page_links_to_everything(client: FlaskClient) -> None:
@@ -83,15 +85,19 @@ def test_api_definition_is_self_contained(client: FlaskClient) -> None:
     assert document["components"]["parameters"]["limit"]["schema"]["maximum"] == 10_000
 
 
+def _in_snake_case(name: re.Match[str]) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name[0])
+
+
 def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> None:
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/ogc")) or "/", method)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("ogc.") and rule.endpoint != "ogc.static"
+        if rule.rule.startswith("/ogc") and rule.endpoint != "ogc.static"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     snake = {
-        (re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", path), method.upper())
+        (re.sub(r"{\w+}", _in_snake_case, path), method.upper())
         for path, operations in _definition(client)["paths"].items()
         for method in operations
         if method != "parameters"
@@ -111,6 +117,14 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
         ("/collections/{collectionId}/queryables", parameters.DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/items", parameters.ITEMS_PARAMETERS),
         ("/collections/{collectionId}/items/{featureId}", parameters.ITEM_PARAMETERS),
+        ("/tileMatrixSets", parameters.DOCUMENT_PARAMETERS),
+        ("/tileMatrixSets/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/tiles", parameters.DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/tiles/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
+        (f"/collections/{{collectionId}}/tiles/{_TILE}", tile_sources.TILE_PARAMETERS),
+        ("/maps/{mapId}/tiles", parameters.DOCUMENT_PARAMETERS),
+        ("/maps/{mapId}/tiles/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
+        (f"/maps/{{mapId}}/tiles/{_TILE}", tile_sources.MAP_TILE_PARAMETERS),
     ],
 )
 def test_api_definition_names_every_parameter(

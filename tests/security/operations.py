@@ -50,13 +50,16 @@ def route_of(method: str, path: str) -> str:
     return f"{method} {re.sub('[{<][^}>]*[}>]', '{}', path)}"
 
 
+_TILE = {"grid": "WebMercatorQuad", "matrix": 0, "row": 0, "col": 0}
+
+
 def path_values(thing: Any) -> dict[str, Any]:
-    """What the parameters of a path are for a thing."""
+    """What the parameters of a path are for a thing; a tile of it is that of the whole world."""
     match thing:
         case Map():
-            return {"map": id_of(thing)}
+            return {"map": id_of(thing), **_TILE}
         case Layer():
-            return {"layer": id_of(thing), "feature": feature_of(thing)}
+            return {"layer": id_of(thing), "feature": feature_of(thing), **_TILE}
         case Placement():
             return path_values(thing.map) | path_values(thing.layer)
         case Collaboration():
@@ -64,4 +67,4 @@ def path_values(thing: Any) -> dict[str, Any]:
         case Comment():
             return {"comment": id_of(thing)}
         case _:
-            return {"name": thing}
+            return {"name": thing, **_TILE}

@@ -14,6 +14,7 @@ from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
 from tests.security.permission_rules import Who
 from tests.security.permission_world import PRINCIPALS
+from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -47,13 +48,20 @@ def _some(things: tuple[Any, ...]) -> tuple[Any, ...]:
     return things[::4]
 
 
-_GUARDED = (*LAYER_OPERATIONS, *MAP_OPERATIONS, *COMMENT_OPERATIONS, *ACCOUNT_OPERATIONS)
+_OPEN = (*OPEN_OPERATIONS, *OPEN_TILE_OPERATIONS)
+_GUARDED = (
+    *LAYER_OPERATIONS,
+    *MAP_OPERATIONS,
+    *COMMENT_OPERATIONS,
+    *ACCOUNT_OPERATIONS,
+    *TILE_OPERATIONS,
+)
 
 OPERATIONS = (
     *_with_heads(_GUARDED),
     *_options(_GUARDED),
-    *_with_heads(OPEN_OPERATIONS),
-    *(replace(o, method="OPTIONS", expected=lambda *_: 200, body=None) for o in OPEN_OPERATIONS),
+    *_with_heads(_OPEN),
+    *(replace(o, method="OPTIONS", expected=lambda *_: 200, body=None) for o in _OPEN),
 )
 
 

@@ -1,0 +1,259 @@
+"""The SQL that makes vector tiles: pure functions from a query to text and bound values.
+
+What a tile holds is bounded whatever its layer holds. Where more features, or larger ones, meet a
+tile than it may hold, a grid is laid over it for each size that features have, its cells half as
+wide as the features: one feature stays for each cell that holds the middle of any. The number of
+all such cells is bounded, and no part of the sea that holds features is left without any.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from samsyn_provider.parameters import ItemsQuery
+from samsyn_provider.statements import LAYER_BOUNDS, Statement, _conditions
+from samsyn_provider.tile_matrix_sets import MERCATOR_LATITUDE, Tile
+
+EXTENT = 4096
+"""Units that a tile is wide; coordinates in it are whole units."""
+MARGIN = 64
+"""Units around a tile in which what lies there is drawn too, so that its edges do not show."""
+MOST_FEATURES = 10_000
+"""How many features a tile holds unthinned."""
+MOST_ATTRIBUTES = 2 * 1024 * 1024
+"""How many bytes, as stored, of attributes a tile holds; features beyond have their id alone."""
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_MOST_VERTICES = 200_000  # before shapes are simplified
+_MOST_SIMPLIFIED_VERTICES = 600_000  # before features are thinned
+_CELLS = 128  # of the finest grid, across a tile
+_SHARE = 2  # how many cells wide the features of a grid are at most
+_PIXEL = 8  # units: a tile is drawn 512 pixels wide
+_TOLERANCE = 4  # units by which a simplified shape may be off
+_LARGE = 500  # vertices
+
+
+@dataclass(frozen=True, slots=True)
+class TileSource:
+    """A layer that a tile shows, and what of it."""
+
+    layer_id: uuid.UUID
+    time_field: str | None
+    query: ItemsQuery
+
+
+def select_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
+    """Return the statement for a tile of layers in their order: `tile` (bytes, empty for none).
+
+    Each layer's features are in a layer of the tile that is named by its id.
+    """
+    texts, values = ["''::bytea"], dict[str, Any]()
+    for number, source in enumerate(sources):
+        part = _layer_tile(source, tile, len(sources))
+        texts.append(f"coalesce(({_PLACEHOLDER.sub(rf'%(\1_{number})s', part.text)}), '')")
+        values |= {f"{name}_{number}": value for name, value in part.values.items()}
+    return Statement(f"SELECT {' || '.join(texts)} AS tile", values)
+
+
+def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
+    """Return the statement for one of as many layers as share what the tile may hold."""
+    values: dict[str, Any] = {
+        "layer": source.layer_id,
+        "name": str(source.layer_id),
+        "most": max(MOST_FEATURES // shares, 1),
+        "vertices": _MOST_VERTICES // shares,
+        "simplified_vertices": _MOST_SIMPLIFIED_VERTICES // shares,
+        "attributes": MOST_ATTRIBUTES // shares,
+        **_places(tile),
+    }
+    conditions = _conditions(source.query, source.time_field, values)
+    area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
+    found = f"""(
+        SELECT id, geom, properties FROM layer_features
+        WHERE {" AND ".join([*conditions, f"geom && {area}"])}
+    ) AS found"""
+    cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
+    text = f"""
+WITH load AS MATERIALIZED (
+    SELECT count(*) > %(most)s OR sum({_vertices(_TOLERANCE)}) > %(simplified_vertices)s
+               AS is_thinned,
+           count(*) > %(most)s OR sum({_vertices(1)}) > %(vertices)s AS is_simplified
+    FROM (SELECT size, stored FROM {_measured(found, tile)} LIMIT %(most)s + 1) AS first_found
+), chosen AS (
+    SELECT id, geom, properties FROM {found} WHERE NOT (SELECT is_thinned FROM load)
+    UNION ALL
+    SELECT kept.*
+    FROM ({_thinned(found, tile, cell)}) AS representative
+    CROSS JOIN LATERAL (
+        SELECT id, geom, properties FROM layer_features
+        WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
+    ) AS kept
+), drawn AS MATERIALIZED (
+    SELECT id, properties, {_drawn(tile)} AS geom FROM {_measured("chosen", tile)}
+)
+SELECT ST_AsMVT(feature, %(name)s, {EXTENT}, 'geom', 'id')
+FROM (
+    SELECT id, geom, CASE
+        WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(attributes)s
+        THEN {_attributes(source.query, values)}
+    END AS attributes
+    FROM drawn
+    WHERE geom IS NOT NULL
+    ORDER BY id
+) AS feature"""
+    return Statement(text, values)
+
+
+def _places(tile: Tile) -> dict[str, Any]:
+    west, south, east, north = tile.degrees(MARGIN / EXTENT)
+    left, lower, right, upper = tile.edges
+    return {
+        **{"west": west, "south": south, "east": east, "north": north},
+        **{"left": left, "lower": lower, "right": right, "upper": upper},
+        "unit": 360 / tile.grid.columns / 2**tile.level / EXTENT,  # in degrees of longitude
+    }
+
+
+def _measured(features: str, tile: Tile) -> str:
+    """Return the features with their `box`, the `longitude` and `latitude` of its middle, its
+    larger side in units of the tile (`size`), how many vertices are `stored` at most, and how much
+    shorter than a degree of longitude one of latitude is for the same length on the tile
+    (`cosine`)."""
+    cosine = "cos(radians(latitude))" if tile.grid.is_mercator else "1::float8"
+    # OFFSET 0: each step is taken once, not wherever its result is used
+    return f"""(
+        SELECT *, greatest(
+            ST_XMax(box) - ST_XMin(box), (ST_YMax(box) - ST_YMin(box)) / cosine
+        ) / %(unit)s AS size
+        FROM (
+            SELECT *, {cosine} AS cosine
+            FROM (
+                SELECT *, pg_column_size(geom) / 16.0::float8 AS stored,
+                       (ST_XMin(box) + ST_XMax(box)) / 2 AS longitude,
+                       (ST_YMin(box) + ST_YMax(box)) / 2 AS latitude
+                FROM (
+                    SELECT id, geom, properties, box3d(box2d(geom)) AS box FROM {features} OFFSET 0
+                ) AS boxed
+                OFFSET 0
+            ) AS centred
+            OFFSET 0
+        ) AS scaled
+        OFFSET 0
+    ) AS measured"""
+
+
+def _vertices(tolerance: int) -> str:
+    """Return the expression for how many vertices a feature has at most when it is drawn: those
+    stored, or as many as its outline can have with that many units between them."""
+    return f"least(stored, 4 * least(size, {EXTENT}) / {tolerance})"
+
+
+def _thinned(found: str, tile: Tile, cell: float) -> str:
+    """Return the statement for the ids that stay when features are thinned; the finest cells are
+    `cell` units wide."""
+    y = "degrees(asinh(tan(radians(latitude))))" if tile.grid.is_mercator else "latitude"
+    return f"""
+        SELECT min(id) AS id
+        FROM (
+            SELECT id, longitude / %(unit)s AS x, {y} / %(unit)s AS y, CASE
+                WHEN size <= {_SHARE * cell} THEN {cell}
+                ELSE {cell} * 2::float8 ^ ceil(ln(size / {_SHARE * cell}) / ln(2::float8))
+            END AS width
+            FROM {_measured(found, tile)}
+            WHERE (SELECT is_thinned FROM load)
+            OFFSET 0
+        ) AS placed
+        GROUP BY width, floor(x / width), floor(y / width)"""
+
+
+def _drawn(tile: Tile) -> str:
+    """Return the expression for a feature's geometry in units of the tile, null for none."""
+    box = "ST_MakeEnvelope(%(left)s, %(lower)s, %(right)s, %(upper)s)::box2d"
+    in_tile = f"ST_AsMVTGeom({{}}, {box}, {EXTENT}, {MARGIN})"
+    unit = f"(%(right)s - %(left)s) / {EXTENT}"
+    # a shape thinner than a unit would be gone: it is widened to one
+    widened = f"ST_Buffer(ST_ClipByBox2D(shape, {box}), {unit})"
+    # what ST_AsMVTGeom does to a shape before it cuts it off takes long for a large one
+    near = f"ST_ClipByBox2D(whole, ST_Expand({box}, {MARGIN} * {unit}))"
+    return f"""(
+        SELECT coalesce(
+            {in_tile.format("shape")},
+            CASE WHEN ST_Dimension(shape) = 2 THEN {in_tile.format(widened)} END
+        )
+        FROM (
+            SELECT CASE WHEN stored > {_LARGE} THEN {near} ELSE whole END AS shape
+            FROM (SELECT {_shape(tile)} AS whole OFFSET 0) AS projected
+            OFFSET 0
+        ) AS shaped
+    )"""
+
+
+def _shape(tile: Tile) -> str:
+    """Return the expression for a geometry in the CRS of the tiles; one too small to be seen is
+    drawn as large as a pixel."""
+    half = f"{_PIXEL / 2} * %(unit)s"
+    edges = f"longitude - {half}, latitude - {half} * cosine, longitude + {half}"
+    geometry = "ST_Force2D(geom)"
+    if tile.grid.is_mercator:
+        edge = MERCATOR_LATITUDE
+        # beyond these edges the projection has no plane coordinates
+        geometry = f"""CASE
+            WHEN ST_YMin(box) < -{edge} OR ST_YMax(box) > {edge}
+                OR ST_XMin(box) < -180 OR ST_XMax(box) > 180
+            THEN ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge})::box2d)
+            ELSE geom END"""
+    shape = f"""CASE
+        WHEN size >= {_PIXEL} OR ST_Dimension(geom) = 0 THEN
+            CASE WHEN stored > size OR (SELECT is_simplified FROM load)
+            THEN ST_Simplify({geometry}, %(unit)s * cosine * CASE
+                WHEN (SELECT is_simplified FROM load) THEN {_TOLERANCE} ELSE 1 END, true)
+            ELSE {geometry} END
+        WHEN ST_Dimension(geom) = 1 THEN ST_SetSRID(ST_MakeLine(
+            ST_MakePoint(longitude - {half}, latitude), ST_MakePoint(longitude + {half}, latitude)
+        ), 4326)
+        ELSE ST_MakeEnvelope({edges}, latitude + {half} * cosine, 4326) END"""
+    return f"ST_Transform({shape}, 3857)" if tile.grid.is_mercator else shape
+
+
+def _attributes(query: ItemsQuery, values: dict[str, Any]) -> str:
+    """Return the expression for a feature's attributes: objects and arrays as JSON text."""
+    chosen, nested = "", 'strict $.* ? (@.type() == "object" || @.type() == "array")'
+    if query.properties is not None:
+        values["properties"] = list(query.properties)
+        chosen = " WHERE key = ANY(%(properties)s)"
+    every = f"""(
+        SELECT jsonb_object_agg(key, CASE
+            WHEN jsonb_typeof(value) IN ('object', 'array') THEN to_jsonb(value::text)
+            ELSE value END)
+        FROM jsonb_each(properties){chosen}
+    )"""
+    if chosen:
+        return every
+    return f"CASE WHEN jsonb_path_exists(properties, '{nested}') THEN {every} ELSE properties END"
+
+
+def select_layer_bounds(layer_ids: Sequence[uuid.UUID]) -> Statement:
+    """Return the statement for the common extent of layers: `west`, `south`, `east`, `north` in
+    degrees, nulls where nothing has a place."""
+    text = f"""
+SELECT min(edges[1]) AS west, min(edges[2]) AS south, max(edges[3]) AS east, max(edges[4]) AS north
+FROM unnest(%(layers)s::uuid[]) AS layer
+CROSS JOIN LATERAL (SELECT {LAYER_BOUNDS.format(layer="layer")} AS edges) AS bounds"""
+    return Statement(text, {"layers": list(layer_ids)})
+
+
+def select_observed_fields(layer_ids: Sequence[uuid.UUID]) -> Statement:
+    """Return the statement that tells `layer_id`, `name` and `types` of the properties in the first
+    thousand features of each layer."""
+    text = """
+SELECT layer_id, entry.key AS name, array_agg(DISTINCT jsonb_typeof(entry.value)) AS types
+FROM unnest(%(layers)s::uuid[]) AS wanted (layer)
+CROSS JOIN LATERAL (
+    SELECT layer_id, properties FROM layer_features WHERE layer_id = layer ORDER BY id LIMIT 1000
+) AS sample
+CROSS JOIN LATERAL jsonb_each(properties) AS entry
+WHERE entry.value <> 'null'
+GROUP BY layer_id, name
+ORDER BY layer_id, name"""
+    return Statement(text, {"layers": list(layer_ids)})
