@@ -14,7 +14,7 @@ Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Zoom = Annotated[float, Field(ge=0, le=22)]
 Opacity = Annotated[int, Field(ge=0, le=100)]
-Order = Annotated[int, Field(ge=0, lt=2**31)]
+Order = Annotated[int, Field(ge=0)]
 
 
 def _uuid(value: Any) -> Any:

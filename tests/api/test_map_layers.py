@@ -79,7 +79,7 @@ def test_a_place_that_is_taken_is_inserted_at(owner: Person, path: str) -> None:
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        *(("order", value) for value in (-1, 1.5, "1", True, 10**400)),
+        *(("order", value) for value in (-1, 1.5, "1", True)),
         *(("visible", value) for value in (1, "true", None)),
         *(("opacity", value) for value in (-1, 101, 50.5, "50", True, None)),
         *(("style_override", value) for value in ("x", 1, {"a": "x" * 263_000})),
