@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check clean
+.PHONY: help run test check conformance clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -15,6 +15,10 @@ test: ## install, run the tests (ARGS="-k items" for some)
 check: ## format, lint, types, migrations, API definitions
 	@scripts/setup --tests
 	@scripts/check
+
+conformance: ## run the official OGC test suites (ETS_DIR)
+	@scripts/setup --tests
+	@.venv/bin/python -m tests.conformance
 
 clean: ## remove the environment and the private database
 	@scripts/clean

@@ -35,6 +35,10 @@ _CQL2_CLASSES = (
     *("basic-spatial-functions", "basic-spatial-functions-plus", "spatial-functions"),
     *("temporal-functions", "array-functions", "property-property", "arithmetic"),
 )
+_TILES_CLASSES = ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")
+_TILE_MATRIX_SET_CLASSES = (
+    *("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),
+)
 CONFORMANCE_CLASSES = (
     f"{_SPEC}/ogcapi-common-1/1.0/conf/core",
     f"{_SPEC}/ogcapi-common-1/1.0/conf/landing-page",
@@ -56,6 +60,8 @@ CONFORMANCE_CLASSES = (
     f"{_SPEC}/ogcapi-features-5/1.0/conf/schemas",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/core-roles-features",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/queryables",
+    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
+    *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
 )
 """What this server holds to; `docs/conformance.md` names the test that shows each."""
 
@@ -91,6 +97,12 @@ def landing_page() -> dict[str, Any]:
         _link("service-doc", HTML, "The API documentation", f"{base}/openapi?f=html"),
         _link("conformance", JSON, "Conformance classes", f"{base}/conformance"),
         _link("data", JSON, "Collections", f"{base}/collections"),
+        _link(
+            "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
+            JSON,
+            "Tile matrix sets",
+            f"{base}/tileMatrixSets?f=json",
+        ),
     ]
     return dict(document)
 
@@ -145,6 +157,12 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
             "application/schema+json",
             "Queryables",
             f"{address}/queryables?f=json",
+        ),
+        _link(
+            "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
+            JSON,
+            "Vector tiles",
+            f"{address}/tiles?f=json",
         ),
         _link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),
     ]

@@ -9,10 +9,7 @@ from tests.security.permission_rules import Who
 from tests.security.permission_world import PRINCIPALS, USERS, email_of, id_of
 
 _TOKENS = "/api/v1/tokens"
-_DOCUMENTS = (
-    *("/api/v1/openapi.json", "/api/docs"),
-    *("/ogc/tileMatrixSets", "/ogc/tileMatrixSets/WebMercatorQuad"),
-)
+_DOCUMENTS = ("/api/v1/openapi.json", "/api/docs")
 
 TOKENS = tuple(who for who in PRINCIPALS if who.user is not None)
 """Everybody who has an API token in the world; a token's address is made from its holder."""

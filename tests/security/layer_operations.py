@@ -12,7 +12,6 @@ from tests.security.permission_world import LAYERS, MAPS
 _LAYERS = "/api/v1/layers"
 _FEATURES = f"{_LAYERS}/{{layer}}/features"
 _COLLECTION = "/ogc/collections/{layer}"
-_GRID = "WebMercatorQuad"
 
 _POINT = {
     "type": "Feature",
@@ -185,14 +184,7 @@ def _ogc() -> Iterator[Operation]:
     yield Operation("GET", "/ogc/collections", _list)
     yield Operation("GET", "/ogc/collections?q=sea&bbox=1,2,3,4", _list)
     yield Operation("GET", "/ogc/collections?f=html", _list)
-    for path in (
-        "",
-        "/schema",
-        "/queryables",
-        "/tiles",
-        f"/tiles/{_GRID}",
-        f"/tiles/{_GRID}/0/0/0",
-    ):
+    for path in ("", "/schema", "/queryables"):
         yield Operation("GET", _COLLECTION + path, _read_features, LAYERS)
     yield Operation("GET", f"{_COLLECTION}/items?f=html", _read_features, LAYERS)
 

@@ -80,18 +80,6 @@ def _give(who: Who, shared: Map, heir: str) -> int:
     return _own(who, shared, done=409 if shared.view == "public" and theirs else 200)
 
 
-def _read_tile(who: Who, shared: Map) -> int:
-    """A tile without features is answered by 204."""
-    seen = any(
-        place.map == shared
-        and place.layer.source_type == "vector"
-        and rules.may_read_layer(who, place.layer)
-        for place in PLACEMENTS
-    )
-    status = _read(who, shared)
-    return 204 if status == 200 and not seen else status
-
-
 def _copy(who: Who, shared: Map) -> int:
     readable = rules.may_read_map(who, shared)
     return rules.status_of_writing(
@@ -184,9 +172,6 @@ def _maps() -> Iterator[Operation]:
     yield Operation("GET", f"{_MAPS}?mine=true&q=sea", _list)
     yield Operation("POST", _MAPS, _make, body=lambda _: {"name": "New"})
     yield Operation("GET", _MAP, _read, MAPS)
-    for path in ("", "/WebMercatorQuad"):
-        yield Operation("GET", f"/ogc/maps/{{map}}/tiles{path}", _read, MAPS)
-    yield Operation("GET", "/ogc/maps/{map}/tiles/WebMercatorQuad/0/0/0", _read_tile, MAPS)
     for method in ("PUT", "PATCH"):
         yield Operation(method, _MAP, _change, MAPS, lambda _: {"name": "Renamed"}, hint="name")
         yield Operation(

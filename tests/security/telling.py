@@ -69,7 +69,12 @@ def send(made: World, who: Who, operation: Operation, thing: Any) -> TestRespons
 
 def told_by(answer: TestResponse) -> set[str]:
     """The words and ids of the world in an answer and its headers."""
-    whole = "\n".join([answer.text, *(f"{name}: {value}" for name, value in answer.headers)])
+    whole = "\n".join(
+        [
+            answer.get_data().decode(errors="replace"),
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+    )
     answer.close()
     return set(_WORD.findall(whole)) & SECRETS.keys()
 
