@@ -152,9 +152,22 @@ def test_pages_without_a_map(browser: WebDriver, server: Server, path: str) -> N
     _keeps_to_itself(browser, server)
 
 
-def test_api_definition_can_be_read(browser: WebDriver, server: Server) -> None:
-    _open(browser, server, "/ogc/openapi?f=html")
-    assert _drawn(browser, ".swagger-ui .opblock") == 13
+@pytest.mark.parametrize(
+    ("page", "definition"),
+    [
+        ("/ogc/openapi?f=html", "/ogc/openapi?f=json"),
+        ("/api/docs", "/api/v1/openapi.json"),
+    ],
+)
+def test_api_definitions_can_be_read(
+    browser: WebDriver, server: Server, page: str, definition: str
+) -> None:
+    paths = requests.get(f"{server.url}{definition}", timeout=10).json()["paths"]
+    operations = [
+        method for operations in paths.values() for method in operations if method != "parameters"
+    ]
+    _open(browser, server, page)
+    assert _drawn(browser, ".swagger-ui .opblock") == len(operations)
     _keeps_to_itself(browser, server)
 
 
