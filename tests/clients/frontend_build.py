@@ -14,6 +14,7 @@ STAND_IN = Path(__file__).with_name("clerk_stand_in")
 API_PLACE = "http://api.samsyn.invalid"
 """What the built frontend calls the server's address; whoever serves it puts the real one there."""
 _CONFIG = "vite.stand-in.config.mjs"
+_QUIETLY = ("--no-audit", "--no-fund", "--loglevel=error")
 
 
 def built_frontend(shared: Path | None) -> Path:
@@ -47,7 +48,7 @@ def _archive(shared: Path | None) -> Path:
 
 def _digest(archive: Path) -> str:
     digest = hashlib.sha256(archive.read_bytes())
-    for file in sorted(STAND_IN.iterdir()):
+    for file in (Path(__file__), *sorted(STAND_IN.iterdir())):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -65,12 +66,21 @@ def _build(npm: str, archive: Path, work: Path) -> Path:
         "VITE_API_URL": API_PLACE,
         "VITE_CLERK_PUBLISHABLE_KEY": "pk_test_c3RhbmQtaW4k",
     }
-    for command in (
-        [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
-        [npm, "exec", "--", "vite", "build", "--config", _CONFIG],
-    ):
-        done = subprocess.run(
-            command, cwd=source, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-2000:]}{done.stderr}"
+    if _run([npm, "ci", *_QUIETLY], source, environment).returncode:
+        # the lock may be older than the package's own list
+        _succeed([npm, "install", "--no-save", *_QUIETLY], source, environment)
+    _succeed([npm, "exec", "--", "vite", "build", "--config", _CONFIG], source, environment)
     return source / "build"
+
+
+def _succeed(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = _run(command, folder, environment)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-2000:]}{done.stderr}"
+
+
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )

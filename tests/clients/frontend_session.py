@@ -30,9 +30,10 @@ _FLAGS = (
     " --disable-component-update --disable-sync --window-size=1500,1000 --use-gl=angle"
     " --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
 )
+_ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 _WMS_SERVERS = Path(__file__).with_name("wms_servers.js")
-_LATER = ("/wms-servers", "/wms/", "/titiler/", "/gfw/")
-"""Paths below /api/v1 that this server does not have yet."""
+_LATER = tuple(f"/api/v1/{path}" for path in ("wms-servers", "wms/", "titiler/", "gfw/"))
+"""What this server does not have yet."""
 _SECONDS = 20
 
 
@@ -44,7 +45,7 @@ def chromium(profile: Path) -> Iterator[WebDriver]:
         pytest.skip("no Chromium: Debian's packages chromium and chromium-driver bring it")
     options = Options()
     options.binary_location = binary
-    for flag in (*_FLAGS.split(), f"--user-data-dir={profile}"):
+    for flag in (*_FLAGS.split(), _ONLY_THIS_MACHINE, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))
@@ -66,7 +67,10 @@ class Person:
         self._shots = shots
         self._asked: dict[str, tuple[str, str]] = {}
         self.answers: list[tuple[str, str, int]] = []
-        """Method, path and status of each request that the pages made of the server's API."""
+        """Method, path and status of each request that the pages made of the server's API.
+
+        The status is 0 where the page got no answer, or was not let at it by CORS.
+        """
 
     def comes(self, name: str | None) -> None:
         """Open the frontend as this user, or as nobody."""
@@ -145,14 +149,27 @@ class Person:
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(text)
 
-    def draws(self, *points: tuple[int, int]) -> None:
-        """Click corners on the map, in pixels from its middle, and close the shape."""
+    def points_at(self, *points: tuple[int, int]) -> None:
+        """Click on the map, at pixels from its middle."""
         canvas = self.find("canvas.maplibregl-canvas")
         for x, y in points:
             ActionChains(self.browser).move_to_element_with_offset(canvas, x, y).pause(
                 0.3
             ).click().pause(0.3).perform()
+
+    def draws(self, *points: tuple[int, int]) -> None:
+        """Click corners on the map, in pixels from its middle, and close the shape."""
+        self.points_at(*points)
         ActionChains(self.browser).send_keys(Keys.ENTER).perform()
+
+    def pulls(self, start: tuple[int, int], by: tuple[int, int]) -> None:
+        """Move what is under a place on the map, in pixels from its middle, in two strokes."""
+        canvas = self.find("canvas.maplibregl-canvas")
+        stroke = ActionChains(self.browser).move_to_element_with_offset(canvas, *start)
+        stroke.click_and_hold().pause(0.2)
+        for _ in range(2):
+            stroke.move_by_offset(by[0] // 2, by[1] // 2).pause(0.2)
+        stroke.release().perform()
 
     def drags(self, what: str, onto: str) -> None:
         """Drag an element onto another one, with the events that a browser sends."""
@@ -183,18 +200,23 @@ class Person:
         return [
             (method, path, status)
             for method, path, status in self.answers
-            if not 200 <= status < 300 and not any(later in path for later in _LATER)
+            if not 200 <= status < 300 and not path.startswith(_LATER)
         ]
 
     def _collect(self) -> None:
         for entry in self.browser.get_log("performance"):
             message = json.loads(entry["message"])["message"]
-            parameters = message["params"]
-            if message["method"] == "Network.requestWillBeSent":
+            event, parameters = message["method"], message["params"]
+            if event == "Network.requestWillBeSent":
                 request = parameters["request"]
                 self._asked[parameters["requestId"]] = (request["method"], request["url"])
-            elif message["method"] == "Network.responseReceived":
-                method, url = self._asked.get(parameters["requestId"], ("?", ""))
-                if url.startswith(self._api):
-                    status = int(parameters["response"]["status"])
-                    self.answers.append((method, urlsplit(url).path, status))
+            elif event == "Network.responseReceived":
+                self._note(parameters, int(parameters["response"]["status"]))
+            # a page that is left gives up what it still waits for
+            elif event == "Network.loadingFailed" and not parameters.get("canceled"):
+                self._note(parameters, 0)
+
+    def _note(self, parameters: dict[str, Any], status: int) -> None:
+        method, url = self._asked.get(parameters["requestId"], ("?", ""))
+        if url.startswith(self._api):
+            self.answers.append((method, urlsplit(url).path, status))

@@ -10,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.clerk_instance import ISSUER, public_pem
+from tests.clients import frontend_pages as ui
 from tests.clients.frontend_build import built_frontend
 from tests.clients.frontend_server import FrontendServer, serving_pages, token_of
 from tests.clients.frontend_session import Person, chromium
@@ -19,7 +20,12 @@ from tests.clients.samsyn_server import Server, migrated_database, serve
 CORNERS = ((-200, -150), (0, -150), (0, 50), (-200, 50))
 """Where the zone is drawn, in pixels from the middle of the map."""
 
-_FEATURE_NAME = "input[placeholder^='Feature name']"
+SHAPES = {
+    "Point": ((-250, -250),),
+    "Marker": ((-200, -250),),
+    "Rectangle": ((-250, -100), (-150, 0)),
+    "Circle": ((0, 0), (60, 0)),
+}
 
 Visitor = Callable[[str | None], Person]
 
@@ -75,7 +81,10 @@ def visitor(
 def test_a_plan(visitor: Visitor, server: Server) -> None:
     """One story, told by those who live it: each step needs the one before."""
     visitor("berit")  # a user from here on: she can be invited
-    _administrator_fills_the_library(visitor("admin"))
+    admin = visitor("admin")
+    ui.fill_library(admin)
+    admin.shows("library")
+    assert admin.failures() == []
     anna = visitor("anna")
     _map_is_created(anna)
     _zone_is_drawn(anna)
@@ -91,46 +100,8 @@ def test_a_plan(visitor: Visitor, server: Server) -> None:
         _others_see_nothing(visitor(stranger))
 
 
-def _administrator_fills_the_library(admin: Person) -> None:
-    admin.clicks("Admin")
-    admin.clicks("Library Layers")
-    admin.clicks("WMS")
-    admin.clicks("//button[contains(., 'Sea charts')]")
-    admin.clicks("//button[contains(., 'Depth')]")
-    _describes(admin, author="Chart office")
-    admin.clicks("GeoTIFF")
-    admin.writes("#geotiffUrl", "https://data.example.org/noise.tif")
-    admin.writes("#name", "Noise")
-    admin.writes("#description", "Underwater noise")
-    _describes(admin, author="Laboratory")
-    admin.until(lambda: admin.sees("Noise") and admin.sees("Depth"))
-    admin.shows("library")
-    assert admin.failures() == []
-
-
-def _describes(admin: Person, author: str) -> None:
-    admin.writes("#author", author)
-    _chooses_new_category(admin, "Charts")
-    admin.clicks("Add to Library")
-    admin.until(lambda: not admin.sees("Add to Library"))
-    admin.settles()
-
-
-def _chooses_new_category(person: Person, name: str) -> None:
-    person.clicks("//label[contains(., 'Category')]/following-sibling::button")
-    person.clicks("(//*[@role='option'])[last()]")
-    person.writes("#newCategory", name + Keys.ENTER)
-
-
 def _map_is_created(anna: Person) -> None:
-    anna.clicks("Maps")
-    anna.clicks("Create New Map")
-    anna.writes("#map-name", "Kattegat plan")
-    anna.writes("#map-description", "Wind and fishing")
-    anna.clicks("(//*[@role='dialog']//button[@role='combobox'])[1]")
-    anna.clicks("//*[@role='option'][contains(., 'Collaborators')]")
-    anna.writes("#collaborator-email", "berit@example.org" + Keys.ENTER)
-    anna.clicks("Create Map")
+    ui.create_map(anna, "Kattegat plan", "berit@example.org")
     anna.until(lambda: anna.sees("Map Created Successfully"))
     anna.shows("map")
     anna.clicks("Add Layers Now")
@@ -138,17 +109,12 @@ def _map_is_created(anna: Person) -> None:
 
 
 def _zone_is_drawn(anna: Person) -> None:
-    anna.clicks("Create Layer")
-    anna.writes("#layer-name", "Wind site")
-    anna.writes("#layer-description", "North of the cables")
-    _chooses_new_category(anna, "Wind")
+    ui.begin_layer(anna, "Wind site", "Wind")
     anna.clicks("Polygon")
     anna.draws(*CORNERS)
-    anna.writes(_FEATURE_NAME, "Site A")
+    anna.writes(ui.FEATURE_NAME, "Site A")
     anna.shows("drawing")
-    anna.clicks("Create Layer")
-    anna.until(lambda: anna.sees("Layer added to map"))
-    anna.settles()
+    ui.save_new_layer(anna)
 
 
 def _zone_is_a_collection(server: Server) -> str:
@@ -178,37 +144,23 @@ def _maps(server: Server, user: str = "anna") -> list[dict[str, Any]]:
 def _library_layers_are_added(anna: Person) -> None:
     anna.reloads()
     for name in ("Noise", "Depth"):
-        anna.clicks("Add from Library")
-        anna.clicks(
-            f"//h3[normalize-space()='{name}']/ancestor::div[3]//button[normalize-space()='Add']"
-        )
-        anna.until(lambda name=name: name in _layer_names(anna))
-        anna.settles()
+        ui.add_from_library(anna, name)
     anna.reloads()
-    assert _layer_names(anna) == ["Wind site", "Noise", "Depth"]
-
-
-def _layer_names(person: Person) -> list[str]:
-    rows = person.browser.find_elements("css selector", "[role=application] h3")
-    return [row.text for row in rows]
-
-
-def _row(name: str) -> str:
-    return f"//*[@role='application'][contains(@aria-label, '{name}')]"
+    assert ui.layer_names(anna) == ["Wind site", "Noise", "Depth"]
 
 
 def _layers_are_arranged(anna: Person) -> None:
-    anna.drags(_row("Depth"), onto=_row("Wind site"))
-    assert _layer_names(anna) == ["Depth", "Wind site", "Noise"]
-    anna.clicks(f"{_row('Noise')}//button[1]")
+    anna.drags(ui.row("Depth"), onto=ui.row("Wind site"))
+    assert ui.layer_names(anna) == ["Depth", "Wind site", "Noise"]
+    anna.clicks(f"{ui.row('Noise')}//button[1]")
     # The page sends a request for each step and waits for none of them.
     for _ in range(5):
-        anna.find(f"{_row('Wind site')}//*[@role='slider']").send_keys(Keys.ARROW_LEFT)
+        anna.find(f"{ui.row('Wind site')}//*[@role='slider']").send_keys(Keys.ARROW_LEFT)
         anna.settles()
     anna.reloads()
-    assert _layer_names(anna) == ["Depth", "Wind site", "Noise"]
-    assert "65%" in anna.find(_row("Wind site")).text
-    assert anna.find(f"{_row('Noise')}//button[1]//*[contains(@class, 'eye-off')]")
+    assert ui.layer_names(anna) == ["Depth", "Wind site", "Noise"]
+    assert "65%" in anna.find(ui.row("Wind site")).text
+    assert anna.find(f"{ui.row('Noise')}//button[1]//*[contains(@class, 'eye-off')]")
     anna.shows("arranged")
 
 
@@ -221,8 +173,8 @@ def _zone_is_changed_elsewhere(anna: Person, server: Server, layer_id: str) -> N
     answer = requests.patch(f"{path}/{feature['id']}", json=change, headers=headers, timeout=10)
     assert answer.status_code == 200, answer.text
     anna.reloads()
-    anna.clicks(f"{_row('Wind site')}//button[@title='Edit layer']")
-    anna.until(lambda: anna.find(_FEATURE_NAME).get_attribute("value") == "Site B")
+    ui.edit_layer(anna, "Wind site")
+    anna.until(lambda: anna.find(ui.FEATURE_NAME).get_attribute("value") == "Site B")
     anna.shows("changed")
 
 
@@ -231,10 +183,8 @@ def _zone_is_saved_again(anna: Person, server: Server, layer_id: str) -> None:
     headers = {"Authorization": f"Bearer {token_of('anna')}"}
     path = f"{server.url}/api/v1/layers/{layer_id}/features"
     (before,) = requests.get(path, headers=headers, timeout=10).json()["features"]
-    anna.writes(_FEATURE_NAME, "Site C")
-    anna.clicks("Save Changes")
-    anna.until(lambda: anna.sees("Layer updated"))
-    anna.settles()
+    anna.writes(ui.FEATURE_NAME, "Site C")
+    ui.save_layer(anna)
     (after,) = requests.get(path, headers=headers, timeout=10).json()["features"]
     assert after["id"] == before["id"]
     assert after["geometry"] == before["geometry"]
@@ -244,16 +194,9 @@ def _zone_is_saved_again(anna: Person, server: Server, layer_id: str) -> None:
 
 def _plan_is_discussed(anna: Person) -> None:
     anna.clicks("Comments")
-    anna.writes("textarea[placeholder='Add a comment...']", "Too close to the cables?")
-    anna.clicks("Post Comment")
-    anna.until(lambda: anna.sees("Comment added"))
-    anna.clicks("//button[starts-with(normalize-space(), 'Reply')]")
-    anna.writes("textarea[placeholder='Write your reply...']", "500 m are kept.")
-    anna.clicks("Post Reply")
-    anna.until(lambda: anna.sees("500 m are kept.") and not anna.sees("Replying to"))
-    anna.settles()
-    anna.clicks("(//button[contains(@class, 'hover:text-green-600')])[1]")
-    anna.until(lambda: anna.sees("Resolved"))
+    ui.comment(anna, "Too close to the cables?")
+    ui.reply(anna, "500 m are kept.")
+    ui.resolve(anna)
     anna.reloads()
     anna.clicks("Comments")
     anna.until(lambda: anna.sees("Resolved") and anna.sees("500 m are kept."))
@@ -263,7 +206,7 @@ def _plan_is_discussed(anna: Person) -> None:
 def _collaborator_sees_the_plan(berit: Person) -> None:
     assert berit.sees("Kattegat plan")
     assert berit.sees("Editor")
-    assert _layer_names(berit) == ["Depth", "Wind site", "Noise"]
+    assert ui.layer_names(berit) == ["Depth", "Wind site", "Noise"]
     berit.shows("collaborator")
     assert berit.failures() == []
 
@@ -271,6 +214,87 @@ def _collaborator_sees_the_plan(berit: Person) -> None:
 def _others_see_nothing(person: Person) -> None:
     assert person.sees("No maps available")
     assert not person.sees("Kattegat plan")
-    if person.sees("anna"):
-        pytest.fail("the map's owner is shown to whoever may not see the map")
+    assert not person.sees("anna")
     assert person.failures() == []
+
+
+def test_a_map_is_opened_and_deleted(visitor: Visitor, server: Server) -> None:
+    """What the other buttons do, up to the end of the map and of its owner's account."""
+    visitor("erik")
+    dora = visitor("dora")
+    ui.create_map(dora, "Banks", "nobody@example.org")
+    dora.until(lambda: dora.sees("There is no user nobody@example.org"))
+    assert _refusals(dora) == [("POST", 404)]
+    _shapes_are_drawn(dora)
+    _shapes_are_changed(dora, server)
+    dora.reloads()
+    ui.take_off_map(dora, "Sea bed")
+    ui.add_from_library(dora, "Sea bed")
+    ui.open_map(dora, editor="erik@example.org")
+    assert _refusals(dora) == []
+    _editor_helps(visitor("erik"))
+    passer_by = visitor(None)
+    assert passer_by.sees("Open banks")
+    assert ui.layer_names(passer_by) == ["Sea bed"]
+    assert _refusals(passer_by) == []
+    dora = visitor("dora")
+    ui.delete_map(dora)
+    ui.delete_account(dora)
+    assert _refusals(dora) == []
+    _others_see_nothing(visitor(None))
+
+
+def _refusals(person: Person) -> list[tuple[str, int]]:
+    """Return method and status of what was refused since this was last asked."""
+    refused = [(method, status) for method, _, status in person.failures()]
+    person.answers.clear()
+    return refused
+
+
+def _shapes_are_drawn(dora: Person) -> None:
+    dora.reloads()
+    ui.begin_layer(dora, "Sea bed", "Nature")
+    for tool, points in SHAPES.items():
+        dora.clicks(tool)
+        dora.draws(*points)
+    fields = dora.browser.find_elements("css selector", ui.FEATURE_NAME)
+    for field, tool in zip(fields, SHAPES, strict=True):
+        field.send_keys(tool)
+    dora.shows("shapes")
+    ui.save_new_layer(dora)
+
+
+def _shapes_are_changed(dora: Person, server: Server) -> None:
+    """One is moved and one deleted: the others stay the features that they are."""
+    before = _shapes(server)
+    assert list(before) == list(SHAPES)
+    dora.reloads()
+    ui.edit_layer(dora, "Sea bed")
+    dora.clicks("Select")
+    dora.points_at((-200, -50))
+    dora.pulls((-200, -50), by=(60, 60))
+    dora.clicks(ui.last(ui.icon("trash-2")))
+    ui.save_layer(dora)
+    after = _shapes(server)
+    assert list(after) == ["Point", "Marker", "Rectangle"]
+    assert [name for name in after if after[name] != before[name]] == ["Rectangle"]
+    assert after["Rectangle"]["geometry"] != before["Rectangle"]["geometry"]
+    assert after["Rectangle"]["id"] == before["Rectangle"]["id"]
+
+
+def _shapes(server: Server) -> dict[str, Any]:
+    (plan,) = _maps(server, "dora")
+    features = plan["map_layers"][0]["layer"]["source_config"]["geojson"]["features"]
+    return {feature["properties"]["name"]: feature for feature in features}
+
+
+def _editor_helps(erik: Person) -> None:
+    """An editor changes the map, but not a layer that only its creator may change."""
+    ui.rename_map(erik, "Open banks")
+    erik.reloads()
+    assert erik.sees("Open banks")
+    assert _refusals(erik) == []
+    ui.edit_layer(erik, "Sea bed")
+    erik.clicks("Save Changes")
+    erik.until(lambda: erik.sees("Failed to update layer"))
+    assert _refusals(erik) == [("PUT", 403)]
