@@ -2,20 +2,11 @@
 
 from flask import Blueprint
 
-from samsyn_provider.blueprint import item, items
 from samsyn_provider.feature_editing import add_editing_rules
+from samsyn_provider.feature_reading import add_reading_rules
 from samsyn_provider.parameters import AREA_PARAMETERS
 
 bp = Blueprint("layer_features", __name__, url_prefix="/api/v1/layers/<collection_id>")
 
-bp.add_url_rule(
-    "/features",
-    view_func=items,
-    methods=["GET"],
-    defaults={"relations": AREA_PARAMETERS},
-    provide_automatic_options=False,
-)
-bp.add_url_rule(
-    "/features/<feature_id>", view_func=item, methods=["GET"], provide_automatic_options=False
-)
+add_reading_rules(bp, "/features", AREA_PARAMETERS)
 add_editing_rules(bp, "/features")

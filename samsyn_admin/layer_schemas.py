@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from samsyn_admin.request_body import refuse, validated
 from samsyn_model.errors import Fault
-from samsyn_model.property_validation import schema_faults, time_field_fault
+from samsyn_model.property_roles import time_field_fault
+from samsyn_model.property_validation import schema_faults
 from samsyn_model.tables import GEOMETRY_TYPES
 
 MAX_OBJECT = 256 * 1024

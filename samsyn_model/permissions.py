@@ -37,6 +37,7 @@ class Action(enum.Enum):
     READ_PUBLIC = "read what is public, whoever asks"
     SIGNED_IN = "act as a signed-in user"
     READ_LAYER = "read a layer"
+    SEARCH_LAYER = "read a layer as a body asks"
     WRITE_FEATURES = "write a layer's features"
     CHANGE_LAYER = "change a layer's definition"
     OWN_LAYER = "change who sees and edits a layer, or delete it"
@@ -52,6 +53,7 @@ WRITING = frozenset(Action) - {
     Action.READ_PUBLIC,
     Action.SIGNED_IN,
     Action.READ_LAYER,
+    Action.SEARCH_LAYER,
     Action.READ_MAP,
     Action.WEBHOOK,
 }
@@ -202,6 +204,7 @@ def require_write_scope(principal: Principal) -> None:
 
 _LAYER_RULES = {
     Action.READ_LAYER: lambda _: true(),
+    Action.SEARCH_LAYER: lambda _: true(),
     Action.WRITE_FEATURES: editable_layers,
     Action.CHANGE_LAYER: editable_layers,
     Action.OWN_LAYER: owned_layers,

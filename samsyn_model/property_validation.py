@@ -14,6 +14,7 @@ from referencing import Registry
 
 from samsyn_model.bounded_validator import BoundedValidator, schema_error
 from samsyn_model.errors import Fault
+from samsyn_model.property_roles import role_faults
 
 MAX_FAULTS = 100
 """How many faults an answer names."""
@@ -102,16 +103,7 @@ def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
         elif type(member.get("x-ogc-propertySeq", 0)) is not int:
             found.append(Fault(f"{where}/x-ogc-propertySeq", "This is a whole number."))
     found += _reference_faults(schema, schema, place, within_definition=False)
-    return found
-
-
-def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str | None:
-    """Return why a layer cannot take its times from this property, None when it can."""
-    member = (schema or {}).get("properties", {}).get(time_field)
-    is_text = isinstance(member, dict) and member.get("type") in ("string", ["string", "null"])
-    if is_text and member.get("format") in {"date", "date-time"}:
-        return None
-    return "This names no text of property_schema whose format is date or date-time."
+    return found or list(role_faults(schema, place))
 
 
 def text_faults(value: Any, place: str = "") -> list[Fault]:

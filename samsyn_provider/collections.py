@@ -12,12 +12,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action, Lock, Principal, find_layer, readable_layers
+from samsyn_model.property_roles import Times, times_of
 from samsyn_model.tables import Layer
+from samsyn_provider.collection_metadata import MEMBERS, keywords
 from samsyn_provider.crs import CRS84, SUPPORTED, covering
 from samsyn_provider.parameters import CollectionsQuery, parse_uuid
 from samsyn_provider.statements import (
     LAYER_BOUNDS,
     LAYER_COUNT,
+    LAYER_VERSION,
     in_bounds,
     select_observed_properties,
 )
@@ -35,6 +38,12 @@ GEOMETRY_FORMATS = {
 admits its single counterpart."""
 
 
+DATA_VERSION: ColumnElement[int] = literal_column(LAYER_VERSION.format(layer="layers.id")).label(
+    "data_version"
+)
+"""The column that gives a collection its version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A vector layer as OGC clients see it."""
@@ -47,12 +56,19 @@ class Collection:
     time_field: str | None
     property_schema: Mapping[str, Any] | None
     metadata: Mapping[str, Any]
+    version: str | None = None
+    """Of its features and its description, when it was asked for: it never comes back."""
     feature_count: int | None = None
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees, when it was asked for and anything has a place."""
 
     colour: str | None = None
     """The colour (`#rrggbb`) that its style draws it in."""
+
+    @property
+    def times(self) -> Times | None:
+        """The properties that tell when a feature is, None where none does."""
+        return times_of(self.property_schema, self.time_field)
 
     @property
     def fields(self) -> dict[str, dict[str, Any]]:
@@ -89,10 +105,17 @@ def collection_of(row: Row[Any]) -> Collection:
         time_field=row.time_field,
         property_schema=row.property_schema,
         metadata=row.layer_metadata,
+        version=_version(row),
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
         colour=_colour(row.style_config),
     )
+
+
+def _version(row: Row[Any]) -> str | None:
+    if not hasattr(row, "data_version"):
+        return None
+    return f"{row.data_version:x}.{int(row.updated_at.timestamp() * 1_000_000):x}"
 
 
 def _colour(style: Mapping[str, Any]) -> str | None:
@@ -107,18 +130,21 @@ def find_collection(
     principal: Principal,
     collection_id: str,
     action: Action,
-    *,
+    *columns: ColumnElement[Any],
     lock: Lock | None = None,
 ) -> Collection:
     """Return the collection with this id as the principal sees it, without count and bounds.
 
-    One statement; `lock` as in `find_layer`. Raises NotFoundError when there is none that the
-    principal may read, else the errors of `find_layer`.
+    One statement; `lock` as in `find_layer`. `columns` are selected too: with DATA_VERSION the
+    collection has its version. Raises NotFoundError when there is none that the principal may read,
+    else the errors of `find_layer`.
     """
     layer_id = parse_uuid(collection_id)
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
-    row = find_layer(connection, principal, layer_id, action, lock=lock, source_type="vector")
+    row = find_layer(
+        connection, principal, layer_id, action, *columns, lock=lock, source_type="vector"
+    )
     return collection_of(row)
 
 
@@ -168,7 +194,7 @@ def list_collections(
             *(Layer.id, Layer.name, Layer.description, Layer.category),
             *(Layer.geometry_type, Layer.time_field, Layer.created_at),
             literal_column("NULL").label("property_schema"),
-            _picked("layer_metadata", "keywords"),
+            _picked("layer_metadata", *MEMBERS),
             _picked("style_config", "color", "fillColor"),
             literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
@@ -197,14 +223,11 @@ def resource_definition(collection: Collection, request: object = None) -> dict[
     `request` reaches the provider untouched: the connection and the parsed query that it answers.
     """
     bounds = collection.bounds or (-180.0, -90.0, 180.0, 90.0)
-    keywords = collection.metadata.get("keywords")
-    if not isinstance(keywords, list):
-        keywords = [collection.category] if collection.category else []
     return {
         "type": "collection",
         "title": collection.title,
         "description": collection.description or "",
-        "keywords": [str(keyword) for keyword in keywords],
+        "keywords": keywords(collection.metadata, collection.category),
         "links": [],
         "extents": {"spatial": {"bbox": list(bounds), "crs": CRS84}},
         "providers": [

@@ -46,6 +46,12 @@ _RELATIONS = {
 """OGC 21-065r2, 7.4; both ends of an interval belong to it."""
 
 
+def moment_or_null(text: str) -> str:
+    """Return the SQL of a text as timestamptz, a date as the start of its day in UTC; NULL where
+    the text is neither."""
+    return f"CASE WHEN {text} ~ '^{_DAY}({_TIME})?$' THEN {text}::timestamptz END"
+
+
 @dataclass(slots=True)
 class TemporalSql:
     """SQL of literals and properties, whose values and names go into `values`."""

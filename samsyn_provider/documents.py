@@ -11,61 +11,20 @@ from functools import lru_cache
 from typing import Any
 
 import yaml
-from pygeoapi.api import API, conformance, describe_collections, get_collection_schema
+from pygeoapi.api import API, conformance, describe_collections
 from pygeoapi.api import landing_page as pygeoapi_landing_page
-from pygeoapi.api.itemtypes import (
-    get_collection_item,
-    get_collection_items,
-    get_collection_queryables,
-)
+from pygeoapi.api.itemtypes import get_collection_item, get_collection_items
 from sqlalchemy import Connection
 
 from samsyn_model.settings import CHECKOUT
-from samsyn_provider.collections import GEOMETRY_FORMATS, Collection, resource_definition
+from samsyn_provider.collection_metadata import metadata_links, metadata_members
+from samsyn_provider.collections import Collection, resource_definition
+from samsyn_provider.conformance import CONFORMANCE_CLASSES
 from samsyn_provider.deviations import DocumentRequest
 from samsyn_provider.links import Link, collection_link, collection_url, ogc_url
-from samsyn_provider.media_types import HTML, JSON, OPENAPI
+from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, TILEJSON
 from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.provider import ItemsRequest
-
-_SPEC = "http://www.opengis.net/spec"
-_CQL2_CLASSES = (
-    *("cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators"),
-    *("case-insensitive-comparison", "accent-insensitive-comparison"),
-    *("basic-spatial-functions", "basic-spatial-functions-plus", "spatial-functions"),
-    *("temporal-functions", "array-functions", "property-property", "arithmetic"),
-)
-_TILES_CLASSES = ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")
-_TILE_MATRIX_SET_CLASSES = (
-    *("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),
-)
-CONFORMANCE_CLASSES = (
-    f"{_SPEC}/ogcapi-common-1/1.0/conf/core",
-    f"{_SPEC}/ogcapi-common-1/1.0/conf/landing-page",
-    f"{_SPEC}/ogcapi-common-1/1.0/conf/json",
-    f"{_SPEC}/ogcapi-common-1/1.0/conf/html",
-    f"{_SPEC}/ogcapi-common-1/1.0/conf/oas30",
-    f"{_SPEC}/ogcapi-common-2/1.0/conf/collections",
-    f"{_SPEC}/ogcapi-common-3/1.0/conf/schemas",
-    f"{_SPEC}/ogcapi-features-1/1.0/conf/core",
-    f"{_SPEC}/ogcapi-features-1/1.0/conf/geojson",
-    f"{_SPEC}/ogcapi-features-1/1.0/conf/html",
-    f"{_SPEC}/ogcapi-features-1/1.0/conf/oas30",
-    f"{_SPEC}/ogcapi-features-2/1.0/conf/crs",
-    f"{_SPEC}/ogcapi-features-3/1.0/conf/filter",
-    f"{_SPEC}/ogcapi-features-3/1.0/conf/features-filter",
-    f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables",
-    f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
-    *(f"{_SPEC}/cql2/1.0/conf/{name}" for name in _CQL2_CLASSES),
-    f"{_SPEC}/ogcapi-features-5/1.0/conf/schemas",
-    f"{_SPEC}/ogcapi-features-5/1.0/conf/core-roles-features",
-    f"{_SPEC}/ogcapi-features-5/1.0/conf/queryables",
-    *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
-    *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
-)
-"""What this server holds to; `docs/conformance.md` names the test that shows each."""
-
-_JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
 @lru_cache(maxsize=1)
@@ -139,24 +98,31 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
         document.pop("extent", None)
     if collection.feature_count is not None:
         document["itemCount"] = collection.feature_count
+    document |= metadata_members(collection.metadata)
     address = collection_url(collection.id)
     document["links"] = [
         _link("self", JSON, "This collection", f"{address}?f=json"),
         _link("alternate", HTML, "This collection as HTML", f"{address}?f=html"),
-        _link("items", "application/geo+json", "Items as GeoJSON", f"{address}/items?f=json"),
+        _link("items", GEOJSON, "Items as GeoJSON", f"{address}/items?f=json"),
         _link("items", HTML, "Items as HTML", f"{address}/items?f=html"),
-        _link("describedby", "application/schema+json", "Schema", f"{address}/schema?f=json"),
+        _link("describedby", SCHEMA, "Schema", f"{address}/schema?f=json"),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/schema",
-            "application/schema+json",
+            SCHEMA,
             "Schema",
             f"{address}/schema?f=json",
         ),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/queryables",
-            "application/schema+json",
+            SCHEMA,
             "Queryables",
             f"{address}/queryables?f=json",
+        ),
+        _link(
+            "http://www.opengis.net/def/rel/ogc/1.0/sortables",
+            SCHEMA,
+            "Sortables",
+            f"{address}/sortables?f=json",
         ),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
@@ -164,54 +130,16 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
             "Vector tiles",
             f"{address}/tiles?f=json",
         ),
+        _link(
+            "describedby",
+            TILEJSON,
+            "Vector tiles as TileJSON",
+            f"{address}/tiles/WebMercatorQuad?f=tilejson",
+        ),
+        *metadata_links(collection.metadata),
         _link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),
     ]
     return document
-
-
-def schema_document(collection: Collection) -> dict[str, Any]:
-    """Return the schema of the collection's features (OGC API Features Part 5)."""
-    _, _, document = get_collection_schema(
-        _api_with([collection]), DocumentRequest(), str(collection.id)
-    )
-    document["$schema"] = _JSON_SCHEMA
-    document["properties"] = _properties(collection)
-    required = (collection.property_schema or {}).get("required")
-    if required:
-        document["required"] = required
-    return dict(document)
-
-
-def queryables_document(collection: Collection) -> dict[str, Any]:
-    """Return the properties that requests may filter by (OGC API Features Part 3, 6)."""
-    _, _, document = get_collection_queryables(
-        _api_with([collection]), DocumentRequest(), str(collection.id)
-    )
-    document["$schema"] = _JSON_SCHEMA
-    document["$id"] = f"{collection_url(collection.id)}/queryables"
-    document["properties"] = _properties(collection)
-    document["additionalProperties"] = False
-    return dict(document)
-
-
-def _geometry_schema(collection: Collection) -> dict[str, Any]:
-    kind = GEOMETRY_FORMATS.get(collection.geometry_type or "", "geometry-any")
-    return {"x-ogc-role": "primary-geometry", "format": kind}
-
-
-def _properties(collection: Collection) -> dict[str, Any]:
-    """Return the schemas of the geometry and the properties; the geometry keeps its name."""
-    named = {
-        name: {"title": name, **schema} | _role(name, collection)
-        for name, schema in collection.fields.items()
-    }
-    return {"geometry": _geometry_schema(collection)} | {
-        name: schema for name, schema in named.items() if name != "geometry"
-    }
-
-
-def _role(name: str, collection: Collection) -> dict[str, str]:
-    return {"x-ogc-role": "primary-instant"} if name == collection.time_field else {}
 
 
 def items_document(

@@ -171,7 +171,8 @@ def _locked(
 ) -> tuple[int, dict[str, Any]]:
     """Return a feature's id and properties; nobody changes it until the transaction ends.
 
-    Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version.
+    Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version or
+    `If-None-Match` this one.
     """
     key = parse_feature_id(feature_id)
     row = run(connection, _LOCK, {"layer": found.id, "id": key}).one_or_none()
@@ -180,6 +181,10 @@ def _locked(
     if "If-Match" in request.headers and str(row.version) not in request.if_match:
         raise PreconditionFailedError(
             f"The feature has changed since you read it: it is at version {row.version} now."
+        )
+    if str(row.version) in request.if_none_match:
+        raise PreconditionFailedError(
+            f"The feature is at version {row.version}, which If-None-Match rules out."
         )
     return key, row.properties
 

@@ -93,6 +93,8 @@ def _admit() -> None:
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())
     # The other actions find their layer or map first, which may not even exist for this principal.
+    if action is Action.SEARCH_LAYER:
+        return  # it only reads, although it is a POST
     if request.method not in _SAFE_METHODS and action not in WRITING:
         require_write_scope(principal())
 

@@ -1,6 +1,7 @@
 """Links as OGC API documents carry them (RFC 8288)."""
 
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from flask import request
@@ -47,14 +48,36 @@ def own_links(shown: str, json_type: str, title: str) -> list[Link]:
     ]
 
 
-def page_links(shown: str, json_type: str, **pages: str | None) -> list[Link]:
-    """Return the links to the pages given by relation (`next`, `prev`), where there are any."""
-    media_type = HTML if shown == HTML else json_type
-    return [
-        {"rel": rel, "type": media_type, "title": f"{rel} page", "href": href}
-        for rel, href in pages.items()
-        if href
-    ]
+class Following(Protocol):
+    """Links to another page of what a request asks for, as `following_page` does."""
+
+    def __call__(self, media_type: str, rel: str, **changes: object) -> Link:
+        """Return the link to the page asked for with these parameters changed."""
+
+
+def following_page(media_type: str, rel: str, **changes: object) -> Link:
+    """Return a link to this request's address with some parameters set, or left out where None."""
+    return {
+        "rel": rel,
+        "type": media_type,
+        "title": f"{rel} page",
+        "href": request_url(**changes),
+    }
+
+
+def following_search(body: dict[str, Any], media_type: str, rel: str, **changes: object) -> Link:
+    """Return a link that is followed by POST: with this body, some of its members changed."""
+    members = {**body, **changes}
+    return following_page(media_type, rel) | {
+        "method": "POST",
+        "body": {name: value for name, value in members.items() if value is not None},
+    }
+
+
+def page_tag(version: str) -> str:
+    """Return the weak entity tag of the page that this request asks for, of data in a version."""
+    asked = "\n".join((version, public_url(), request.full_path))
+    return blake2b(asked.encode(), digest_size=12).hexdigest()
 
 
 def collection_link(collection_id: object, title: str) -> Link:

@@ -21,7 +21,7 @@ from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.feature_geometry import geometry_faults
 from samsyn_provider.bbox import Bbox, parse_bbox
 from samsyn_provider.cql2_expressions import Expression
-from samsyn_provider.cql2_parsing import LANGUAGES, parse_filter
+from samsyn_provider.cql2_parsing import GEOMETRY, LANGUAGES, parse_filter
 from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.temporal import Interval, parse_datetime
 
@@ -264,15 +264,20 @@ def _property_names(text: str | None, fields: Collection[str]) -> tuple[str, ...
     return names
 
 
-def _sort_keys(text: str | None, fields: Collection[str]) -> tuple[SortKey, ...]:
+def sortable(name: str, schema: Mapping[str, Any]) -> bool:
+    """Return whether a property has an order (OGC API Features Part 5, /req/sortables/response)."""
+    return schema.get("type") not in {"object", "array"} and name != GEOMETRY
+
+
+def _sort_keys(text: str | None, fields: Mapping[str, Mapping[str, Any]]) -> tuple[SortKey, ...]:
     if text is None:
         return ()
     keys = []
     for part in text.split(","):
         # a plus sign that the client did not escape arrives as a space
         name = part[1:] if part[:1] in {"+", "-", " "} else part
-        if name not in fields:
-            raise InvalidParameterError(f"sortby names {name!r}, which is not a property here.")
+        if name not in fields or not sortable(name, fields[name]):
+            raise InvalidParameterError(f"sortby names {name!r}, which is not a sortable here.")
         keys.append(SortKey(name, part.startswith("-")))
     if len({key.name for key in keys}) < len(keys):
         raise InvalidParameterError("sortby names a property twice.")

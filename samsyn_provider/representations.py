@@ -32,6 +32,23 @@ def respond(
         response = Response(json_text(document), HTTPStatus.OK, content_type=media_type)
     response.headers.update(headers or {})
     response.headers["Content-Language"] = "en"
+    if media_type == HTML:  # how a page looks is no state of what it shows
+        response.headers.pop("ETag", None)
+    else:
+        if "ETag" not in response.headers:
+            response.add_etag(weak=True)
+        response.make_conditional(request)
+    return _kept_by_nobody_else(response)
+
+
+def not_modified(tag: str) -> Response:
+    """Return the answer to who has the state with this weak entity tag already."""
+    response = Response(status=HTTPStatus.NOT_MODIFIED)
+    response.set_etag(tag, weak=True)
+    return _kept_by_nobody_else(response)
+
+
+def _kept_by_nobody_else(response: Response) -> Response:
     response.headers["Vary"] = "Accept, Authorization"
     response.headers["Cache-Control"] = "private, no-cache" if request.authorization else "no-cache"
     return response

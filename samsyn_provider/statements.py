@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, or_
 
+from samsyn_model.property_roles import Times
 from samsyn_provider.bbox import Bbox
 from samsyn_provider.cql2_sql import filter_conditions
 from samsyn_provider.crs import (
@@ -20,6 +21,7 @@ from samsyn_provider.crs import (
     ReferenceSystem,
     reference_system,
 )
+from samsyn_provider.datetime_sql import datetime_conditions
 from samsyn_provider.parameters import ItemsQuery, SortKey
 
 COUNT_LIMIT = 10_000
@@ -61,7 +63,7 @@ def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     )
 
 
-def select_page(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) -> Statement:
+def select_page(layer_id: uuid.UUID, query: ItemsQuery, times: Times | None) -> Statement:
     """Return the statement for a page of items.
 
     Its one row: `features` (text, the GeoJSON features with commas between them, or null),
@@ -69,7 +71,7 @@ def select_page(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) 
     feature), `matched` (null when there are more than COUNT_LIMIT filtered matches).
     """
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
-    conditions = _conditions(query, time_field, values)
+    conditions = _conditions(query, times, values)
     matched = _matched(conditions)
     beyond = _position(query, values)
     keys = [f"key{number}" for number in range(len(query.sortby))]
@@ -116,10 +118,10 @@ FROM (
     return Statement(text, values)
 
 
-def select_hits(layer_id: uuid.UUID, query: ItemsQuery, time_field: str | None) -> Statement:
+def select_hits(layer_id: uuid.UUID, query: ItemsQuery, times: Times | None) -> Statement:
     """Return the statement that counts all matches exactly (`resulttype=hits`)."""
     values: dict[str, Any] = {"layer": layer_id}
-    conditions = _conditions(query, time_field, values)
+    conditions = _conditions(query, times, values)
     if len(conditions) == 1:
         return Statement(f"SELECT {LAYER_COUNT.format(layer='%(layer)s')} AS matched", values)
     where = " AND ".join(conditions)
@@ -249,7 +251,7 @@ def _matched(conditions: list[str]) -> str:
     )
 
 
-def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any]) -> list[str]:
+def _conditions(query: ItemsQuery, times: Times | None, values: dict[str, Any]) -> list[str]:
     conditions = ["layer_id = %(layer)s"]
     if query.bbox:
         areas = []
@@ -267,8 +269,8 @@ def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any
         values[f"area{number}"] = area
         place = f"%(area{number})s::geometry"
         conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
-    if query.datetime and time_field:
-        conditions += _temporal_conditions(query, time_field, values)
+    if query.datetime and times:
+        conditions += datetime_conditions(query.datetime, times, values)
     for number, (name, value) in enumerate(query.equals):
         if isinstance(value, dict | list):
             values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
@@ -278,24 +280,6 @@ def _conditions(query: ItemsQuery, time_field: str | None, values: dict[str, Any
             conditions.append(f"properties @> %(equal{number})s::jsonb")
     if query.filter:
         conditions += filter_conditions(query.filter, values)
-    return conditions
-
-
-def _temporal_conditions(query: ItemsQuery, time_field: str, values: dict[str, Any]) -> list[str]:
-    """Return conditions under which a feature's instant, or its whole day, meets the interval."""
-    interval = query.datetime
-    if interval is None:
-        return []
-    values["time_field"] = time_field
-    moment = "(properties ->> %(time_field)s)::timestamptz"
-    conditions = ["properties ->> %(time_field)s IS NOT NULL"]
-    if interval.start is not None:
-        values["start"] = interval.start
-        day = "interval '1 day' * (length(properties ->> %(time_field)s) = 10)::int"
-        conditions.append(f"({moment} >= %(start)s OR {moment} + {day} > %(start)s)")
-    if interval.end is not None:
-        values["end"] = interval.end
-        conditions.append(f"{moment} {'<=' if interval.includes_end else '<'} %(end)s")
     return conditions
 
 

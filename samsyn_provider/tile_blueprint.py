@@ -11,18 +11,13 @@ from samsyn_model.database import reading, run
 from samsyn_model.errors import InvalidParameterError, NotAcceptableError
 from samsyn_model.permissions import Action
 from samsyn_provider import tile_documents
-from samsyn_provider.collections import with_fields
+from samsyn_provider.collections import DATA_VERSION, Collection, find_collection
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import principal, requires
-from samsyn_provider.media_types import JSON
-from samsyn_provider.parameters import (
-    DOCUMENT_PARAMETERS,
-    ItemsQuery,
-    names_properties,
-    single_values,
-)
+from samsyn_provider.media_types import JSON, MVT, TILEJSON
+from samsyn_provider.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.representations import respond
-from samsyn_provider.tile_documents import MVT, TILEJSON, Tiled, tiled_collection, tiled_map
+from samsyn_provider.tile_documents import Tiled, tiled_collection, tiled_map
 from samsyn_provider.tile_matrix_sets import (
     Tile,
     TileMatrixSet,
@@ -30,17 +25,13 @@ from samsyn_provider.tile_matrix_sets import (
     find_tile_matrix_set,
 )
 from samsyn_provider.tile_sources import (
-    MAP_TILE_PARAMETERS,
-    TILE_PARAMETERS,
-    TiledCollection,
     common_bounds,
-    find_tiled_collection,
     find_tiled_map,
-    parse_tile_query,
+    tile_sources,
     tile_tag,
     with_all_fields,
 )
-from samsyn_provider.tile_statements import TileSource, select_tile
+from samsyn_provider.tile_statements import select_tile
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
@@ -70,8 +61,8 @@ def tile_matrix_set(tile_matrix_set_id: str) -> Response:
 def collection_tilesets(collection_id: str) -> Response:
     """A collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
     with reading(deployment().engine) as connection:
-        layer = find_tiled_collection(connection, principal(), collection_id)
-    document = tile_documents.tilesets_document(tiled_collection(layer.collection))
+        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+    document = tile_documents.tilesets_document(tiled_collection(layer))
     return _document({"json": JSON}, document)
 
 
@@ -80,9 +71,9 @@ def collection_tilesets(collection_id: str) -> Response:
 def collection_tileset(collection_id: str, tile_matrix_set_id: str) -> Response:
     """A collection's tileset, also as TileJSON: OGC API Tiles Part 1, /req/tileset."""
     with reading(deployment().engine) as connection:
-        layer = find_tiled_collection(connection, principal(), collection_id)
+        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         grid = find_tile_matrix_set(tile_matrix_set_id)
-        return _tileset(connection, tiled_collection(layer.collection), [layer], grid)
+        return _tileset(connection, tiled_collection(layer), [layer], grid)
 
 
 @bp.get(f"{_COLLECTION}{_TILE}")
@@ -92,15 +83,13 @@ def collection_tile(
 ) -> Response:
     """A tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
     with reading(deployment().engine) as connection:
-        layer = find_tiled_collection(connection, principal(), collection_id)
+        layer = find_collection(
+            connection, principal(), collection_id, Action.READ_LAYER, DATA_VERSION
+        )
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _form({"mvt": MVT})
-        collection = layer.collection
-        if names_properties(request.args):
-            collection = with_fields(connection, collection)
-        query = parse_tile_query(request.args, TILE_PARAMETERS, collection.fields)
-        return _tile(connection, tile, [layer], query)
+        return _tile(connection, tile, [layer])
 
 
 @bp.get(_MAP)
@@ -134,18 +123,17 @@ def map_tile(
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _form({"mvt": MVT})
-        query = parse_tile_query(request.args, MAP_TILE_PARAMETERS, {})
-        return _tile(connection, tile, found.layers, query)
+        return _tile(connection, tile, found.layers)
 
 
 def _tileset(
-    connection: Connection, tiled: Tiled, layers: Sequence[TiledCollection], grid: TileMatrixSet
+    connection: Connection, tiled: Tiled, layers: Sequence[Collection], grid: TileMatrixSet
 ) -> Response:
     # TileJSON knows no other tiles than those of Web Mercator
     forms = {"json": JSON, "tilejson": TILEJSON} if grid.is_mercator else {"json": JSON}
     shown = _form(forms)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    collections = with_all_fields(connection, [layer.collection for layer in layers])
+    collections = with_all_fields(connection, layers)
     bounds = common_bounds(connection, collections)
     if shown == TILEJSON:
         document = tile_documents.tilejson_document(tiled, grid, collections, bounds)
@@ -154,16 +142,12 @@ def _tileset(
     return _document(forms, document)
 
 
-def _tile(
-    connection: Connection, tile: Tile, layers: Sequence[TiledCollection], query: ItemsQuery
-) -> Response:
+def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
     """Answer a tile; nothing where it is empty, or where the caller has it already."""
+    sources = tile_sources(connection, layers, request.args)
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     tag = tile_tag(layers, tile, request.args)
     if not request.if_none_match.contains_weak(tag):
-        sources = [
-            TileSource(layer.collection.id, layer.collection.time_field, query) for layer in layers
-        ]
         statement = select_tile(sources, tile)
         content = bytes(run(connection, statement.text, statement.values).scalar_one())
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT

@@ -7,7 +7,7 @@ from typing import Any
 from samsyn_provider.collections import Collection
 from samsyn_provider.crs import CRS84
 from samsyn_provider.links import Link, collection_url, ogc_url, request_url
-from samsyn_provider.media_types import JSON
+from samsyn_provider.media_types import JSON, MVT, TILEJSON
 from samsyn_provider.tile_matrix_sets import (
     MERCATOR_LATITUDE,
     TILE_MATRIX_SETS,
@@ -15,8 +15,6 @@ from samsyn_provider.tile_matrix_sets import (
     TileMatrixSet,
 )
 
-MVT = "application/vnd.mapbox-vector-tile"
-TILEJSON = "application/vnd.mapbox.tile+json"
 MAX_ZOOM = 18
 """The deepest tiles that TileJSON names: their units are centimetres, and clients enlarge them."""
 

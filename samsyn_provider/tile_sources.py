@@ -2,43 +2,29 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import Connection, select
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
-from samsyn_model.permissions import Action, Principal, find_layer, find_map, readable_layers
+from samsyn_model.permissions import Action, Principal, find_map, readable_layers
 from samsyn_model.tables import Layer, MapLayer
-from samsyn_provider.collections import Collection, collection_of
+from samsyn_provider.collections import DATA_VERSION, Collection, collection_of
 from samsyn_provider.parameters import (
-    ItemsQuery,
+    names_properties,
     parse_items_query,
     parse_uuid,
     single_values,
 )
-from samsyn_provider.statements import LAYER_VERSION
 from samsyn_provider.tile_matrix_sets import Edges, Tile
-from samsyn_provider.tile_statements import select_layer_bounds, select_observed_fields
+from samsyn_provider.tile_statements import TileSource, select_layer_bounds, select_observed_fields
 
 TILE_PARAMETERS = frozenset({"f", "datetime", "properties", "filter", "filter-lang", "filter-crs"})
-MAP_TILE_PARAMETERS = frozenset({"f", "datetime"})
-
-_VERSION: ColumnElement[int] = literal_column(LAYER_VERSION.format(layer="layers.id")).label(
-    "version"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TiledCollection:
-    """A collection, and the version of its features."""
-
-    collection: Collection
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +33,8 @@ class TiledMap:
 
     id: uuid.UUID
     title: str
-    layers: Sequence[TiledCollection]
+    layers: Sequence[Collection]
     """In the order of the map, the topmost first."""
-
-
-def find_tiled_collection(
-    connection: Connection, principal: Principal, collection_id: str
-) -> TiledCollection:
-    """Return a collection as the principal sees it; one statement, errors as `find_collection`."""
-    layer_id = parse_uuid(collection_id)
-    if layer_id is None:
-        raise NotFoundError("There is no such collection.")
-    row = find_layer(
-        connection, principal, layer_id, Action.READ_LAYER, _VERSION, source_type="vector"
-    )
-    return TiledCollection(collection_of(row), row.version)
 
 
 def find_tiled_map(connection: Connection, principal: Principal, map_id: str) -> TiledMap:
@@ -74,15 +47,12 @@ def find_tiled_map(connection: Connection, principal: Principal, map_id: str) ->
         raise NotFoundError("There is no such map.")
     found = find_map(connection, principal, key, Action.READ_MAP)
     statement = (
-        select(Layer.__table__, _VERSION)
+        select(Layer.__table__, DATA_VERSION)
         .join(MapLayer, MapLayer.layer_id == Layer.id)
         .where(MapLayer.map_id == key, Layer.source_type == "vector", readable_layers(principal))
         .order_by(MapLayer.order)
     )
-    layers = [
-        TiledCollection(collection_of(row), row.version) for row in run(connection, statement)
-    ]
-    return TiledMap(key, found.name, layers)
+    return TiledMap(key, found.name, [collection_of(row) for row in run(connection, statement)])
 
 
 def with_all_fields(connection: Connection, collections: Sequence[Collection]) -> list[Collection]:
@@ -112,33 +82,36 @@ def common_bounds(connection: Connection, collections: Sequence[Collection]) -> 
     return None if row.west is None else (row.west, row.south, row.east, row.north)
 
 
-def parse_tile_query(
-    arguments: MultiDict[str, str],
-    known: frozenset[str],
-    fields: Mapping[str, Mapping[str, Any]],
-) -> ItemsQuery:
-    """Return the query of a tile of collections with these property schemas.
+def tile_sources(
+    connection: Connection, collections: Sequence[Collection], arguments: MultiDict[str, str]
+) -> list[TileSource]:
+    """Return what a tile is made of: each collection, and what the parameters ask of it.
 
-    Raises InvalidParameterError for what is not among `known`, or malformed.
+    Where several share a tile, what one of them lacks is absent from its features, not an error;
+    one statement at most. Raises InvalidParameterError for what is unknown or malformed.
     """
-    values = single_values(arguments, known)
+    values = single_values(arguments, TILE_PARAMETERS)
     values.pop("f", None)
-    return parse_items_query(MultiDict(values), fields)
+    if names_properties(arguments):
+        collections = with_all_fields(connection, collections)
+    every: dict[str, Any] = {}
+    for collection in collections:
+        every = {**collection.fields, **every}
+    return [
+        TileSource(
+            collection.id,
+            collection.times,
+            parse_items_query(MultiDict(values), {**every, **collection.fields}),
+        )
+        for collection in collections
+    ]
 
 
-def tile_tag(layers: Sequence[TiledCollection], tile: Tile, arguments: MultiDict[str, str]) -> str:
+def tile_tag(layers: Sequence[Collection], tile: Tile, arguments: MultiDict[str, str]) -> str:
     """Return the entity tag of a tile: what it is made from, without making it."""
     parts = [
         (tile.grid.id, tile.level, tile.row, tile.col),
         sorted(arguments.items()),
-        [
-            (
-                str(layer.collection.id),
-                layer.version,
-                layer.collection.time_field,
-                layer.collection.property_schema,
-            )
-            for layer in layers
-        ],
+        [(str(layer.id), layer.version) for layer in layers],
     ]
     return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()

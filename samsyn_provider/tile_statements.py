@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from samsyn_model.property_roles import Times
 from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.statements import LAYER_BOUNDS, Statement, _conditions
 from samsyn_provider.tile_matrix_sets import MERCATOR_LATITUDE, Tile
@@ -39,7 +40,7 @@ class TileSource:
     """A layer that a tile shows, and what of it."""
 
     layer_id: uuid.UUID
-    time_field: str | None
+    times: Times | None
     query: ItemsQuery
 
 
@@ -67,7 +68,7 @@ def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
         "attributes": MOST_ATTRIBUTES // shares,
         **_places(tile),
     }
-    conditions = _conditions(source.query, source.time_field, values)
+    conditions = _conditions(source.query, source.times, values)
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     found = f"""(
         SELECT id, geom, properties FROM layer_features

@@ -7,6 +7,8 @@ from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import LINE, RING, Person, feature, pointers, vector
 
+_DAY = {"type": "string", "format": "date"}
+
 
 @pytest.mark.parametrize(
     ("geometry", "at"),
@@ -103,6 +105,32 @@ def test_features_are_checked_against_the_layers_schema(owner: Person) -> None:
         ({"properties": {"a": {"pattern": "("}}}, "/properties/a/pattern"),
         ({"properties": {"a": True}}, "/properties/a"),
         ({"properties": {"a": {"x-ogc-propertySeq": "1"}}}, "/properties/a/x-ogc-propertySeq"),
+        ({"properties": {"a": {"x-ogc-role": 1}}}, "/properties/a/x-ogc-role"),
+        ({"properties": {"a": {"x-ogc-role": "id"}}}, "/properties/a/x-ogc-role"),
+        ({"properties": {"a": {"x-ogc-role": "type"}}}, "/properties/a/x-ogc-role"),
+        ({"properties": {"a": {"x-ogc-role": "primary-instant"}}}, "/properties/a/x-ogc-role"),
+        (
+            {"properties": {name: _DAY | {"x-ogc-role": "primary-instant"} for name in "ab"}},
+            "/properties/b/x-ogc-role",
+        ),
+        (
+            {
+                "properties": {
+                    "a": _DAY | {"x-ogc-role": "primary-instant"},
+                    "b": _DAY | {"x-ogc-role": "primary-interval-end"},
+                }
+            },
+            "/properties",
+        ),
+        (
+            {
+                "properties": {
+                    "a": _DAY | {"x-ogc-role": "primary-interval-start"},
+                    "b": {**_DAY, "format": "date-time", "x-ogc-role": "primary-interval-end"},
+                }
+            },
+            "/properties",
+        ),
         ({"properties": {"a": {"$ref": "https://example.org/a"}}}, "/properties/a/$ref"),
         ({"properties": {"a": {"$ref": "#/$defs/b"}}}, "/properties/a/$ref"),
         ({"allOf": [{"$ref": "#"}]}, "/allOf/0/$ref"),

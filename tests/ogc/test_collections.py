@@ -1,5 +1,6 @@
 """Collections: which there are for whom, and what each says of itself."""
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,36 @@ def test_a_collection(client: FlaskClient, layer: Layer) -> None:
     assert _ids(client) == [layer_id]
 
 
+def test_where_a_layer_is_from(client: FlaskClient, layer: Layer) -> None:
+    metadata = {
+        "keywords": ["sea", 7, "", "bed"],
+        "attribution": "© The <Agency>",
+        "license": "https://creativecommons.org/licenses/by/4.0/",
+        "provider": {"name": "Agency", "url": "https://agency.example.org"},
+    }
+    odd = {"keywords": "sea", "attribution": 5, "license": "javascript:alert(1)", "provider": [1]}
+    named, plain = (layer(layer_metadata=json.dumps(said)) for said in (metadata, odd))
+    listed = {one["id"]: one for one in client.get("/ogc/collections").json["collections"]}  # type: ignore[index]
+    for document in (client.get(f"/ogc/collections/{named}").json, listed[named]):
+        assert document is not None
+        assert document["keywords"] == ["sea", "bed"]
+        assert document["attribution"] == "© The <Agency>"
+        assert document["license"] == metadata["license"]
+        assert document["providers"] == [metadata["provider"]]
+        links = [link["href"] for link in document["links"] if link["rel"] == "license"]
+        assert links == [metadata["license"]]
+    page = client.get(f"/ogc/collections/{named}?f=html").text
+    assert "© The &lt;Agency&gt;" in page
+    assert '<a href="https://agency.example.org"' in page
+    document = client.get(f"/ogc/collections/{plain}").json
+    assert document is not None
+    assert document["keywords"] == []
+    assert not {"attribution", "providers"} & set(document)
+    assert document["license"] == "javascript:alert(1)"
+    assert "license" not in {link["rel"] for link in document["links"]}
+    assert 'href="javascript' not in client.get(f"/ogc/collections/{plain}?f=html").text
+
+
 def test_an_empty_layer_tells_its_type_and_fields_but_no_extent(
     client: FlaskClient, layer: Layer
 ) -> None:
@@ -65,7 +96,13 @@ def test_an_empty_layer_tells_its_type_and_fields_but_no_extent(
     schema = client.get(f"/ogc/collections/{layer_id}/schema").json
     assert schema is not None
     assert schema["properties"]["geometry"]["format"] == "geometry-polygon-or-multipolygon"
-    assert list(schema["properties"]) == ["geometry", "built", "name"]
+    assert list(schema["properties"]) == ["id", "geometry", "built", "name"]
+    assert schema["properties"]["id"] == {
+        "title": "Id",
+        "type": "integer",
+        "readOnly": True,
+        "x-ogc-role": "id",
+    }
     assert schema["properties"]["built"]["x-ogc-role"] == "primary-instant"
     items = client.get(f"/ogc/collections/{layer_id}/items").json
     assert items is not None
@@ -100,18 +137,43 @@ def test_a_property_named_geometry_does_not_take_its_place(
         assert served["properties"]["id"]["type"] == "integer"
 
 
+def test_what_sorts_is_told_and_nothing_else_is_taken(client: FlaskClient, layer: Layer) -> None:
+    layer_id = layer(
+        [("POINT(1 1)", {"n": 1, "tags": ["a"], "more": {}, "geometry": "round"})],
+        fields={
+            "n": {"type": "integer", "title": "Number"},
+            "tags": {"type": "array"},
+            "more": {"type": "object"},
+            "geometry": {"type": "string"},
+        },
+    )
+    address = f"/ogc/collections/{layer_id}"
+    served = client.get(f"{address}/sortables")
+    assert served.mimetype == "application/schema+json"
+    assert served.json is not None
+    assert served.json["properties"] == {"n": {"title": "Number", "type": "integer"}}
+    assert served.json["additionalProperties"] is False
+    assert served.json["$id"].endswith(f"{address}/sortables")
+    assert "Sortables" in client.get(f"{address}/sortables?f=html").text
+    assert client.get(f"{address}/items?sortby=-n").status_code == 200
+    for name in ("tags", "more", "geometry", "other"):
+        refused = client.get(f"{address}/items", query_string={"sortby": name})
+        assert refused.status_code == 400, name
+        assert name in refused.json["detail"]  # type: ignore[index]
+
+
 def test_private_layers_do_not_exist_for_others(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person]
 ) -> None:
     secret = layer([("POINT(1 1)", {})], visibility="private", name="Secret")
     owner, stranger = person("owner"), person("stranger")
-    for path in ("", "/schema", "/queryables", "/items", "/items/1"):
+    for path in ("", "/schema", "/queryables", "/sortables", "/items", "/items/1"):
         address = f"/ogc/collections/{secret}{path}"
         assert client.get(address).status_code == 404
         hidden = client.get(address, headers=stranger.headers)
         absent = client.get(address.replace(secret, str(uuid.uuid4())), headers=stranger.headers)
         assert (hidden.status_code, hidden.json) == (404, absent.json)
-    for path in ("", "/schema", "/queryables", "/items"):
+    for path in ("", "/schema", "/queryables", "/sortables", "/items"):
         address = f"/ogc/collections/{secret}{path}"
         assert client.get(address, headers=owner.headers).status_code == 200
     assert _ids(client) == _ids(client, headers=stranger.headers) == []

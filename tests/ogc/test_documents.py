@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from samsyn_provider import parameters, tile_sources
-from samsyn_provider.documents import CONFORMANCE_CLASSES
+from samsyn_provider.conformance import CONFORMANCE_CLASSES
 
 _TILE = "{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}"
 
@@ -115,6 +115,7 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
         ("/collections/{collectionId}", parameters.DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/schema", parameters.DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/queryables", parameters.DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/sortables", parameters.DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/items", parameters.ITEMS_PARAMETERS),
         ("/collections/{collectionId}/items/{featureId}", parameters.ITEM_PARAMETERS),
         ("/tileMatrixSets", parameters.DOCUMENT_PARAMETERS),
@@ -124,7 +125,7 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
         (f"/collections/{{collectionId}}/tiles/{_TILE}", tile_sources.TILE_PARAMETERS),
         ("/maps/{mapId}/tiles", parameters.DOCUMENT_PARAMETERS),
         ("/maps/{mapId}/tiles/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
-        (f"/maps/{{mapId}}/tiles/{_TILE}", tile_sources.MAP_TILE_PARAMETERS),
+        (f"/maps/{{mapId}}/tiles/{_TILE}", tile_sources.TILE_PARAMETERS),
     ],
 )
 def test_api_definition_names_every_parameter(

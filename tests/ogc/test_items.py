@@ -317,6 +317,51 @@ def test_days_and_layers_without_time(client: FlaskClient, layer: Layer) -> None
     assert _names(_get(client, timeless, datetime="1900-01-01")) == ["always"]
 
 
+_PERIOD = {
+    "name": {"type": "string"},
+    "from": {"type": "string", "format": "date", "x-ogc-role": "primary-interval-start"},
+    "to": {"type": "string", "format": "date", "x-ogc-role": "primary-interval-end"},
+}
+
+
+@pytest.mark.parametrize(
+    ("datetime", "names"),
+    [
+        ("2026-01-31", ["winter", "open", "began"]),
+        ("2026-02-01T00:00:00Z", ["winter", "open", "began"]),
+        ("2026-03-02", ["open", "began"]),
+        ("2025-12-31T23:59:59Z", ["began"]),
+        ("2026-03-01T23:59:59Z/..", ["winter", "open", "began"]),
+        ("2026-03-02/..", ["open", "began"]),
+        ("../2025-12-31", ["began"]),
+        ("../..", ["winter", "open", "began"]),
+    ],
+)
+def test_features_that_last(
+    client: FlaskClient, layer: Layer, datetime: str, names: list[str]
+) -> None:
+    layer_id = layer(
+        [
+            (None, {"name": "winter", "from": "2026-01-01", "to": "2026-03-01"}),
+            (None, {"name": "open", "from": "2026-01-15"}),
+            (None, {"name": "began", "from": None, "to": "2026-12-31"}),
+            (None, {"name": "never"}),
+        ],
+        fields=_PERIOD,
+    )
+    assert _names(_get(client, layer_id, datetime=datetime)) == names
+    schema = client.get(f"/ogc/collections/{layer_id}/schema").json["properties"]  # type: ignore[index]
+    roles = {name: field.get("x-ogc-role") for name, field in schema.items()}
+    assert (roles["from"], roles["to"]) == ("primary-interval-start", "primary-interval-end")
+
+
+def test_a_text_that_is_no_time_is_none(client: FlaskClient, layer: Layer) -> None:
+    features = [(None, {"name": text, "at": text}) for text in ("2026-02-30", "soon", "2026-02-28")]
+    layer_id = layer([*features, (None, {"name": "n", "at": 7})], time_field="at")
+    assert _names(_get(client, layer_id, datetime="../..")) == ["2026-02-28"]
+    assert _names(_get(client, layer_id, datetime="2026-01-01/..")) == ["2026-02-28"]
+
+
 def test_fewer_members(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT(1 1)", {"name": "a", "rank": 1, "depth": 2})], fields=FIELDS)
     feature = _get(client, layer_id, properties="name,rank", skipGeometry="true")["features"][0]

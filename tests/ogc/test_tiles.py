@@ -329,7 +329,13 @@ def test_a_map_in_one_tile(
     assert read(person("stranger").headers) == {timed: 2, top: 2}
     assert list(read(person("owner").headers)) == [timed, secret, top]
     assert read(datetime="2026-02-01") == {timed: 1, top: 2}
-    assert client.get(f"{path}?properties=name").status_code == 400
+    assert read(filter="n > 1") == {top: 1}
+    assert read(filter="n > 1 OR at < '2026-01-02'") == {timed: 1, top: 1}
+    shown = decode(client.get(path, query_string={"properties": "name"}).data)
+    assert [feature["properties"] for feature in shown[top]] == [{"name": "top"}, {}]
+    assert [feature["properties"] for feature in shown[timed]] == [{}, {}]
+    for refused in ({"filter": "length = 1"}, {"properties": "length"}, {"limit": "1"}):
+        assert client.get(path, query_string=refused).status_code == 400
     tag = client.get(path).headers["ETag"]
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
     assert (
@@ -525,7 +531,8 @@ def test_statements(
     layers += [layer([("POINT(1 1)", {"a": 1})] * 3) for _ in range(5)]
     after = counts()
     # a layer without a schema costs a look at its features, one for all
-    assert after == before | {"maps/WebMercatorQuad": before["maps/WebMercatorQuad"] + 1}
+    named = ("maps/WebMercatorQuad", f"maps/{WORLD}?properties=a")
+    assert after == before | {path: before[path] + 1 for path in named}
     assert before == {
         "collections": 1,
         "maps": 2,
@@ -534,5 +541,5 @@ def test_statements(
         f"collections/{WORLD}": 2,
         f"maps/{WORLD}": 3,
         f"collections/{WORLD}?properties=a": 2,
-        f"maps/{WORLD}?properties=a": 2,
+        f"maps/{WORLD}?properties=a": 3,
     }

@@ -1,0 +1,151 @@
+"""Views that read features: OGC API Features Part 1, here and in the management API."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection
+from werkzeug.datastructures import MultiDict
+
+from samsyn_model.database import reading
+from samsyn_model.errors import NotAcceptableError
+from samsyn_model.permissions import Action
+from samsyn_provider import links
+from samsyn_provider.collections import DATA_VERSION, Collection, find_collection, with_fields
+from samsyn_provider.crs import CRS84, reference_system
+from samsyn_provider.deployment import deployment
+from samsyn_provider.documents import collection_document, item_document, items_document
+from samsyn_provider.guard import principal, requires
+from samsyn_provider.links import Following
+from samsyn_provider.media_types import GEOJSON, HTML, wanted
+from samsyn_provider.parameters import (
+    ItemsQuery,
+    names_properties,
+    parse_feature_id,
+    parse_item_query,
+    parse_items_query,
+    single_values,
+)
+from samsyn_provider.representations import not_modified, respond
+from samsyn_provider.search_body import read_search
+
+_PAGE_ROWS = 500
+_PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
+
+
+def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = frozenset()) -> None:
+    """Let features be read at a path of items.
+
+    `relations` names parameters that are geometries, as `parse_items_query` takes them. OPTIONS is
+    left to whoever lets features be written there.
+    """
+    for rule, view, defaults in (
+        (path, items, {"relations": relations}),
+        (f"{path}/<feature_id>", item, {}),
+    ):
+        bp.add_url_rule(
+            rule,
+            view_func=view,
+            methods=["GET"],
+            defaults=defaults,
+            provide_automatic_options=False,
+        )
+
+
+@requires(Action.READ_LAYER)
+def items(collection_id: str, relations: frozenset[str]) -> Response:
+    """A page of items: OGC API Features Part 1, /req/core/fc-op."""
+    with reading(deployment().engine) as connection:
+        found = find_collection(
+            connection, principal(), collection_id, Action.READ_LAYER, DATA_VERSION
+        )
+        return _page(connection, found, request.args, relations, links.following_page)
+
+
+@requires(Action.SEARCH_LAYER)
+def search(collection_id: str) -> Response:
+    """A page of items as GET answers it, its parameters in the body: for filters too long for an
+    address. `next` says which body asks for the page behind."""
+    single_values(request.args, {"f"})
+    with reading(deployment().engine) as connection:
+        found = find_collection(connection, principal(), collection_id, Action.SEARCH_LAYER)
+        if wanted(GEOJSON) == HTML:
+            raise NotAcceptableError("A search is answered as GeoJSON.")
+        body, arguments = read_search()
+        following = partial(links.following_search, body)
+        return _page(connection, found, arguments, frozenset(), following)
+
+
+@requires(Action.READ_LAYER)
+def item(collection_id: str, feature_id: str) -> Response:
+    """One item: OGC API Features Part 1, /req/core/f-op."""
+    with reading(deployment().engine) as connection:
+        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        shown = wanted(GEOJSON)
+        query = parse_item_query(request.args)
+        if shown == HTML:
+            query = replace(query, crs=_PAGE_CRS)
+        key = parse_feature_id(feature_id)
+        document = item_document(connection, found, key, query)
+    document["links"] = links.own_links(shown, GEOJSON, "This item") + document["links"]
+    headers = {
+        "Content-Crs": f"<{query.crs.uri}>",
+        "ETag": f'"{document["version"]}"',
+        "Link": links.header(document["links"]),
+    }
+    return respond(shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found))
+
+
+def _page(
+    connection: Connection,
+    found: Collection,
+    arguments: MultiDict[str, str],
+    relations: frozenset[str],
+    following: Following,
+) -> Response:
+    shown = wanted(GEOJSON)
+    if names_properties(arguments, relations):
+        found = with_fields(connection, found)
+    query = parse_items_query(arguments, found.fields, relations)
+    if shown == HTML:
+        query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
+    tag = found.version and links.page_tag(found.version)
+    if tag and shown != HTML and request.if_none_match.contains_weak(tag):
+        return not_modified(tag)
+    document = items_document(connection, found, query)
+    document["links"] = [
+        *(links.own_links(shown, GEOJSON, "These items") if tag else []),
+        *_neighbours(shown, document.pop("next_position", None), query, following),
+        links.collection_link(found.id, found.title),
+    ]
+    headers = {
+        "Content-Crs": f"<{query.crs.uri}>",
+        "Link": links.header(document["links"]),
+        "OGC-NumberReturned": str(document["numberReturned"]),
+    }
+    if tag:
+        headers["ETag"] = f'W/"{tag}"'
+    if "numberMatched" in document:
+        headers["OGC-NumberMatched"] = str(document["numberMatched"])
+    return respond(
+        shown, document, "ogc/items.html", headers=headers, **_page_context(shown, found)
+    )
+
+
+def _neighbours(
+    shown: str, position: str | None, query: ItemsQuery, following: Following
+) -> list[links.Link]:
+    """Return the links to the pages behind and before this one."""
+    media_type = HTML if shown == HTML else GEOJSON
+    found = []
+    if position:
+        found.append(following(media_type, "next", after=position, offset=None))
+    if query.offset:
+        before = max(0, query.offset - query.limit)
+        found.append(following(media_type, "prev", offset=before))
+    return found
+
+
+def _page_context(shown: str, found: Collection) -> dict[str, Any]:
+    return {"collection": collection_document(found)} if shown == HTML else {}
