@@ -14,6 +14,7 @@ import yaml
 from flask import Blueprint, Flask, Response, current_app, render_template
 from werkzeug.routing import Rule
 
+from samsyn_admin.api_components import components
 from samsyn_admin.comment_schemas import CommentCreate
 from samsyn_admin.layer_schemas import LayerCreate
 from samsyn_admin.map_schemas import (
@@ -48,6 +49,12 @@ MODELS = (
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
 _PAGING = ("X-Total-Count", "Link")
+_ADMITTED: dict[Action | None, str] = {
+    **{action: f"whoever may {action.value}" for action in Action},
+    Action.READ_PUBLIC: "everybody, signed in or not",
+    Action.SIGNED_IN: "whoever is signed in",
+    Action.WEBHOOK: "Clerk, which signs its events",
+}
 
 
 @bp.get("/v1/openapi.json")
@@ -84,7 +91,7 @@ def api_document(app: Flask) -> dict[str, Any]:
 
     Raises KeyError for a route that `openapi/api.yaml` does not describe.
     """
-    said, ogc = source(), openapi.definition_source()["components"]
+    said = source()
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -95,36 +102,25 @@ def api_document(app: Flask) -> dict[str, Any]:
     return {
         "openapi": "3.0.3",
         "info": said["info"],
+        "servers": [{"url": "/", "description": "This server"}],
         "tags": said["tags"],
         "paths": paths,
-        "components": {
-            **ogc,
-            "examples": _examples(),
-            "responses": {**ogc["responses"], **_problems()},
-            "schemas": {
-                **ogc["schemas"],
-                **{name: _without_example(schema) for name, schema in said["schemas"].items()},
-                **model_schemas(MODELS),
-            },
-        },
+        "components": components(paths, said, model_schemas(MODELS)),
     }
-
-
-def _without_example(schema: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in schema.items() if name != "example"}
 
 
 def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
     entry = source()["operations"][rule.endpoint]
-    action = declared_action(app, rule.endpoint)
     if "ogc" in entry:
         return _ogc_operation(entry, rule)
+    action = declared_action(app, rule.endpoint)
     view = app.view_functions[rule.endpoint]
     name = rule.endpoint.rsplit(".", maxsplit=1)[-1]
     operation: dict[str, Any] = {
         "tags": [entry["tag"]],
         "operationId": f"{name}_{method.lower()}" if method in {"PUT", "PATCH"} else name,
         "summary": (view.__doc__ or "").split("\n")[0].rstrip("."),
+        "description": f"For {_ADMITTED[action]}.",
         "security": _security(action, method),
         "parameters": _parameters(entry, rule, method),
         "responses": _answers(entry, rule, method, action),
@@ -212,28 +208,8 @@ def _example(name: str) -> dict[str, Any]:
     return {"example": {"$ref": f"#/components/examples/{name}"}}
 
 
-def _examples() -> dict[str, Any]:
-    said = source()
-    answered = {
-        name: schema["example"] for name, schema in said["schemas"].items() if "example" in schema
-    }
-    lists = {f"{entry['list']}" for entry in said["operations"].values() if "list" in entry}
-    listed = {f"{name}List": [answered[name]] for name in sorted(lists)}
-    every = {**answered, **listed, **said["examples"]}
-    return {name: {"value": value} for name, value in every.items()}
-
-
 def _error(code: int) -> dict[str, Any]:
     return {"$ref": f"#/components/responses/Problem{code}"}
-
-
-def _problems() -> dict[str, Any]:
-    content = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    kinds = (_JSON, "application/problem+json")
-    return {
-        f"Problem{code}": {"description": words, "content": dict.fromkeys(kinds, content)}
-        for code, words in source()["errors"].items()
-    }
 
 
 def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action | None) -> set[int]:

@@ -25,7 +25,9 @@ from samsyn_model.errors import (
 )
 from samsyn_model.feature_copy import CopiedFeatures, copy_features
 from samsyn_model.property_schema import Kind, NotDateTimesError, property_schema
+from samsyn_model.reference_systems import codes_unknown_to_postgis
 from samsyn_model.tables import Layer
+from samsyn_provider.crs import SUPPORTED, epsg_uri, is_offerable
 
 _LONGEST_NAME = 255
 _TEMPORAL = frozenset({"date", "date-time"})
@@ -175,6 +177,7 @@ class _Import:
                 property_schema=schema,
                 geometry_type=found,
                 time_field=self._checked_time_field(schema, time_field),
+                additional_crs=self._added_crs(crs),
             ),
         )
         return self._told(source, copied, layer_id, values["name"], found)
@@ -218,6 +221,13 @@ class _Import:
             else:
                 savepoint.commit()
                 return copied
+
+    def _added_crs(self, crs: CRS) -> list[int]:
+        """Return the code of the file's CRS where layers are not offered in it anyway."""
+        code = crs.to_epsg()
+        if code is None or epsg_uri(code) in SUPPORTED or not is_offerable(code):
+            return []
+        return [] if codes_unknown_to_postgis(self._connection, [code]) else [code]
 
     def _checked_time_field(self, schema: dict[str, Any], time_field: str | None) -> str | None:
         field = schema["properties"].get(time_field)

@@ -37,7 +37,7 @@ _KINDS = """
 _STORED = (
     *("name", "source_type", "description", "category", "editable", "is_global", "visibility"),
     *("creation_source", "style_config", "legend_config", "layer_metadata"),
-    *("property_schema", "geometry_type", "time_field"),
+    *("property_schema", "geometry_type", "time_field", "additional_crs"),
 )
 _TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 

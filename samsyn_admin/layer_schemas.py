@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import Connection
 
 from samsyn_admin.request_body import refuse, validated
 from samsyn_model.errors import Fault
 from samsyn_model.property_roles import time_field_fault
 from samsyn_model.property_validation import schema_faults
+from samsyn_model.reference_systems import codes_unknown_to_postgis
 from samsyn_model.tables import GEOMETRY_TYPES
+from samsyn_provider.crs import SUPPORTED, epsg_uri, is_offerable
 
 MAX_OBJECT = 256 * 1024
 """How many bytes of JSON a configuration may have, its features left out."""
@@ -69,6 +72,17 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_bounded)]
 SourceConfig = Annotated[dict[str, Any], AfterValidator(_bounded_without_features)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Bounds = Annotated[list[float], AfterValidator(_west_south_east_north)]
+
+
+def _offerable(code: int) -> int:
+    if not is_offerable(code):
+        raise ValueError("This is no EPSG code of a two-dimensional CRS")
+    if epsg_uri(code) in SUPPORTED:
+        raise ValueError("Every layer can be read in this CRS")
+    return code
+
+
+EpsgCode = Annotated[int, Field(ge=1024, le=32767), AfterValidator(_offerable)]
 
 
 class _Config(BaseModel):
@@ -153,6 +167,7 @@ class LayerCreate(BaseModel):
     property_schema: Annotated[dict[str, Any], AfterValidator(_bounded_schema)] | None = None
     geometry_type: Literal[GEOMETRY_TYPES] | None = None  # type: ignore[valid-type]
     time_field: Annotated[str, Field(max_length=255)] | None = None
+    additional_crs: Annotated[list[EpsgCode], Field(max_length=16)] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -183,6 +198,18 @@ SETTABLE = tuple(LayerCreate.model_fields)
 """The members of a layer that a caller can say, `source_type` only when making it."""
 
 
+def refuse_unknown_crs(connection: Connection, layer: LayerCreate) -> None:
+    """Raise InvalidBodyError for a CRS that PostGIS knows nothing of, or that is named twice."""
+    unknown = codes_unknown_to_postgis(connection, layer.additional_crs)
+    faults = []
+    for number, code in enumerate(layer.additional_crs):
+        if code in unknown:
+            faults.append(Fault(f"/additional_crs/{number}", f"PostGIS does not know EPSG:{code}."))
+        elif code in layer.additional_crs[:number]:
+            faults.append(Fault(f"/additional_crs/{number}", "This is named twice."))
+    refuse(faults)
+
+
 def _vector_faults(layer: LayerCreate) -> list[Fault]:
     faults = []
     if layer.property_schema is not None:
@@ -197,8 +224,8 @@ def _vector_faults(layer: LayerCreate) -> list[Fault]:
 def _raster_faults(layer: LayerCreate) -> list[Fault]:
     faults = [
         Fault(f"/{name}", "Only a vector layer has this.")
-        for name in ("property_schema", "geometry_type", "time_field")
-        if getattr(layer, name) is not None
+        for name in ("property_schema", "geometry_type", "time_field", "additional_crs")
+        if getattr(layer, name) not in (None, [])
     ]
     if layer.source_config.get("geojson") is not None:
         faults.append(Fault("/source_config/geojson", "Only a vector layer has features."))

@@ -9,7 +9,13 @@ from sqlalchemy import Connection, Row, update
 from samsyn_admin.changes import merge_patch, same_json
 from samsyn_admin.layer_answers import current_version
 from samsyn_admin.layer_content import replace_content, schema_text
-from samsyn_admin.layer_schemas import COMPUTED, SETTABLE, LayerCreate, parse_layer
+from samsyn_admin.layer_schemas import (
+    COMPUTED,
+    SETTABLE,
+    LayerCreate,
+    parse_layer,
+    refuse_unknown_crs,
+)
 from samsyn_admin.responses import refuse_stale
 from samsyn_model.database import run
 from samsyn_model.errors import ConflictError, PermissionDeniedError
@@ -69,6 +75,7 @@ def change_layer(
     refuse_stale(current_version(connection, layer_id))
     present = {name: getattr(row, name) for name in SETTABLE}
     layer = parse_layer(_applied(present, body, merge=merge))
+    refuse_unknown_crs(connection, layer)
     values = layer.model_dump()
     values["source_config"] = stored_config(layer)
     if layer.source_type == "vector":  # what was answered was computed, and binds nothing

@@ -11,7 +11,7 @@ from samsyn_admin.changes import read_change
 from samsyn_admin.layer_answers import current_version, find_answer, layer_texts
 from samsyn_admin.layer_content import insert_content
 from samsyn_admin.layer_list import parse_layers_query, select_layer_ids
-from samsyn_admin.layer_schemas import LayerCreate, parse_layer
+from samsyn_admin.layer_schemas import LayerCreate, parse_layer, refuse_unknown_crs
 from samsyn_admin.layer_update import ANSWERED, change_layer, stored_config
 from samsyn_admin.pages import run_page
 from samsyn_admin.request_body import read_json
@@ -64,6 +64,7 @@ def create_layer() -> Response:
     if layer.is_global and not principal().is_admin:
         raise PermissionDeniedError("Only administrators put layers into everybody's library.")
     with writing(deployment().engine) as connection:
+        refuse_unknown_crs(connection, layer)
         layer_id = _insert(connection, layer, user_id)
         text, version = find_answer(connection, principal(), layer_id, inline=True)
     location = f"{public_url()}{bp.url_prefix}/{layer_id}"

@@ -15,12 +15,13 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 GEOMETRY_TYPES = (
@@ -176,6 +177,10 @@ class Layer(Row, Base):
             " (property_schema IS NULL AND geometry_type IS NULL AND time_field IS NULL)",
             name="vector_only",
         ),
+        CheckConstraint(
+            "cardinality(additional_crs) <= CASE source_type WHEN 'vector' THEN 16 ELSE 0 END",
+            name="additional_crs",
+        ),
         CheckConstraint("jsonb_typeof(property_schema) = 'object'", name="property_schema"),
         *(
             CheckConstraint(f"jsonb_typeof({column}) = 'object'", name=column)
@@ -207,6 +212,7 @@ class Layer(Row, Base):
     property_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     geometry_type: Mapped[str | None]
     time_field: Mapped[str | None]
+    additional_crs: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
 
 
 class MapLayer(Row, Base):

@@ -15,7 +15,7 @@ from samsyn_model.permissions import Action, Lock, Principal, find_layer, readab
 from samsyn_model.property_roles import Times, times_of
 from samsyn_model.tables import Layer
 from samsyn_provider.collection_metadata import MEMBERS, keywords
-from samsyn_provider.crs import CRS84, SUPPORTED, covering
+from samsyn_provider.crs import CRS84, SUPPORTED, covering, epsg_uri
 from samsyn_provider.parameters import CollectionsQuery, parse_uuid
 from samsyn_provider.statements import (
     LAYER_BOUNDS,
@@ -56,6 +56,9 @@ class Collection:
     time_field: str | None
     property_schema: Mapping[str, Any] | None
     metadata: Mapping[str, Any]
+    crs: tuple[str, ...] = SUPPORTED
+    """What it can be read and written in, the default first."""
+
     version: str | None = None
     """Of its features and its description, when it was asked for: it never comes back."""
     feature_count: int | None = None
@@ -105,6 +108,7 @@ def collection_of(row: Row[Any]) -> Collection:
         time_field=row.time_field,
         property_schema=row.property_schema,
         metadata=row.layer_metadata,
+        crs=(*SUPPORTED, *map(epsg_uri, row.additional_crs)),
         version=_version(row),
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
@@ -192,7 +196,7 @@ def list_collections(
     statement = (
         select(
             *(Layer.id, Layer.name, Layer.description, Layer.category),
-            *(Layer.geometry_type, Layer.time_field, Layer.created_at),
+            *(Layer.geometry_type, Layer.time_field, Layer.additional_crs, Layer.created_at),
             literal_column("NULL").label("property_schema"),
             _picked("layer_metadata", *MEMBERS),
             _picked("style_config", "color", "fillColor"),
@@ -217,6 +221,13 @@ def list_collections(
     return [collection_of(row) for row in rows[: query.limit]], len(rows) > query.limit
 
 
+def _listed_crs(collection: Collection) -> tuple[str, ...]:
+    """Return what shows all of the collection, and what its layer asks for."""
+    if collection.bounds is None:
+        return collection.crs
+    return (*covering(collection.bounds), *collection.crs[len(SUPPORTED) :])
+
+
 def resource_definition(collection: Collection, request: object = None) -> dict[str, Any]:
     """Return the collection as an entry of pygeoapi's `resources`.
 
@@ -237,7 +248,7 @@ def resource_definition(collection: Collection, request: object = None) -> dict[
                 "data": str(collection.id),
                 "id_field": "id",
                 "time_field": collection.time_field,
-                "crs": list(covering(bounds)) if collection.bounds else list(SUPPORTED),
+                "crs": list(_listed_crs(collection)),
                 "storage_crs": CRS84,
                 "collection": collection,
                 "request": request,

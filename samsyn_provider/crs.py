@@ -43,8 +43,29 @@ def _known(uri: str) -> ReferenceSystem | None:
         crs = CRS.from_epsg(int(match[1]))
     except CRSError:
         return None
-    y_first = crs.axis_info[0].direction.lower() == "north"
-    return ReferenceSystem(uri, int(match[1]), y_first, crs.is_geographic)
+    if len(crs.axis_info) != 2 or not (crs.is_geographic or crs.is_projected):
+        return None
+    return ReferenceSystem(uri, int(match[1]), _is_y_first(crs), crs.is_geographic)
+
+
+def _is_y_first(crs: CRS) -> bool:
+    """Return whether a CRS says its northing or latitude first: its own axes against the order
+    easting, northing. Their directions do not tell: all meridians at a pole lead north."""
+    area = crs.area_of_use
+    place = ((area.west + area.east) / 2 + 1, (area.south + area.north) / 2) if area else (1.0, 2.0)
+    east, north = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(*place)
+    first, _ = Transformer.from_crs("OGC:CRS84", crs).transform(*place)
+    return bool(abs(first - north) < abs(first - east))
+
+
+def epsg_uri(code: int) -> str:
+    """Return the URI of the CRS with this EPSG code."""
+    return f"{_EPSG}{code}"
+
+
+def is_offerable(code: int) -> bool:
+    """Return whether features can be in the CRS with this EPSG code: one of two dimensions."""
+    return _known(epsg_uri(code)) is not None
 
 
 def reference_system(

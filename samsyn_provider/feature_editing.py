@@ -81,9 +81,10 @@ def create_item(collection_id: str) -> Response:
 
     A feature collection adds all its features or none, and is answered with those made.
     """
-    crs, body = _body(GEOJSON, JSON)
+    body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         found = _editable(connection, collection_id)
+        crs = _content_crs(found)
         user_id = require_user(principal())
         if isinstance(body, dict) and body.get("type") == "FeatureCollection":
             features = _all(body, found, crs)
@@ -101,9 +102,10 @@ def replace_item(collection_id: str, feature_id: str) -> Response:
 
     The address says which one; an id in the body does not count, and nothing is made.
     """
-    crs, body = _body(GEOJSON, JSON)
+    body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         found = _editable(connection, collection_id)
+        crs = _content_crs(found)
         key = _locked(connection, found, feature_id)[0]
         feature = _whole(body, crs)
         _refuse_misfit(found, feature)
@@ -117,9 +119,10 @@ def update_item(collection_id: str, feature_id: str) -> Response:
 
     A geometry is replaced as a whole.
     """
-    crs, body = _body(MERGE_PATCH, GEOJSON, JSON)
+    body = _body(MERGE_PATCH, GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         found = _editable(connection, collection_id)
+        crs = _content_crs(found)
         key, present = _locked(connection, found, feature_id)
         change = _change(body, present, crs)
         _refuse_misfit(found, change)
@@ -152,10 +155,14 @@ def _options(collection_id: str, *writing: str) -> Response:
     return response
 
 
-def _body(*media_types: str) -> tuple[ReferenceSystem, Any]:
+def _body(*media_types: str) -> Any:
     single_values(request.args, ())
+    return read_json(*media_types)
+
+
+def _content_crs(found: Collection) -> ReferenceSystem:
     uri = request.headers.get("Content-Crs", CRS84).strip().removeprefix("<").removesuffix(">")
-    return reference_system(uri, "Content-Crs"), read_json(*media_types)
+    return reference_system(uri, "Content-Crs", found.crs)
 
 
 def _editable(connection: Connection, collection_id: str) -> Collection:

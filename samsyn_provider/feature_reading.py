@@ -21,6 +21,7 @@ from samsyn_provider.links import Following
 from samsyn_provider.media_types import GEOJSON, HTML, wanted
 from samsyn_provider.parameters import (
     ItemsQuery,
+    Offered,
     names_properties,
     parse_feature_id,
     parse_item_query,
@@ -37,8 +38,8 @@ _PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
 def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = frozenset()) -> None:
     """Let features be read at a path of items.
 
-    `relations` names parameters that are geometries, as `parse_items_query` takes them. OPTIONS is
-    left to whoever lets features be written there.
+    `relations` names parameters that are geometries, of AREA_PARAMETERS. OPTIONS is left to
+    whoever lets features be written there.
     """
     for rule, view, defaults in (
         (path, items, {"relations": relations}),
@@ -83,7 +84,7 @@ def item(collection_id: str, feature_id: str) -> Response:
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(GEOJSON)
-        query = parse_item_query(request.args)
+        query = parse_item_query(request.args, found.crs)
         if shown == HTML:
             query = replace(query, crs=_PAGE_CRS)
         key = parse_feature_id(feature_id)
@@ -107,7 +108,7 @@ def _page(
     shown = wanted(GEOJSON)
     if names_properties(arguments, relations):
         found = with_fields(connection, found)
-    query = parse_items_query(arguments, found.fields, relations)
+    query = parse_items_query(arguments, Offered(found.fields, found.crs, relations))
     if shown == HTML:
         query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
     tag = found.version and links.page_tag(found.version)

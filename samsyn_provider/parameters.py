@@ -22,7 +22,7 @@ from samsyn_model.feature_geometry import geometry_faults
 from samsyn_provider.bbox import Bbox, parse_bbox
 from samsyn_provider.cql2_expressions import Expression
 from samsyn_provider.cql2_parsing import GEOMETRY, LANGUAGES, parse_filter
-from samsyn_provider.crs import CRS84, ReferenceSystem, reference_system
+from samsyn_provider.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
 from samsyn_provider.temporal import Interval, parse_datetime
 
 DEFAULT_LIMIT = 10
@@ -89,6 +89,17 @@ class ItemsQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """What a collection lets requests name."""
+
+    fields: Mapping[str, Mapping[str, Any]]
+    """The schemas of its properties by name."""
+    crs: tuple[str, ...] = SUPPORTED
+    relations: frozenset[str] = frozenset()
+    """The parameters that are geometries, of AREA_PARAMETERS."""
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionsQuery:
     """What a request for collections asks for."""
 
@@ -121,15 +132,9 @@ def names_properties(
     return bool({"properties", "sortby", "filter"} & set(arguments) or others)
 
 
-def parse_items_query(
-    arguments: MultiDict[str, str],
-    fields: Mapping[str, Mapping[str, Any]],
-    relations: frozenset[str] = frozenset(),
-) -> ItemsQuery:
-    """Return the query of an items request on a collection with these property schemas.
-
-    `relations` names the parameters that are geometries, of AREA_PARAMETERS.
-    """
+def parse_items_query(arguments: MultiDict[str, str], offered: Offered) -> ItemsQuery:
+    """Return the query of an items request on a collection that offers this."""
+    fields, relations = offered.fields, offered.relations
     known = ITEMS_PARAMETERS | relations
     names = {name for name in fields if name not in known}
     values = single_values(arguments, known | names)
@@ -143,8 +148,8 @@ def parse_items_query(
         limit=_limit(values, DEFAULT_LIMIT, MAX_LIMIT),
         offset=_offset(values),
         after=_after(values.get("after"), len(sortby)),
-        bbox=_bbox(values),
-        crs=reference_system(values.get("crs", CRS84), "crs"),
+        bbox=_bbox(values, offered.crs),
+        crs=reference_system(values.get("crs", CRS84), "crs", offered.crs),
         datetime=parse_datetime(values["datetime"]) if "datetime" in values else None,
         equals=tuple(
             (name, typed_value(name, values[name], fields[name]))
@@ -156,13 +161,11 @@ def parse_items_query(
         skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
         areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
-        filter=_filter(values, fields),
+        filter=_filter(values, offered),
     )
 
 
-def _filter(
-    values: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]
-) -> Expression | None:
+def _filter(values: Mapping[str, str], offered: Offered) -> Expression | None:
     if "filter" not in values:
         for name in ("filter-lang", "filter-crs"):
             if name in values:
@@ -171,8 +174,8 @@ def _filter(
     language = values.get("filter-lang", LANGUAGES[0])
     if language not in LANGUAGES:
         raise InvalidParameterError(f"filter-lang is one of {', '.join(LANGUAGES)}.")
-    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs")
-    return parse_filter(values["filter"], language, crs, fields)
+    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs", offered.crs)
+    return parse_filter(values["filter"], language, crs, offered.fields)
 
 
 def _area(name: str, text: str) -> str:
@@ -191,10 +194,10 @@ def _area(name: str, text: str) -> str:
     return ewkb
 
 
-def parse_item_query(arguments: MultiDict[str, str]) -> ItemsQuery:
-    """Return the query of a request for one item."""
+def parse_item_query(arguments: MultiDict[str, str], crs: tuple[str, ...]) -> ItemsQuery:
+    """Return the query of a request for one item of a collection that can be read in these CRSs."""
     values = single_values(arguments, ITEM_PARAMETERS)
-    return ItemsQuery(crs=reference_system(values.get("crs", CRS84), "crs"))
+    return ItemsQuery(crs=reference_system(values.get("crs", CRS84), "crs", crs))
 
 
 def parse_collections_query(arguments: MultiDict[str, str]) -> CollectionsQuery:
@@ -204,7 +207,7 @@ def parse_collections_query(arguments: MultiDict[str, str]) -> CollectionsQuery:
         limit=_limit(values, DEFAULT_COLLECTIONS, MAX_COLLECTIONS),
         offset=_offset(values),
         words=tuple(values.get("q", "").split()),
-        bbox=_bbox(values),
+        bbox=_bbox(values, SUPPORTED),
     )
 
 
@@ -224,10 +227,10 @@ def _offset(values: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _bbox(values: Mapping[str, str]) -> Bbox | None:
+def _bbox(values: Mapping[str, str], offered: tuple[str, ...]) -> Bbox | None:
     if "bbox" not in values:
         return None
-    crs = reference_system(values.get("bbox-crs", CRS84), "bbox-crs")
+    crs = reference_system(values.get("bbox-crs", CRS84), "bbox-crs", offered)
     return parse_bbox(values["bbox"], crs)
 
 

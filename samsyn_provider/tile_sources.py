@@ -16,6 +16,7 @@ from samsyn_model.permissions import Action, Principal, find_map, readable_layer
 from samsyn_model.tables import Layer, MapLayer
 from samsyn_provider.collections import DATA_VERSION, Collection, collection_of
 from samsyn_provider.parameters import (
+    Offered,
     names_properties,
     parse_items_query,
     parse_uuid,
@@ -101,7 +102,9 @@ def tile_sources(
         TileSource(
             collection.id,
             collection.times,
-            parse_items_query(MultiDict(values), {**every, **collection.fields}),
+            parse_items_query(
+                MultiDict(values), Offered({**every, **collection.fields}, collection.crs)
+            ),
         )
         for collection in collections
     ]

@@ -129,8 +129,13 @@ def test_geoparquet_in_another_crs(engine: Engine, owner: uuid.UUID, tmp_path: P
     assert (x, y, z) == (pytest.approx(15), pytest.approx(58.6402969413606), 7)
 
 
-@pytest.mark.parametrize("crs", ["EPSG:3006", "EPSG:3857", "EPSG:4326", "EPSG:4258"])
-def test_axes_and_reprojection(engine: Engine, owner: uuid.UUID, tmp_path: Path, crs: str) -> None:
+@pytest.mark.parametrize(
+    ("crs", "added"),
+    [("EPSG:3006", [3006]), ("EPSG:3857", []), ("EPSG:4326", []), ("EPSG:4258", [4258])],
+)
+def test_axes_and_reprojection(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path, crs: str, added: list[int]
+) -> None:
     x, y = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(12.5, 57.25)
     content = table([shapely.Point(x, y)])
     path = write_ogr(tmp_path / "p.gpkg", content, "GPKG", geometry_type="Point", crs=crs)
@@ -139,6 +144,7 @@ def test_axes_and_reprojection(engine: Engine, owner: uuid.UUID, tmp_path: Path,
         point = connection.execute(text("SELECT ST_X(geom), ST_Y(geom) FROM layer_features")).one()
     assert tuple(point) == (pytest.approx(12.5, abs=1e-8), pytest.approx(57.25, abs=1e-8))
     assert layer.geometry_type == "Point"
+    assert layer_row(engine, layer.layer_id).additional_crs == added
 
 
 def test_values_of_geopackage(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
