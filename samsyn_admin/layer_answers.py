@@ -77,8 +77,7 @@ def find_answer(
     At most two statements. With `inline`, a vector layer of few features carries them. Errors as
     `find_layer`.
     """
-    columns = layer_columns(principal)
-    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, *columns)
+    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, layer_columns)
     text = texts_of_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
     return str(text), version_of(row.updated_at, row.data_version)
 

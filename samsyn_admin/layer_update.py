@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import ColumnElement, Connection, Row, update
 
 from samsyn_admin.changes import merge_patch, same_json
 from samsyn_admin.layer_answers import current_version
@@ -65,9 +65,7 @@ def change_layer(
         principal,
         layer_id,
         Action.READ_LAYER,
-        editable_layers(principal).label("can_edit"),
-        owned_layers(principal).label("owned"),
-        owned_by(principal).label("made"),
+        _rights,
         lock="UPDATE" if binding else "NO KEY UPDATE",
     )
     user_id = require_user(principal, Action.CHANGE_LAYER)
@@ -92,6 +90,14 @@ def change_layer(
         _refuse_misfits(connection, layer_id, layer)
     if changed:
         run(connection, update(Layer).where(Layer.id == layer_id).values(changed))
+
+
+def _rights(principal: Principal) -> tuple[ColumnElement[bool], ...]:
+    return (
+        editable_layers(principal).label("can_edit"),
+        owned_layers(principal).label("owned"),
+        owned_by(principal).label("made"),
+    )
 
 
 def stored_config(layer: LayerCreate) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, update
 
 from samsyn_admin.changes import merge_patch, read_change, same_json
 from samsyn_admin.map_changes import lock_map, map_key, touch_map
@@ -25,7 +25,7 @@ from samsyn_admin.request_body import read_json, refuse, validated
 from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list, version_of
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import Fault
-from samsyn_model.permissions import Action, find_layer, find_map, owned_by
+from samsyn_model.permissions import Action, Principal, find_layer, find_map, owned_by
 from samsyn_model.property_validation import MAX_FAULTS
 from samsyn_model.tables import MapLayer
 from samsyn_provider.deployment import deployment, public_url
@@ -53,6 +53,10 @@ def list_map_layers(map_id: str) -> Response:
     return respond_list(texts, page, len(placed))
 
 
+def _made(principal: Principal) -> tuple[ColumnElement[bool], ...]:
+    return (owned_by(principal).label("made"),)
+
+
 @bp.post("")
 @requires(Action.CHANGE_MAP)
 def add_map_layer(map_id: str) -> Response:
@@ -63,9 +67,8 @@ def add_map_layer(map_id: str) -> Response:
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
         place = validated(MapLayerCreate, body)
-        made = owned_by(principal()).label("made")
         layer = find_layer(
-            connection, principal(), place.layer_id, Action.READ_LAYER, made, lock="KEY SHARE"
+            connection, principal(), place.layer_id, Action.READ_LAYER, _made, lock="KEY SHARE"
         )
         placed = read_placed(connection, principal(), key)
         refuse_placing(connection, key, layer)

@@ -1,17 +1,30 @@
 """The database: one engine a process, one door through which statements run."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
-from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, create_engine, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy import text as sql_text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from samsyn_model.errors import (
     DatabaseSetupError,
@@ -24,6 +37,7 @@ from samsyn_model.errors import (
 MINIMUM_POSTGRESQL = 150000
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
+_TRUSTED = 1.0  # seconds
 _BROKEN_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
     (
@@ -93,12 +107,11 @@ def open_engine(value: str, *, statement_timeout: int = 0, pool_size: int = 2) -
     connection starts with, so that a pooler in transaction mode may stand between.
     """
     psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
-    return create_engine(
+    engine = create_engine(
         database_url(value),
         pool_size=pool_size,
         max_overflow=2,
         pool_timeout=10,
-        pool_pre_ping=True,
         pool_use_lifo=True,
         connect_args={
             "connect_timeout": 5,
@@ -107,6 +120,29 @@ def open_engine(value: str, *, statement_timeout: int = 0, pool_size: int = 2) -
             " -c jit=off -c search_path=public",
         },
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _replace_if_lost)
+    return engine
+
+
+def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = monotonic()
+
+
+def _replace_if_lost(
+    dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
+) -> None:
+    """Have the pool make a new connection where one that was idle for a while has been lost.
+
+    One that served a moment ago is not asked: that would cost every request a round trip.
+    """
+    if monotonic() - record.info.get("used", monotonic()) < _TRUSTED:
+        return
+    try:
+        with closing(dbapi_connection.cursor()) as cursor:
+            cursor.execute("")
+    except psycopg2.Error as error:
+        raise DisconnectionError from error
 
 
 @contextmanager

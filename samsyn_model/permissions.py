@@ -5,12 +5,15 @@ A caller sees what `readable_layers` or `readable_maps` admits, and nothing else
 
 import enum
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    CursorResult,
     Row,
     Select,
     and_,
@@ -21,7 +24,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import UUID, psycopg2
 from sqlalchemy.sql.expression import bindparam
 
 from samsyn_model.database import run
@@ -29,6 +32,8 @@ from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDenie
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
 
 Lock = Literal["UPDATE", "NO KEY UPDATE", "KEY SHARE"]
+_KEY = bindparam("key", type_=UUID(as_uuid=True))
+_SOMEBODY = uuid.UUID(int=0)
 
 
 class Action(enum.Enum):
@@ -74,6 +79,9 @@ class Principal:
 
 
 ANONYMOUS = Principal()
+
+Columns = Callable[[Principal], tuple[ColumnElement[Any], ...]]
+"""A function of a module that gives what a statement selects besides, for a principal."""
 
 
 def _user(principal: Principal) -> ColumnElement[uuid.UUID]:
@@ -218,25 +226,8 @@ _MAP_RULES = {
 }
 
 
-def select_layer(
-    principal: Principal, layer_id: uuid.UUID, action: Action
-) -> Select[tuple[object, ...]]:
-    """Return the statement that finds a layer as the principal sees it.
-
-    Its row has every column of `layers`, and `may_act`: whether the action is allowed.
-    """
-    return select(Layer.__table__, _LAYER_RULES[action](principal).label("may_act")).where(
-        Layer.id == layer_id, readable_layers(principal)
-    )
-
-
-def select_map(
-    principal: Principal, map_id: uuid.UUID, action: Action
-) -> Select[tuple[object, ...]]:
-    """Return the statement that finds a map as the principal sees it, with `may_act`."""
-    return select(Map.__table__, _MAP_RULES[action](principal).label("may_act")).where(
-        Map.id == map_id, readable_maps(principal)
-    )
+def _nothing(_: Principal) -> tuple[ColumnElement[Any], ...]:
+    return ()
 
 
 _LOCKS: dict[Lock, dict[str, bool]] = {
@@ -251,21 +242,20 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     principal: Principal,
     layer_id: uuid.UUID,
     action: Action,
-    *columns: ColumnElement[Any],
+    columns: Columns = _nothing,
+    *,
     lock: Lock | None = None,
     source_type: str | None = None,
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    `columns` are selected too. With `lock` the row is PostgreSQL's `FOR …`, as it is then, until
-    the transaction ends. Raises NotFoundError when it may not read the layer, or when that is not
-    of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but not do
-    this.
+    It has every column of `layers`, `may_act`, and what `columns` gives. With `lock` the row is
+    PostgreSQL's `FOR …`, as it is then, until the transaction ends. Raises NotFoundError when it
+    may not read the layer, or when that is not of this `source_type`; CredentialsError or
+    PermissionDeniedError when it may read it but not do this.
     """
-    statement = select_layer(principal, layer_id, action).add_columns(*columns)
-    if lock is not None:
-        statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
-    row = run(connection, statement).one_or_none()
+    look = _look_for_layer(_kind(principal), action, columns, lock)
+    row = look.at(connection, principal, layer_id).one_or_none()
     if row is not None and source_type not in {None, row.source_type}:
         raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
     return _allowed(row, principal, action, "layer")
@@ -275,8 +265,51 @@ def find_map(
     connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
 ) -> Row[tuple[object, ...]]:
     """Return the map's row if the principal may read it and do `action`; errors as `find_layer`."""
-    row = run(connection, select_map(principal, map_id, action)).one_or_none()
+    row = _look_for_map(_kind(principal), action).at(connection, principal, map_id).one_or_none()
     return _allowed(row, principal, action, "map")
+
+
+def _kind(principal: Principal) -> Principal:
+    """Return the principal as far as a statement's text depends on it."""
+    return Principal(None if principal.is_anonymous else _SOMEBODY, principal.is_admin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A statement that finds one row as a principal sees it, written out once and for all."""
+
+    text: str
+    values: Mapping[str, Any]
+
+    def at(self, connection: Connection, principal: Principal, key: uuid.UUID) -> CursorResult[Any]:
+        return run(
+            connection, self.text, {**self.values, "principal": principal.user_id, "key": key}
+        )
+
+
+# As many as there are actions, kinds of principals and functions that give columns.
+@cache
+def _look_for_layer(kind: Principal, action: Action, columns: Columns, lock: Lock | None) -> _Look:
+    statement = select(
+        Layer.__table__, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)
+    ).where(Layer.id == _KEY, readable_layers(kind))
+    if lock is not None:
+        statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
+    return _written(statement)
+
+
+@cache
+def _look_for_map(kind: Principal, action: Action) -> _Look:
+    return _written(
+        select(Map.__table__, _MAP_RULES[action](kind).label("may_act")).where(
+            Map.id == _KEY, readable_maps(kind)
+        )
+    )
+
+
+def _written(statement: Select[Any]) -> _Look:
+    compiled = statement.compile(dialect=psycopg2.dialect())  # type: ignore[no-untyped-call]
+    return _Look(str(compiled), dict(compiled.params))
 
 
 def _allowed(

@@ -60,7 +60,7 @@ class Collection:
     """What it can be read and written in, the default first."""
 
     version: str | None = None
-    """Of its features and its description, when it was asked for: it never comes back."""
+    """Of its features and its description, but in a list: it never comes back."""
     feature_count: int | None = None
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees, when it was asked for and anything has a place."""
@@ -134,22 +134,25 @@ def find_collection(
     principal: Principal,
     collection_id: str,
     action: Action,
-    *columns: ColumnElement[Any],
+    *,
     lock: Lock | None = None,
 ) -> Collection:
     """Return the collection with this id as the principal sees it, without count and bounds.
 
-    One statement; `lock` as in `find_layer`. `columns` are selected too: with DATA_VERSION the
-    collection has its version. Raises NotFoundError when there is none that the principal may read,
-    else the errors of `find_layer`.
+    One statement; `lock` as in `find_layer`. Raises NotFoundError when there is none that the
+    principal may read, else the errors of `find_layer`.
     """
     layer_id = parse_uuid(collection_id)
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
     row = find_layer(
-        connection, principal, layer_id, action, *columns, lock=lock, source_type="vector"
+        connection, principal, layer_id, action, _versioned, lock=lock, source_type="vector"
     )
     return collection_of(row)
+
+
+def _versioned(_: Principal) -> tuple[ColumnElement[int]]:
+    return (DATA_VERSION,)
 
 
 def with_fields(connection: Connection, collection: Collection) -> Collection:

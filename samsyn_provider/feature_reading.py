@@ -12,7 +12,7 @@ from samsyn_model.database import reading
 from samsyn_model.errors import NotAcceptableError
 from samsyn_model.permissions import Action
 from samsyn_provider import links
-from samsyn_provider.collections import DATA_VERSION, Collection, find_collection, with_fields
+from samsyn_provider.collections import Collection, find_collection, with_fields
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.deployment import deployment
 from samsyn_provider.documents import collection_document, item_document, items_document
@@ -58,9 +58,7 @@ def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = froz
 def items(collection_id: str, relations: frozenset[str]) -> Response:
     """A page of items: OGC API Features Part 1, /req/core/fc-op."""
     with reading(deployment().engine) as connection:
-        found = find_collection(
-            connection, principal(), collection_id, Action.READ_LAYER, DATA_VERSION
-        )
+        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         return _page(connection, found, request.args, relations, links.following_page)
 
 
@@ -111,7 +109,7 @@ def _page(
     query = parse_items_query(arguments, Offered(found.fields, found.crs, relations))
     if shown == HTML:
         query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
-    tag = found.version and links.page_tag(found.version)
+    tag = None if request.method == "POST" else links.page_tag(str(found.version))
     if tag and shown != HTML and request.if_none_match.contains_weak(tag):
         return not_modified(tag)
     document = items_document(connection, found, query)

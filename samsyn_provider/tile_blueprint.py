@@ -11,7 +11,7 @@ from samsyn_model.database import reading, run
 from samsyn_model.errors import InvalidParameterError, NotAcceptableError
 from samsyn_model.permissions import Action
 from samsyn_provider import tile_documents
-from samsyn_provider.collections import DATA_VERSION, Collection, find_collection
+from samsyn_provider.collections import Collection, find_collection
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import JSON, MVT, TILEJSON
@@ -83,9 +83,7 @@ def collection_tile(
 ) -> Response:
     """A tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
     with reading(deployment().engine) as connection:
-        layer = find_collection(
-            connection, principal(), collection_id, Action.READ_LAYER, DATA_VERSION
-        )
+        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _form({"mvt": MVT})
