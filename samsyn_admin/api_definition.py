@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 
 from samsyn_admin.api_components import components
 from samsyn_admin.comment_schemas import CommentCreate
+from samsyn_admin.layer_indexes import LayerIndexes
 from samsyn_admin.layer_schemas import LayerCreate
 from samsyn_admin.map_schemas import (
     CollaboratorCreate,
@@ -43,7 +44,8 @@ bp = Blueprint("api_definition", __name__, url_prefix="/api")
 
 MODELS = (
     *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
-    *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, CommentCreate, TokenCreate),
+    *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
+    *(CommentCreate, TokenCreate),
 )
 """The bodies that requests are held to."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -142,11 +144,16 @@ def _parameters(entry: dict[str, Any], rule: Rule, method: str) -> list[dict[str
     known = source()["parameters"]
     named = [known[name] for name in sorted(rule.arguments) if name in known]
     named += [known[name] for name in entry.get("query", ())]
-    if method in _SAFE and "answer" in entry and entry.get("strict", True):
+    if _may_be_kept(entry, method):
         named.append(known["If-None-Match"])
     elif "change" in entry or entry.get("versioned"):
         named.append(known["If-Match"])
     return named
+
+
+def _may_be_kept(entry: dict[str, Any], method: str) -> bool:
+    """Return whether the answer has an entity tag that `If-None-Match` may name."""
+    return method in _SAFE and "answer" in entry and bool(entry.get("strict", True))
 
 
 def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
@@ -170,6 +177,8 @@ def _answers(
     answers = {status: _answer(entry, status)}
     for code, schema in entry.get("also", {}).items():
         answers[code] = _described(schema)
+    if _may_be_kept(entry, method):
+        answers[304] = {"$ref": "#/components/responses/NotModified"}
     for code in _error_codes(entry, rule, method, action):
         answers.setdefault(code, _error(code))
     return {str(code): answers[code] for code in sorted(answers)}

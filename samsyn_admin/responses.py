@@ -71,7 +71,7 @@ def refuse_stale(version: str) -> None:
     """Raise PreconditionFailedError when `If-Match` names no tag of the resource's state."""
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return
-    if not any(tag.startswith(version) for tag in request.if_match.as_set()):
+    if not any(tag and tag.startswith(version) for tag in request.if_match.as_set()):
         raise PreconditionFailedError("This has changed since you read it.")
 
 

@@ -262,17 +262,12 @@ def _answer(
     """Answer with the feature in the CRS that it was sent in, or as little as `Prefer` asks for."""
     statement = select_feature(found.id, feature_id, crs)
     row = run(connection, statement.text, statement.values).one()
-    minimal = _wants_little()
-    if minimal and status == HTTPStatus.OK:
-        status = HTTPStatus.NO_CONTENT
-    response = Response("" if minimal else row.feature, status, mimetype=GEOJSON)
+    response = Response(row.feature, status, mimetype=GEOJSON)
     response.headers["ETag"] = f'"{row.version}"'
     response.headers["Content-Crs"] = f"<{crs.uri}>"
-    if minimal:
-        response.headers["Preference-Applied"] = "return=minimal"
     if status == HTTPStatus.CREATED:
         response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}/{feature_id}"
-    return response
+    return _as_preferred(response)
 
 
 def _answer_all(
@@ -281,12 +276,19 @@ def _answer_all(
     """Answer with the features made, in the order that they were sent in."""
     statement = select_features(found.id, feature_ids, crs)
     features = run(connection, statement.text, statement.values).scalar_one() or ""
-    text = "" if _wants_little() else f'{{"type":"FeatureCollection","features":[{features}]}}'
+    text = f'{{"type":"FeatureCollection","features":[{features}]}}'
     response = Response(text, HTTPStatus.CREATED, mimetype=GEOJSON)
     response.headers["Content-Crs"] = f"<{crs.uri}>"
     response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}"
+    return _as_preferred(response)
+
+
+def _as_preferred(response: Response) -> Response:
+    """Return the answer without its body where `Prefer` asks for that (RFC 7240)."""
+    if "return=minimal" in request.headers.get("Prefer", "").replace(" ", ""):
+        response.data = b""
+        del response.headers["Content-Type"]
+        response.headers["Preference-Applied"] = "return=minimal"
+        if response.status_code == HTTPStatus.OK:
+            response.status_code = HTTPStatus.NO_CONTENT
     return response
-
-
-def _wants_little() -> bool:
-    return "return=minimal" in request.headers.get("Prefer", "").replace(" ", "")

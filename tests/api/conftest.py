@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from samsyn_admin.app import create_app
 from samsyn_model import tokens
 from samsyn_model.settings import Settings
-from tests.api.documented_answers import hold_to_document
 from tests.api.layer_requests import Person
+from tests.documented_answers import hold_to_documents
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def app(empty_database: Engine) -> Flask:
     made = create_app(
         Settings(_env_file=None, titiler_url="https://tiles.example.org"), empty_database
     )
-    hold_to_document(made)
+    hold_to_documents(made)
     return made
 
 

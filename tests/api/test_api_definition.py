@@ -12,8 +12,8 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from samsyn_admin.api_definition import MODELS, api_document
 from samsyn_model.settings import CHECKOUT
-from tests.api.documented_answers import in_json_schema
 from tests.api.layer_requests import Person
+from tests.documented_answers import in_json_schema
 
 METHODS = {"get", "put", "patch", "post", "delete"}
 SOME_ID = "00000000-0000-4000-8000-000000000000"

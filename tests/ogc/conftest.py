@@ -14,11 +14,14 @@ from sqlalchemy import Engine, text
 from samsyn_admin.app import create_app
 from samsyn_model import tokens
 from samsyn_model.settings import Settings
+from tests.documented_answers import hold_to_documents
 
 
 @pytest.fixture
 def app(empty_database: Engine) -> Flask:
-    return create_app(Settings(_env_file=None), empty_database)
+    made = create_app(Settings(_env_file=None), empty_database)
+    hold_to_documents(made)
+    return made
 
 
 @pytest.fixture
