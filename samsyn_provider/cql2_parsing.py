@@ -17,7 +17,8 @@ from samsyn_provider.cql2_literals import (
 from samsyn_provider.cql2_text import MAX_DEPTH, Tree, parse_text
 from samsyn_provider.crs import ReferenceSystem
 
-LANGUAGES = ("cql2-text", "cql2-json")
+LANGUAGES = ("cql2-text", "cql2-json", "cql-text")
+"""The last is the draft's name of the first: GDAL up to 3.12 sends its filters under no other."""
 MAX_LENGTH = 100_000
 """How many characters a filter has at most."""
 MAX_PARTS = 1_000
@@ -67,7 +68,7 @@ def parse_filter(
     """
     if len(text) > MAX_LENGTH:
         raise InvalidParameterError(f"filter has more than {MAX_LENGTH} characters.")
-    tree = parse_text(text) if language == "cql2-text" else _parse_json(text)
+    tree = _parse_json(text) if language == "cql2-json" else parse_text(text)
     expression = _Checker(crs, fields).checked(tree)
     if expression.kind is not Kind.BOOLEAN:
         raise InvalidParameterError(f"filter: {_said(expression)} is neither true nor false.")

@@ -30,13 +30,15 @@ _MAX_DIGITS = 400
 _BINDINGS = {
     "or": 1,
     "and": 2,
-    **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "like", "between", "in", "is", "not"), 4),
+    **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "is", "not"), 4),
+    **dict.fromkeys(("like", "ilike", "between", "in"), 4),
     **dict.fromkeys(("+", "-"), 5),
     **dict.fromkeys(("*", "/", "%", "div"), 6),
     "^": 7,
 }
 """How tightly operators hold their operands; one before an operand is below."""
 _NEGATION, _SUM, _POWER, _OPERAND = 3, 5, 7, 8
+_ADVANCED = ("like", "ilike", "between", "in")
 _RESERVED = {"and", "or", "not", "like", "between", "in", "is", "null"}
 _GEOMETRIES = {
     "point": ("Point", 0),
@@ -49,8 +51,18 @@ _GEOMETRIES = {
 """GeoJSON's name for a type of WKT, and how many arrays its positions lie in."""
 
 
+def is_plain_name(name: str) -> bool:
+    """Return whether a property's name can be written without quotes."""
+    match = _TOKEN.fullmatch(name)
+    is_word = match is not None and match["word"] == name
+    return is_word and name.lower() not in {*_RESERVED, *_BINDINGS, "true", "false"}
+
+
 def parse_text(text: str) -> Tree:
-    """Return the tree of a CQL2 text; raises InvalidParameterError, which says where it ends."""
+    """Return the tree of a CQL2 text; raises InvalidParameterError, which says where it ends.
+
+    `a ILIKE b`, which the standard does not have, is `CASEI(a) LIKE CASEI(b)`: GDAL writes it.
+    """
     return _Reader(text).whole()
 
 
@@ -153,11 +165,11 @@ class _Reader:
                 self._advance()
             self._expect_word("null")
             return _negated(_call("isNull", left), negated)
-        if binding > _BINDINGS["="] or operator not in {"not", "like", "between", "in"}:
+        if binding > _BINDINGS["="] or operator not in {"not", *_ADVANCED}:
             return _call(operator, left, self._expression(binding + 1))
         negated = operator == "not"
         if negated:
-            if not self._is_word("like", "between", "in"):
+            if not self._is_word(*_ADVANCED):
                 raise self._fault("LIKE, BETWEEN or IN")
             operator = self._advance().lower()
         return _negated(self._advanced_comparison(left, operator), negated)
@@ -168,6 +180,8 @@ class _Reader:
         first = self._expression(_SUM)
         if operator == "like":
             return _call("like", left, first)
+        if operator == "ilike":
+            return _call("like", _call("casei", left), _call("casei", first))
         self._expect_word("and")
         return _call("between", left, first, self._expression(_SUM))
 

@@ -1,6 +1,8 @@
 """GDAL's OGC API driver reads what was imported, anonymously and with a token."""
 
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -61,14 +63,31 @@ def test_filters_by_bbox_on_the_server(gdal: Wheel | Commands, server: Server, a
     assert any("bbox=" in r for r in server.requests()[before:])
 
 
-def test_filters_by_attributes(gdal: Wheel | Commands, server: Server, areas: str) -> None:
-    expected = [f for f in plan_layers.AREAS if f.properties["name"] == "Område 77"]
-    found = gdal.read(server.ogc, areas, page_size=PAGE_SIZE, where="name = 'Område 77'")
-    plan_layers.assert_same(found, expected)
-    expected = [f for f in plan_layers.AREAS if 600 <= f.properties["number"] <= 750]
-    where = "number >= 600 AND number <= 750"
+@pytest.mark.parametrize(
+    ("where", "holds"),
+    [
+        ("name = 'Område 77'", lambda p: p["name"] == "Område 77"),
+        ("number >= 600 AND number <= 750", lambda p: 600 <= p["number"] <= 750),
+        ("name LIKE 'Område 7%' OR number = 3",
+         lambda p: p["name"].startswith("Område 7") or p["number"] == 3),
+        ("name ILIKE 'OMRÅDE 12_'", lambda p: p["name"].startswith("Område 12") and
+         len(p["name"]) == len("Område 12_")),
+        ("depth IS NULL AND NOT number > 300",
+         lambda p: p["depth"] is None and not p["number"] > 300),
+    ],
+)  # fmt: skip
+def test_filters_by_attributes_on_the_server(
+    gdal: Wheel | Commands,
+    server: Server,
+    areas: str,
+    where: str,
+    holds: Callable[[dict[str, Any]], bool],
+) -> None:
+    before = len(server.requests())
     found = gdal.read(server.ogc, areas, page_size=PAGE_SIZE, where=where)
-    plan_layers.assert_same(found, expected)
+    plan_layers.assert_same(found, [f for f in plan_layers.AREAS if holds(f.properties)])
+    read = [r for r in server.requests()[before:] if "filter-lang=cql-text" in r]
+    assert read, "the filter is sent to the server"
 
 
 def test_reads_a_private_layer_with_basic_credentials(

@@ -1,15 +1,17 @@
 """OWSLib reads what was imported, anonymously and with a token."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import owslib.ogcapi  # type: ignore[import-untyped]
 import pytest
+import requests
 from owslib.ogcapi.features import Features  # type: ignore[import-untyped]
 from owslib.util import Authentication, http_get  # type: ignore[import-untyped]
 
 from tests.clients import plan_layers
-from tests.clients.samsyn_server import Server
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +114,38 @@ def test_a_wrong_token_is_refused_even_for_a_public_layer(server: Server, areas:
     client = Features(server.ogc, headers={"Authorization": "Bearer wrong"})
     with pytest.raises(RuntimeError, match="401"):
         client.collection_items(areas)
+
+
+def test_filters_in_cql2(server: Server, areas: str) -> None:
+    found = read(Features(server.ogc), areas, limit=100, filter="number > 1100")
+    expected = [f for f in plan_layers.AREAS if f.properties["number"] > 1100]
+    plan_layers.assert_same(found, expected)
+
+
+def test_a_feature_lives(server: Server) -> None:
+    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    made = requests.post(
+        f"{server.url}/api/v1/layers",
+        json={"name": "Edited by OWSLib", "source_type": "vector"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=10,
+    ).json()["id"]
+    # OWSLib names no type for a body that is text
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/geo+json"}
+    client = Features(server.ogc, headers=headers)
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [11.5, 57.5]},
+        "properties": {"name": "Mooring"},
+    }
+    assert client.collection_item_create(made, json.dumps(feature))
+    (created,) = client.collection_items(made)["features"]
+    assert (created["geometry"], created["properties"]) == (
+        feature["geometry"],
+        feature["properties"],
+    )
+    feature["properties"] = {"name": "Buoy"}
+    assert client.collection_item_update(made, created["id"], json.dumps(feature))
+    assert client.collection_item(made, created["id"])["properties"] == {"name": "Buoy"}
+    client.collection_item_delete(made, created["id"])
+    assert client.collection_items(made)["features"] == []

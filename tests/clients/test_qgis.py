@@ -1,5 +1,6 @@
 """QGIS 3.40 without a screen reads what was imported, anonymously and with a token."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -106,14 +107,32 @@ def test_filters_by_bbox_on_the_server(qgis: Qgis, server: Server, areas: str) -
     assert any("bbox=" in r for r in server.requests()[before:])
 
 
-def test_filters_by_attributes(qgis: Qgis, server: Server, areas: str) -> None:
-    layer = qgis.do(
-        "read", url=server.ogc, collection=areas, filter='"number" > 1200 AND "protected" = true'
-    )
-    expected = [
-        f for f in plan_layers.AREAS if f.properties["number"] > 1200 and f.properties["protected"]
-    ]
-    plan_layers.assert_same(features(layer), expected)
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ('"number" > 1200 AND "protected" = true',
+         lambda p: p["number"] > 1200 and p["protected"]),
+        ('"name" LIKE \'Område 7%\'', lambda p: p["name"].startswith("Område 7")),
+        ('"number" IN (3, 5, 8) OR "name" = \'Område 77\'',
+         lambda p: p["number"] in {3, 5, 8} or p["name"] == "Område 77"),
+        ('"depth" IS NULL AND "number" BETWEEN 100 AND 400',
+         lambda p: p["depth"] is None and 100 <= p["number"] <= 400),
+    ],
+)  # fmt: skip
+def test_filters_by_attributes_on_the_server(
+    qgis: Qgis,
+    server: Server,
+    areas: str,
+    condition: str,
+    holds: Callable[[dict[str, Any]], bool],
+) -> None:
+    before = len(server.requests())
+    layer = qgis.do("read", url=server.ogc, collection=areas, filter=condition)
+    expected = {f.properties["number"] for f in plan_layers.AREAS if holds(f.properties)}
+    assert expected
+    assert {f.properties["number"] for f in features(layer)} == expected
+    read = [r for r in server.requests()[before:] if f"/{areas}/items?" in r and "filter=" in r]
+    assert read, "the filter is sent to the server"
 
 
 def test_knows_the_fields_of_an_empty_layer(qgis: Qgis, server: Server, empty_layer: str) -> None:

@@ -11,9 +11,12 @@ from qgis.core import (
     QgsApplication,
     QgsAuthMethodConfig,
     QgsDataSourceUri,
+    QgsFeature,
     QgsFeatureRequest,
+    QgsGeometry,
     QgsRectangle,
     QgsSettings,
+    QgsVectorDataProvider,
     QgsVectorLayer,
     QgsWkbTypes,
 )
@@ -54,6 +57,8 @@ def source_uri(task):
             uri.setAuthConfigId(store_credentials(task["token"], task["credentials"]))
     if task.get("only_in_view"):
         uri.setParam("restrictToRequestBBOX", "1")
+    if "srsname" in task:
+        uri.setParam("srsname", task["srsname"])
     return uri.uri(False)
 
 
@@ -98,6 +103,69 @@ def read(task):
     }
 
 
+EDITING = {
+    "add": QgsVectorDataProvider.AddFeatures,
+    "change attributes": QgsVectorDataProvider.ChangeAttributeValues,
+    "change geometries": QgsVectorDataProvider.ChangeGeometries,
+    "delete": QgsVectorDataProvider.DeleteFeatures,
+}
+
+
+def edit(task):
+    """Do the steps, each saved at once; tell what QGIS offers to edit, and what went wrong."""
+    layer = QgsVectorLayer(source_uri(task), "layer", "OAPIF")
+    if not layer.isValid():
+        return {"valid": False, "error": layer.error().message()}
+    offered = layer.dataProvider().capabilities()
+    errors = []
+    for step in task["steps"]:
+        if not layer.startEditing():
+            errors.append("QGIS does not start to edit")
+            break
+        do_step(layer, step)
+        if not layer.commitChanges():
+            errors += layer.commitErrors()
+            layer.rollBack()
+    return {
+        "valid": True,
+        "crs": layer.crs().authid(),
+        "offered": [name for name, flag in EDITING.items() if offered & flag],
+        "errors": errors,
+    }
+
+
+def do_step(layer, step):
+    """Change the features that `where` selects, or add one; nothing is saved."""
+    geometry = QgsGeometry.fromWkt(step["wkt"]) if "wkt" in step else None
+    properties = step.get("properties", {})
+    if step["do"] == "add":
+        feature = QgsFeature(layer.fields())
+        for name, value in properties.items():
+            feature.setAttribute(name, value)
+        feature.setGeometry(geometry)
+        layer.addFeature(feature)
+        return
+    request = QgsFeatureRequest().setFilterExpression(step["where"])
+    for feature in list(layer.getFeatures(request)):
+        if step["do"] == "delete":
+            layer.deleteFeature(feature.id())
+        if geometry is not None:
+            layer.changeGeometry(feature.id(), geometry)
+        for name, value in properties.items():
+            layer.changeAttributeValue(feature.id(), layer.fields().indexOf(name), value)
+
+
+def edit_at_once(task):
+    """Let two editors read all features before each of them does a step of its own, in turn."""
+    editors = [QgsVectorLayer(source_uri(task), name, "OAPIF") for name in ("one", "other")]
+    for layer in editors:
+        list(layer.getFeatures())
+        layer.startEditing()
+    for layer, step in zip(editors, task["steps"], strict=True):
+        do_step(layer, step)
+    return [[] if layer.commitChanges() else layer.commitErrors() for layer in editors]
+
+
 def browse(task):
     """List the collections of a connection, as QGIS's browser panel shows them."""
     settings = QgsSettings()
@@ -121,7 +189,8 @@ def main():
     task = json.loads(sys.argv[1])
     application = QgsApplication([], False)
     application.initQgis()
-    sys.stdout.write(json.dumps({"read": read, "browse": browse}[task["do"]](task)))
+    tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
+    sys.stdout.write(json.dumps(tasks[task["do"]](task)))
     application.exitQgis()
 
 
