@@ -192,6 +192,7 @@ def user_admin(email: str) -> None:
 @click.option("--source-layer", help="Import only this layer of the file.")
 @click.option("--crs", help="The file's CRS, such as EPSG:3006, where it says none or a wrong one.")
 @click.option("--time-field", help="Property that says when a feature is valid.")
+@click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one a line."""
     from samsyn_admin.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load

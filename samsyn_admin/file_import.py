@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from samsyn_admin.import_checks import geometry_faults, geometry_type, schema_faults
 from samsyn_admin.import_progress import ImportProgress, TerminalProgress
+from samsyn_admin.layer_indexes import MAX_INDEXES, index_faults
 from samsyn_admin.source_files import open_layers
 from samsyn_admin.source_layer import SourceLayer, parse_crs, placed
 from samsyn_model.database import run, writing
@@ -58,18 +59,22 @@ def import_file(  # noqa: PLR0913 - a command's options
     source_layer: str | None = None,
     crs: str | None = None,
     time_field: str | None = None,
+    index: tuple[str, ...] = (),
     progress: ImportProgress | None = None,
 ) -> list[ImportedLayer]:
     """Import the layers of a file, or its `source_layer`; all of it or nothing.
 
     The features go into new layers of the owner's, or are appended to the vector layer `layer_id`
-    when their geometries and properties suit it. `crs` is used instead of what the file says.
+    when their geometries and properties suit it. `crs` is used instead of what the file says. New
+    layers get an index on those of the properties `index` that they have.
     Without a `progress` a bar and remarks go to stderr. Raises UnreadableFileError,
     UnstorableFeatureError (which feature and why), InvalidParameterError, InvalidBodyError (the
     file does not suit the layer) and NotFoundError.
     """
-    if layer_id is not None and (name or is_global or is_public or time_field):
+    if layer_id is not None and (name or is_global or is_public or time_field or index):
         raise InvalidParameterError("An existing layer keeps its name, its readers and its fields.")
+    if len(index) > MAX_INDEXES:
+        raise InvalidParameterError(f"A layer has at most {MAX_INDEXES} indexes.")
     sources = open_layers(path, source_layer)
     if layer_id is not None and len(sources) > 1:
         names = ", ".join(repr(source.name) for source in sources)
@@ -81,7 +86,7 @@ def import_file(  # noqa: PLR0913 - a command's options
         with _bulk_memory(), writing(engine) as connection:
             run(connection, "SET LOCAL statement_timeout = 0")
             run(connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
-            job = _Import(connection, owner_id, told)
+            job = _Import(connection, owner_id, told, index)
             pairs = list(zip(sources, systems, strict=True))
             if layer_id is not None:
                 imported = [job.append(*pairs[0], layer_id)]
@@ -93,6 +98,9 @@ def import_file(  # noqa: PLR0913 - a command's options
                 ]
                 if time_field and not job.has_time_field:
                     raise InvalidParameterError(f"No layer has a field {time_field!r}.")
+                for field in index:
+                    if field not in job.indexed:
+                        raise InvalidParameterError(f"No layer has a field {field!r}.")
         for layer in imported:
             told.remark(f"{layer.name}: {layer.feature_count:,} features imported")
             for note in layer.notes:
@@ -152,12 +160,18 @@ class _Import:
     """One import's transaction."""
 
     def __init__(
-        self, connection: Connection, owner_id: uuid.UUID, progress: ImportProgress
+        self,
+        connection: Connection,
+        owner_id: uuid.UUID,
+        progress: ImportProgress,
+        index: tuple[str, ...],
     ) -> None:
         self._connection = connection
         self._owner_id = owner_id
         self._progress = progress
+        self._index = index
         self.has_time_field = False
+        self.indexed: set[str] = set()
 
     def create(
         self, source: SourceLayer, crs: CRS, values: dict[str, Any], time_field: str | None
@@ -178,6 +192,7 @@ class _Import:
                 geometry_type=found,
                 time_field=self._checked_time_field(schema, time_field),
                 additional_crs=self._added_crs(crs),
+                indexed_properties=self._indexed(schema),
             ),
         )
         return self._told(source, copied, layer_id, values["name"], found)
@@ -228,6 +243,14 @@ class _Import:
         if code is None or epsg_uri(code) in SUPPORTED or not is_offerable(code):
             return []
         return [] if codes_unknown_to_postgis(self._connection, [code]) else [code]
+
+    def _indexed(self, schema: dict[str, Any]) -> list[str]:
+        """Return those of the properties to index that a layer has."""
+        names = [name for name in self._index if name in schema["properties"]]
+        for fault in index_faults(names, schema["properties"]):
+            raise InvalidParameterError(f"No index can be made: {fault.detail}")
+        self.indexed.update(names)
+        return names
 
     def _checked_time_field(self, schema: dict[str, Any], time_field: str | None) -> str | None:
         field = schema["properties"].get(time_field)

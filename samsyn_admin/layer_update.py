@@ -88,6 +88,9 @@ def change_layer(
         replace_content(connection, layer_id, layer, user_id)
     if not _BINDING.isdisjoint(changed):
         _refuse_misfits(connection, layer_id, layer)
+    if "property_schema" in changed and layer.property_schema is not None:
+        known = layer.property_schema.get("properties", {})
+        changed["indexed_properties"] = [n for n in row.indexed_properties if n in known]
     if changed:
         run(connection, update(Layer).where(Layer.id == layer_id).values(changed))
 

@@ -199,6 +199,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
+    """Yield a connection whose statements all see the database as it is now, and change nothing.
+
+    Each may take `timeout` seconds.
+    """
+    with translated_errors(), engine.begin() as connection:
+        run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        run(
+            connection,
+            "SELECT set_config('statement_timeout', %(most)s, true)",
+            {"most": f"{timeout}s"},
+        )
+        yield connection
+
+
+@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in one transaction: committed at the end, rolled back on any error."""
     with translated_errors(), engine.begin() as connection:

@@ -45,7 +45,7 @@ class Action(enum.Enum):
     SEARCH_LAYER = "read a layer as a body asks"
     WRITE_FEATURES = "write a layer's features"
     CHANGE_LAYER = "change a layer's definition"
-    OWN_LAYER = "change who sees and edits a layer, or delete it"
+    OWN_LAYER = "change who sees and edits a layer, index it, or delete it"
     READ_MAP = "read a map"
     CHANGE_MAP = "change a map, its layers and their order"
     COPY_MAP = "copy a map"

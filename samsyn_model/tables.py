@@ -12,11 +12,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
     MetaData,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -181,6 +183,10 @@ class Layer(Row, Base):
             "cardinality(additional_crs) <= CASE source_type WHEN 'vector' THEN 16 ELSE 0 END",
             name="additional_crs",
         ),
+        CheckConstraint(
+            "cardinality(indexed_properties) <= CASE source_type WHEN 'vector' THEN 10 ELSE 0 END",
+            name="indexed_properties",
+        ),
         CheckConstraint("jsonb_typeof(property_schema) = 'object'", name="property_schema"),
         *(
             CheckConstraint(f"jsonb_typeof({column}) = 'object'", name=column)
@@ -213,6 +219,7 @@ class Layer(Row, Base):
     geometry_type: Mapped[str | None]
     time_field: Mapped[str | None]
     additional_crs: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    indexed_properties: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
 
 
 class MapLayer(Row, Base):
@@ -261,6 +268,30 @@ class LayerFeature(Timestamps, Base):
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_by: Mapped[uuid.UUID | None]
     updated_by: Mapped[uuid.UUID | None]
+
+
+class PropertyValue(Base):
+    """What a feature has in one of its layer's `indexed_properties`, rounded so that it fits an
+    index: a number (also of a boolean or a moment), the beginning of a text, or both.
+
+    Triggers keep it. `docs/decisions/property-indexes.md` tells how, and what it is asked.
+    """
+
+    __tablename__ = "property_values"
+    __table_args__ = tuple(
+        Index(
+            f"ix_property_values_{column}",
+            *("layer_id", "property", column, "feature_id"),
+            postgresql_where=text(f"{column} IS NOT NULL"),
+        )
+        for column in ("number", "text")
+    )
+
+    layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    feature_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    property: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[float | None] = mapped_column(Double)
+    text: Mapped[str | None] = mapped_column(Text(collation="C"))
 
 
 class LayerChange(Base):

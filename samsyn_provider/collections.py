@@ -1,9 +1,11 @@
 """Layers as collections: finding them as a principal sees them, describing them to pygeoapi."""
 
+import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, literal_column, or_, select
@@ -20,6 +22,7 @@ from samsyn_provider.parameters import CollectionsQuery, parse_uuid
 from samsyn_provider.statements import (
     LAYER_BOUNDS,
     LAYER_COUNT,
+    LAYER_TIMES,
     LAYER_VERSION,
     in_bounds,
     select_observed_properties,
@@ -59,11 +62,17 @@ class Collection:
     crs: tuple[str, ...] = SUPPORTED
     """What it can be read and written in, the default first."""
 
+    indexed: frozenset[str] = frozenset()
+    """The properties that an index is kept of; none in a list."""
+
     version: str | None = None
     """Of its features and its description, but in a list: it never comes back."""
     feature_count: int | None = None
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees, when it was asked for and anything has a place."""
+
+    time_bounds: tuple[datetime, datetime] | None = None
+    """When the first feature starts and the last one ends, to the second; None as `bounds`."""
 
     colour: str | None = None
     """The colour (`#rrggbb`) that its style draws it in."""
@@ -99,6 +108,7 @@ def _single_type(types: object) -> str:
 def collection_of(row: Row[Any]) -> Collection:
     """Return the collection of a row of `layers`, with count and bounds where it has them."""
     bounds = getattr(row, "bounds", None)
+    times = getattr(row, "time_bounds", None)
     return Collection(
         id=row.id,
         title=row.name,
@@ -109,11 +119,22 @@ def collection_of(row: Row[Any]) -> Collection:
         property_schema=row.property_schema,
         metadata=row.layer_metadata,
         crs=(*SUPPORTED, *map(epsg_uri, row.additional_crs)),
+        indexed=frozenset(getattr(row, "indexed_properties", ())),
         version=_version(row),
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
+        time_bounds=_moments(times) if times else None,
         colour=_colour(row.style_config),
     )
+
+
+def _moments(seconds: Sequence[float | None]) -> tuple[datetime, datetime] | None:
+    """Return the moments that many seconds after 1970, rounded apart."""
+    first, last = seconds
+    if first is None or last is None:
+        return None
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + timedelta(seconds=math.floor(first)), epoch + timedelta(seconds=math.ceil(last))
 
 
 def _version(row: Row[Any]) -> str | None:
@@ -174,13 +195,15 @@ def described(connection: Connection, collection: Collection) -> Collection:
     """Return the collection with its number of features and its bounds."""
     row = run(
         connection,
-        f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds".format(
+        f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds,"
+        f" (SELECT {LAYER_TIMES} FROM layers WHERE id = {{layer}}) AS time_bounds".format(
             layer="%(layer)s"
         ),
         {"layer": collection.id},
     ).one()
     bounds = tuple(row.bounds) if None not in row.bounds else None
-    return replace(collection, feature_count=row.feature_count, bounds=bounds)
+    times = _moments(row.time_bounds) if row.time_bounds else None
+    return replace(collection, feature_count=row.feature_count, bounds=bounds, time_bounds=times)
 
 
 def _picked(column: str, *names: str) -> ColumnElement[Any]:
@@ -205,6 +228,7 @@ def list_collections(
             _picked("style_config", "color", "fillColor"),
             literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
+            literal_column(LAYER_TIMES).label("time_bounds"),
         )
         .where(Layer.source_type == "vector", readable_layers(principal))
         .order_by(Layer.created_at.desc(), Layer.id)

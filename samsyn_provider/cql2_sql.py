@@ -72,12 +72,13 @@ _UNACCENTED = (
 def filter_conditions(expression: Expression, values: dict[str, Any]) -> list[str]:
     """Return the conditions that a filter asks for all together; their values go into `values`."""
     sql = _FilterSql(values)
-    return [sql.condition(part) for part in _conjuncts(expression)]
+    return [sql.condition(part) for part in conjuncts(expression)]
 
 
-def _conjuncts(expression: Expression) -> list[Expression]:
+def conjuncts(expression: Expression) -> list[Expression]:
+    """Return the expressions that have to be true all together for this one to be."""
     if isinstance(expression, Operation) and expression.operator == "and":
-        return [part for argument in expression.arguments for part in _conjuncts(argument)]
+        return [part for argument in expression.arguments for part in conjuncts(argument)]
     return [expression]
 
 

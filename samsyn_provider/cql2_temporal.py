@@ -7,12 +7,12 @@ from samsyn_provider.cql2_expressions import OPEN, Expression, Kind, Literal, Op
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 # exactly the days that PostgreSQL reads, so that a cast behind it never fails
-_DAY = (
+DAY = (
     "(?!0000)(?:[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
     f"|{_LEAP_YEAR}-02-29)"
 )
-_TIME = (
+TIME = (
     "[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?"
     "(?:[Zz]|[-+](?:0[0-9]|1[0-5]):[0-5][0-9])?"
 )
@@ -49,7 +49,7 @@ _RELATIONS = {
 def moment_or_null(text: str) -> str:
     """Return the SQL of a text as timestamptz, a date as the start of its day in UTC; NULL where
     the text is neither."""
-    return f"CASE WHEN {text} ~ '^{_DAY}({_TIME})?$' THEN {text}::timestamptz END"
+    return f"CASE WHEN {text} ~ '^{DAY}({TIME})?$' THEN {text}::timestamptz END"
 
 
 @dataclass(slots=True)
@@ -80,9 +80,9 @@ class TemporalSql:
         name = self.name(operand)
         member, text = f"properties -> {name}", f"properties ->> {name}"
         if operand.kind is Kind.TIMESTAMP:
-            return f"CASE WHEN {text} ~ '^{_DAY}{_TIME}$' THEN ({text})::timestamptz END"
+            return f"CASE WHEN {text} ~ '^{DAY}{TIME}$' THEN ({text})::timestamptz END"
         if operand.kind is Kind.DATE:
-            return f"(CASE WHEN {text} ~ '^{_DAY}$' THEN {text} END COLLATE \"C\")"
+            return f"(CASE WHEN {text} ~ '^{DAY}$' THEN {text} END COLLATE \"C\")"
         kind = "string" if operand.kind is Kind.TEXT else operand.kind.value
         is_one = f"jsonb_typeof({member}) = '{kind}'"
         if operand.kind is Kind.TEXT:

@@ -21,10 +21,13 @@ from samsyn_provider.collection_metadata import metadata_links, metadata_members
 from samsyn_provider.collections import Collection, resource_definition
 from samsyn_provider.conformance import CONFORMANCE_CLASSES
 from samsyn_provider.deviations import DocumentRequest
+from samsyn_provider.download_formats import FORMATS
 from samsyn_provider.links import Link, collection_link, collection_url, ogc_url
 from samsyn_provider.media_types import GEOJSON, HTML, JSON, OPENAPI, SCHEMA, TILEJSON
 from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.provider import ItemsRequest
+
+_GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 
 
 @lru_cache(maxsize=1)
@@ -96,6 +99,10 @@ def collection_document(collection: Collection) -> dict[str, Any]:
 def _completed(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
     if collection.bounds is None:
         document.pop("extent", None)
+    if collection.time_bounds is not None:
+        interval = [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in collection.time_bounds]
+        temporal = {"interval": [interval], "trs": _GREGORIAN}
+        document["extent"] = {**document.get("extent", {}), "temporal": temporal}
     if collection.feature_count is not None:
         document["itemCount"] = collection.feature_count
     document |= metadata_members(collection.metadata)
@@ -105,6 +112,10 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
         _link("alternate", HTML, "This collection as HTML", f"{address}?f=html"),
         _link("items", GEOJSON, "Items as GeoJSON", f"{address}/items?f=json"),
         _link("items", HTML, "Items as HTML", f"{address}/items?f=html"),
+        *(
+            _link("items", form.media_type, f"Items as {form.title}", f"{address}/items?f={code}")
+            for code, form in FORMATS.items()
+        ),
         _link("describedby", SCHEMA, "Schema", f"{address}/schema?f=json"),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/schema",
@@ -118,6 +129,8 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
             "Queryables",
             f"{address}/queryables?f=json",
         ),
+        # the draft's name for it: GDAL up to 3.12 looks for that, and takes nothing but JSON
+        _link("queryables", JSON, "Queryables", f"{address}/queryables"),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/sortables",
             SCHEMA,

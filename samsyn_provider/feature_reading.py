@@ -16,6 +16,8 @@ from samsyn_provider.collections import Collection, find_collection, with_fields
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.deployment import deployment
 from samsyn_provider.documents import collection_document, item_document, items_document
+from samsyn_provider.download_formats import FORMATS, MEDIA_TYPES
+from samsyn_provider.downloads import next_position, respond_download
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.links import Following
 from samsyn_provider.media_types import GEOJSON, HTML, wanted
@@ -28,7 +30,7 @@ from samsyn_provider.parameters import (
     parse_items_query,
     single_values,
 )
-from samsyn_provider.representations import not_modified, respond
+from samsyn_provider.representations import asked_again, not_modified, respond
 from samsyn_provider.search_body import read_search
 
 _PAGE_ROWS = 500
@@ -56,10 +58,25 @@ def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = froz
 
 @requires(Action.READ_LAYER)
 def items(collection_id: str, relations: frozenset[str]) -> Response:
-    """A page of items: OGC API Features Part 1, /req/core/fc-op."""
+    """A page of items, /req/core/fc-op; or what there is in another format, as a file."""
     with reading(deployment().engine) as connection:
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
-        return _page(connection, found, request.args, relations, links.following_page)
+        shown = wanted(GEOJSON, MEDIA_TYPES)
+        found, query = _asked(connection, found, request.args, relations)
+        tag = links.page_tag(str(found.version), shown)
+        if shown != HTML and request.if_none_match.contains_weak(tag):
+            return not_modified(tag)
+        if shown not in MEDIA_TYPES.values():
+            return _page(connection, found, query, shown, following=links.following_page, tag=tag)
+        has_limit = "limit" in request.args
+        position = next_position(connection, found, query) if has_limit else None
+    response = respond_download(found, query, shown, query.limit if has_limit else None)
+    following = [links.following_page(shown, "next", after=position, offset=None)]
+    here = [links.collection_link(found.id, found.title)]
+    response.headers["Link"] = links.header([*(following if position else []), *here])
+    response.headers["Content-Crs"] = f"<{query.crs.uri}>"
+    response.set_etag(tag, weak=True)
+    return asked_again(response)
 
 
 @requires(Action.SEARCH_LAYER)
@@ -72,8 +89,9 @@ def search(collection_id: str) -> Response:
         if wanted(GEOJSON) == HTML:
             raise NotAcceptableError("A search is answered as GeoJSON.")
         body, arguments = read_search()
+        found, query = _asked(connection, found, arguments)
         following = partial(links.following_search, body)
-        return _page(connection, found, arguments, frozenset(), following)
+        return _page(connection, found, query, GEOJSON, following=following)
 
 
 @requires(Action.READ_LAYER)
@@ -96,25 +114,32 @@ def item(collection_id: str, feature_id: str) -> Response:
     return respond(shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found))
 
 
-def _page(
+def _asked(
     connection: Connection,
     found: Collection,
     arguments: MultiDict[str, str],
-    relations: frozenset[str],
-    following: Following,
-) -> Response:
-    shown = wanted(GEOJSON)
+    relations: frozenset[str] = frozenset(),
+) -> tuple[Collection, ItemsQuery]:
+    """Return the collection, with its fields where the parameters name any, and their query."""
     if names_properties(arguments, relations):
         found = with_fields(connection, found)
-    query = parse_items_query(arguments, Offered(found.fields, found.crs, relations))
+    return found, parse_items_query(arguments, Offered(found.fields, found.crs, relations))
+
+
+def _page(  # noqa: PLR0913 - what a page is of, and how it is told
+    connection: Connection,
+    found: Collection,
+    query: ItemsQuery,
+    shown: str,
+    *,
+    following: Following,
+    tag: str | None = None,
+) -> Response:
     if shown == HTML:
         query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
-    tag = None if request.method == "POST" else links.page_tag(str(found.version))
-    if tag and shown != HTML and request.if_none_match.contains_weak(tag):
-        return not_modified(tag)
     document = items_document(connection, found, query)
     document["links"] = [
-        *(links.own_links(shown, GEOJSON, "These items") if tag else []),
+        *(_own_links(shown) if tag else []),
         *_neighbours(shown, document.pop("next_position", None), query, following),
         links.collection_link(found.id, found.title),
     ]
@@ -132,6 +157,22 @@ def _page(
     )
 
 
+def _own_links(shown: str) -> list[links.Link]:
+    """Return the links to these items, and to them in every other format."""
+    return [
+        *links.own_links(shown, GEOJSON, "These items"),
+        *(
+            {
+                "rel": "alternate",
+                "type": form.media_type,
+                "title": f"These items as {form.title}",
+                "href": links.request_url(f=code),
+            }
+            for code, form in FORMATS.items()
+        ),
+    ]
+
+
 def _neighbours(
     shown: str, position: str | None, query: ItemsQuery, following: Following
 ) -> list[links.Link]:
@@ -147,4 +188,10 @@ def _neighbours(
 
 
 def _page_context(shown: str, found: Collection) -> dict[str, Any]:
-    return {"collection": collection_document(found)} if shown == HTML else {}
+    if shown != HTML:
+        return {}
+    downloads = {
+        form.title: links.request_url(f=code, limit=None, offset=None, after=None)
+        for code, form in FORMATS.items()
+    }
+    return {"collection": collection_document(found), "downloads": downloads}

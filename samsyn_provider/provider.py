@@ -55,14 +55,18 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         query = self._asked().query
         collection = self.collection
         if query.hits:
-            row = self._row(select_hits(collection.id, query, collection.times))
+            row = self._row(
+                select_hits(collection.id, query, collection.times, indexed=collection.indexed)
+            )
             return {
                 "type": "FeatureCollection",
                 "features": FeatureTexts("", 0),
                 "numberMatched": row.matched,
                 "numberReturned": 0,
             }
-        row = self._row(select_page(collection.id, query, collection.times))
+        row = self._row(
+            select_page(collection.id, query, collection.times, indexed=collection.indexed)
+        )
         page = {
             "type": "FeatureCollection",
             "features": FeatureTexts(row.features or "", row.returned),

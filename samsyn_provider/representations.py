@@ -38,17 +38,18 @@ def respond(
         if "ETag" not in response.headers:
             response.add_etag(weak=True)
         response.make_conditional(request)
-    return _kept_by_nobody_else(response)
+    return asked_again(response)
 
 
 def not_modified(tag: str) -> Response:
     """Return the answer to who has the state with this weak entity tag already."""
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     response.set_etag(tag, weak=True)
-    return _kept_by_nobody_else(response)
+    return asked_again(response)
 
 
-def _kept_by_nobody_else(response: Response) -> Response:
+def asked_again(response: Response) -> Response:
+    """Return the response, which may be kept but not used before the server is asked again."""
     response.headers["Vary"] = "Accept, Authorization"
     response.headers["Cache-Control"] = "private, no-cache" if request.authorization else "no-cache"
     return response

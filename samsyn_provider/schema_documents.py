@@ -9,7 +9,9 @@ from typing import Any
 
 from samsyn_model.property_roles import INSTANT, ROLE, Times
 from samsyn_provider.collections import GEOMETRY_FORMATS, Collection
-from samsyn_provider.cql2_parsing import GEOMETRY
+from samsyn_provider.cql2_expressions import Kind
+from samsyn_provider.cql2_parsing import GEOMETRY, kind_of
+from samsyn_provider.cql2_text import is_plain_name
 from samsyn_provider.links import collection_url
 from samsyn_provider.parameters import sortable
 
@@ -34,10 +36,22 @@ def schema_document(collection: Collection) -> dict[str, Any]:
 
 
 def queryables_document(collection: Collection) -> dict[str, Any]:
-    """Return what requests may filter by, /req/queryables: nothing else is taken."""
-    return _schema(
-        collection, "queryables", {**_geometry(collection), **_properties(collection)}
-    ) | {"additionalProperties": False}
+    """Return what requests may filter by, /req/queryables: nothing else is taken.
+
+    `queryables` names those that GDAL up to 3.12 may filter by, which looks for this list of a
+    draft, writes names without quotes, and no dates or booleans of CQL2.
+    """
+    properties = {**_geometry(collection), **_properties(collection)}
+    plain = [{"id": name} for name, schema in properties.items() if _is_plain(name, schema)]
+    return _schema(collection, "queryables", properties) | {
+        "additionalProperties": False,
+        "queryables": plain,
+    }
+
+
+def _is_plain(name: str, schema: Mapping[str, Any]) -> bool:
+    kind = kind_of(schema) if "type" in schema else None
+    return kind in {Kind.TEXT, Kind.NUMBER} and is_plain_name(name)
 
 
 def sortables_document(collection: Collection) -> dict[str, Any]:

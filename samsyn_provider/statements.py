@@ -3,7 +3,6 @@
 PostgreSQL makes the GeoJSON; the names of properties and all values are bound, never spliced.
 """
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from sqlalchemy import ColumnElement, func, literal_column, or_
 
 from samsyn_model.property_roles import Times
 from samsyn_provider.bbox import Bbox
-from samsyn_provider.cql2_sql import filter_conditions
 from samsyn_provider.crs import (
     CRS84,
     MERCATOR,
@@ -21,8 +19,15 @@ from samsyn_provider.crs import (
     ReferenceSystem,
     reference_system,
 )
-from samsyn_provider.datetime_sql import datetime_conditions
-from samsyn_provider.parameters import ItemsQuery, SortKey
+from samsyn_provider.feature_conditions import (
+    after_position,
+    feature_conditions,
+    ordering,
+    sort_value,
+)
+from samsyn_provider.json_fg import json_fg_members
+from samsyn_provider.parameters import ItemsQuery
+from samsyn_provider.property_indexes import index_look, selected
 
 COUNT_LIMIT = 10_000
 """Up to how many matches a filtered request is counted; beyond, `numberMatched` is left out."""
@@ -30,18 +35,22 @@ PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
 
-_RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
-
 LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
 )
 """A layer's number of features, without a scan; `{layer}` is an expression for its id."""
+_COUNT = LAYER_COUNT.format(layer="%(layer)s")
 LAYER_VERSION = (
     "(SELECT coalesce(sum(changes), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
 )
 """A layer's data version: it grows with every committed write of its features."""
 LAYER_BOUNDS = "layer_bounds({layer})"
 """A layer's extent [west, south, east, north] in degrees, nulls when nothing has a place."""
+
+
+LAYER_TIMES = "layer_times(layers)"
+"""A layer's extent in time [first, last], where `layers` is selected from: seconds since 1970,
+nulls when nothing has a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,69 +72,76 @@ def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     )
 
 
-def select_page(layer_id: uuid.UUID, query: ItemsQuery, times: Times | None) -> Statement:
+def select_page(
+    layer_id: uuid.UUID,
+    query: ItemsQuery,
+    times: Times | None,
+    *,
+    indexed: frozenset[str] = frozenset(),
+) -> Statement:
     """Return the statement for a page of items.
 
+    `indexed` are the properties whose indexes may be asked: the answer is the same without.
     Its one row: `features` (text, the GeoJSON features with commas between them, or null),
     `returned`, `more` (whether others follow), `last` (JSON array: sort values and id of the last
     feature), `matched` (null when there are more than COUNT_LIMIT filtered matches).
     """
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
-    conditions = _conditions(query, times, values)
-    matched = _matched(conditions)
-    beyond = _position(query, values)
+    conditions = feature_conditions(query, times, values)
+    look = index_look(query, indexed, _COUNT, values)
+    matched = _matched(conditions, look)
+    beyond = after_position(query, values)
     keys = [f"key{number}" for number in range(len(query.sortby))]
     columns = "".join(
-        f", {_sort_value(key, number, values)} AS key{number}"
+        f", {sort_value(key, number, values)} AS key{number}"
         for number, key in enumerate(query.sortby)
-    )
-    order = ", ".join(
-        [
-            *(
-                f"{name} {'DESC' if key.descending else 'ASC'} NULLS LAST"
-                for name, key in zip(keys, query.sortby, strict=True)
-            ),
-            "id",
-        ]
     )
     last = "jsonb_build_array(max(id) FILTER (WHERE fits))"
     if keys:
         position = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
         last = f"(array_agg(jsonb_build_array({position})) FILTER (WHERE fits))[count(feature)]"
-    text = f"""
+    feature = _feature(query, values)
+    chosen = selected(
+        f"id, geom, properties{columns}",
+        conditions + beyond,
+        f"ORDER BY {ordering(keys, query)} LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        look,
+    )
+    text = f"""{look}
 SELECT string_agg(feature, E',\\n') AS features,
        count(feature) AS returned,
        count(*) > count(feature) AS more,
        {last}::text AS last,
        {matched} AS matched
 FROM (
-    SELECT *, CASE WHEN fits THEN {_feature(query, values)} END AS feature
+    SELECT *, CASE WHEN fits THEN {feature} END AS feature
     FROM (
         SELECT *, row_number() OVER rows = 1 OR
                    row_number() OVER rows <= %(limit)s AND sum(
                        coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
                    ) OVER rows <= {PAGE_SIZE} AS fits
-        FROM (
-            SELECT id, geom, properties{columns}
-            FROM layer_features
-            WHERE {" AND ".join(conditions + beyond)}
-            ORDER BY {order}
-            LIMIT %(limit)s + 1 OFFSET %(offset)s
-        ) AS chosen
+        FROM ({chosen}) AS chosen
         WINDOW rows AS (ROWS UNBOUNDED PRECEDING)
     ) AS placed
 ) AS page"""
     return Statement(text, values)
 
 
-def select_hits(layer_id: uuid.UUID, query: ItemsQuery, times: Times | None) -> Statement:
+def select_hits(
+    layer_id: uuid.UUID,
+    query: ItemsQuery,
+    times: Times | None,
+    *,
+    indexed: frozenset[str] = frozenset(),
+) -> Statement:
     """Return the statement that counts all matches exactly (`resulttype=hits`)."""
     values: dict[str, Any] = {"layer": layer_id}
-    conditions = _conditions(query, times, values)
+    conditions = feature_conditions(query, times, values)
     if len(conditions) == 1:
-        return Statement(f"SELECT {LAYER_COUNT.format(layer='%(layer)s')} AS matched", values)
-    where = " AND ".join(conditions)
-    return Statement(f"SELECT count(*) AS matched FROM layer_features WHERE {where}", values)
+        return Statement(f"SELECT {_COUNT} AS matched", values)
+    look = index_look(query, indexed, _COUNT, values)
+    found = selected("id", conditions, "", look)
+    return Statement(f"{look} SELECT count(*) AS matched FROM ({found}) AS found", values)
 
 
 def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -> Statement:
@@ -150,6 +166,29 @@ def select_features(
         " WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)",
         values,
     )
+
+
+def select_texts(  # noqa: PLR0913 - what is asked for, and how it is written
+    layer_id: uuid.UUID,
+    feature_ids: Sequence[int],
+    query: ItemsQuery,
+    times: Times | None,
+    *,
+    separator: str,
+    json_fg: bool,
+) -> Statement:
+    """Return the statement for some of the features that a query finds, in the order of their ids.
+
+    Its one value: their GeoJSON, or JSON-FG, with `separator` between; null where there are none.
+    """
+    values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
+    feature = _feature(query, values, json_fg_members(query.crs, times, values) if json_fg else "")
+    text = f"""
+SELECT string_agg({feature}, %(separator)s ORDER BY place)
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, place)
+JOIN layer_features USING (id)
+WHERE layer_id = %(layer)s"""
+    return Statement(text, values)
 
 
 def select_collections(
@@ -208,8 +247,10 @@ GROUP BY name ORDER BY name"""
     return Statement(text, {"layer": layer_id})
 
 
-def _feature(query: ItemsQuery, values: dict[str, Any]) -> str:
-    geometry = "null" if query.skip_geometry else _geometry(query.crs)
+def _feature(query: ItemsQuery, values: dict[str, Any], more_members: str = "") -> str:
+    """Return the expression for a feature as text; `more_members` is one for what comes before its
+    properties, where a geometry in another CRS than WGS 84 is not called `geometry`."""
+    geometry = geometry_in(query.crs)
     properties = "properties::text"
     if query.properties is not None:
         values["properties"] = list(query.properties)
@@ -221,13 +262,15 @@ def _feature(query: ItemsQuery, values: dict[str, Any]) -> str:
         geometry_text = "'null'"
     else:
         geometry_text = f"coalesce(ST_AsGeoJSON({geometry}, {_DECIMALS}, 0), 'null')"
+    member = "place" if more_members and query.crs.uri != CRS84 else "geometry"
     return (
-        f"""'{{"type":"Feature","id":' || id || ',"geometry":' || {geometry_text}"""
-        f""" || ',"properties":' || {properties} || '}}'"""
+        f"""'{{"type":"Feature","id":' || id || ',"{member}":' || {geometry_text}"""
+        f"""{more_members} || ',"properties":' || {properties} || '}}'"""
     )
 
 
-def _geometry(crs: ReferenceSystem) -> str:
+def geometry_in(crs: ReferenceSystem) -> str:
+    """Return the expression for a feature's geometry in a CRS, in the axis order of that."""
     geometry = "geom"
     if crs.srid == MERCATOR:
         edge = MERCATOR_LATITUDE
@@ -241,75 +284,8 @@ def _geometry(crs: ReferenceSystem) -> str:
     return f"ST_FlipCoordinates({geometry})" if crs.y_first else geometry
 
 
-def _matched(conditions: list[str]) -> str:
+def _matched(conditions: list[str], look: str) -> str:
     if len(conditions) == 1:
-        return LAYER_COUNT.format(layer="%(layer)s")
-    where = " AND ".join(conditions)
-    return (
-        f"(SELECT nullif(count(*), {COUNT_LIMIT + 1}) FROM"
-        f" (SELECT FROM layer_features WHERE {where} LIMIT {COUNT_LIMIT + 1}) AS counted)"
-    )
-
-
-def _conditions(query: ItemsQuery, times: Times | None, values: dict[str, Any]) -> list[str]:
-    conditions = ["layer_id = %(layer)s"]
-    if query.bbox:
-        areas = []
-        for number, polygon in enumerate(query.bbox.polygons):
-            values[f"bbox{number}"] = polygon
-            area = f"%(bbox{number})s::geometry"
-            areas.append(f"geom && {area} AND ST_Intersects(geom, {area})")
-        conditions.append("(" + " OR ".join(areas) + ")")
-        if query.bbox.heights:
-            values["bottom"], values["top"] = query.bbox.heights
-            conditions.append(
-                "(ST_NDims(geom) = 2 OR ST_ZMax(geom) >= %(bottom)s AND ST_ZMin(geom) <= %(top)s)"
-            )
-    for number, (relation, area) in enumerate(query.areas):
-        values[f"area{number}"] = area
-        place = f"%(area{number})s::geometry"
-        conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
-    if query.datetime and times:
-        conditions += datetime_conditions(query.datetime, times, values)
-    for number, (name, value) in enumerate(query.equals):
-        if isinstance(value, dict | list):
-            values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
-            conditions.append(f"properties -> %(name{number})s = %(equal{number})s::jsonb")
-        else:
-            values[f"equal{number}"] = json.dumps({name: value})
-            conditions.append(f"properties @> %(equal{number})s::jsonb")
-    if query.filter:
-        conditions += filter_conditions(query.filter, values)
-    return conditions
-
-
-def _sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
-    values[f"sort{number}"] = key.name
-    return f"nullif(properties -> %(sort{number})s, 'null')"
-
-
-def _position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
-    """Return the condition that a feature comes after `query.after` in the order asked for.
-
-    The comparison is lexicographic over the sort values and the id; absent values come last.
-    """
-    if query.after is None:
-        return []
-    values["after_id"] = query.after.values[-1]
-    alternatives = []
-    tied: list[str] = []
-    for number, key in enumerate(query.sortby):
-        expression = _sort_value(key, number, values)
-        if query.after.values[number] is None:
-            tied.append(f"{expression} IS NULL")
-            continue
-        values["after"] = query.after.text
-        bound = f"(%(after)s::jsonb -> {number})"
-        sign = "<" if key.descending else ">"
-        beyond = f"({expression} {sign} {bound} OR {expression} IS NULL)"
-        alternatives.append(" AND ".join([*tied, beyond]))
-        tied.append(f"{expression} = {bound}")
-    alternatives.append(" AND ".join([*tied, "id > %(after_id)s"]))
-    if len(alternatives) == 1:
-        return alternatives
-    return ["(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"]
+        return _COUNT
+    first = selected("id", conditions, f"LIMIT {COUNT_LIMIT + 1}", look)
+    return f"(SELECT nullif(count(*), {COUNT_LIMIT + 1}) FROM ({first}) AS counted)"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from samsyn_model.property_roles import Times
+from samsyn_provider.feature_conditions import feature_conditions
 from samsyn_provider.parameters import ItemsQuery
-from samsyn_provider.statements import LAYER_BOUNDS, Statement, _conditions
+from samsyn_provider.statements import LAYER_BOUNDS, Statement
 from samsyn_provider.tile_matrix_sets import MERCATOR_LATITUDE, Tile
 
 EXTENT = 4096
@@ -68,7 +69,7 @@ def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
         "attributes": MOST_ATTRIBUTES // shares,
         **_places(tile),
     }
-    conditions = _conditions(source.query, source.times, values)
+    conditions = feature_conditions(source.query, source.times, values)
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     found = f"""(
         SELECT id, geom, properties FROM layer_features

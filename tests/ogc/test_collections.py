@@ -5,12 +5,21 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, text
 
 from tests.ogc.conftest import Person
 
 Layer = Callable[..., str]
+
+
+def _timed(form: str, *roles: str) -> dict[str, Any]:
+    """Schemas of the properties a, b, … with a format, and a role for each that there is one."""
+    fields: dict[str, Any] = {"a": {"type": "string", "format": form}}
+    for name, role in zip("ab", roles, strict=False):
+        fields[name] = {"type": "string", "format": form, "x-ogc-role": role}
+    return fields
 
 
 def _ids(client: FlaskClient, **arguments: Any) -> list[str]:
@@ -47,6 +56,85 @@ def test_a_collection(client: FlaskClient, layer: Layer) -> None:
     for link in document["links"]:
         assert client.get(link["href"]).status_code == 200, link
     assert _ids(client) == [layer_id]
+
+
+@pytest.mark.parametrize(
+    ("columns", "features", "interval"),
+    [
+        (
+            {"fields": _timed("date"), "time_field": "a"},
+            [{"a": "2026-05-02"}, {"a": "1899-12-31"}, {"a": None}],
+            ["1899-12-31T00:00:00Z", "2026-05-02T00:00:00Z"],
+        ),
+        (
+            {"fields": _timed("date-time", "primary-interval-start", "primary-interval-end")},
+            [
+                {"a": "2026-05-01T00:00:00.25+02:00", "b": "2026-06-01T00:00:00Z"},
+                {"a": "2026-05-03T00:00:00Z"},
+            ],
+            ["2026-04-30T22:00:00Z", "2026-06-01T00:00:00Z"],
+        ),
+        ({"fields": _timed("date", "primary-instant")}, [{}], None),
+        ({"fields": _timed("date")}, [{"a": "2026-05-02"}], None),
+    ],
+)
+def test_the_extent_in_time(
+    client: FlaskClient,
+    layer: Layer,
+    empty_database: Engine,
+    *,
+    columns: dict[str, Any],
+    features: list[dict[str, Any]],
+    interval: list[str] | None,
+) -> None:
+    layer_id = layer([("POINT(1 1)", properties) for properties in features], **columns)
+
+    def told() -> list[Any]:
+        (listed,) = client.get("/ogc/collections").json["collections"]  # type: ignore[index]
+        one = client.get(f"/ogc/collections/{layer_id}").json
+        assert one is not None
+        assert one["extent"] == listed["extent"]
+        return one["extent"].get("temporal", {}).get("interval", [None])[0]  # type: ignore[no-any-return]
+
+    assert told() == interval
+    if interval:
+        assert interval[0] in client.get(f"/ogc/collections/{layer_id}?f=html").text
+        with empty_database.begin() as connection:
+            connection.execute(
+                text(
+                    'UPDATE layer_features SET properties = \'{"a": "2030-01-01"}\','
+                    " geom = NULL WHERE layer_id = :layer"
+                ),
+                {"layer": layer_id},
+            )
+        answer = client.get(f"/ogc/collections/{layer_id}")
+        assert answer.json["extent"] == {  # type: ignore[index]
+            "temporal": {
+                "interval": [["2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z"]],
+                "trs": "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian",
+            }
+        }
+        assert client.get(f"/ogc/collections/{layer_id}?f=html").status_code == 200
+
+
+def test_a_time_field_is_indexed_from_when_it_is_set(
+    client: FlaskClient, layer: Layer, person: Callable[[str], Person]
+) -> None:
+    fields = {"a": {"type": "string", "format": "date"}, "n": {"type": "integer"}}
+    layer_id = layer([("POINT(1 1)", {"a": "2026-05-02"})], fields=fields)
+    headers = person("owner").headers
+    path = f"/api/v1/layers/{layer_id}"
+    assert client.get(f"{path}/indexes").json == []
+    assert client.patch(path, json={"time_field": "a"}, headers=headers).status_code == 200
+    assert client.get(f"{path}/indexes").json == [{"property": "a", "type": "string"}]
+    extent = client.get(f"/ogc/collections/{layer_id}").json["extent"]  # type: ignore[index]
+    assert extent["temporal"]["interval"] == [["2026-05-02T00:00:00Z", "2026-05-02T00:00:00Z"]]
+    set_others = client.put(f"{path}/indexes", json={"properties": ["n"]}, headers=headers)
+    assert [entry["property"] for entry in set_others.json] == ["n", "a"]  # type: ignore[union-attr]
+    assert client.delete(f"{path}/indexes/n", headers=headers).status_code == 204
+    assert client.delete(f"{path}/indexes/a", headers=headers).status_code == 409
+    assert client.patch(path, json={"time_field": None}, headers=headers).status_code == 200
+    assert client.delete(f"{path}/indexes/a", headers=headers).status_code == 204
 
 
 def test_where_a_layer_is_from(client: FlaskClient, layer: Layer) -> None:

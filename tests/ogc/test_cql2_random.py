@@ -1,6 +1,7 @@
 """Random filters over random features, against the same conditions evaluated in Python.
 
-The reference works on the tree that the filter was drawn as, with None for what is not known.
+The reference works on the tree that the filter was drawn as, with None for what is not known. Each
+filter is asked without the indexes on properties and with them.
 """
 
 import json
@@ -361,8 +362,21 @@ def database(engine: Engine) -> Iterator[Connection]:
     """A connection whose work is rolled back after all examples."""
     with engine.connect() as connection:
         transaction = connection.begin()
-        # the features alone matter here: no layer to count them for
-        connection.execute(text("ALTER TABLE layer_features DISABLE TRIGGER USER"))
+        connection.execute(
+            text(
+                "WITH owner AS (INSERT INTO users DEFAULT VALUES RETURNING id)"
+                " INSERT INTO layers (id, name, source_type, created_by, indexed_properties)"
+                " SELECT :layer, 'A layer', 'vector', id, :indexed FROM owner"
+            ),
+            {"layer": LAYER, "indexed": list(FIELDS)},
+        )
+        # as if the layer were large, so that what an index finds are always few
+        connection.execute(
+            text(
+                "INSERT INTO layer_changes (layer_id, feature_count, changes) VALUES (:l, 1000, 1)"
+            ),
+            {"l": LAYER},
+        )
         yield connection
         transaction.rollback()
 
@@ -380,6 +394,39 @@ def database(engine: Engine) -> Iterator[Connection]:
 def test_random_filters(database: Connection, family: str, data: st.DataObject) -> None:
     features = data.draw(st.lists(FEATURES, min_size=1, max_size=8))
     tree = data.draw(_combined(FAMILIES[family]))
+    _store(database, features)
+    expression = parse_filter(json.dumps(tree), "cql2-json", CRS, FIELDS)
+    expected = [
+        number
+        for number, (place, properties) in enumerate(features)
+        if Evaluation(place, properties).value(tree) is True
+    ]
+    _assert_found(database, ItemsQuery(crs=CRS, filter=expression, limit=100), expected)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_random_equalities(database: Connection, data: st.DataObject) -> None:
+    features = data.draw(st.lists(FEATURES, min_size=1, max_size=8))
+    named = st.tuples(st.sampled_from(list(FIELDS)), NUMBERS | TEXTS | DATES | st.booleans())
+    equals = data.draw(st.lists(named, min_size=1, max_size=2))
+    _store(database, features)
+    expected = [
+        number
+        for number, (_, properties) in enumerate(features)
+        if all(
+            name in properties and _element(properties[name]) == _element(value)
+            for name, value in equals
+        )
+    ]
+    _assert_found(database, ItemsQuery(crs=CRS, equals=tuple(equals), limit=100), expected)
+
+
+def _store(database: Connection, features: list[Any]) -> None:
     database.execute(text("DELETE FROM layer_features WHERE layer_id = :layer"), {"layer": LAYER})
     database.execute(
         text(
@@ -395,16 +442,16 @@ def test_random_filters(database: Connection, family: str, data: st.DataObject) 
             for number, (place, properties) in enumerate(features)
         ],
     )
-    expression = parse_filter(json.dumps(tree), "cql2-json", CRS, FIELDS)
-    query = ItemsQuery(crs=CRS, filter=expression, limit=100)
-    page = select_page(LAYER, query, None)
-    row = database.exec_driver_sql(page.text, page.values).one()
-    found = [feature["properties"]["place"] for feature in json.loads(f"[{row.features or ''}]")]
-    expected = [
-        number
-        for number, (place, properties) in enumerate(features)
-        if Evaluation(place, properties).value(tree) is True
-    ]
-    assert found == expected
-    hits = select_hits(LAYER, query, None)
-    assert database.exec_driver_sql(hits.text, hits.values).scalar_one() == len(expected)
+
+
+def _assert_found(database: Connection, query: ItemsQuery, expected: list[int]) -> None:
+    for indexed in (frozenset[str](), frozenset(FIELDS)):
+        page = select_page(LAYER, query, None, indexed=indexed)
+        row = database.exec_driver_sql(page.text, page.values).one()
+        found = [
+            feature["properties"]["place"] for feature in json.loads(f"[{row.features or ''}]")
+        ]
+        assert found == expected
+        assert row.matched == len(expected)
+        hits = select_hits(LAYER, query, None, indexed=indexed)
+        assert database.exec_driver_sql(hits.text, hits.values).scalar_one() == len(expected)

@@ -6,6 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from samsyn_admin.app import create_app
+from samsyn_model.database import open_engine
+from samsyn_model.settings import Settings
 from tests.ogc.test_cql2 import EPSG, FEATURES, FIELDS
 
 Layer = Callable[..., str]
@@ -132,7 +135,7 @@ def test_wrong_json(client: FlaskClient, grounds: str, condition: str) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {"filter": "open", "filter-lang": "cql-text"},
+        {"filter": "open", "filter-lang": "cql"},
         {"filter": "open", "filter-crs": "EPSG:4326"},
         {"filter-crs": EPSG + "4326"},
         {"filter-lang": "cql2-json"},
@@ -213,3 +216,29 @@ def test_large_numbers_in_the_data_are_no_server_error(
             f"/ogc/collections/{layer_id}/items", query_string={"filter": condition}
         )
         assert answer.status_code == status, (condition, answer.text)
+
+
+def test_a_filter_that_takes_too_long_is_stopped(
+    layer: Layer, empty_database: Engine, test_database_url: str
+) -> None:
+    layer_id = layer(fields=FIELDS)
+    with empty_database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO layer_features (layer_id, properties) SELECT :layer,"
+                " jsonb_build_object('name', 'Område ' || n) FROM generate_series(1, 20000) AS n"
+            ),
+            {"layer": layer_id},
+        )
+    long = " OR ".join(f"ACCENTI(CASEI(name)) LIKE ACCENTI('%é{n}%')" for n in range(120))
+    hasty = open_engine(test_database_url, statement_timeout=1)
+    try:
+        client = create_app(Settings(_env_file=None), hasty).test_client()
+        items = f"/ogc/collections/{layer_id}/items"
+        stopped = client.get(items, query_string={"filter": long})
+        assert stopped.status_code == 503
+        assert "too long" in stopped.json["detail"]  # type: ignore[index]
+        assert "Retry-After" in stopped.headers
+        assert client.get(items).status_code == 200
+    finally:
+        hasty.dispose()

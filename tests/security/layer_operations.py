@@ -7,7 +7,7 @@ from typing import Any
 from tests.security import permission_rules as rules
 from tests.security.operations import GEOJSON, Operation
 from tests.security.permission_rules import Layer, Who
-from tests.security.permission_world import LAYERS, MAPS
+from tests.security.permission_world import LAYERS, MAPS, word_of
 
 _LAYERS = "/api/v1/layers"
 _FEATURES = f"{_LAYERS}/{{layer}}/features"
@@ -81,6 +81,17 @@ def _add_features(who: Who, layer: Layer) -> int:
 
 def _delete_feature(who: Who, layer: Layer) -> int:
     return _write_features(who, layer, done=204)
+
+
+def _index(who: Who, layer: Layer, done: int = 200) -> int:
+    readable = rules.may_read_features(who, layer)
+    may = rules.may_own_layer(who, layer)
+    return rules.status_of_writing(who, may_read=readable, may_act=may, done=done)
+
+
+def _remove_index(who: Who, layer: Layer) -> int:
+    """404 to whoever may: no layer here has one."""
+    return _index(who, layer, done=404)
 
 
 def _make(who: Who, _: Any) -> int:
@@ -180,6 +191,13 @@ def _bulk() -> Iterator[Operation]:
     )
 
 
+def _indexes() -> Iterator[Operation]:
+    path = f"{_LAYERS}/{{layer}}/indexes"
+    yield Operation("GET", path, _read_features, LAYERS)
+    yield Operation("PUT", path, _index, LAYERS, lambda x: {"properties": [word_of(x)]})
+    yield Operation("DELETE", f"{path}/{{property}}", _remove_index, LAYERS)
+
+
 def _ogc() -> Iterator[Operation]:
     yield Operation("GET", "/ogc/collections", _list)
     yield Operation("GET", "/ogc/collections?q=sea&bbox=1,2,3,4", _list)
@@ -196,5 +214,6 @@ LAYER_OPERATIONS = (
     *_features(_FEATURES),
     *_features(f"{_COLLECTION}/items"),
     *_bulk(),
+    *_indexes(),
     *_ogc(),
 )

@@ -59,7 +59,8 @@ def path_values(thing: Any) -> dict[str, Any]:
         case Map():
             return {"map": id_of(thing), **_TILE}
         case Layer():
-            return {"layer": id_of(thing), "feature": feature_of(thing), **_TILE}
+            named = {"feature": feature_of(thing), "property": "name"}
+            return {"layer": id_of(thing), **named, **_TILE}
         case Placement():
             return path_values(thing.map) | path_values(thing.layer)
         case Collaboration():

@@ -1,0 +1,135 @@
+"""`/api/v1/layers/{id}/indexes`: which properties of a layer are quick to filter by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, Row, update
+
+from samsyn_admin.request_body import read_json, refuse, validated
+from samsyn_admin.responses import json_text, no_content, refuse_stale, respond, version_of
+from samsyn_model.database import reading, run, writing
+from samsyn_model.errors import ConflictError, Fault, NotFoundError
+from samsyn_model.permissions import Action, find_layer
+from samsyn_model.tables import Layer
+from samsyn_provider.collections import collection_of, with_fields
+from samsyn_provider.deployment import deployment
+from samsyn_provider.guard import principal, requires
+from samsyn_provider.parameters import parse_uuid, single_values
+
+MAX_INDEXES = 8
+"""How many properties of a layer may be given an index: each costs everybody who writes its
+features. The properties that tell when its features are have one in any case."""
+
+bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
+
+_SCALARS = frozenset({"string", "number", "integer", "boolean"})
+# Building reads the whole layer, and whoever writes to it waits meanwhile.
+_SET_TIMEOUTS = """
+SELECT set_config('statement_timeout', '5min', true), set_config('lock_timeout', '10s', true)"""
+
+Fields = Mapping[str, Mapping[str, Any]]
+
+
+class LayerIndexes(BaseModel):
+    """The properties of a layer that have an index."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    properties: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=255)]], Field(max_length=MAX_INDEXES)
+    ]
+
+
+@bp.get("")
+@requires(Action.READ_LAYER)
+def list_layer_indexes(layer_id: str) -> Response:
+    """Answer the properties of a layer that have an index."""
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        row = _find(connection, layer_id, Action.READ_LAYER)
+        return _answer(row, _fields(connection, row))
+
+
+@bp.put("")
+@requires(Action.OWN_LAYER)
+def set_layer_indexes(layer_id: str) -> Response:
+    """Choose the properties of a layer that have an index, all of them."""
+    single_values(request.args, ())
+    body = read_json()
+    with writing(deployment().engine) as connection:
+        row = _locked(connection, layer_id)
+        names = validated(LayerIndexes, body).properties
+        fields = _fields(connection, row)
+        refuse(list(index_faults(names, fields, row.indexed_properties)))
+        return _answer(_changed(connection, row, names), fields)
+
+
+@bp.delete("/<path:property_name>")
+@requires(Action.OWN_LAYER)
+def remove_layer_index(layer_id: str, property_name: str) -> tuple[str, HTTPStatus]:
+    """Take a property's index away."""
+    single_values(request.args, ())
+    with writing(deployment().engine) as connection:
+        row = _locked(connection, layer_id)
+        if property_name not in row.indexed_properties:
+            raise NotFoundError("There is no index on this property.")
+        left = [name for name in row.indexed_properties if name != property_name]
+        if property_name in _changed(connection, row, left).indexed_properties:
+            raise ConflictError("What tells when the layer's features are keeps its index.")
+    return no_content()
+
+
+def index_faults(
+    names: Sequence[str], fields: Fields, present: Sequence[str] = ()
+) -> Iterator[Fault]:
+    """Yield what is wrong with a list of properties to index; those `present` may stay.
+
+    `fields` are the schemas of the layer's properties by name.
+    """
+    for number, name in enumerate(names):
+        place = f"/properties/{number}"
+        if name in names[:number]:
+            yield Fault(place, "This is named twice.")
+        elif name not in fields:
+            if name not in present:
+                yield Fault(place, f"{name!r} is not a property of the layer.")
+        elif fields[name].get("type", "string") not in _SCALARS:
+            yield Fault(place, f"{name!r} is of type {fields[name]['type']}, which has no order.")
+
+
+def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> Row[Any]:
+    key = parse_uuid(layer_id)
+    if key is None:
+        raise NotFoundError("There is no such layer.")
+    return find_layer(connection, principal(), key, action, source_type="vector", **how)
+
+
+def _locked(connection: Connection, layer_id: str) -> Row[Any]:
+    """Return the layer, for whose owner nobody writes to it until the transaction ends."""
+    run(connection, _SET_TIMEOUTS)
+    row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
+    refuse_stale(version_of(row.updated_at))
+    return row
+
+
+def _fields(connection: Connection, row: Row[Any]) -> Fields:
+    return with_fields(connection, collection_of(row)).fields
+
+
+def _changed(connection: Connection, row: Row[Any], names: list[str]) -> Row[Any]:
+    """Store the list, whose triggers build what is new; return the layer as it is then."""
+    if names == row.indexed_properties:
+        return row
+    statement = update(Layer).where(Layer.id == row.id).values(indexed_properties=names)
+    return run(connection, statement.returning(Layer.__table__)).one()
+
+
+def _answer(row: Row[Any], fields: Fields) -> Response:
+    entries = [
+        {"property": name, "type": fields.get(name, {}).get("type", "string")}
+        for name in row.indexed_properties
+    ]
+    return respond(json_text(entries), version_of(row.updated_at))

@@ -1,0 +1,37 @@
+"""Which features a query finds, as many at a time as may be in memory at once."""
+
+from array import array
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from samsyn_model.database import run
+from samsyn_provider.collections import Collection
+from samsyn_provider.download_statements import CURSOR, declare_sizes
+from samsyn_provider.parameters import ItemsQuery
+
+_MOST_ROWS = 2_000
+_MOST_BYTES = 4 * 1024 * 1024  # as stored
+_FETCH = f"FETCH FORWARD {_MOST_ROWS} FROM {CURSOR}"
+
+
+def feature_groups(
+    connection: Connection, collection: Collection, query: ItemsQuery, limit: int | None
+) -> Iterator[array[int]]:
+    """Yield the ids of what a query finds in its order, at most `limit`, group by group.
+
+    Within one transaction. A group is a few megabytes of features, or a single one.
+    """
+    statement = declare_sizes(collection.id, query, collection.times, limit)
+    run(connection, statement.text, statement.values)
+    while found := run(connection, _FETCH).all():
+        group = array("q")
+        size = 0
+        for row in found:
+            if group and size + row.size > _MOST_BYTES:
+                yield group
+                group, size = array("q"), 0
+            group.append(row.id)
+            size += row.size
+        yield group
+    run(connection, f"CLOSE {CURSOR}")
