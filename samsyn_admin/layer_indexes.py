@@ -13,6 +13,7 @@ from samsyn_admin.responses import json_text, no_content, refuse_stale, respond,
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import ConflictError, Fault, NotFoundError
 from samsyn_model.permissions import Action, find_layer
+from samsyn_model.property_roles import times_of
 from samsyn_model.tables import Layer
 from samsyn_provider.collections import collection_of, with_fields
 from samsyn_provider.deployment import deployment
@@ -22,6 +23,8 @@ from samsyn_provider.parameters import parse_uuid, single_values
 MAX_INDEXES = 8
 """How many properties of a layer may be given an index: each costs everybody who writes its
 features. The properties that tell when its features are have one in any case."""
+
+_MOST_TIMES = 2  # properties that tell when a feature is
 
 bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
 
@@ -39,7 +42,8 @@ class LayerIndexes(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     properties: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=255)]], Field(max_length=MAX_INDEXES)
+        list[Annotated[str, Field(min_length=1, max_length=255)]],
+        Field(max_length=MAX_INDEXES + _MOST_TIMES),
     ]
 
 
@@ -64,7 +68,10 @@ def set_layer_indexes(layer_id: str) -> Response:
         names = validated(LayerIndexes, body).properties
         fields = _fields(connection, row)
         refuse(list(index_faults(names, fields, row.indexed_properties)))
-        return _answer(_changed(connection, row, names), fields)
+        asked = [name for name in names if name not in _times(row)]
+        if len(asked) > MAX_INDEXES:
+            refuse([Fault("/properties", f"At most {MAX_INDEXES} properties are indexed.")])
+        return _answer(_changed(connection, row, [*asked, *_times(row)]), fields)
 
 
 @bp.delete("/<path:property_name>")
@@ -76,9 +83,9 @@ def remove_layer_index(layer_id: str, property_name: str) -> tuple[str, HTTPStat
         row = _locked(connection, layer_id)
         if property_name not in row.indexed_properties:
             raise NotFoundError("There is no index on this property.")
-        left = [name for name in row.indexed_properties if name != property_name]
-        if property_name in _changed(connection, row, left).indexed_properties:
+        if property_name in _times(row):
             raise ConflictError("What tells when the layer's features are keeps its index.")
+        _changed(connection, row, [n for n in row.indexed_properties if n != property_name])
     return no_content()
 
 
@@ -113,6 +120,13 @@ def _locked(connection: Connection, layer_id: str) -> Row[Any]:
     row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
     refuse_stale(version_of(row.updated_at))
     return row
+
+
+def _times(row: Row[Any]) -> list[str]:
+    """Return the properties that tell when the layer's features are."""
+    times = times_of(row.property_schema, row.time_field)
+    named = {times.start, times.end} if times else set()
+    return sorted(name for name in named if name is not None)
 
 
 def _fields(connection: Connection, row: Row[Any]) -> Fields:

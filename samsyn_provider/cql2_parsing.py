@@ -48,6 +48,7 @@ _ARRAYS = frozenset({"a_equals", "a_contains", "a_containedby", "a_overlaps"})
 _ORDERED = frozenset({Kind.NUMBER, Kind.TEXT, Kind.DATE, Kind.TIMESTAMP})
 _COMPARABLE = _ORDERED | {Kind.BOOLEAN}
 _INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP})
+_MOMENTS = {Kind.DATE: date_literal, Kind.TIMESTAMP: timestamp_literal}
 _FORMATS = {"date": Kind.DATE, "date-time": Kind.TIMESTAMP}
 _TYPES = {
     "integer": Kind.NUMBER,
@@ -167,6 +168,8 @@ class _Checker:
         if operator == "in":
             return self._membership(trees, depth)
         arguments = tuple(self.checked(tree, depth + 1) for tree in trees)
+        if operator in _COMPARISONS or operator == "between":
+            arguments = _with_moments(arguments)
         if operator in {"and", "or"}:
             _expect(operator, arguments, {Kind.BOOLEAN}, max(2, len(arguments)))
         elif operator == "not":
@@ -195,10 +198,30 @@ class _Checker:
     def _membership(self, trees: list[Tree], depth: int) -> Expression:
         if len(trees) != 2 or not isinstance(trees[1], list) or not trees[1]:
             raise InvalidParameterError("filter: IN takes a value and a list of at least one.")
-        arguments = tuple(self.checked(tree, depth + 1) for tree in (trees[0], *trees[1]))
+        arguments = _with_moments(
+            tuple(self.checked(tree, depth + 1) for tree in (trees[0], *trees[1]))
+        )
         _expect("in", arguments, _COMPARABLE, len(arguments))
         _expect_one_kind("in", arguments)
         return Operation(Kind.BOOLEAN, "in", arguments)
+
+
+def _with_moments(arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """Return what is compared, texts beside a property of dates or timestamps as what it holds.
+
+    QGIS writes them without DATE and TIMESTAMP in BETWEEN and IN. Raises InvalidParameterError for
+    texts that are none.
+    """
+    kinds = (argument.kind for argument in arguments if isinstance(argument, Property))
+    moment = _MOMENTS.get(next(kinds, Kind.TEXT))
+    if moment is None:
+        return arguments
+    return tuple(
+        moment(argument.value)
+        if isinstance(argument, Literal) and argument.kind is Kind.TEXT
+        else argument
+        for argument in arguments
+    )
 
 
 def _value_operation(name: str, arguments: tuple[Expression, ...]) -> Expression:

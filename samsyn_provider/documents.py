@@ -89,11 +89,21 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
 
 
 def collection_document(collection: Collection) -> dict[str, Any]:
-    """Return the description of one collection; extent and count where they are known."""
+    """Return the description of one collection; extent and count where they are known.
+
+    Beyond what a list says of it, its links lead to its items in every format.
+    """
     _, _, document = describe_collections(
         _api_with([collection]), DocumentRequest(), str(collection.id)
     )
-    return _completed(document, collection)
+    address = collection_url(collection.id)
+    files = [
+        _link("items", form.media_type, f"Items as {form.title}", f"{address}/items?f={code}")
+        for code, form in FORMATS.items()
+    ]
+    document = _completed(document, collection)
+    document["links"] += files
+    return document
 
 
 def _completed(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
@@ -112,10 +122,6 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
         _link("alternate", HTML, "This collection as HTML", f"{address}?f=html"),
         _link("items", GEOJSON, "Items as GeoJSON", f"{address}/items?f=json"),
         _link("items", HTML, "Items as HTML", f"{address}/items?f=html"),
-        *(
-            _link("items", form.media_type, f"Items as {form.title}", f"{address}/items?f={code}")
-            for code, form in FORMATS.items()
-        ),
         _link("describedby", SCHEMA, "Schema", f"{address}/schema?f=json"),
         _link(
             "http://www.opengis.net/def/rel/ogc/1.0/schema",

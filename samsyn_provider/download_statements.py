@@ -29,21 +29,30 @@ def select_value_kinds(layer_id: uuid.UUID, query: ItemsQuery, times: Times | No
     """
     values: dict[str, Any] = {"layer": layer_id}
     where = " AND ".join(feature_conditions(query, times, values))
-    number = "CASE WHEN kind = 'number' THEN value::numeric END"
+    # by kind first: an aggregate of distinct kinds would sort all values, and most texts are no
+    # times, which a look at one character or two tells
     text = f"""
-SELECT name, array_agg(DISTINCT kind) AS kinds,
-       coalesce(bool_and(number = trunc(number) AND abs(number) < 2::numeric ^ 63), false) AS whole,
-       coalesce(bool_and(content ~ '^{DAY}$'), false) AS days,
-       coalesce(bool_and(content ~ '^{DAY}{TIME}$' AND content !~ '^{_EDGES}'), false) AS moments
+SELECT name, array_agg(kind) AS kinds, coalesce(bool_and(whole), false) AS whole,
+       coalesce(bool_and(days), false) AS days, coalesce(bool_and(moments), false) AS moments
 FROM (
-    SELECT name, kind, {number} AS number,
-           CASE WHEN kind = 'string' THEN value #>> '{{}}' END AS content
+    SELECT name, kind,
+           bool_and(number = trunc(number) AND abs(number) < 9223372036854775808) AS whole,
+           bool_and(length(content) = 10 AND content ~ '^{DAY}$') AS days,
+           bool_and(
+               substr(content, 11, 1) IN ('T', 't')
+               AND content ~ '^{DAY}{TIME}$' AND content !~ '^{_EDGES}'
+           ) AS moments
     FROM (
-        SELECT entry.key AS name, entry.value, jsonb_typeof(entry.value) AS kind
-        FROM layer_features CROSS JOIN jsonb_each(properties) AS entry
-        WHERE {where}
-    ) AS entries
-    WHERE kind <> 'null'
+        SELECT name, kind, CASE WHEN kind = 'number' THEN value::numeric END AS number,
+               CASE WHEN kind = 'string' THEN value #>> '{{}}' END AS content
+        FROM (
+            SELECT entry.key AS name, entry.value, jsonb_typeof(entry.value) AS kind
+            FROM layer_features CROSS JOIN jsonb_each(properties) AS entry
+            WHERE {where}
+        ) AS entries
+        WHERE kind <> 'null'
+    ) AS parts
+    GROUP BY name, kind
 ) AS told
 GROUP BY name ORDER BY name"""
     return Statement(text, values)

@@ -129,10 +129,8 @@ def _file(found: Collection, query: ItemsQuery, limit: int | None, form: Format)
     from samsyn_provider.feature_tables import describe_table, table_batches  # noqa: PLC0415
     from samsyn_provider.file_downloads import Writing, written_file  # noqa: PLC0415
 
-    is_csv = form.media_type == media_types.CSV
-    id_name = "fid" if form.media_type == media_types.GEOPACKAGE else "id"
     with _writing(), snapshot(deployment().engine, _TIMEOUT) as connection:
-        table = describe_table(connection, found, query, id_name=id_name, typed_times=not is_csv)
+        table = describe_table(connection, found, query, form)
         groups = _while_wanted(feature_groups(connection, found, query, limit))
         batches = table_batches(connection, found, query, table, groups)
         with written_file(form.media_type, Writing(table, batches, query.crs, found.title)) as file:

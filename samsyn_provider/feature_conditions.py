@@ -15,9 +15,27 @@ _RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
 def feature_conditions(query: ItemsQuery, times: Times | None, values: dict[str, Any]) -> list[str]:
     """Return what selects the features that a query asks for, the first condition their layer.
 
-    `values` has the layer's id as `layer`; those of the conditions are added to it.
+    `values` has the layer's id as `layer`; those of the conditions are added to it. Those of
+    `place_conditions` come next.
     """
-    conditions = ["layer_id = %(layer)s"]
+    conditions = ["layer_id = %(layer)s", *place_conditions(query, values)]
+    if query.datetime and times:
+        conditions += datetime_conditions(query.datetime, times, values)
+    for number, (name, value) in enumerate(query.equals):
+        if isinstance(value, dict | list):
+            values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
+            conditions.append(f"properties -> %(name{number})s = %(equal{number})s::jsonb")
+        else:
+            values[f"equal{number}"] = json.dumps({name: value})
+            conditions.append(f"properties @> %(equal{number})s::jsonb")
+    if query.filter:
+        conditions += filter_conditions(query.filter, values)
+    return conditions
+
+
+def place_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
+    """Return the conditions by which the spatial index finds what a query asks for."""
+    conditions = []
     if query.bbox:
         areas = []
         for number, polygon in enumerate(query.bbox.polygons):
@@ -34,17 +52,6 @@ def feature_conditions(query: ItemsQuery, times: Times | None, values: dict[str,
         values[f"area{number}"] = area
         place = f"%(area{number})s::geometry"
         conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
-    if query.datetime and times:
-        conditions += datetime_conditions(query.datetime, times, values)
-    for number, (name, value) in enumerate(query.equals):
-        if isinstance(value, dict | list):
-            values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
-            conditions.append(f"properties -> %(name{number})s = %(equal{number})s::jsonb")
-        else:
-            values[f"equal{number}"] = json.dumps({name: value})
-            conditions.append(f"properties @> %(equal{number})s::jsonb")
-    if query.filter:
-        conditions += filter_conditions(query.filter, values)
     return conditions
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,12 +15,15 @@ from samsyn_model.database import run
 from samsyn_provider.collections import Collection
 from samsyn_provider.cql2_expressions import Kind
 from samsyn_provider.cql2_parsing import kind_of
+from samsyn_provider.download_formats import Format
 from samsyn_provider.download_statements import (
     select_geometry_kinds,
     select_rows,
     select_value_kinds,
 )
 from samsyn_provider.parameters import ItemsQuery
+
+_MARKUP = re.compile("[\"'<>&\x00-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +58,12 @@ class FeatureTable:
 
 
 def describe_table(
-    connection: Connection,
-    collection: Collection,
-    query: ItemsQuery,
-    *,
-    id_name: str = "id",
-    typed_times: bool = True,
+    connection: Connection, collection: Collection, query: ItemsQuery, form: Format
 ) -> FeatureTable:
     """Return what the features that a query finds are as a table, in two statements.
 
     A column has the type that all of its values have: texts where they differ, objects and arrays
-    as JSON text. Names differ in more than case. Without `typed_times` dates are texts.
+    as JSON text. Names differ in more than case.
     """
     statement = select_value_kinds(collection.id, query, collection.times)
     found = {row.name: row for row in run(connection, statement.text, statement.values)}
@@ -73,15 +72,19 @@ def describe_table(
     wanted = [*collection.fields, *(name for name in found if name not in collection.fields)]
     if query.properties is not None:
         wanted = [name for name in wanted if name in query.properties]
-    taken = {id_name.lower()}
+    taken = {form.id_name.lower()}
     geometry_name = None if query.skip_geometry else _free_name("geometry", taken)
     columns = []
     for name in wanted:
-        kind, value = _type(collection.fields.get(name, {}), found.get(name), typed_times)
-        columns.append(Column(name, _free_name(name, taken), kind, value))
+        kind, value = _type(collection.fields.get(name, {}), found.get(name), form)
+        plain = _MARKUP.sub("_", name) if form.plain_names else name
+        columns.append(Column(name, _free_name(plain, taken), kind, value))
     kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
     return FeatureTable(
-        columns, id_name, geometry_name, _geometry_type(kinds, has_heights=geometries.has_heights)
+        columns,
+        form.id_name,
+        geometry_name,
+        _geometry_type(kinds, has_heights=geometries.has_heights),
     )
 
 
@@ -125,7 +128,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _type(
-    schema: Mapping[str, Any], found: Any, typed_times: bool
+    schema: Mapping[str, Any], found: Any, form: Format
 ) -> tuple[pa.DataType, Callable[[Any], Any]]:
     declared = kind_of(schema) if schema else None
     kinds = set(found.kinds) if found else set()
@@ -138,7 +141,7 @@ def _type(
         )
     if kinds == {"boolean"} or (not kinds and declared is Kind.BOOLEAN):
         return pa.bool_(), bool
-    if kinds <= {"string"} and typed_times:
+    if kinds <= {"string"} and form.has_times:
         if declared is Kind.DATE and (not found or found.days):
             return pa.date32(), date.fromisoformat
         if declared is Kind.TIMESTAMP and (not found or found.moments):
@@ -150,7 +153,7 @@ def _number(value: float) -> float:
     try:
         return float(value)
     except OverflowError:  # JSON's numbers know no bounds
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _moment(text: str) -> datetime:

@@ -5,22 +5,26 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 import pyogrio
 import shapely
+from pyogrio.errors import FieldError
 from pyproj import CRS
 
+from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.crs import CRS84, ReferenceSystem
 from samsyn_provider.feature_tables import FeatureTable
 from samsyn_provider.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET
 
 _DECIMALS = 9
+_NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,9 @@ def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, 
                 crs=f"EPSG:{writing.crs.srid}" if table.geometry_name else None,
                 **options,
             )
+        except FieldError as error:
+            detail = f"properties: {driver} cannot hold all of these columns; name fewer."
+            raise InvalidParameterError(detail) from error
         except RuntimeError as error:
             raise failures[0] if failures else error from None
         named.rename(path)
@@ -135,6 +142,22 @@ def _noting_failures(
         raise
 
 
+def _write_kml(path: Path, writing: Writing) -> None:
+    """Characters that XML 1.0 has no way to write become U+FFFD."""
+    batches = map(_as_xml_text, writing.batches)
+    _ogr_writer("KML", ".kml")(path, replace(writing, batches=batches))
+
+
+def _as_xml_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [
+        pa.compute.replace_substring_regex(array, _NOT_XML, "\ufffd")
+        if pa.types.is_string(array.type)
+        else array
+        for array in batch.columns
+    ]
+    return pa.record_batch(arrays, schema=batch.schema)
+
+
 def _layer_name(title: str) -> str:
     """Return a name that every driver takes for a layer: XML's are the strictest."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title[:60])
@@ -146,7 +169,7 @@ WRITERS: dict[str, Callable[[Path, Writing], None]] = {
     CSV: _write_csv,
     FLATGEOBUF: _ogr_writer("FlatGeobuf", ".fgb", SPATIAL_INDEX="NO"),
     GEOPACKAGE: _ogr_writer("GPKG", ".gpkg", FID="fid", GEOMETRY_NAME="geometry"),
-    KML: _ogr_writer("KML", ".kml"),
+    KML: _write_kml,
     PARQUET: _write_parquet,
 }
 """What writes each format."""

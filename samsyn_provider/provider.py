@@ -72,8 +72,9 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
             "features": FeatureTexts(row.features or "", row.returned),
             "numberReturned": row.returned,
         }
-        if row.matched is not None:
-            page["numberMatched"] = int(row.matched)
+        matched = _last_place(query, row) if row.matched is None else int(row.matched)
+        if matched is not None:
+            page["numberMatched"] = matched
         if row.more:
             page["next_position"] = encode_position(row.last)
         return page
@@ -96,3 +97,9 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
 
     def _row(self, statement: Statement) -> Any:
         return run(self._asked().connection, statement.text, statement.values).one_or_none()
+
+
+def _last_place(query: ItemsQuery, row: Any) -> int | None:
+    """Return how many features there are up to the end of a page behind which there are none."""
+    is_end = not row.more and (row.returned or not query.offset)
+    return query.offset + row.returned if is_end and query.after is None else None

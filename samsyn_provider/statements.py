@@ -23,14 +23,17 @@ from samsyn_provider.feature_conditions import (
     after_position,
     feature_conditions,
     ordering,
+    place_conditions,
     sort_value,
 )
 from samsyn_provider.json_fg import json_fg_members
 from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.property_indexes import index_look, selected
 
-COUNT_LIMIT = 10_000
-"""Up to how many matches a filtered request is counted; beyond, `numberMatched` is left out."""
+COUNTED = 10_000
+"""How many features a layer has at most whose filtered matches are counted on the side."""
+COUNTED_NEAR = 2_000
+"""How many features are in a box at most that are counted on the side."""
 PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
@@ -84,12 +87,12 @@ def select_page(
     `indexed` are the properties whose indexes may be asked: the answer is the same without.
     Its one row: `features` (text, the GeoJSON features with commas between them, or null),
     `returned`, `more` (whether others follow), `last` (JSON array: sort values and id of the last
-    feature), `matched` (null when there are more than COUNT_LIMIT filtered matches).
+    feature), `matched` (null where counting would cost more than the page).
     """
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
     conditions = feature_conditions(query, times, values)
     look = index_look(query, indexed, _COUNT, values)
-    matched = _matched(conditions, look)
+    matched = _matched(conditions, len(place_conditions(query, {})), look)
     beyond = after_position(query, values)
     keys = [f"key{number}" for number in range(len(query.sortby))]
     columns = "".join(
@@ -284,8 +287,20 @@ def geometry_in(crs: ReferenceSystem) -> str:
     return f"ST_FlipCoordinates({geometry})" if crs.y_first else geometry
 
 
-def _matched(conditions: list[str], look: str) -> str:
+def _matched(conditions: list[str], places: int, look: str) -> str:
+    """Return the expression for how many features meet the conditions, null where finding out
+    would cost more than the page; the first is their layer, the next `places` the spatial index
+    answers."""
     if len(conditions) == 1:
         return _COUNT
-    first = selected("id", conditions, f"LIMIT {COUNT_LIMIT + 1}", look)
-    return f"(SELECT nullif(count(*), {COUNT_LIMIT + 1}) FROM ({first}) AS counted)"
+    if places:
+        near = " AND ".join(conditions[: 1 + places])
+        rest = " AND ".join(conditions[1 + places :]) or "true"
+        return f"""(
+            SELECT CASE WHEN count(*) <= {COUNTED_NEAR} THEN count(*) FILTER (WHERE {rest}) END
+            FROM (SELECT id, geom, properties FROM layer_features WHERE {near}
+                  LIMIT {COUNTED_NEAR + 1}) AS near
+        )"""
+    is_cheap = f"{_COUNT} <= {COUNTED}" + (" OR (SELECT ids IS NOT NULL FROM look)" if look else "")
+    counted = selected("id", conditions, "", look)
+    return f"CASE WHEN {is_cheap} THEN (SELECT count(*) FROM ({counted}) AS counted) END"

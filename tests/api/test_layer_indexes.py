@@ -86,7 +86,7 @@ def test_a_stale_change_is_refused(owner: Person) -> None:
     [
         (names("nothing"), ["/properties/0"]),
         (names("depth", "tags", "more", "depth"), [f"/properties/{n}" for n in (1, 2, 3)]),
-        (names(*(f"p{n}" for n in range(9))), ["/properties"]),
+        (names(*(f"p{n}" for n in range(11))), ["/properties"]),
         (names("x" * 256), ["/properties/0"]),
         (names("\x00"), ["/properties/0"]),
         (names("\ud800"), ["/properties/0"]),
@@ -237,3 +237,14 @@ def test_an_import_into_a_layer_chooses_no_indexes(empty_database: Engine, tmp_p
     (layer,) = load(empty_database, owner_id, path)
     with pytest.raises(InvalidParameterError, match="keeps its name"):
         load(empty_database, owner_id, path, layer_id=layer.layer_id, index=("depth",))
+
+
+def test_eight_properties_are_indexed_and_what_tells_when(owner: Person) -> None:
+    fields: dict[str, Any] = {f"p{n}": {"type": "integer"} for n in range(9)}
+    fields["at"] = {"type": "string", "format": "date"}
+    body = vector(property_schema={"properties": fields}, time_field="at")
+    path = f"{owner.post(body).json['id']}/indexes"  # type: ignore[index]
+    eight = [f"p{n}" for n in range(8)]
+    answer = owner.put(path, names(*eight, "at"))
+    assert [entry["property"] for entry in answer.json] == [*eight, "at"]  # type: ignore[union-attr]
+    assert pointers(owner.put(path, names(*eight, "p8"))) == ["/properties"]

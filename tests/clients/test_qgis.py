@@ -1,7 +1,7 @@
 """QGIS 3.40 without a screen reads what was imported, anonymously and with a token."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -107,6 +107,7 @@ def test_filters_by_bbox_on_the_server(qgis: Qgis, server: Server, areas: str) -
     assert any("bbox=" in r for r in server.requests()[before:])
 
 
+@pytest.mark.parametrize("way", ["filter", "where"])
 @pytest.mark.parametrize(
     ("condition", "holds"),
     [
@@ -117,17 +118,27 @@ def test_filters_by_bbox_on_the_server(qgis: Qgis, server: Server, areas: str) -
          lambda p: p["number"] in {3, 5, 8} or p["name"] == "Område 77"),
         ('"depth" IS NULL AND "number" BETWEEN 100 AND 400',
          lambda p: p["depth"] is None and 100 <= p["number"] <= 400),
+        ('"designated" >= \'1997-01-01\' AND "surveyed" < \'2020-12-01T00:00:00Z\'',
+         lambda p: p["designated"] is not None and p["designated"] >= date(1997, 1, 1)
+         and p["surveyed"] is not None and p["surveyed"] < datetime(2020, 12, 1, tzinfo=UTC)),
+        ('"designated" BETWEEN \'1996-01-01\' AND \'1996-06-01\'',
+         lambda p: p["designated"] is not None
+         and date(1996, 1, 1) <= p["designated"] <= date(1996, 6, 1)),
+        ('"designated" IN (\'1996-01-02\', \'1996-01-03\')',
+         lambda p: p["designated"] in {date(1996, 1, 2), date(1996, 1, 3)}),
     ],
 )  # fmt: skip
 def test_filters_by_attributes_on_the_server(
     qgis: Qgis,
     server: Server,
     areas: str,
+    *,
     condition: str,
     holds: Callable[[dict[str, Any]], bool],
+    way: str,
 ) -> None:
     before = len(server.requests())
-    layer = qgis.do("read", url=server.ogc, collection=areas, filter=condition)
+    layer = qgis.do("read", url=server.ogc, collection=areas, **{way: condition})
     expected = {f.properties["number"] for f in plan_layers.AREAS if holds(f.properties)}
     assert expected
     assert {f.properties["number"] for f in features(layer)} == expected
@@ -136,7 +147,10 @@ def test_filters_by_attributes_on_the_server(
 
 
 def test_knows_the_fields_of_an_empty_layer(qgis: Qgis, server: Server, empty_layer: str) -> None:
+    before = len(server.requests())
     layer = qgis.do("read", url=server.ogc, collection=empty_layer)
+    asked = [r for r in server.requests()[before:] if f"/{empty_layer}/schema" in r]
+    assert bool(asked) == qgis.reads_schemas
     assert features(layer) == []
     assert layer["feature_count"] == 0
     if qgis.reads_schemas:

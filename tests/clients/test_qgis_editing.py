@@ -7,7 +7,9 @@ import pyproj
 import pytest
 import requests
 import shapely
+from sqlalchemy import text
 
+from samsyn_model.database import open_engine
 from tests.clients.qgis_session import Qgis
 from tests.clients.samsyn_server import OWNER, Server, run_samsyn
 
@@ -80,6 +82,20 @@ def stored(server: Server, layer: str) -> dict[str, dict[str, Any]]:
     return {feature["properties"]["name"]: feature for feature in found["features"]}
 
 
+def rows(server: Server, layer: str) -> list[Any]:
+    """The name, the geometry as WKT, the turbines and the version of what the database has."""
+    engine = open_engine(server.database)
+    try:
+        with engine.connect() as connection:
+            statement = text(
+                "SELECT properties->>'name', ST_AsText(geom), properties->'turbines', version"
+                " FROM layer_features WHERE layer_id = :layer ORDER BY id"
+            )
+            return [tuple(row) for row in connection.execute(statement, {"layer": layer})]
+    finally:
+        engine.dispose()
+
+
 def assert_at(feature: dict[str, Any], wkt: str, tolerance: float = 1e-9) -> None:
     found = shapely.geometry.shape(feature["geometry"])
     assert found.hausdorff_distance(shapely.from_wkt(wkt)) < tolerance
@@ -131,11 +147,16 @@ def test_a_feature_lives(qgis: Qgis, server: Server, zones: Zones, owner: str) -
     assert features["new"]["properties"] == {**new, "turbines": 4}
     assert_at(features["new"], MOVED)
     assert_at(features["kept"], SQUARE)
+    (kept, made) = rows(server, layer)
+    assert (kept[0], kept[2:]) == ("kept", (7, 1))
+    assert (made[0], made[2:]) == ("new", (4, 3))
+    assert shapely.from_wkt(made[1]).equals(shapely.from_wkt(MOVED))
     done = edited(
         qgis, server, layer, token=owner, steps=[{"do": "delete", "where": "\"name\" = 'new'"}]
     )
     assert done["errors"] == []
     assert set(stored(server, layer)) == {"kept"}
+    assert rows(server, layer) == [kept]
 
 
 @pytest.mark.parametrize("code", [3035, 25832])
@@ -221,6 +242,17 @@ def test_two_editors_of_one_feature_lose_nothing(
     feature = stored(server, layer)["a"]["id"]
     item = f"{server.ogc}/collections/{layer}/items/{feature}"
     assert requests.get(item, timeout=10).headers["ETag"] == '"3"'
+
+
+def test_of_two_changes_to_one_attribute_the_last_counts(
+    qgis: Qgis, server: Server, zones: Zones, owner: str
+) -> None:
+    layer = zones("a")
+    moved = {"do": "change", "where": "\"name\" = 'a'", "wkt": MOVED, "properties": {"depth": 1}}
+    assert at_once(qgis, server, layer, owner, moved, change(depth=2)) == [[], []]
+    feature = stored(server, layer)["a"]
+    assert feature["properties"]["depth"] == 2
+    assert_at(feature, MOVED)
 
 
 def test_a_feature_that_somebody_has_deleted_meanwhile(

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
+from samsyn_model.database import open_engine
 from tests.clients.samsyn_server import Server, run_samsyn
 
 SECONDS = float(os.environ.get("WRITERS_SECONDS", "8"))
@@ -126,6 +128,18 @@ def read(collection: str, query: str, deadline: float, permanent: set[int]) -> i
     return times
 
 
+def rows(server: Server, collection: str) -> int:
+    """How many features of a collection the database has."""
+    engine = open_engine(server.database)
+    try:
+        with engine.connect() as connection:
+            statement = text("SELECT count(*) FROM layer_features WHERE layer_id = :layer")
+            layer = {"layer": collection.rpartition("/")[2]}
+            return int(connection.execute(statement, layer).scalar_one())
+    finally:
+        engine.dispose()
+
+
 def test_what_was_there_throughout_is_read_exactly_once(
     server: Server, layer: tuple[str, list[Editor]]
 ) -> None:
@@ -147,4 +161,5 @@ def test_what_was_there_throughout_is_read_exactly_once(
     assert all(whole), "every reader has read the whole layer"
     hits = requests.get(f"{collection}/items?resulttype=hits", timeout=30).json()["numberMatched"]
     assert requests.get(collection, timeout=30).json()["itemCount"] == hits
+    assert hits == rows(server, collection)
     assert hits == PERMANENT + written["POST 201"] - written["DELETE 204"]

@@ -131,6 +131,9 @@ def test_a_time_field_is_indexed_from_when_it_is_set(
     assert extent["temporal"]["interval"] == [["2026-05-02T00:00:00Z", "2026-05-02T00:00:00Z"]]
     set_others = client.put(f"{path}/indexes", json={"properties": ["n"]}, headers=headers)
     assert [entry["property"] for entry in set_others.json] == ["n", "a"]  # type: ignore[union-attr]
+    for same in (["n"], ["a", "n"]):
+        again = client.put(f"{path}/indexes", json={"properties": same}, headers=headers)
+        assert again.headers["ETag"] == set_others.headers["ETag"]
     assert client.delete(f"{path}/indexes/n", headers=headers).status_code == 204
     assert client.delete(f"{path}/indexes/a", headers=headers).status_code == 409
     assert client.patch(path, json={"time_field": None}, headers=headers).status_code == 200

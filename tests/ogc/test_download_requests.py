@@ -10,7 +10,6 @@ from typing import Any
 import pyogrio
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
 
 from samsyn_provider import downloads
 from samsyn_provider.download_formats import FORMATS
@@ -146,25 +145,6 @@ def test_a_layer_without_order(
         assert told[0]["geometry_2"] == "round"
         assert float(told[1]["big"]) == 2.0**70
         assert told[2]["when"] == "soon"
-
-
-def test_many_features_are_read_a_few_at_a_time(
-    client: FlaskClient, layer: Layer, empty_database: Engine, tmp_path: Path
-) -> None:
-    layer_id = layer(fields={"n": {"type": "integer"}})
-    with empty_database.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO layer_features (layer_id, geom, properties) SELECT :layer,"
-                " ST_SetSRID(ST_MakePoint(n % 90, 1), 4326), jsonb_build_object('n', n)"
-                " FROM generate_series(1, 5000) AS n"
-            ),
-            {"layer": layer_id},
-        )
-    for code in FORMATS:
-        address = f"/ogc/collections/{layer_id}/items"
-        assert numbers(client, address, code, tmp_path) == list(range(1, 5001)), code
-        assert numbers(client, address, code, tmp_path, limit="1500")[-1] == 1500, code
 
 
 def test_no_more_files_at_once_than_there_are_places(

@@ -388,7 +388,20 @@ def test_filtered_matches_are_counted_while_that_is_cheap(
     assert _get(client, layer_id)["numberMatched"] == 10_001
     assert "numberMatched" not in _get(client, layer_id, rank=1)
     assert _get(client, layer_id, rank=1, resulttype="hits")["numberMatched"] == 10_001
+    assert _get(client, layer_id, rank=2)["numberMatched"] == 0, "the page holds the last one"
+    assert "numberMatched" not in _get(client, layer_id, bbox="0,0,2,2")
+    assert "numberMatched" not in _get(client, layer_id, bbox="0,0,2,2", rank=1)
+    assert _get(client, layer_id, bbox="2,2,3,3")["numberMatched"] == 0
+    last = _get(client, layer_id, rank=1, offset=9_996)
+    assert (last["numberMatched"], last["numberReturned"]) == (10_001, 5)
+    assert "numberMatched" not in _get(client, layer_id, rank=1, offset=20_000)
     assert len(_get(client, layer_id, limit=99_999)["features"]) == 10_000
+    with empty_database.begin() as connection:
+        connection.execute(
+            text("DELETE FROM layer_features WHERE layer_id = :layer AND id % 2 = 0"),
+            {"layer": layer_id},
+        )
+    assert _get(client, layer_id, rank=1)["numberMatched"] in {5_000, 5_001}
 
 
 def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:

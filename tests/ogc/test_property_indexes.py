@@ -260,8 +260,9 @@ def test_few_are_looked_up(
     asked = query(**parameters)
     statements = [select_page(layer, asked, None, indexed=names) for names in ((), INDEXED)]
     rows = [connection.exec_driver_sql(s.text, s.values).one() for s in statements]
-    assert rows[0] == rows[1]
-    assert rows[0].matched == matches
+    # the index finds out the count of a layer too large to be counted without
+    assert rows[0][:4] == rows[1][:4]
+    assert (rows[0].matched, rows[1].matched) == (None, matches)
     assert features_read(large, asked) < 300
 
 

@@ -74,7 +74,10 @@ def to_json(value):
 
 
 def read(task):
-    """Read a layer, or the part of it in `bbox` or selected by `filter`."""
+    """Read a layer, or the part of it in `bbox` or selected by `filter`.
+
+    `filter` is the layer's own; `where` is one request's for features.
+    """
     layer = QgsVectorLayer(source_uri(task), "layer", "OAPIF")
     if not layer.isValid():
         return {"valid": False, "error": layer.error().message()}
@@ -85,6 +88,8 @@ def read(task):
         request.setFilterRect(QgsRectangle(*task["bbox"])).setFlags(
             QgsFeatureRequest.ExactIntersect
         )
+    if "where" in task:
+        request.setFilterExpression(task["where"])
     names = layer.fields().names()
     return {
         "valid": True,
