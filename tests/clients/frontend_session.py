@@ -84,9 +84,15 @@ class Person:
 
     def reloads(self) -> None:
         """Open the frontend anew, and wait until it has loaded its maps and drawn one."""
+        before = len(self.answers)
         self.browser.get(self._url)
+        self.until(lambda: self._answered_since(before))
         self.settles()
         self.until(lambda: self.sees("Maps") and not self.sees("Loading map"))
+
+    def _answered_since(self, number: int) -> bool:
+        self._collect()
+        return len(self.answers) > number
 
     def settles(self) -> None:
         """Wait until the page has asked nothing of the API for half a second."""
