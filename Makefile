@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check conformance clean
+.PHONY: help run test check conformance bench clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,10 @@ check: ## format, lint, types, migrations, API definitions
 conformance: ## run the official OGC test suites (ETS_DIR)
 	@scripts/setup --tests
 	@.venv/bin/python -m tests.conformance
+
+bench: ## measure beside other servers (ARGS="--rounds 3 --cases items")
+	@scripts/setup --tests
+	@.venv/bin/python -m bench $(ARGS)
 
 clean: ## remove the environment and the private database
 	@scripts/clean

@@ -1,0 +1,112 @@
+"""What is asked of every server, and how SamSyn is to compare."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.dataset import CATEGORIES, boxes, tiles
+from bench.subject import Subject
+
+POSTGRESQL = "PostgreSQL alone"
+_Z8, _Z10 = tiles(8), tiles(10)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a server has its items and tiles."""
+
+    items: str
+    tile: str
+    ids: range
+
+    def tiles(self, wanted: Sequence[tuple[int, int, int]]) -> list[str]:
+        """Return the paths of tiles."""
+        return [self.tile.format(z=z, x=x, y=y) for z, x, y in wanted]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question put to every server that `targets` names."""
+
+    name: str
+    group: str
+    paths: Callable[[Addresses], list[str]]
+    targets: Mapping[str, float | None]
+    """By server, how many times as many answers SamSyn is to give; None where none is set."""
+    scripts: Callable[[Subject], list[list[str]]] | None = None
+    """What PostgreSQL alone is to run: the statements of each request."""
+    is_first_time: bool = False
+    """Whether no server may have kept the answer from before."""
+    most_seconds: float = 60
+    """After how long it would have been asked for everything once."""
+
+
+def _targets(
+    pygeoapi: float, tipg: float, featureserv: float, alone: float | None
+) -> dict[str, float | None]:
+    named = {"pygeoapi": pygeoapi, "tipg": tipg, "pg_featureserv": featureserv}
+    return {**named, POSTGRESQL: alone}
+
+
+def _items(name: str, queries: Sequence[str], targets: Mapping[str, float | None]) -> Case:
+    def paths(server: Addresses) -> list[str]:
+        return [f"{server.items}?{query}" for query in queries]
+
+    def scripts(subject: Subject) -> list[list[str]]:
+        return [[subject.page_sql(f"{subject.items}?{query}")] for query in queries]
+
+    return Case(name, "items", paths, targets, scripts)
+
+
+def _some_ids(ids: range) -> list[int]:
+    return [ids[number * 7919 % len(ids)] for number in range(2000)]
+
+
+ITEM_CASES = (
+    _items("items, limit=10", ["limit=10"], _targets(4, 20, 0.6, None)),
+    _items(
+        "bbox, limit=100",
+        [f"bbox={box}&limit=100" for box in boxes(480)],
+        _targets(8, 3, 1, 0.5),
+    ),
+    _items("items, limit=1000", ["limit=1000"], _targets(9, 8, 2, 0.55)),
+    _items("items, limit=10000", ["limit=10000"], _targets(10, 12, 2.5, 0.7)),
+    Case(
+        "one item",
+        "items",
+        lambda server: [f"{server.items}/{number}" for number in _some_ids(server.ids)],
+        _targets(2.5, 8, 0.25, None),
+        lambda subject: [[subject.item_sql(number)] for number in _some_ids(subject.ids)[:120]],
+    ),
+    _items(
+        "equality filter, limit=100",
+        [f"category={category}&limit=100" for category in CATEGORIES],
+        _targets(6, 20, 1.5, 0.35),
+    ),
+)
+
+TILE_CASES = (
+    Case(
+        "distinct tiles, z8",
+        "tiles",
+        lambda server: server.tiles(_Z8),
+        {"tipg": 1.1, "pg_tileserv": 1, "martin": 0.9, POSTGRESQL: 0.8},
+        lambda subject: [[subject.tile_sql(*tile)] for tile in _Z8[:120]],
+        is_first_time=True,
+        most_seconds=5,
+    ),
+    Case(
+        "distinct tiles, z10",
+        "tiles",
+        lambda server: server.tiles(_Z10),
+        {"tipg": 6, "pg_tileserv": 1, "martin": 0.6, POSTGRESQL: None},
+        lambda subject: [[subject.tile_sql(*tile)] for tile in _Z10[:120]],
+        is_first_time=True,
+        most_seconds=5,
+    ),
+    Case(
+        "the same tile again, z8",
+        "tiles",
+        lambda server: server.tiles(_Z8[:1]),
+        {"tipg": 15, "pg_tileserv": 15, "martin+cache": 0.15},
+    ),
+)

@@ -1,0 +1,150 @@
+"""The databases of a run: a server of its own, or databases of their own on the one it is given."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+from sqlalchemy import URL, text
+
+from bench.dataset import ATTRIBUTES
+from samsyn_model.cluster import Cluster
+from samsyn_model.database import database_url, open_engine
+
+TABLE = "polygons"
+"""The plain table that the other servers serve: `id`, `geom`, and a column an attribute."""
+_SHOWN = (
+    "server_version",
+    "shared_buffers",
+    "work_mem",
+    "max_parallel_workers_per_gather",
+    "fsync",
+    "synchronous_commit",
+    "jit",
+)
+
+
+@contextmanager
+def database_server(given: str | None) -> Iterator[URL]:
+    """Yield the URL of a database on the given server, else on one that is made for the run."""
+    if given:
+        yield database_url(given)
+        return
+    home = Path(tempfile.mkdtemp(prefix="samsyn-bench-", dir="/var/tmp"))
+    home.chmod(0o755)  # root lets another user run the server
+    cluster = Cluster(home)
+    try:
+        with cluster.in_use() as url:
+            yield database_url(url)
+        cluster.remove()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def scratch_database(server: URL, purpose: str) -> Iterator[URL]:
+    """Make a database with PostGIS until the block ends; yield its URL."""
+    name = f"samsyn_bench_{purpose}_{uuid.uuid4().hex[:8]}"
+    engine = open_engine(written(server)).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8'))
+    url = server.set(database=name)
+    try:
+        with closing(connect(url)) as session, session.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION postgis")
+            session.commit()
+        yield url
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        engine.dispose()
+
+
+def written(url: URL) -> str:
+    """Return a URL with its password, as the `samsyn` command takes it."""
+    return url.render_as_string(hide_password=False)
+
+
+def connection_values(url: URL) -> dict[str, str]:
+    """Return `host`, `port`, `user`, `password` and `dbname` of a URL, those that it has.
+
+    `host` may be the folder of a Unix socket.
+    """
+    said = {
+        "host": url.host or url.query.get("host"),
+        "port": url.port or url.query.get("port") or "5432",
+        "user": url.username,
+        "password": url.password,
+        "dbname": url.database,
+    }
+    return {name: str(value) for name, value in said.items() if value}
+
+
+def pg_environment(url: URL) -> dict[str, str]:
+    """Return libpq's environment variables for a URL, with SamSyn's own session settings."""
+    values = connection_values(url)
+    names = {"dbname": "PGDATABASE"}
+    return {names.get(name, f"PG{name.upper()}"): value for name, value in values.items()} | {
+        "PGOPTIONS": "-c timezone=UTC -c jit=off -c search_path=public"
+    }
+
+
+def connect(url: URL) -> psycopg2.extensions.connection:
+    """Return a connection of psycopg2's."""
+    return psycopg2.connect(make_dsn(**connection_values(url)))
+
+
+def fill_plain_table(source: URL, layer_id: str, target: URL, folder: Path) -> None:
+    """Copy a layer's features into a plain table of another database, with the indexes that a
+    good administrator makes: key, geometry, category.
+
+    Sessions there have PostgreSQL's own default of `jit`, which a private server turns off.
+    """
+    attributes = ", ".join(
+        f"(properties ->> '{name}')::{kind}" for name, kind in ATTRIBUTES.items()
+    )
+    columns = ", ".join(f"{name} {kind}" for name, kind in ATTRIBUTES.items())
+    with tempfile.TemporaryFile(dir=folder) as rows:
+        with closing(connect(source)) as session, session.cursor() as cursor:
+            query = cursor.mogrify(
+                f"SELECT id::integer, geom, {attributes} FROM layer_features"
+                " WHERE layer_id = %s ORDER BY id",
+                (layer_id,),
+            ).decode()
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", rows)
+        rows.seek(0)
+        with closing(connect(target)) as session, session.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TABLE {TABLE}"
+                f" (id integer NOT NULL, geom geometry(Polygon, 4326), {columns})"
+            )
+            cursor.copy_expert(f"COPY {TABLE} FROM STDIN (FORMAT binary)", rows)
+            cursor.execute(f"ALTER TABLE {TABLE} ADD PRIMARY KEY (id)")
+            cursor.execute(f"CREATE INDEX ON {TABLE} USING gist (geom)")
+            cursor.execute(f"CREATE INDEX ON {TABLE} (category, id)")
+            cursor.execute(f'ALTER DATABASE "{target.database}" SET jit = on')
+            session.commit()
+    vacuum(target)
+
+
+def vacuum(url: URL) -> None:
+    """Let PostgreSQL know what is in a database, and leave it nothing to tidy while measuring."""
+    with closing(connect(url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+def server_facts(url: URL) -> dict[str, str]:
+    """Return PostgreSQL's and PostGIS's version, and the settings that matter."""
+    with closing(connect(url)) as session, session.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, current_setting(name) FROM unnest(%s) AS name UNION ALL"
+            " SELECT name, default_version FROM pg_available_extensions WHERE name = 'postgis'",
+            (list(_SHOWN),),
+        )
+        return dict(cursor.fetchall())

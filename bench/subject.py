@@ -1,0 +1,164 @@
+"""SamSyn itself: its databases filled, its server run, its statements as PostgreSQL gets them."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from sqlalchemy import URL, Engine, event
+from werkzeug.datastructures import MultiDict
+
+from bench.databases import written
+from bench.peers import WORKERS
+from bench.processes import Launch, run_program
+from samsyn_admin.app import create_app
+from samsyn_model.database import open_engine, reading, run, writing
+from samsyn_model.permissions import ANONYMOUS, Action
+from samsyn_model.settings import CHECKOUT, Settings
+from samsyn_provider.collections import Collection, find_collection, with_fields
+from samsyn_provider.crs import CRS84, reference_system
+from samsyn_provider.parameters import Offered, parse_items_query
+from samsyn_provider.statements import Statement, select_feature, select_page
+from samsyn_provider.tile_matrix_sets import WEB_MERCATOR_QUAD, Tile
+from samsyn_provider.tile_sources import tile_sources
+from samsyn_provider.tile_statements import select_tile
+
+OWNER = "bench@example.org"
+SAMSYN = Path(sys.executable).with_name("samsyn")
+
+
+def run_samsyn(database: URL, *arguments: str | Path) -> str:
+    """Run a samsyn command and return what it printed. Raises ProgramError."""
+    return run_program([SAMSYN, *arguments], {"DATABASE_URL": written(database)}).strip()
+
+
+def import_layer(database: URL, file: Path, *options: str) -> str:
+    """Import a file as a public layer and return the layer's id."""
+    return run_samsyn(database, "import", file, "--owner", OWNER, "--public", *options)
+
+
+def launch(database: URL, port: int) -> Launch:
+    """Return how SamSyn's server is started on a database."""
+    environment = {
+        "DATABASE_URL": written(database),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": str(WORKERS),
+    }
+    return Launch([str(SAMSYN), "serve"], environment, CHECKOUT, "/api/health")
+
+
+@dataclass
+class Subject:
+    """A layer in a database of SamSyn's."""
+
+    database: URL
+    layer_id: str
+
+    @cached_property
+    def engine(self) -> Engine:
+        """An engine on the database; `close` ends it."""
+        return open_engine(written(self.database))
+
+    @cached_property
+    def collection(self) -> Collection:
+        """The layer as an anonymous request finds it, with its fields."""
+        with reading(self.engine) as connection:
+            found = find_collection(connection, ANONYMOUS, self.layer_id, Action.READ_LAYER)
+            return with_fields(connection, found)
+
+    @property
+    def items(self) -> str:
+        """The path of the layer's items."""
+        return f"/ogc/collections/{self.layer_id}/items"
+
+    @property
+    def tile(self) -> str:
+        """The path of a tile, with `{z}`, `{x}` and `{y}`."""
+        return f"/ogc/collections/{self.layer_id}/tiles/WebMercatorQuad/{{z}}/{{y}}/{{x}}"
+
+    @cached_property
+    def ids(self) -> range:
+        """The features' ids, which are one after another."""
+        with reading(self.engine) as connection:
+            found = run(
+                connection,
+                "SELECT min(id) AS first, max(id) AS last, count(*) AS number"
+                " FROM layer_features WHERE layer_id = %(layer)s",
+                {"layer": self.layer_id},
+            ).one()
+        if found.last - found.first + 1 != found.number:
+            raise RuntimeError("the layer's ids are not one after another")
+        return range(found.first, found.last + 1)
+
+    def touch(self) -> None:
+        """Write a feature as it is: whatever a server keeps of the layer is out of date."""
+        with writing(self.engine) as connection:
+            run(
+                connection,
+                "UPDATE layer_features SET properties = properties"
+                " WHERE layer_id = %(layer)s AND id = %(id)s",
+                {"layer": self.layer_id, "id": self.ids[0]},
+            )
+
+    def page_sql(self, path: str) -> str:
+        """Return the statement that a path of items has SamSyn run for its page."""
+        collection = self.collection
+        arguments = MultiDict(parse_qsl(urlsplit(path).query))
+        query = parse_items_query(arguments, Offered(collection.fields, collection.crs))
+        statement = select_page(collection.id, query, collection.times, indexed=collection.indexed)
+        return self._with_values(statement)
+
+    def item_sql(self, feature_id: int) -> str:
+        """Return the statement for one item."""
+        crs = reference_system(CRS84, "crs")
+        return self._with_values(select_feature(self.collection.id, feature_id, crs))
+
+    def tile_sql(self, level: int, column: int, row: int) -> str:
+        """Return the statement for a tile of Web Mercator."""
+        tile = Tile(WEB_MERCATOR_QUAD, level, row, column)
+        with reading(self.engine) as connection:
+            sources = tile_sources(connection, [self.collection], MultiDict())
+        return self._with_values(select_tile(sources, tile))
+
+    def _with_values(self, statement: Statement) -> str:
+        return bound_text(self.engine, statement.text, statement.values)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def bound_text(engine: Engine, text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return a statement as psycopg2 sends it, its values written in."""
+    connection: Any = engine.raw_connection()
+    try:
+        with connection.cursor() as cursor:
+            sent: bytes = cursor.mogrify(text, values)
+            return sent.decode()
+    finally:
+        connection.close()
+
+
+def statements_of(database: URL, path: str) -> list[str]:
+    """Return every statement that SamSyn runs for an anonymous GET, as PostgreSQL gets them."""
+    engine = open_engine(written(database))
+    seen: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        seen.append((statement, values))
+
+    try:
+        client = create_app(Settings(database_url=written(database)), engine).test_client()
+        client.get(path)  # what is only done once
+        event.listen(engine, "before_cursor_execute", note)
+        response = client.get(path)
+        event.remove(engine, "before_cursor_execute", note)
+        if response.status_code != 200:
+            raise RuntimeError(f"{path} is answered with {response.status_code}")
+        return [bound_text(engine, text, values) for text, values in seen]
+    finally:
+        engine.dispose()
