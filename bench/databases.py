@@ -4,11 +4,12 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import psycopg2
-from psycopg2.extensions import make_dsn
+import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, text
 
 from bench.dataset import ATTRIBUTES
@@ -17,6 +18,7 @@ from samsyn_model.database import database_url, open_engine
 
 TABLE = "polygons"
 """The plain table that the other servers serve: `id`, `geom`, and a column an attribute."""
+_CHUNK = 2**20
 _SHOWN = (
     "server_version",
     "shared_buffers",
@@ -54,9 +56,8 @@ def scratch_database(server: URL, purpose: str) -> Iterator[URL]:
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8'))
     url = server.set(database=name)
     try:
-        with closing(connect(url)) as session, session.cursor() as cursor:
+        with session(url) as cursor:
             cursor.execute("CREATE EXTENSION postgis")
-            session.commit()
         yield url
     finally:
         with engine.connect() as connection:
@@ -93,9 +94,11 @@ def pg_environment(url: URL) -> dict[str, str]:
     }
 
 
-def connect(url: URL) -> psycopg2.extensions.connection:
-    """Return a connection of psycopg2's."""
-    return psycopg2.connect(make_dsn(**connection_values(url)))
+@contextmanager
+def session(url: URL) -> Iterator[psycopg.ClientCursor[Any]]:
+    """Yield a cursor of a connection in which every statement is a transaction of its own."""
+    with psycopg.connect(make_conninfo(**connection_values(url)), autocommit=True) as connection:
+        yield psycopg.ClientCursor(connection)
 
 
 def fill_plain_table(source: URL, layer_id: str, target: URL, folder: Path) -> None:
@@ -109,39 +112,40 @@ def fill_plain_table(source: URL, layer_id: str, target: URL, folder: Path) -> N
     )
     columns = ", ".join(f"{name} {kind}" for name, kind in ATTRIBUTES.items())
     with tempfile.TemporaryFile(dir=folder) as rows:
-        with closing(connect(source)) as session, session.cursor() as cursor:
+        with session(source) as cursor:
             query = cursor.mogrify(
                 f"SELECT id::integer, geom, {attributes} FROM layer_features"
                 " WHERE layer_id = %s ORDER BY id",
                 (layer_id,),
-            ).decode()
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", rows)
+            )
+            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as received:
+                rows.writelines(received)
         rows.seek(0)
-        with closing(connect(target)) as session, session.cursor() as cursor:
+        with session(target) as cursor:
             cursor.execute(
                 f"CREATE TABLE {TABLE}"
                 f" (id integer NOT NULL, geom geometry(Polygon, 4326), {columns})"
             )
-            cursor.copy_expert(f"COPY {TABLE} FROM STDIN (FORMAT binary)", rows)
+            with cursor.copy(f"COPY {TABLE} FROM STDIN (FORMAT binary)") as sent:
+                while content := rows.read(_CHUNK):
+                    sent.write(content)
             cursor.execute(f"ALTER TABLE {TABLE} ADD PRIMARY KEY (id)")
             cursor.execute(f"CREATE INDEX ON {TABLE} USING gist (geom)")
             cursor.execute(f"CREATE INDEX ON {TABLE} (category, id)")
             cursor.execute(f'ALTER DATABASE "{target.database}" SET jit = on')
-            session.commit()
     vacuum(target)
 
 
 def vacuum(url: URL) -> None:
     """Let PostgreSQL know what is in a database, and leave it nothing to tidy while measuring."""
-    with closing(connect(url)) as session, session.cursor() as cursor:
-        session.autocommit = True
+    with session(url) as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
 
 
 def server_facts(url: URL) -> dict[str, str]:
     """Return PostgreSQL's and PostGIS's version, and the settings that matter."""
-    with closing(connect(url)) as session, session.cursor() as cursor:
+    with session(url) as cursor:
         cursor.execute(
             "SELECT name, current_setting(name) FROM unnest(%s) AS name UNION ALL"
             " SELECT name, default_version FROM pg_available_extensions WHERE name = 'postgis'",

@@ -2,9 +2,9 @@
 
 import math
 import statistics
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
-from bench.databases import connect, scratch_database, vacuum
+from bench.databases import scratch_database, session, vacuum
 from bench.dataset import boxes, tiles, write_polygons
 from bench.load import times_in_turn
 from bench.processes import free_port, serving
@@ -41,7 +41,7 @@ def _database(run: Run, stack: ExitStack, purpose: str, layers: int, rows: int =
     subject = Subject(database, import_layer(database, run.folder / _FILE))
     stack.callback(subject.close)
     run.say(f"  growth: making {layers - 1:,} other layers, {rows:,} rows in them")
-    with closing(connect(database)) as session, session.cursor() as cursor:
+    with session(database) as cursor:
         cursor.execute(
             "INSERT INTO layers (name, source_type, created_by, visibility, geometry_type,"
             " property_schema)"
@@ -50,11 +50,9 @@ def _database(run: Run, stack: ExitStack, purpose: str, layers: int, rows: int =
             (layers,),
         )
         _copy_features(cursor, subject, _SMALL_LAYER)
-        session.commit()
         in_each = math.ceil(rows / (layers - 1))
         for done in range(0, in_each, _POLYGONS):
             _copy_features(cursor, subject, min(_POLYGONS, in_each - done))
-            session.commit()
             run.say(f"  growth: {min(done + _POLYGONS, in_each) * (layers - 1):,} rows")
     vacuum(database)
     return subject

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from bench.databases import connect, pg_environment, scratch_database, vacuum
+from bench.databases import pg_environment, scratch_database, session, vacuum
 from bench.dataset import write_polygons
 from bench.processes import run_program
 from bench.report import Check
@@ -54,9 +54,5 @@ def _run_ogr2ogr(file: Path, database: URL) -> None:
 
 
 def _execute(database: URL, statement: str, *values: str) -> None:
-    session = connect(database)
-    try:
-        with session, session.cursor() as cursor:
-            cursor.execute(statement, values)
-    finally:
-        session.close()
+    with session(database) as cursor:
+        cursor.execute(statement, values)

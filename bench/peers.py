@@ -40,7 +40,7 @@ class Peer:
 
 
 def _socket_url(database: URL, *, in_host: bool = False) -> str:
-    """Return a URL for drivers other than psycopg2, which write a Unix socket's folder as a
+    """Return a URL for drivers other than psycopg, which write a Unix socket's folder as a
     parameter, or (`in_host`) quoted in place of the host."""
     values = {name: quote(value, safe="") for name, value in connection_values(database).items()}
     user = values["user"] + (f":{values['password']}" if "password" in values else "")

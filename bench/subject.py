@@ -1,14 +1,15 @@
 """SamSyn itself: its databases filled, its server run, its statements as PostgreSQL gets them."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 from urllib.parse import parse_qsl, urlsplit
 
-from sqlalchemy import URL, Engine, event
+import psycopg
+from sqlalchemy import URL, Engine
 from werkzeug.datastructures import MultiDict
 
 from bench.databases import written
@@ -125,40 +126,34 @@ class Subject:
         return self._with_values(select_tile(sources, tile))
 
     def _with_values(self, statement: Statement) -> str:
-        return bound_text(self.engine, statement.text, statement.values)
+        with reading(self.engine) as connection:
+            driver = cast(psycopg.Connection, connection.connection.driver_connection)
+            return psycopg.ClientCursor(driver).mogrify(statement.text, statement.values)
 
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
 
 
-def bound_text(engine: Engine, text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Return a statement as psycopg2 sends it, its values written in."""
-    connection: Any = engine.raw_connection()
-    try:
-        with connection.cursor() as cursor:
-            sent: bytes = cursor.mogrify(text, values)
-            return sent.decode()
-    finally:
-        connection.close()
-
-
 def statements_of(database: URL, path: str) -> list[str]:
-    """Return every statement that SamSyn runs for an anonymous GET, as PostgreSQL gets them."""
+    """Return every statement that SamSyn runs for an anonymous GET, its values written in."""
     engine = open_engine(written(database))
-    seen: list[tuple[str, Any]] = []
+    seen: list[str] = []
+    send = psycopg.Cursor.execute
 
-    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
-        seen.append((statement, values))
+    def note(
+        cursor: psycopg.Cursor[Any], statement: Any, values: Any = None, **options: Any
+    ) -> Any:
+        seen.append(psycopg.ClientCursor(cursor.connection).mogrify(statement, values))
+        return send(cursor, statement, values, **options)
 
     try:
         client = create_app(Settings(database_url=written(database)), engine).test_client()
         client.get(path)  # what is only done once
-        event.listen(engine, "before_cursor_execute", note)
-        response = client.get(path)
-        event.remove(engine, "before_cursor_execute", note)
+        with patch.object(psycopg.Cursor, "execute", note):
+            response = client.get(path)
         if response.status_code != 200:
             raise RuntimeError(f"{path} is answered with {response.status_code}")
-        return [bound_text(engine, text, values) for text, values in seen]
+        return seen
     finally:
         engine.dispose()

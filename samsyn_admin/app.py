@@ -1,5 +1,8 @@
 """The WSGI application: both sides, one guard, one way of telling errors."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -30,9 +33,15 @@ from samsyn_provider.deployment import Deployment
 MAX_BODY = 16 * 1024 * 1024
 
 
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the view as it is: none is a coroutine, which Flask would look for each time."""
+        return func
+
+
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application over a migrated database; it makes no connection by itself."""
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False

@@ -50,7 +50,8 @@ _CRS84_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 bp = Blueprint("bulk_import", __name__, url_prefix="/api/v1/layers")
 
 _PREPARE = """
-SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '10s', true),
+SELECT set_config('statement_timeout', '0', true) AS longest,
+    set_config('lock_timeout', '10s', true) AS waits,
     (SELECT last_value FROM layer_features_id_seq) AS last_id"""
 
 # The ids of one COPY follow its order; others may have written between them.

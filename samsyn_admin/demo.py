@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import psycopg
 from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import DBAPIError
 
 from samsyn_admin.demo_plan import (
     Plan,
@@ -147,7 +147,7 @@ class _Loading:
             self._connection,
             "SELECT id FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL",
             {"email": user.email},
-        ).scalar_one_or_none()
+        ).scalar()
         if found is not None:
             return uuid.UUID(str(found))
         made = demo_id("user", key)
@@ -186,7 +186,7 @@ class _Loading:
         }
         try:
             rows: Iterable[Any] = run(self._connection, _INSERT_FEATURES, values)
-        except DBAPIError as error:
+        except psycopg.Error as error:
             raise UnreadableFileError(f"A geometry in the demo file {path} is wrong.") from error
         return {row.name: row.id for row in rows}
 

@@ -31,7 +31,8 @@ bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/
 _SCALARS = frozenset({"string", "number", "integer", "boolean"})
 # Building reads the whole layer, and whoever writes to it waits meanwhile.
 _SET_TIMEOUTS = """
-SELECT set_config('statement_timeout', '5min', true), set_config('lock_timeout', '10s', true)"""
+SELECT set_config('statement_timeout', '5min', true) AS longest,
+    set_config('lock_timeout', '10s', true) AS waits"""
 
 Fields = Mapping[str, Mapping[str, Any]]
 

@@ -28,7 +28,8 @@ bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
 # Millions of features take their time to go; whoever else writes to the layer is not waited for.
 _SET_TIMEOUTS = """
-SELECT set_config('statement_timeout', '5min', true), set_config('lock_timeout', '10s', true)"""
+SELECT set_config('statement_timeout', '5min', true) AS longest,
+    set_config('lock_timeout', '10s', true) AS waits"""
 
 _SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
 

@@ -8,6 +8,7 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from samsyn_admin.access_log import AccessLog
 from samsyn_model.database import open_engine
 from samsyn_model.settings import Settings
 
@@ -34,6 +35,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "max_requests": 0,
             "forwarded_allow_ips": "*" if self._settings.trusted_proxies else "127.0.0.1,::1",
             "accesslog": "-",
+            "logger_class": AccessLog,
             "limit_request_line": 8190,
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
@@ -45,7 +47,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in the worker
 
         engine = open_engine(
-            self._url, statement_timeout=self._settings.statement_timeout, pool_size=4
+            self._url,
+            statement_timeout=self._settings.statement_timeout,
+            pool_size=4,
+            prepares=self._settings.prepared_statements,
         )
         return create_app(self._settings, engine)
 

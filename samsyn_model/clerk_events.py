@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import psycopg
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Engine, Row
-from sqlalchemy.exc import IntegrityError
 
 from samsyn_model.accounts import close_account, merge_accounts
 from samsyn_model.database import run, writing
@@ -186,7 +186,7 @@ def take_event(engine: Engine, svix_id: str, event: ClerkEvent) -> None:
                 if run(connection, _NOTE, note).one_or_none() is not None:
                     _apply(connection, event.news)
             return
-        except IntegrityError as error:  # a first session, or the command line, made the user
+        except psycopg.IntegrityError as error:  # a session, or a command, made the user
             cause = error
     raise DatabaseUnavailableError("This user is being changed by others: try again.") from cause
 

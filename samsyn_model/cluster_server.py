@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import psycopg2
+import psycopg
 from sqlalchemy import URL
 
 from samsyn_model.cluster_place import ClusterError, Place, own
@@ -35,7 +35,7 @@ class ClusterServer:
     def url(self) -> URL:
         """The address of the database, with a user who is a superuser."""
         return URL.create(
-            "postgresql+psycopg2",
+            "postgresql+psycopg",
             username=_NAME,
             database=_NAME,
             query={"host": str(self._place.socket_folder), "port": _PORT},
@@ -76,14 +76,15 @@ class ClusterServer:
         """Return why no session can be had, None when one can; makes a missing database."""
         for database in (_NAME, "postgres"):
             try:
-                connection = psycopg2.connect(
+                connection = psycopg.connect(
                     host=str(self._place.socket_folder),
                     port=_PORT,
                     user=_NAME,
                     dbname=database,
                     connect_timeout=5,
+                    autocommit=True,
                 )
-            except psycopg2.OperationalError as error:
+            except psycopg.OperationalError as error:
                 reason = str(error)
                 if f'database "{_NAME}" does not exist' not in reason:
                     return reason
@@ -91,9 +92,7 @@ class ClusterServer:
             try:
                 if database == _NAME:
                     return None
-                connection.autocommit = True
-                with connection.cursor() as cursor:
-                    cursor.execute(f"CREATE DATABASE {_NAME} ENCODING 'UTF8' TEMPLATE template0")
+                connection.execute(f"CREATE DATABASE {_NAME} ENCODING 'UTF8' TEMPLATE template0")
             finally:
                 connection.close()
         return "the database has just been made"

@@ -1,14 +1,13 @@
 """The database: one engine a process, one door through which statements run."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from time import monotonic
-from typing import Any
+from typing import Any, cast, overload
 
-import psycopg2
-import psycopg2.errors
-import psycopg2.extensions
-import psycopg2.extras
+import psycopg
+from psycopg.rows import RowMaker, namedtuple_row
 from sqlalchemy import (
     URL,
     Connection,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql_text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -38,45 +37,50 @@ MINIMUM_POSTGRESQL = 150000
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
 _TRUSTED = 1.0  # seconds
+_READING = "samsyn_reading"  # an option of connections on which nothing begins a transaction
 _BROKEN_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
     (
-        (psycopg2.errors.QueryCanceled,),
+        (psycopg.errors.QueryCanceled,),
         StatementTimeoutError,
         "The database took too long over this request.",
     ),
     (
-        (psycopg2.errors.LockNotAvailable, psycopg2.extensions.TransactionRollbackError),
+        (
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.SerializationFailure,
+            psycopg.errors.DeadlockDetected,
+        ),
         DatabaseUnavailableError,
         "The database is busy with something that stands in the way: try again.",
     ),
     (
-        (psycopg2.errors.ReadOnlySqlTransaction,),
+        (psycopg.errors.ReadOnlySqlTransaction,),
         DatabaseUnavailableError,
         "The database can only be read for now.",
     ),
     (
-        (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn),
+        (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn),
         DatabaseSetupError,
         "The database is not migrated: run `samsyn db upgrade`.",
     ),
     (
-        (psycopg2.errors.InsufficientPrivilege,),
+        (psycopg.errors.InsufficientPrivilege,),
         DatabaseSetupError,
         "The database's user lacks a right that SamSyn needs: it has to own the database.",
     ),
     (
-        (psycopg2.errors.CharacterNotInRepertoire, psycopg2.errors.UntranslatableCharacter),
+        (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter),
         InvalidParameterError,
         _BROKEN_TEXT,
     ),
     (
-        (psycopg2.errors.ProgramLimitExceeded,),
+        (psycopg.errors.ProgramLimitExceeded,),
         InvalidParameterError,
         "The answer would be larger than the database can make at once: ask for less.",
     ),
     (
-        (psycopg2.DataError,),
+        (psycopg.DataError,),
         InvalidParameterError,
         "A value in the request or the data is out of range.",
     ),
@@ -85,7 +89,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
 
 
 def database_url(value: str) -> URL:
-    """Parse a database URL in `postgres://`, `postgresql://` or `postgresql+psycopg2://` form.
+    """Parse a database URL in `postgres://`, `postgresql://` or `postgresql+psycopg://` form.
 
     Raises DatabaseSetupError when it is none of these.
     """
@@ -93,36 +97,52 @@ def database_url(value: str) -> URL:
         url = make_url(value)
     except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise DatabaseSetupError("DATABASE_URL is not a database URL.") from error
-    if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg2"}:
+    if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise DatabaseSetupError(
             f"DATABASE_URL names the driver {url.drivername!r}; SamSyn needs postgresql://."
         )
-    return url.set(drivername="postgresql+psycopg2")
+    return url.set(drivername="postgresql+psycopg")
 
 
-def open_engine(value: str, *, statement_timeout: int = 0, pool_size: int = 2) -> Engine:
+def open_engine(
+    value: str, *, statement_timeout: int = 0, pool_size: int = 2, prepares: bool = False
+) -> Engine:
     """Return an engine on the database at `value`; connections are made when first needed.
 
     `statement_timeout` is in seconds, 0 for none. Keeps no session state beyond what every
-    connection starts with, so that a pooler in transaction mode may stand between.
+    connection starts with, so that a pooler in transaction mode may stand between; if it
+    `prepares`, a pooler that knows the protocol's prepared statements.
     """
-    psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
     engine = create_engine(
         database_url(value),
         pool_size=pool_size,
         max_overflow=2,
         pool_timeout=10,
         pool_use_lifo=True,
+        use_native_hstore=False,  # which would be looked for
+        isolation_level="AUTOCOMMIT",  # changed by nobody: `_begin` opens transactions
         connect_args={
             "connect_timeout": 5,
             "application_name": "samsyn",
+            "client_encoding": "utf8",
             "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
             " -c jit=off -c search_path=public",
+            # values within the text: each plan is made for them
+            "cursor_factory": psycopg.ClientCursor,
+            "prepare_threshold": 0 if prepares else None,
         },
     )
+    event.listen(engine, "begin", _begin)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _replace_if_lost)
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    """Open a transaction in the database where SQLAlchemy begins one, but for reading."""
+    options = connection.get_execution_options()
+    if _READING not in options and options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN")
 
 
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
@@ -139,63 +159,169 @@ def _replace_if_lost(
     if monotonic() - record.info.get("used", monotonic()) < _TRUSTED:
         return
     try:
-        with closing(dbapi_connection.cursor()) as cursor:
-            cursor.execute("")
-    except psycopg2.Error as error:
+        cast(psycopg.Connection, dbapi_connection).execute("")
+    except psycopg.Error as error:
         raise DisconnectionError from error
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn a driver's error into one of `samsyn_model.errors` where it has a meaning of ours."""
+    """Turn a driver's error into one of `samsyn_model.errors` where it has a meaning of ours.
+
+    Any other is raised as the driver's own, not SQLAlchemy's.
+    """
     try:
         yield
     except PoolTimeoutError as error:
         raise DatabaseUnavailableError("Every database connection is busy.") from error
-    except DBAPIError as error:
+    except psycopg.Error as error:
         translation = _translation(error)
         if translation is None:
             raise
         raise translation from error
+    except DBAPIError as error:
+        raise _translation(error.orig) or error.orig or error from error
 
 
-def _translation(error: DBAPIError) -> SamsynError | None:
+def _translation(error: BaseException | None) -> SamsynError | None:
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return InvalidParameterError(_BROKEN_TEXT)  # the driver binds none
     for causes, kind, detail in _MEANINGS:
-        if isinstance(error.orig, causes):
+        if isinstance(error, causes):
             return kind(detail)
-    if isinstance(error.orig, psycopg2.errors.InternalError_):
-        if "transform" in str(error.orig):
+    if isinstance(error, psycopg.errors.InternalError_):
+        if "transform" in str(error):
             return InvalidParameterError("A feature lies outside the area that the CRS covers.")
-        if "GEOS" in str(error.orig) or "Topology" in str(error.orig):
+        if "GEOS" in str(error) or "Topology" in str(error):
             return InvalidParameterError("A geometry that crosses itself cannot be compared.")
-    if error.statement is None and isinstance(error.orig, psycopg2.ProgrammingError):
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
         return DatabaseSetupError("DATABASE_URL has an option that PostgreSQL does not know.")
-    if error.connection_invalidated or isinstance(error, OperationalError):
+    if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError("The database cannot be reached.")
     return None
 
 
-def run(
-    connection: Connection, statement: Executable | str, values: Mapping[str, Any] | None = None
-) -> CursorResult[Any]:
-    """Run one statement: Core, or SQL text with psycopg2's `%(name)s` placeholders.
+class Rows:
+    """What a statement's text has brought: rows whose values have the names of their columns."""
 
-    Raises the errors of `translated_errors`.
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement has brought or changed."""
+        return self._cursor.rowcount
+
+    def all(self) -> list[Any]:
+        """Return the rows."""
+        return self._cursor.fetchall()
+
+    def one_or_none(self) -> Any:
+        """Return the only row, None where there is none."""
+        row = self._cursor.fetchone()
+        if self._cursor.rowcount > 1:
+            raise RuntimeError("a statement for one row has brought several")
+        return row
+
+    def one(self) -> Any:
+        """Return the only row."""
+        row = self.one_or_none()
+        if row is None:
+            raise RuntimeError("a statement for one row has brought none")
+        return row
+
+    def scalar_one(self) -> Any:
+        """Return the only row's first value."""
+        return self.one()[0]
+
+    def scalar(self) -> Any:
+        """Return the first row's first value, None where there is no row."""
+        row = self._cursor.fetchone()
+        return None if row is None else row[0]
+
+    def scalars(self) -> list[Any]:
+        """Return the first value of each row."""
+        return [row[0] for row in self._cursor]
+
+
+@overload
+def run(
+    connection: Connection,
+    statement: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    prepared: bool = False,
+) -> Rows: ...
+
+
+@overload
+def run(
+    connection: Connection, statement: Executable, values: Mapping[str, Any] | None = None
+) -> CursorResult[Any]: ...
+
+
+def run(
+    connection: Connection,
+    statement: Executable | str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    prepared: bool = False,
+) -> CursorResult[Any] | Rows:
+    """Run one statement: Core, or SQL text with psycopg's `%(name)s` placeholders.
+
+    A text that is `prepared` may be planned once a connection: for what looks rows up by keys,
+    whose plan is good whatever the values. Raises the errors of `translated_errors`.
     """
     with translated_errors():
         try:
             if isinstance(statement, str):
-                return connection.exec_driver_sql(statement, dict(values or {}))
+                return _run_text(connection, statement, values or {}, prepared=prepared)
             return connection.execute(statement, values)
-        except ValueError as error:  # psycopg2 binds neither NUL nor lone surrogates
+        except UnicodeEncodeError as error:  # half a surrogate pair
             raise InvalidParameterError(_BROKEN_TEXT) from error
+
+
+def _run_text(
+    connection: Connection, statement: str, values: Mapping[str, Any], *, prepared: bool
+) -> Rows:
+    """Run a text past SQLAlchemy, which would take as long over it as the database does."""
+    if not connection.in_transaction() and _READING not in connection.get_execution_options():
+        connection.begin()
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    kind = psycopg.Cursor if prepared else psycopg.ClientCursor
+    try:
+        cursor = kind(driver, row_factory=_named(statement) if prepared else namedtuple_row)
+        cursor.execute(statement, values, prepare=prepared or None)
+        return Rows(cursor)
+    except psycopg.OperationalError as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise
+
+
+@cache  # of statements that are prepared: as many as the code writes out
+def _named(_statement: str) -> Callable[[Any], RowMaker[Any]]:
+    """Return a row factory for a statement, which looks at the columns' names but once."""
+    kept: list[RowMaker[Any]] = []
+
+    def rows_of(cursor: Any) -> RowMaker[Any]:
+        if not kept:
+            kept.append(namedtuple_row(cursor))
+        return kept[0]
+
+    return rows_of
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in which every statement is a transaction of its own."""
     with translated_errors(), engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection.execution_options(**{_READING: True})
 
 
 @contextmanager
@@ -204,7 +330,7 @@ def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
 
     Each may take `timeout` seconds.
     """
-    with translated_errors(), engine.begin() as connection:
+    with writing(engine) as connection:
         run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         run(
             connection,
@@ -239,14 +365,14 @@ def require_postgis(connection: Connection) -> None:
         try:
             connection.execute(sql_text(f"CREATE EXTENSION IF NOT EXISTS {extension}"))
         except DBAPIError as error:
-            if isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
+            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
                 reason = (
                     "the database's user may not create it; a superuser can, with"
                     f" CREATE EXTENSION {extension}"
                 )
             elif isinstance(
                 error.orig,
-                psycopg2.errors.UndefinedFile | psycopg2.errors.FeatureNotSupported,
+                psycopg.errors.UndefinedFile | psycopg.errors.FeatureNotSupported,
             ):
                 reason = "it is not installed on the database's server"
             else:

@@ -7,12 +7,12 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import psycopg2
-import psycopg2.errors
+import psycopg
 import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType
@@ -21,7 +21,6 @@ from sqlalchemy import Connection
 from samsyn_model.errors import (
     DatabaseUnavailableError,
     NotFoundError,
-    SamsynError,
     UnstorableFeatureError,
 )
 
@@ -93,34 +92,27 @@ def copy_features(
     transaction is then good for a rollback only.
     """
     copied = CopiedFeatures()
-    encoded = _EncodedFeatures(_encoded(batches, layer_id, created_by, copied), on_copied)
-    cursor = connection.connection.cursor()
-    try:
-        cursor.copy_expert(_COPY, encoded)
-    except psycopg2.Error as error:
-        raise encoded.error or _interruption(error) or _translation(error) from error
-    finally:
-        encoded.close()
-        cursor.close()
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    with closing(_Ahead(_encoded(batches, layer_id, created_by, copied))) as encoded:
+        try:
+            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+                for count, content in encoded:
+                    copy.write(content)
+                    on_copied(count)
+        except psycopg.Error as error:
+            raise encoded.error or _translation(error) from error
     return copied
 
 
-def _interruption(error: psycopg2.Error) -> BaseException | None:
-    """Return the signal that interrupted the reading, which psycopg2 takes for its failure."""
-    if "read() call: KeyboardInterrupt" in str(error):
-        return KeyboardInterrupt()
-    return SystemExit(1) if "read() call: SystemExit" in str(error) else None
-
-
-def _translation(error: psycopg2.Error) -> Exception:
-    if isinstance(error, psycopg2.errors.ForeignKeyViolation):
+def _translation(error: psycopg.Error) -> Exception:
+    if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return NotFoundError("There is no such layer, or somebody deleted it meanwhile.")
     row = _ROW_OF_CONTEXT.search(error.diag.context or "")
-    if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError | psycopg2.InternalError):
+    if isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.InternalError):
         reason = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
         if row:
             return UnstorableFeatureError(f"Feature {row[1]} cannot be stored: {reason}")
-    if isinstance(error, psycopg2.OperationalError):
+    if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError("The database broke off the import.")
     return error
 
@@ -241,35 +233,22 @@ def _has_nul(json_text: str) -> bool:
     return re.search(r"(?<!\\)(\\\\)*\\u0000", json_text) is not None
 
 
-class _EncodedFeatures:
-    """A file for COPY to read, filled by a thread that runs one batch ahead."""
+class _Ahead:
+    """Parts that a thread makes while those before them are used, a few ahead at most."""
 
-    def __init__(
-        self, parts: Iterator[tuple[int, bytes]], on_copied: Callable[[int], None]
-    ) -> None:
+    def __init__(self, parts: Iterator[tuple[int, bytes]]) -> None:
         self.error: BaseException | None = None
         self._parts = parts
-        self._on_copied = on_copied
         self._ready: queue.Queue[tuple[int, bytes] | None] = queue.Queue(maxsize=2)
         self._closed = threading.Event()
-        self._count = 0
         self._thread = threading.Thread(target=self._fill, name="import", daemon=True)
         self._thread.start()
 
-    def read(self, _size: int) -> bytes:
-        """Return the next part, however long; psycopg2 takes more than it asked for."""
-        try:
-            self._on_copied(self._count)
-            part = self._ready.get()
-        except BaseException as error:  # psycopg2 would hide an interruption
-            self.error = error
-            raise
-        if part is None:
-            if self.error:
-                raise SamsynError("The rest of the features could not be read.")
-            return b""
-        self._count, content = part
-        return content
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while part := self._ready.get():
+            yield part
+        if self.error:
+            raise self.error
 
     def close(self) -> None:
         """Stop the thread and wait for its end."""
@@ -286,7 +265,7 @@ class _EncodedFeatures:
             for part in self._parts:
                 if not self._put(part):
                     return
-        except BaseException as error:  # raised again by the thread that reads
+        except BaseException as error:  # raised again by the thread that uses the parts
             self.error = error
         finally:
             self._parts.close()  # type: ignore[attr-defined]

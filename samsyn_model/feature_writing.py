@@ -91,7 +91,7 @@ def insert_features(
     Ids that the features bring are not theirs here.
     """
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(features)}
-    return list(run(connection, _INSERT, values).scalars())
+    return run(connection, _INSERT, values).scalars()
 
 
 def update_features(
@@ -108,7 +108,7 @@ def update_features(
     if not changes:
         return []
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(changes)}
-    return list(run(connection, _UPDATE, values).scalars())
+    return run(connection, _UPDATE, values).scalars()
 
 
 def delete_features(
@@ -118,4 +118,4 @@ def delete_features(
     if not feature_ids:
         return []
     values = {"layer": layer_id, "ids": list(feature_ids)}
-    return list(run(connection, _DELETE, values).scalars())
+    return run(connection, _DELETE, values).scalars()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2.errors
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -170,7 +170,7 @@ def _create_database(connection: Connection, name: str) -> None:
     try:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
     except DBAPIError as error:
-        if not isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise DatabaseSetupError(
             "The database's user may not create the database that this check works in: name one"

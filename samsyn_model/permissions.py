@@ -13,7 +13,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Row,
     Select,
     and_,
@@ -24,10 +23,10 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import UUID, psycopg2
+from sqlalchemy.dialects.postgresql import UUID, psycopg
 from sqlalchemy.sql.expression import bindparam
 
-from samsyn_model.database import run
+from samsyn_model.database import Rows, run
 from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
 
@@ -244,18 +243,21 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     action: Action,
     columns: Columns = _nothing,
     *,
+    values: Mapping[str, Any] | None = None,
+    whole: bool = True,
     lock: Lock | None = None,
     source_type: str | None = None,
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    It has every column of `layers`, `may_act`, and what `columns` gives. With `lock` the row is
-    PostgreSQL's `FOR …`, as it is then, until the transaction ends. Raises NotFoundError when it
-    may not read the layer, or when that is not of this `source_type`; CredentialsError or
-    PermissionDeniedError when it may read it but not do this.
+    It has `source_type`, `may_act`, what `columns` gives (`values` are those that it binds), and
+    if `whole` every column of `layers`. With `lock` the row is PostgreSQL's `FOR …`, as it is then,
+    until the transaction ends. Raises NotFoundError when it may not read the layer, or when that
+    is not of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but
+    not do this.
     """
-    look = _look_for_layer(_kind(principal), action, columns, lock)
-    row = look.at(connection, principal, layer_id).one_or_none()
+    look = _look_for_layer(_kind(principal), action, columns, whole, lock)
+    row = look.at(connection, principal, layer_id, values).one_or_none()
     if row is not None and source_type not in {None, row.source_type}:
         raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
     return _allowed(row, principal, action, "layer")
@@ -281,18 +283,30 @@ class _Look:
     text: str
     values: Mapping[str, Any]
 
-    def at(self, connection: Connection, principal: Principal, key: uuid.UUID) -> CursorResult[Any]:
-        return run(
-            connection, self.text, {**self.values, "principal": principal.user_id, "key": key}
-        )
+    def at(
+        self,
+        connection: Connection,
+        principal: Principal,
+        key: uuid.UUID,
+        more: Mapping[str, Any] | None = None,
+    ) -> Rows:
+        values = {**self.values, "principal": principal.user_id, "key": key, **(more or {})}
+        return run(connection, self.text, values, prepared=True)
 
 
 # As many as there are actions, kinds of principals and functions that give columns.
 @cache
-def _look_for_layer(kind: Principal, action: Action, columns: Columns, lock: Lock | None) -> _Look:
-    statement = select(
-        Layer.__table__, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)
-    ).where(Layer.id == _KEY, readable_layers(kind))
+def _look_for_layer(
+    kind: Principal,
+    action: Action,
+    columns: Columns,
+    whole: bool,
+    lock: Lock | None,
+) -> _Look:
+    own = Layer.__table__ if whole else Layer.source_type
+    statement = select(own, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)).where(
+        Layer.id == _KEY, readable_layers(kind)
+    )
     if lock is not None:
         statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
     return _written(statement)
@@ -308,7 +322,7 @@ def _look_for_map(kind: Principal, action: Action) -> _Look:
 
 
 def _written(statement: Select[Any]) -> _Look:
-    compiled = statement.compile(dialect=psycopg2.dialect())  # type: ignore[no-untyped-call]
+    compiled = statement.compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]
     return _Look(str(compiled), dict(compiled.params))
 
 

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from sqlalchemy import Engine, Row
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+import psycopg
+from sqlalchemy import Engine
 
 from samsyn_model.clerk import ClerkSession, ClerkVerifier
 from samsyn_model.database import reading, run, writing
@@ -72,7 +72,8 @@ def _by_token(engine: Engine, token: str) -> Principal:
     if not TOKEN_FORM.fullmatch(token):
         raise CredentialsError("The API token is not valid.")
     with reading(engine) as connection:
-        found = run(connection, _FIND_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
+        values = {"token_hash": hash_token(token)}
+        found = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
     if found is None:
         raise CredentialsError("The API token is not valid.")
     if found.revoked:
@@ -88,7 +89,7 @@ def _mark_used(engine: Engine, token_id: object) -> None:
     try:
         with writing(engine) as connection:
             run(connection, _MARK_USED, {"token_id": token_id})
-    except (SamsynError, SQLAlchemyError):
+    except (SamsynError, psycopg.Error):
         LOGGER.warning("The use of an API token cannot be noted.", exc_info=True)
 
 
@@ -103,12 +104,13 @@ def _by_session(engine: Engine, session: ClerkSession) -> Principal:
     return Principal(user_id=user.id, is_admin=is_admin)
 
 
-def _find_user(engine: Engine, session: ClerkSession) -> Row[Any] | None:
+def _find_user(engine: Engine, session: ClerkSession) -> Any:
     with reading(engine) as connection:
-        return run(connection, _FIND_BY_CLERK_ID, {"clerk_id": session.clerk_id}).one_or_none()
+        values = {"clerk_id": session.clerk_id}
+        return run(connection, _FIND_BY_CLERK_ID, values, prepared=True).one_or_none()
 
 
-def _create_user(engine: Engine, session: ClerkSession) -> Row[Any]:
+def _create_user(engine: Engine, session: ClerkSession) -> Any:
     """Return the user of a session seen for the first time, perhaps by two requests at once.
 
     A user without clerk_id whose email is the session's verified one becomes its user.
@@ -122,14 +124,14 @@ def _create_user(engine: Engine, session: ClerkSession) -> Row[Any]:
         try:
             with writing(engine) as connection:
                 user = run(connection, statement, values).one_or_none()
-        except IntegrityError:  # linked and inserted in the same moment
+        except psycopg.IntegrityError:  # linked and inserted in the same moment
             continue
         if user is not None:
             return user
     raise CredentialsError("The session's user cannot be found.")
 
 
-def _is_newer(session: ClerkSession, user: Row[Any]) -> bool:
+def _is_newer(session: ClerkSession, user: Any) -> bool:
     """Whether the session was issued after the webhook's last news of the user (Clerk's clock)."""
     told = user.clerk_updated_at
     return told is None or session.issued_at >= int(told.timestamp())
@@ -139,6 +141,6 @@ def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
     try:
         with writing(engine) as connection:
             run(connection, _SET_ADMIN, {"user_id": user_id, "is_admin": is_admin})
-    except (SamsynError, SQLAlchemyError):
+    except (SamsynError, psycopg.Error):
         # A read-only database still honours what the session says, for this request.
         LOGGER.warning("What a session says of administrators cannot be kept.", exc_info=True)

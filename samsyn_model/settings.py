@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Number of worker processes; by default one a core."""
     statement_timeout: int = Field(default=30, ge=1)
     """Seconds after which the database gives up a request's statement."""
+    prepared_statements: bool = True
+    """Whether the database keeps plans of what is asked most; poolers have to know of them."""
     inline_features: int = Field(default=1000, ge=0)
     """Up to how many features a layer's `source_config` is answered with its GeoJSON."""
 

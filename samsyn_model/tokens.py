@@ -80,7 +80,7 @@ def find_or_create_user(connection: Connection, email: str) -> uuid.UUID:
             "This is not an email address.", (Fault("/email", "Expected name@domain."),)
         )
     for statement in (_FIND_BY_EMAIL, _INSERT_USER):
-        found = run(connection, statement, values).scalar_one_or_none()
+        found = run(connection, statement, values).scalar()
         if found is not None:
             return uuid.UUID(str(found))
     # The insert met a user that another transaction had just committed.

@@ -1,14 +1,29 @@
 """Layers as collections: finding them as a principal sees them, describing them to pygeoapi."""
 
+import json
 import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Label,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from samsyn_model.database import run
@@ -46,8 +61,13 @@ DATA_VERSION: ColumnElement[int] = literal_column(LAYER_VERSION.format(layer="la
 )
 """The column that gives a collection its version."""
 
+_STATE: Label[str] = literal_column("layers.xmin::text").label("state")
+"""The column that tells versions of a layer's row apart."""
+_MOST_KNOWN = 256
+_LONGEST_KNOWN = 32 * 1024  # characters
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Collection:
     """A vector layer as OGC clients see it."""
 
@@ -77,12 +97,12 @@ class Collection:
     colour: str | None = None
     """The colour (`#rrggbb`) that its style draws it in."""
 
-    @property
+    @cached_property
     def times(self) -> Times | None:
         """The properties that tell when a feature is, None where none does."""
         return times_of(self.property_schema, self.time_field)
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """The schemas of the properties by name, in the order of `x-ogc-propertySeq`.
 
@@ -98,6 +118,12 @@ class Collection:
             for name in sorted(properties, key=lambda name: (order[name], name))
         }
 
+    def at_version(self, version: str) -> "Collection":
+        """Return the same with its features in a version; what has been made of it is kept."""
+        changed = object.__new__(Collection)
+        vars(changed).update(vars(self), version=version)
+        return changed
+
 
 def _single_type(types: object) -> str:
     """Return the one type that clients understand; absent values are allowed in any case."""
@@ -105,7 +131,7 @@ def _single_type(types: object) -> str:
     return next((kind for kind in named if kind != "null"), "string")
 
 
-def collection_of(row: Row[Any]) -> Collection:
+def collection_of(row: Any) -> Collection:
     """Return the collection of a row of `layers`, with count and bounds where it has them."""
     bounds = getattr(row, "bounds", None)
     times = getattr(row, "time_bounds", None)
@@ -120,7 +146,7 @@ def collection_of(row: Row[Any]) -> Collection:
         metadata=row.layer_metadata,
         crs=(*SUPPORTED, *map(epsg_uri, row.additional_crs)),
         indexed=frozenset(getattr(row, "indexed_properties", ())),
-        version=_version(row),
+        version=_version(row) if hasattr(row, "data_version") else None,
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
         time_bounds=_moments(times) if times else None,
@@ -137,9 +163,7 @@ def _moments(seconds: Sequence[float | None]) -> tuple[datetime, datetime] | Non
     return epoch + timedelta(seconds=math.floor(first)), epoch + timedelta(seconds=math.ceil(last))
 
 
-def _version(row: Row[Any]) -> str | None:
-    if not hasattr(row, "data_version"):
-        return None
+def _version(row: Any) -> str:
     return f"{row.data_version:x}.{int(row.updated_at.timestamp() * 1_000_000):x}"
 
 
@@ -166,14 +190,53 @@ def find_collection(
     layer_id = parse_uuid(collection_id)
     if layer_id is None:
         raise NotFoundError("There is no such collection.")
+    known = _known.get(layer_id)
     row = find_layer(
-        connection, principal, layer_id, action, _versioned, lock=lock, source_type="vector"
+        connection,
+        principal,
+        layer_id,
+        action,
+        _if_unknown,
+        values={"known": known and known[0]},
+        whole=False,
+        lock=lock,
+        source_type="vector",
     )
-    return collection_of(row)
+    if row.described is None and known:
+        found = known[1]
+    else:
+        found = collection_of(SimpleNamespace(id=layer_id, **json.loads(row.described)))
+        if len(row.described) <= _LONGEST_KNOWN:
+            _remember(row.state, found)
+    return found.at_version(_version(row))
 
 
-def _versioned(_: Principal) -> tuple[ColumnElement[int]]:
-    return (DATA_VERSION,)
+_known: dict[uuid.UUID, tuple[str, Collection]] = {}
+"""Collections that this process has described, with the state of their row: they are used only
+where the statement that finds the layer says that it is in this state still."""
+
+
+def _remember(state: str, collection: Collection) -> None:
+    _known.pop(collection.id, None)
+    while len(_known) >= _MOST_KNOWN:
+        _known.pop(next(iter(_known)), None)
+    _known[collection.id] = (state, collection)
+
+
+def _if_unknown(_: Principal) -> tuple[Any, ...]:
+    """Return the columns for versions, and for a description unless its state is `known`."""
+    columns = (
+        *(Layer.name, Layer.description, Layer.category, Layer.geometry_type, Layer.time_field),
+        *(Layer.property_schema, Layer.layer_metadata, Layer.style_config),
+        *(Layer.additional_crs, Layer.indexed_properties),
+    )
+    members = (part for column in columns for part in (column.key, column))
+    described = cast(func.json_build_object(*members), Text)
+    is_known = _STATE.element == bindparam("known", None, Text)
+    return (
+        *(DATA_VERSION, Layer.updated_at, _STATE),
+        case((is_known, None), else_=described).label("described"),
+    )
 
 
 def with_fields(connection: Connection, collection: Collection) -> Collection:

@@ -4,7 +4,8 @@ Importing this module applies the replacements. A test for each says when upstre
 needs it (`tests/ogc/test_deviations.py`).
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
 
 import pygeoapi.api
@@ -40,6 +41,17 @@ def _left_as_it_is(document: Any, pretty: bool = False) -> Any:  # noqa: ARG001 
     return document
 
 
+def _load_provider(_: str, definition: dict[str, Any]) -> Any:
+    """Stand in for `load_plugin` where features are read."""
+    return _provider_class(definition["name"])(definition)
+
+
+@cache
+def _provider_class(name: str) -> Any:
+    module, _, of_module = name.rpartition(".")
+    return getattr(import_module(module), of_module)
+
+
 def _apply() -> None:
     pygeoapi.api.to_json = _left_as_it_is
     pygeoapi.api.itemtypes.to_json = _left_as_it_is
@@ -47,6 +59,8 @@ def _apply() -> None:
     cached_crs = lru_cache(maxsize=64)(pygeoapi.crs.get_crs)
     pygeoapi.crs.get_crs = cached_crs
     pygeoapi.provider.base.get_crs = cached_crs
+    # modules are looked for, and lists of them written out for the log, at every request
+    pygeoapi.api.itemtypes.load_plugin = _load_provider
     # its CSV formatter would be made, and linked to, for every request
     pygeoapi.plugin.PLUGINS["formatter"].clear()
 

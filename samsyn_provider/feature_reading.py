@@ -34,6 +34,7 @@ from samsyn_provider.representations import asked_again, not_modified, respond
 from samsyn_provider.search_body import read_search
 
 _PAGE_ROWS = 500
+_FILES = tuple((form.media_type, code, form.title) for code, form in FORMATS.items())
 _PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
 
 
@@ -161,15 +162,7 @@ def _own_links(shown: str) -> list[links.Link]:
     """Return the links to these items, and to them in every other format."""
     return [
         *links.own_links(shown, GEOJSON, "These items"),
-        *(
-            {
-                "rel": "alternate",
-                "type": form.media_type,
-                "title": f"These items as {form.title}",
-                "href": links.request_url(f=code),
-            }
-            for code, form in FORMATS.items()
-        ),
+        *links.alternates("These items", _FILES),
     ]
 
 

@@ -1,5 +1,6 @@
 """Links as OGC API documents carry them (RFC 8288)."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -37,15 +38,36 @@ def request_url(**changes: object) -> str:
 def own_links(shown: str, json_type: str, title: str) -> list[Link]:
     """Return the links to this document as it is shown, and to its other form."""
     forms = [(json_type, "json", "JSON"), (HTML, "html", "HTML")]
+    address = _url_but_for_format()
     return [
         {
             "rel": "self" if (shown == HTML) == (media_type == HTML) else "alternate",
             "type": media_type,
             "title": f"{title} as {name}",
-            "href": request_url(f=code),
+            "href": f"{address}{code}",
         }
         for media_type, code, name in forms
     ]
+
+
+def alternates(title: str, forms: Iterable[tuple[str, str, str]]) -> list[Link]:
+    """Return the links to this document in other formats: (media type, `f`, name) of each."""
+    address = _url_but_for_format()
+    return [
+        {
+            "rel": "alternate",
+            "type": media_type,
+            "title": f"{title} as {name}",
+            "href": f"{address}{code}",
+        }
+        for media_type, code, name in forms
+    ]
+
+
+def _url_but_for_format() -> str:
+    """Return the address of this request up to `f=`, which comes last."""
+    address = request_url(f=None)
+    return f"{address}{'&' if '?' in address else '?'}f="
 
 
 class Following(Protocol):

@@ -43,11 +43,15 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         super().__init__(provider_def)
         self.collection: Collection = provider_def["collection"]
         self.request: ItemsRequest | None = provider_def["request"]
-        self._fields: dict[str, dict[str, Any]] = self.collection.fields
+
+    @property
+    def fields(self) -> dict[str, dict[str, Any]]:
+        """The schemas of the properties by name."""
+        return self.collection.fields
 
     def get_fields(self) -> dict[str, dict[str, Any]]:
         """Return the schemas of the properties by name."""
-        return self._fields
+        return self.fields
 
     def query(self, **_: Any) -> dict[str, Any]:
         """Return a page: a feature collection whose `features` are texts, `next_position` the
@@ -96,7 +100,9 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         return self.request
 
     def _row(self, statement: Statement) -> Any:
-        return run(self._asked().connection, statement.text, statement.values).one_or_none()
+        return run(
+            self._asked().connection, statement.text, statement.values, prepared=statement.prepared
+        ).one_or_none()
 
 
 def _last_place(query: ItemsQuery, row: Any) -> int | None:

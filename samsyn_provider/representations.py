@@ -37,7 +37,8 @@ def respond(
     else:
         if "ETag" not in response.headers:
             response.add_etag(weak=True)
-        response.make_conditional(request)
+        if "If-None-Match" in request.headers:
+            response.make_conditional(request)
     return asked_again(response)
 
 
@@ -51,7 +52,8 @@ def not_modified(tag: str) -> Response:
 def asked_again(response: Response) -> Response:
     """Return the response, which may be kept but not used before the server is asked again."""
     response.headers["Vary"] = "Accept, Authorization"
-    response.headers["Cache-Control"] = "private, no-cache" if request.authorization else "no-cache"
+    named = "Authorization" in request.headers
+    response.headers["Cache-Control"] = "private, no-cache" if named else "no-cache"
     return response
 
 

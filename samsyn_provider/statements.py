@@ -37,6 +37,7 @@ COUNTED_NEAR = 2_000
 PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
+_SHORT = 100
 
 LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
@@ -58,10 +59,12 @@ nulls when nothing has a time."""
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text with psycopg2's named placeholders, and their values."""
+    """SQL text with psycopg's named placeholders, and their values."""
 
     text: str
     values: dict[str, Any]
+    prepared: bool = False
+    """Whether one plan of it is good for every layer."""
 
 
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
@@ -90,6 +93,9 @@ def select_page(
     feature), `matched` (null where counting would cost more than the page).
     """
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
+    prepared = _is_plain(query)
+    # without the number itself PostgreSQL would plan for a tenth of the layer
+    limit = str(query.limit) if prepared else "%(limit)s"
     conditions = feature_conditions(query, times, values)
     look = index_look(query, indexed, _COUNT, values)
     matched = _matched(conditions, len(place_conditions(query, {})), look)
@@ -107,7 +113,7 @@ def select_page(
     chosen = selected(
         f"id, geom, properties{columns}",
         conditions + beyond,
-        f"ORDER BY {ordering(keys, query)} LIMIT %(limit)s + 1 OFFSET %(offset)s",
+        f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1 OFFSET %(offset)s",
         look,
     )
     text = f"""{look}
@@ -120,14 +126,20 @@ FROM (
     SELECT *, CASE WHEN fits THEN {feature} END AS feature
     FROM (
         SELECT *, row_number() OVER rows = 1 OR
-                   row_number() OVER rows <= %(limit)s AND sum(
+                   row_number() OVER rows <= {limit} AND sum(
                        coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
                    ) OVER rows <= {PAGE_SIZE} AS fits
         FROM ({chosen}) AS chosen
         WINDOW rows AS (ROWS UNBOUNDED PRECEDING)
     ) AS placed
 ) AS page"""
-    return Statement(text, values)
+    return Statement(text, values, prepared)
+
+
+def _is_plain(query: ItemsQuery) -> bool:
+    """Return whether a short page of a whole layer is asked for, as clients do most."""
+    plain = ItemsQuery(crs=query.crs, limit=query.limit, after=query.after)
+    return query == plain and query.limit <= _SHORT and query.crs.uri == CRS84
 
 
 def select_hits(
@@ -155,6 +167,7 @@ def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -
         f"SELECT {feature} AS feature, version FROM layer_features"
         " WHERE layer_id = %(layer)s AND id = %(id)s",
         values,
+        prepared=True,
     )
 
 

@@ -147,7 +147,8 @@ def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> R
     tag = tile_tag(layers, tile, request.args)
     if not request.if_none_match.contains_weak(tag):
         statement = select_tile(sources, tile)
-        content = bytes(run(connection, statement.text, statement.values).scalar_one())
+        made = run(connection, statement.text, statement.values, prepared=statement.prepared)
+        content: bytes = made.scalar_one()
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
         response = Response(content, status, content_type=MVT)
     response.set_etag(tag)

@@ -34,6 +34,7 @@ _SHARE = 2  # how many cells wide the features of a grid are at most
 _PIXEL = 8  # units: a tile is drawn 512 pixels wide
 _TOLERANCE = 4  # units by which a simplified shape may be off
 _LARGE = 500  # vertices
+_NEAR = 8  # level from which tiles are small
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,14 @@ def select_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
         part = _layer_tile(source, tile, len(sources))
         texts.append(f"coalesce(({_PLACEHOLDER.sub(rf'%(\1_{number})s', part.text)}), '')")
         values |= {f"{name}_{number}": value for name, value in part.values.items()}
-    return Statement(f"SELECT {' || '.join(texts)} AS tile", values)
+    prepared = tile.level >= _NEAR and len(sources) == 1 and _is_plain(sources[0].query)
+    return Statement(f"SELECT {' || '.join(texts)} AS tile", values, prepared)
+
+
+def _is_plain(query: ItemsQuery) -> bool:
+    """Return whether a layer is drawn as it is. Its statement takes longer to plan than to run
+    where a tile is small, and one plan does for all that are."""
+    return query == ItemsQuery(crs=query.crs)
 
 
 def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:

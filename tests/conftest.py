@@ -32,7 +32,7 @@ def test_database_url(server_url: str) -> Iterator[str]:
     with server.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
     url = database_url(server_url).set(database=name)
-    engine = open_engine(url.render_as_string(hide_password=False))
+    engine = open_engine(url.render_as_string(hide_password=False), prepares=True)
     try:
         upgrade(engine)
         yield url.render_as_string(hide_password=False)
@@ -46,7 +46,7 @@ def test_database_url(server_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def engine(test_database_url: str) -> Iterator[Engine]:
     """An engine on the run's database."""
-    engine = open_engine(test_database_url, pool_size=5)
+    engine = open_engine(test_database_url, pool_size=5, prepares=True)
     yield engine
     engine.dispose()
 

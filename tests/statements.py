@@ -1,22 +1,23 @@
-"""The SQL statements that an engine runs."""
+"""The SQL statements that are sent to the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
-from sqlalchemy import Engine, event
+import psycopg
 
 
 @contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """The statements that run on the engine meanwhile."""
+def statements() -> Iterator[list[str]]:
+    """The statements that this process sends meanwhile, but for those that begin transactions."""
     seen: list[str] = []
+    send = psycopg.Cursor.execute
 
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(" ".join(statement.split()))
+    def note(cursor: psycopg.Cursor[Any], statement: Any, *arguments: Any, **options: Any) -> Any:
+        if statement != "BEGIN":
+            seen.append(" ".join(str(statement).split()))
+        return send(cursor, statement, *arguments, **options)
 
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with patch.object(psycopg.Cursor, "execute", note):
         yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)

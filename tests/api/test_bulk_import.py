@@ -265,7 +265,7 @@ def test_the_number_of_statements(owner: Person, layer: str, empty_database: Eng
     taken = []
     for number in (1, 2500):
         body = collection(*points(number))
-        with statements(empty_database) as seen:
+        with statements() as seen:
             assert bulk(owner, layer, body).status_code == 201
         taken.append(len(seen))
     assert taken[0] == taken[1]

@@ -214,7 +214,7 @@ def test_the_number_of_statements_does_not_grow(
         found = []
         for caller, method, path, body in requests:
             sent = {"content": uuid.uuid4().hex} if body == "text" else body
-            with statements(engine) as seen:
+            with statements() as seen:
                 assert ask(caller, method, path, json=sent).status_code < 300
             found.append(len(seen))
         return found
@@ -225,6 +225,6 @@ def test_the_number_of_statements_does_not_grow(
         made = write(owner, map_id=public_map, parent_id=parent if number % 2 else root["id"])
         parent = made["id"]
     assert counts() == few == [3, 2, 2, 4, 8]
-    with statements(engine) as deleting:
+    with statements() as deleting:
         assert ask(owner, "DELETE", f"/{root['id']}").status_code == 204
     assert len(deleting) == 6

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from samsyn_admin.app import create_app
 from samsyn_admin.cors import origin_of
+from samsyn_model.database import open_engine
 from tests.api.layer_requests import LINE, Person, feature, vector
 from tests.clerk_instance import settings
 
@@ -21,7 +22,7 @@ ITEMS = "/ogc/collections/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/items"
 @pytest.fixture
 def nowhere() -> FlaskClient:
     """A client of an app without a database: whatever needs one answers 503."""
-    engine = create_engine("postgresql+psycopg2://127.0.0.1:1/nowhere")
+    engine = open_engine("postgresql://127.0.0.1:1/nowhere")
     return create_app(settings(frontend_url=f"{FRONTEND}/map/"), engine).test_client()
 
 

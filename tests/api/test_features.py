@@ -305,7 +305,7 @@ def test_the_number_of_statements(owner: Person, empty_database: Engine) -> None
             ("DELETE", "/{}", None),
         ):
             own = owner.get(f"{layer}/features").json["features"][0]["id"]
-            with statements(empty_database) as seen:
+            with statements() as seen:
                 answer = owner.send(method, f"{layer}/features{address.format(own)}", body)
             assert answer.status_code < 300, answer.text
             counts.append(len(seen))

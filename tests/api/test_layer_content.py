@@ -86,7 +86,7 @@ def test_what_was_answered_changes_nothing_when_it_comes_back(
     features = [feature(each, name=str(n)) for n, each in enumerate([deep, group, None, AREA])]
     layer = made(owner, *features, feature(AREA, list=[1, {"a": None}], number=1e-7))
     shown = owner.get(layer).json["source_config"]["geojson"]["features"]
-    with statements(empty_database) as seen:
+    with statements() as seen:
         assert saved(owner, layer, *shown).status_code == 200
     assert not [sql for sql in seen if "layer_features" in sql and not sql.startswith("SELECT")]
     without_ids = [{n: v for n, v in member.items() if n != "id"} for member in reversed(shown)]
@@ -169,7 +169,7 @@ def test_a_thousand_features(owner: Person, empty_database: Engine) -> None:
     before = stored(empty_database, layer)
     features[7]["properties"]["name"] = "changed"
     features[8]["geometry"] = LINE
-    with statements(empty_database) as seen:
+    with statements() as seen:
         start = time.perf_counter()
         assert saved(owner, layer, *features[:-1]).status_code == 200
         assert time.perf_counter() - start < 5

@@ -170,7 +170,7 @@ def test_the_number_of_statements_does_not_grow(
         for number in range(size):
             layer = owner.post(vector(feature(LINE), name=str(number))).json
             place_on_map(empty_database, person(f"p{number}").id, layer["id"], "public")
-        with statements(empty_database) as seen:
+        with statements() as seen:
             assert len(owner.list().json) >= size
         taken.append(len(seen))
     assert taken == [4, 4]

@@ -240,13 +240,13 @@ def test_head_and_options(owner: Person) -> None:
 def test_the_number_of_statements_does_not_grow(owner: Person, engine: Engine, size: int) -> None:
     body = vector(*[feature(LINE, name=str(n)) for n in range(size)], visibility="public")
     owner.get(str(uuid.uuid4()))  # a token's first use is noted
-    with statements(engine) as creating:
+    with statements() as creating:
         layer = owner.post(body).json
     assert layer
     for _ in range(size):
         place_on_map(engine, owner.id, layer["id"], "public")
-    with statements(engine) as reading:
+    with statements() as reading:
         assert len((owner.get(layer["id"]).json or {})["map_layers"]) == size
-    with statements(engine) as deleting:
+    with statements() as deleting:
         assert owner.delete(layer["id"]).status_code == 204
     assert (len(creating), len(reading), len(deleting)) == (5, 3, 6)

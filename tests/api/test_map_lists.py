@@ -219,7 +219,7 @@ def test_the_statements_do_not_depend_on_how_many_there_are(
         for _ in range(maps):
             fill(empty_database, owner, make_map(owner), maps)
         for query in ("", "?inline=false&limit=50", "?mine=true&q=plan"):
-            with statements(empty_database) as seen:
+            with statements() as seen:
                 assert len(read(owner, query)) >= maps
             counts.append(len(seen))
     assert counts[:3] == counts[3:]

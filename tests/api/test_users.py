@@ -45,7 +45,7 @@ def test_me_is_nobody_without_credentials(anybody: Person) -> None:
 
 def test_me_is_two_statements(owner: Person, engine: Engine) -> None:
     owner.client.get(ME, headers=owner.headers)
-    with statements(engine) as seen:
+    with statements() as seen:
         owner.client.get(ME, headers=owner.headers)
     assert len(seen) == 2
 

@@ -6,9 +6,10 @@ import json
 import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from samsyn_admin.app import create_app
+from samsyn_model.database import open_engine
 from samsyn_model.errors import CredentialsError
 from tests.clerk_deliveries import (
     NOW,
@@ -256,7 +257,7 @@ def test_a_large_delivery_is_refused(client: FlaskClient, engine: Engine) -> Non
 
 
 def test_without_a_secret_nothing_is_taken() -> None:
-    engine = create_engine("postgresql+psycopg2://127.0.0.1:1/nowhere")
+    engine = open_engine("postgresql://127.0.0.1:1/nowhere")
     answer = client_of(engine, secret=None).post(WEBHOOK, data=BODY, headers=signed(BODY, "msg_x"))
     assert answer.status_code == 503
     assert answer.json

@@ -20,7 +20,9 @@ MOST_CONNECTIONS = 24
 @pytest.fixture
 def roomy_database(empty_database: Engine, test_database_url: str) -> Iterator[Engine]:
     """The empty database, for many threads at once; a statement that hangs is an error."""
-    engine = open_engine(test_database_url, statement_timeout=20, pool_size=MOST_CONNECTIONS)
+    engine = open_engine(
+        test_database_url, statement_timeout=20, prepares=True, pool_size=MOST_CONNECTIONS
+    )
     yield engine
     engine.dispose()
 

@@ -1,6 +1,5 @@
 """What the tests of counts and bounds do to a layer's features, and what they find counted."""
 
-import io
 import uuid
 
 from sqlalchemy import Connection, Engine, text
@@ -49,10 +48,11 @@ def delete(connection: Connection, layer: uuid.UUID, ids: list[int]) -> None:
 
 def copy(connection: Connection, layers: list[uuid.UUID]) -> None:
     lines = "".join(f"{layer}\tSRID=4326;POINT(1 2)\t{{}}\n" for layer in layers)
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(
-        "COPY layer_features (layer_id, geom, properties) FROM STDIN", io.StringIO(lines)
-    )
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy("COPY layer_features (layer_id, geom, properties) FROM STDIN") as sent,
+    ):
+        sent.write(lines)
 
 
 def state(connection: Connection, layer: uuid.UUID) -> tuple[int, int, int, int]:

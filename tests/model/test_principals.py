@@ -35,7 +35,7 @@ def test_a_token_stands_for_its_user(engine: Engine, scope: str, is_admin: bool)
 def test_one_statement_for_a_token(engine: Engine) -> None:
     token = make_token(engine)
     principal(engine, token)
-    with statements(engine) as seen:
+    with statements() as seen:
         principal(engine, token)
     assert len(seen) == 1
 
@@ -153,12 +153,10 @@ def read_only(engine: Engine, test_database_url: str) -> Iterator[Engine]:
     frozen = open_engine(test_database_url)
 
     def freeze(dbapi_connection: Any, _record: Any) -> None:
-        dbapi_connection.autocommit = True
-        with dbapi_connection.cursor() as cursor:
-            cursor.execute("SET default_transaction_read_only = on")
-        dbapi_connection.autocommit = False
+        dbapi_connection.execute("SET default_transaction_read_only = on")
 
     event.listen(frozen, "connect", freeze)
+    frozen.connect().close()
     yield frozen
     frozen.dispose()
 
@@ -167,7 +165,7 @@ def test_a_read_only_database_knows_its_tokens(
     engine: Engine, read_only: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = make_token(engine)
-    with caplog.at_level(logging.WARNING), statements(read_only) as seen:
+    with caplog.at_level(logging.WARNING), statements() as seen:
         assert principal(read_only, token)
     assert len(seen) == 1
     assert not caplog.records

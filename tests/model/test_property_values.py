@@ -1,6 +1,5 @@
 """The values kept for indexes on properties: exact whatever is written, by whomever, at once."""
 
-import io
 import json
 import random
 import uuid
@@ -64,8 +63,11 @@ def update(connection: Connection, layer: uuid.UUID, change: dict[str, Any], sha
 
 def copy(connection: Connection, layer: uuid.UUID, *properties: dict[str, Any]) -> None:
     lines = "".join(f"{layer}\t{json.dumps(one)}\n".replace("\\", "\\\\") for one in properties)
-    cursor = connection.connection.cursor()
-    cursor.copy_expert("COPY layer_features (layer_id, properties) FROM STDIN", io.StringIO(lines))
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy("COPY layer_features (layer_id, properties) FROM STDIN") as sent,
+    ):
+        sent.write(lines)
 
 
 def kept(connection: Connection, layer: uuid.UUID) -> list[Any]:

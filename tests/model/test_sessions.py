@@ -22,7 +22,7 @@ def test_first_sight_makes_a_user_and_the_second_finds_it(engine: Engine) -> Non
     first = principal(engine, session_token(sub="user_new"))
     assert first.user_id is not None
     assert (first.is_admin, first.scope) == (False, "write")
-    with statements(engine) as seen:
+    with statements() as seen:
         assert principal(engine, session_token(sub="user_new")) == first
     assert len(seen) == 1
     assert rows(engine, "SELECT id, clerk_id, email FROM users") == [
@@ -64,7 +64,7 @@ def test_a_deleted_user_cannot_become_administrator(engine: Engine) -> None:
 
 
 def test_an_invalid_session_makes_nobody(engine: Engine) -> None:
-    with pytest.raises(CredentialsError), statements(engine) as seen:
+    with pytest.raises(CredentialsError), statements() as seen:
         principal(engine, session_token(kid="other"))
     assert seen == []
     assert rows(engine, "SELECT FROM users") == []

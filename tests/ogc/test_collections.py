@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from tests.ogc.conftest import Person
+from tests.statements import statements
 
 Layer = Callable[..., str]
 
@@ -302,17 +303,9 @@ def test_paging_searching_and_boxes(client: FlaskClient, layer: Layer) -> None:
         assert client.get("/ogc/collections", query_string=bad).status_code == 400
 
 
-def _statements(engine: Engine, request: Callable[[], Any]) -> int:
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+def _statements(request: Callable[[], Any]) -> int:
+    with statements() as seen:
         request()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     return len(seen)
 
 
@@ -326,7 +319,7 @@ def test_statements_do_not_grow_with_layers_or_features(
 
     def counts() -> dict[str, int]:
         return {
-            path: _statements(empty_database, lambda p=path: client.get(p, headers=headers))  # type: ignore[misc]
+            path: _statements(lambda p=path: client.get(p, headers=headers))  # type: ignore[misc]
             for path in (
                 "/ogc/collections",
                 f"/ogc/collections/{one}",
@@ -350,7 +343,7 @@ def test_statements_do_not_grow_with_layers_or_features(
         )
     assert counts() == before
     assert list(before.values()) == [2, 3, 2, 3, 3]
-    assert _statements(empty_database, lambda: client.get("/ogc/conformance")) == 0
+    assert _statements(lambda: client.get("/ogc/conformance")) == 0
 
 
 def test_a_write_is_seen_at_once(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:

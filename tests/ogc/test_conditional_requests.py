@@ -49,7 +49,7 @@ def test_a_page_until_anything_in_its_layer_changes(
     for change in changes:
         tag = client.get(address).headers["ETag"]
         assert tag.startswith("W/")
-        with statements(empty_database) as seen:
+        with statements() as seen:
             known = again(client, address, tag)
         assert (known.status_code, known.data) == (304, b"")
         assert len(seen) == 1, "the page itself is not read"

@@ -30,6 +30,16 @@ def test_upstream_still_makes_a_crs_for_each_request() -> None:
     assert _upstream(code) == "False"
 
 
+def test_upstream_still_looks_for_a_provider_at_every_request() -> None:
+    code = (
+        "import logging; from pygeoapi import plugin; lines = [];"
+        "plugin.LOGGER.debug = lines.append;"
+        "one = lambda: plugin.load_plugin('provider', {'name': 'builtins.dict'}); one(); one();"
+        "print(len([line for line in lines if line.startswith('Plugins: ')]))"
+    )
+    assert _upstream(code) == "2"
+
+
 def test_upstream_still_offers_its_csv_formatter_everywhere() -> None:
     assert "CSV" in _upstream(
         "from pygeoapi.plugin import PLUGINS; print(list(PLUGINS['formatter']))"

@@ -223,7 +223,7 @@ def test_a_tile_that_the_caller_has_is_not_made_again(
     tag = first.headers["ETag"]
     assert first.headers["Cache-Control"] == "public, max-age=60"
     assert "Authorization" in first.headers["Vary"]
-    with statements(empty_database) as seen:
+    with statements() as seen:
         again = client.get(path, headers={"If-None-Match": tag})
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
     assert not any("ST_AsMVT" in statement for statement in seen)
@@ -522,7 +522,7 @@ def test_statements(
         found = {}
         for path in ("", "/WebMercatorQuad", f"/{WORLD}", f"/{WORLD}?properties=a"):
             for base in (f"collections/{layers[0]}", f"maps/{map_id}"):
-                with statements(empty_database) as seen:
+                with statements() as seen:
                     client.get(f"/ogc/{base}/tiles{path}")
                 found[f"{base.partition('/')[0]}{path}"] = len(seen)
         return found

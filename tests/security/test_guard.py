@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, jsonify
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine
 
-from samsyn_model.database import writing
+from samsyn_model.database import open_engine, writing
 from samsyn_model.errors import CredentialsError
 from samsyn_model.permissions import WRITING, Action
 from samsyn_model.principals import Authenticator
@@ -19,6 +19,7 @@ from samsyn_provider import guard, problems
 from samsyn_provider.deployment import Deployment
 from samsyn_provider.guard import declared_action, parse_authorization, principal, requires
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
+from tests.statements import statements
 
 OPEN = sorted(guard.UNGUARDED, key=lambda action: action.name)
 GUARDED = sorted(set(Action) - guard.UNGUARDED, key=lambda action: action.name)
@@ -52,7 +53,7 @@ def client(engine: Engine) -> FlaskClient:
 @pytest.fixture
 def nowhere() -> Iterator[FlaskClient]:
     """A client of an app whose database does not exist: a statement would fail the request."""
-    engine = create_engine("postgresql+psycopg2://127.0.0.1:1/nowhere")
+    engine = open_engine("postgresql://127.0.0.1:1/nowhere")
     yield make_app(engine).test_client()
     engine.dispose()
 
@@ -225,16 +226,8 @@ def test_one_statement_a_request(
     empty_database: Engine, client: FlaskClient, tokens: dict[str, str]
 ) -> None:
     client.get("/READ_LAYER", headers=bearer(tokens["read"]))
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(empty_database, "before_cursor_execute", note)
-    try:
+    with statements() as seen:
         client.get("/READ_LAYER", headers=bearer(tokens["read"]))
-    finally:
-        event.remove(empty_database, "before_cursor_execute", note)
     assert len(seen) == 1
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg2
+import psycopg
 from flask import Flask
 from sqlalchemy import Connection, Engine, create_engine, insert
 from sqlalchemy.engine import make_url
@@ -37,24 +37,20 @@ from tests.security.permission_world import (
 )
 
 
-class _Unlasting(psycopg2.extensions.connection):
+class _Unlasting(psycopg.Connection[Any]):
     """A connection in one transaction that never ends well: what it commits is a savepoint."""
 
     def start(self) -> None:
         self._run("SAVEPOINT committed")
 
     def _run(self, statement: str) -> None:
-        with self.cursor() as cursor:
-            cursor.execute(statement)
+        self.execute(statement)
 
     def commit(self) -> None:
         self._run("RELEASE SAVEPOINT committed; SAVEPOINT committed")
 
     def rollback(self) -> None:
         self._run("ROLLBACK TO SAVEPOINT committed")
-
-    def set_isolation_level(self, level: int | None) -> None:
-        """Nothing: a statement in autocommit mode is one in the transaction too."""
 
 
 class World:
@@ -80,9 +76,8 @@ class World:
         return str(self._run(_FINGERPRINT))
 
     def _run(self, statement: str) -> Any:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone() if cursor.description else None
+        cursor = self._connection.execute(statement)
+        return cursor.fetchone() if cursor.description else None
 
 
 _FINGERPRINT = "SELECT md5(concat({}))".format(
@@ -97,14 +92,14 @@ _FINGERPRINT = "SELECT md5(concat({}))".format(
 def world(database_url: str) -> Iterator[World]:
     """The world, in a transaction on an empty database; nothing of it stays."""
     address = make_url(database_url).set(drivername="postgresql")
-    connection = psycopg2.connect(
+    connection = _Unlasting.connect(
         address.render_as_string(hide_password=False),
         options="-c timezone=UTC -c jit=off -c search_path=public",
-        connection_factory=_Unlasting,
+        cursor_factory=psycopg.ClientCursor,
     )
     connection.start()
     engine = create_engine(
-        "postgresql+psycopg2://", creator=lambda: connection, poolclass=StaticPool
+        "postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool
     )
     try:
         with engine.begin() as writing:
