@@ -119,6 +119,7 @@ def open_engine(
         max_overflow=2,
         pool_timeout=10,
         pool_use_lifo=True,
+        pool_reset_on_return=None,  # whatever began a transaction ends it
         use_native_hstore=False,  # which would be looked for
         isolation_level="AUTOCOMMIT",  # changed by nobody: `_begin` opens transactions
         connect_args={

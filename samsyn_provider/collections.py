@@ -218,6 +218,7 @@ where the statement that finds the layer says that it is in this state still."""
 
 def _remember(state: str, collection: Collection) -> None:
     _known.pop(collection.id, None)
+    _ = collection.fields, collection.times  # made here, once for all requests
     while len(_known) >= _MOST_KNOWN:
         _known.pop(next(iter(_known)), None)
     _known[collection.id] = (state, collection)

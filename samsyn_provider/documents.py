@@ -7,6 +7,7 @@ Each function takes what it describes and returns the JSON document; errors are 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from time import time
 from typing import Any
 
 import yaml
@@ -165,8 +166,13 @@ def items_document(
         DocumentRequest(),
         str(collection.id),
     )
-    document["timeStamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    document["timeStamp"] = _moment(int(time()))
     return dict(document)
+
+
+@lru_cache(maxsize=2)
+def _moment(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def item_document(

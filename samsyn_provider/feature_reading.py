@@ -140,7 +140,7 @@ def _page(  # noqa: PLR0913 - what a page is of, and how it is told
         query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
     document = items_document(connection, found, query)
     document["links"] = [
-        *(_own_links(shown) if tag else []),
+        *(links.own_links(shown, GEOJSON, "These items", _FILES) if tag else []),
         *_neighbours(shown, document.pop("next_position", None), query, following),
         links.collection_link(found.id, found.title),
     ]
@@ -156,14 +156,6 @@ def _page(  # noqa: PLR0913 - what a page is of, and how it is told
     return respond(
         shown, document, "ogc/items.html", headers=headers, **_page_context(shown, found)
     )
-
-
-def _own_links(shown: str) -> list[links.Link]:
-    """Return the links to these items, and to them in every other format."""
-    return [
-        *links.own_links(shown, GEOJSON, "These items"),
-        *links.alternates("These items", _FILES),
-    ]
 
 
 def _neighbours(

@@ -35,39 +35,24 @@ def request_url(**changes: object) -> str:
     return f"{address}?{query}" if query else address
 
 
-def own_links(shown: str, json_type: str, title: str) -> list[Link]:
-    """Return the links to this document as it is shown, and to its other form."""
-    forms = [(json_type, "json", "JSON"), (HTML, "html", "HTML")]
-    address = _url_but_for_format()
-    return [
-        {
-            "rel": "self" if (shown == HTML) == (media_type == HTML) else "alternate",
-            "type": media_type,
-            "title": f"{title} as {name}",
-            "href": f"{address}{code}",
-        }
-        for media_type, code, name in forms
-    ]
-
-
-def alternates(title: str, forms: Iterable[tuple[str, str, str]]) -> list[Link]:
-    """Return the links to this document in other formats: (media type, `f`, name) of each."""
-    address = _url_but_for_format()
-    return [
-        {
-            "rel": "alternate",
-            "type": media_type,
-            "title": f"{title} as {name}",
-            "href": f"{address}{code}",
-        }
-        for media_type, code, name in forms
-    ]
-
-
-def _url_but_for_format() -> str:
-    """Return the address of this request up to `f=`, which comes last."""
+def own_links(
+    shown: str, json_type: str, title: str, others: Iterable[tuple[str, str, str]] = ()
+) -> list[Link]:
+    """Return the links to this document as it is shown, and to its other forms: `others` are media
+    type, `f` and name of each beside JSON and HTML."""
+    forms = ((json_type, "json", "JSON"), (HTML, "html", "HTML"), *others)
     address = request_url(f=None)
-    return f"{address}{'&' if '?' in address else '?'}f="
+    address = f"{address}{'&' if '?' in address else '?'}f="
+    present = HTML if shown == HTML else json_type
+    return [
+        {
+            "rel": "self" if media_type == present else "alternate",
+            "type": media_type,
+            "title": f"{title} as {name}",
+            "href": f"{address}{code}",
+        }
+        for media_type, code, name in forms
+    ]
 
 
 class Following(Protocol):
