@@ -1,12 +1,14 @@
 """The database: one engine a process, one door through which statements run."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from time import monotonic
 from typing import Any, cast, overload
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.rows import RowMaker, namedtuple_row
 from sqlalchemy import (
     URL,
@@ -165,6 +167,19 @@ def _replace_if_lost(
         raise DisconnectionError from error
 
 
+class _BytesLoader(Loader):
+    """Leaves a text as the bytes that it was sent as."""
+
+    def load(self, data: Buffer) -> bytes:
+        """Return the value."""
+        return bytes(data)
+
+
+# Text of a megabyte that is only passed on need not be decoded: SQL says so by `::bpchar`, a type
+# that no column has.
+psycopg.adapters.register_loader("bpchar", _BytesLoader)
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Turn a driver's error into one of `samsyn_model.errors` where it has a meaning of ours.
@@ -285,6 +300,20 @@ def run(
             return connection.execute(statement, values)
         except UnicodeEncodeError as error:  # half a surrogate pair
             raise InvalidParameterError(_BROKEN_TEXT) from error
+
+
+def stream(connection: Connection, statement: str, values: Mapping[str, Any]) -> Generator[Any]:
+    """Yield the rows of a statement as the database makes them: none waits in memory.
+
+    The connection does nothing else until the rows end or are closed. Errors as `run`.
+    """
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    with (
+        translated_errors(),
+        closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
+        closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
+    ):
+        yield from rows
 
 
 def _run_text(

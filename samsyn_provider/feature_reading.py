@@ -1,5 +1,6 @@
 """Views that read features: OGC API Features Part 1, here and in the management API."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -60,7 +61,8 @@ def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = froz
 @requires(Action.READ_LAYER)
 def items(collection_id: str, relations: frozenset[str]) -> Response:
     """A page of items, /req/core/fc-op; or what there is in another format, as a file."""
-    with reading(deployment().engine) as connection:
+    with ExitStack() as held:
+        connection = held.enter_context(reading(deployment().engine))
         found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         shown = wanted(GEOJSON, MEDIA_TYPES)
         found, query = _asked(connection, found, request.args, relations)
@@ -68,7 +70,8 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         if shown != HTML and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         if shown not in MEDIA_TYPES.values():
-            return _page(connection, found, query, shown, following=links.following_page, tag=tag)
+            page = _page(connection, found, query, shown, following=links.following_page, tag=tag)
+            return _released(page, held)
         has_limit = "limit" in request.args
         position = next_position(connection, found, query) if has_limit else None
     response = respond_download(found, query, shown, query.limit if has_limit else None)
@@ -85,14 +88,15 @@ def search(collection_id: str) -> Response:
     """A page of items as GET answers it, its parameters in the body: for filters too long for an
     address. `next` says which body asks for the page behind."""
     single_values(request.args, {"f"})
-    with reading(deployment().engine) as connection:
+    with ExitStack() as held:
+        connection = held.enter_context(reading(deployment().engine))
         found = find_collection(connection, principal(), collection_id, Action.SEARCH_LAYER)
         if wanted(GEOJSON) == HTML:
             raise NotAcceptableError("A search is answered as GeoJSON.")
         body, arguments = read_search()
         found, query = _asked(connection, found, arguments)
         following = partial(links.following_search, body)
-        return _page(connection, found, query, GEOJSON, following=following)
+        return _released(_page(connection, found, query, GEOJSON, following=following), held)
 
 
 @requires(Action.READ_LAYER)
@@ -113,6 +117,13 @@ def item(collection_id: str, feature_id: str) -> Response:
         "Link": links.header(document["links"]),
     }
     return respond(shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found))
+
+
+def _released(response: Response, held: ExitStack) -> Response:
+    """Return the response; one that the database goes on making takes what it needs along."""
+    if response.is_streamed:
+        response.call_on_close(held.pop_all().close)
+    return response
 
 
 def _asked(

@@ -1,17 +1,25 @@
 """pygeoapi's feature provider over `layer_features`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pygeoapi.provider.base import BaseProvider
 from sqlalchemy import Connection
 
-from samsyn_model.database import run
+from samsyn_model.database import run, stream
 from samsyn_model.errors import NotFoundError
 from samsyn_provider.collections import Collection
 from samsyn_provider.parameters import ItemsQuery, encode_position
-from samsyn_provider.statements import Statement, select_feature, select_hits, select_page
+from samsyn_provider.statements import (
+    Statement,
+    select_feature,
+    select_hits,
+    select_page,
+    select_parts,
+)
+
+_LONG = 500  # features; more are passed on as they come
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,15 @@ class ItemsRequest:
     query: ItemsQuery
 
 
-class FeatureTexts:
-    """GeoJSON features as PostgreSQL wrote them: text that nobody parses on its way out."""
+@dataclass(frozen=True, slots=True)
+class WrittenFeatures:
+    """GeoJSON features as PostgreSQL wrote them: bytes that nobody parses on their way out."""
 
-    def __init__(self, text: str, count: int) -> None:
-        self.text = text
-        self.count = count
+    parts: Iterator[bytes]
+    """Some of them each, with commas between; commas are to be put between the parts."""
+    count: int
+    is_long: bool = False
+    """Whether the parts come from the database as they are asked for."""
 
     def __len__(self) -> int:
         return self.count
@@ -54,8 +65,8 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         return self.fields
 
     def query(self, **_: Any) -> dict[str, Any]:
-        """Return a page: a feature collection whose `features` are texts, `next_position` the
-        `after` parameter of the page behind it, `numberMatched` where it is known."""
+        """Return a page: a feature collection whose `features` are WrittenFeatures, `next_position`
+        the `after` parameter of the page behind it, `numberMatched` where it is known."""
         query = self._asked().query
         collection = self.collection
         if query.hits:
@@ -64,16 +75,14 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
             )
             return {
                 "type": "FeatureCollection",
-                "features": FeatureTexts("", 0),
+                "features": WrittenFeatures(iter(()), 0),
                 "numberMatched": row.matched,
                 "numberReturned": 0,
             }
-        row = self._row(
-            select_page(collection.id, query, collection.times, indexed=collection.indexed)
-        )
+        row, features = self._page(query)
         page = {
             "type": "FeatureCollection",
-            "features": FeatureTexts(row.features or "", row.returned),
+            "features": features,
             "numberReturned": row.returned,
         }
         matched = _last_place(query, row) if row.matched is None else int(row.matched)
@@ -84,7 +93,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         return page
 
     def get(self, identifier: int, **_: Any) -> dict[str, Any]:
-        """Return one feature: its `text` and `version`.
+        """Return one feature: its bytes as `feature`, and its `version`.
 
         Raises NotFoundError when the collection has no such feature.
         """
@@ -92,7 +101,21 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         row = self._row(select_feature(self.collection.id, identifier, asked.query.crs))
         if row is None:
             raise NotFoundError("There is no such feature in this collection.")
-        return {"text": row.feature, "version": row.version, "properties": {}}
+        return {"feature": row.feature, "version": row.version, "properties": {}}
+
+    def _page(self, query: ItemsQuery) -> tuple[Any, WrittenFeatures]:
+        """Return what is told of a page, and its features: those of a long one are yet to come."""
+        collection = self.collection
+        if query.limit <= _LONG:
+            row = self._row(
+                select_page(collection.id, query, collection.times, indexed=collection.indexed)
+            )
+            parts = (row.features,) if row.features else ()
+            return row, WrittenFeatures(iter(parts), row.returned)
+        statement = select_parts(collection.id, query, collection.times, indexed=collection.indexed)
+        rows = stream(self._asked().connection, statement.text, statement.values)
+        row = next(rows)
+        return row, WrittenFeatures((part.features for part in rows), row.returned, is_long=True)
 
     def _asked(self) -> ItemsRequest:
         if self.request is None:

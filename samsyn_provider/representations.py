@@ -1,7 +1,7 @@
 """The bytes of a document: JSON, or a page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +9,7 @@ from flask import Response, render_template, request
 
 from samsyn_provider.links import request_url
 from samsyn_provider.media_types import HTML
-from samsyn_provider.provider import FeatureTexts
+from samsyn_provider.provider import WrittenFeatures
 
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
 
@@ -29,17 +29,27 @@ def respond(
             )
         )
     else:
-        response = Response(json_text(document), HTTPStatus.OK, content_type=media_type)
+        response = _json_response(document, media_type)
     response.headers.update(headers or {})
     response.headers["Content-Language"] = "en"
     if media_type == HTML:  # how a page looks is no state of what it shows
         response.headers.pop("ETag", None)
     else:
-        if "ETag" not in response.headers:
+        if "ETag" not in response.headers and not response.is_streamed:
             response.add_etag(weak=True)
         if "If-None-Match" in request.headers:
             response.make_conditional(request)
     return asked_again(response)
+
+
+def _json_response(document: Mapping[str, Any], media_type: str) -> Response:
+    parts = json_parts(document)
+    features = document.get("features")
+    if isinstance(features, WrittenFeatures) and features.is_long:
+        response = Response(parts, HTTPStatus.OK, content_type=media_type)
+        response.call_on_close(features.parts.close)  # type: ignore[attr-defined]
+        return response
+    return Response(b"".join(parts), HTTPStatus.OK, content_type=media_type)
 
 
 def not_modified(tag: str) -> Response:
@@ -65,32 +75,49 @@ def as_page(text: str) -> Response:
     return response
 
 
-def json_text(document: Mapping[str, Any]) -> str:
-    """Return the document as JSON; features that PostgreSQL wrote are passed on unparsed."""
-    text = _json(document)
-    if "\\" in text:
-        # QGIS up to 3.44 rewrites the text before it parses it and stumbles over these two escapes
-        # (https://github.com/qgis/QGIS/issues/66700)
-        text = text.replace("\\\\", "\\u005c").replace('\\"', "\\u0022")
-    return text
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    if "text" in document:
-        return _extended(document["text"], {"links": document["links"]})
+def json_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the document as JSON; features that PostgreSQL wrote are passed on unparsed."""
+    if "feature" in document:
+        return _escaped(_with_links(document))
     features = document.get("features")
-    if isinstance(features, FeatureTexts):
+    if isinstance(features, WrittenFeatures):
         rest = {k: v for k, v in document.items() if k not in {"type", "features"}}
-        return _extended(f'{{"type":"FeatureCollection","features":[{features.text}]}}', rest)
+        return _escaped(_collection(features, rest))
+    return _escaped(iter((_compact(document).encode(),)))
+
+
+def _compact(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _extended(text: str, members: Mapping[str, Any]) -> str:
-    """Return the JSON object `text` with more members, without parsing it."""
-    addition = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
-    return f"{text[:-1]},{addition[1:]}"
+def _with_links(document: Mapping[str, Any]) -> Iterator[bytes]:
+    yield document["feature"][:-1]
+    yield f",{_compact({'links': document['links']})[1:]}".encode()
+
+
+def _collection(features: WrittenFeatures, rest: Mapping[str, Any]) -> Iterator[bytes]:
+    before = b'{"type":"FeatureCollection","features":['
+    for part in features.parts:
+        yield before
+        yield part
+        before = b",\n"
+    tail = f"],{_compact(rest)[1:]}".encode()
+    yield tail if features.count else before + tail
+
+
+def _escaped(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the parts as QGIS up to 3.44 can read them.
+
+    It rewrites the text before it parses it, and stumbles over two escapes
+    (https://github.com/qgis/QGIS/issues/66700).
+    """
+    for part in parts:
+        if b"\\" in part:
+            yield part.replace(b"\\\\", b"\\u005c").replace(b'\\"', b"\\u0022")
+        else:
+            yield part
 
 
 def _parsed(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    parsed: Mapping[str, Any] = json.loads(json_text(document))
+    parsed: Mapping[str, Any] = json.loads(b"".join(json_parts(document)))
     return parsed

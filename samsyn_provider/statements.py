@@ -38,6 +38,7 @@ PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
 _SHORT = 100
+_PART = 250  # features of a long page that are written together
 
 LAYER_COUNT = (
     "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
@@ -88,10 +89,66 @@ def select_page(
     """Return the statement for a page of items.
 
     `indexed` are the properties whose indexes may be asked: the answer is the same without.
-    Its one row: `features` (text, the GeoJSON features with commas between them, or null),
+    Its one row: `features` (bytes, the GeoJSON features with commas between them, or null),
     `returned`, `more` (whether others follow), `last` (JSON array: sort values and id of the last
     feature), `matched` (null where counting would cost more than the page).
     """
+    page = _page_of(layer_id, query, times, indexed)
+    text = f"""{page.look}
+SELECT string_agg(feature, E',\\n')::bpchar AS features,
+       {page.told.format(fitting="count(feature)")}
+FROM (
+    SELECT *, CASE WHEN fits THEN {page.feature} END AS feature FROM ({page.rows}) AS placed
+) AS page"""
+    return Statement(text, page.values, page.prepared)
+
+
+def select_parts(
+    layer_id: uuid.UUID,
+    query: ItemsQuery,
+    times: Times | None,
+    *,
+    indexed: frozenset[str] = frozenset(),
+) -> Statement:
+    """Return the statement for a long page of items, part by part.
+
+    Its first row is that of `select_page` without the features; each that follows has `features`
+    (bytes) alone, some more of them.
+    """
+    page = _page_of(layer_id, query, times, indexed)
+    fitting = "count(*) FILTER (WHERE fits)"
+    # grouped by sorting, which texts in an order want: hashing would keep all parts to the end
+    text = f"""{page.look}{"," if page.look else "WITH"} page AS MATERIALIZED ({page.rows})
+SELECT NULL::bpchar AS features, {page.told.format(fitting=fitting)} FROM page
+UNION ALL
+SELECT features, NULL, NULL, NULL, NULL
+FROM (
+    SELECT string_agg({page.feature}, E',\\n' ORDER BY place)::bpchar AS features
+    FROM page WHERE fits
+    GROUP BY (place - 1) / {_PART} ORDER BY (place - 1) / {_PART}
+) AS parts"""
+    return Statement(text, page.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The parts that statements for a page are made of.
+
+    `rows` selects the page's features and one more, their `place` and whether each `fits`; `told`
+    what is said of them, with `{fitting}` for the number of those that fit.
+    """
+
+    look: str
+    rows: str
+    feature: str
+    told: str
+    values: dict[str, Any]
+    prepared: bool
+
+
+def _page_of(
+    layer_id: uuid.UUID, query: ItemsQuery, times: Times | None, indexed: frozenset[str]
+) -> _Page:
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
     prepared = _is_plain(query)
     # without the number itself PostgreSQL would plan for a tenth of the layer
@@ -108,32 +165,23 @@ def select_page(
     last = "jsonb_build_array(max(id) FILTER (WHERE fits))"
     if keys:
         position = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
-        last = f"(array_agg(jsonb_build_array({position})) FILTER (WHERE fits))[count(feature)]"
-    feature = _feature(query, values)
+        last = f"(array_agg(jsonb_build_array({position})) FILTER (WHERE fits))[{{fitting}}]"
     chosen = selected(
         f"id, geom, properties{columns}",
         conditions + beyond,
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1 OFFSET %(offset)s",
         look,
     )
-    text = f"""{look}
-SELECT string_agg(feature, E',\\n') AS features,
-       count(feature) AS returned,
-       count(*) > count(feature) AS more,
-       {last}::text AS last,
-       {matched} AS matched
-FROM (
-    SELECT *, CASE WHEN fits THEN {feature} END AS feature
-    FROM (
-        SELECT *, row_number() OVER rows = 1 OR
+    rows = f"""
+        SELECT *, row_number() OVER rows AS place, row_number() OVER rows = 1 OR
                    row_number() OVER rows <= {limit} AND sum(
                        coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
                    ) OVER rows <= {PAGE_SIZE} AS fits
         FROM ({chosen}) AS chosen
-        WINDOW rows AS (ROWS UNBOUNDED PRECEDING)
-    ) AS placed
-) AS page"""
-    return Statement(text, values, prepared)
+        WINDOW rows AS (ROWS UNBOUNDED PRECEDING)"""
+    told = f"""{{fitting}} AS returned, count(*) > {{fitting}} AS more, {last}::text AS last,
+       {matched.replace("{", "{{").replace("}", "}}")} AS matched"""
+    return _Page(look, rows, _feature(query, values), told, values, prepared)
 
 
 def _is_plain(query: ItemsQuery) -> bool:
@@ -160,11 +208,11 @@ def select_hits(
 
 
 def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -> Statement:
-    """Return the statement for one item: `feature` (text, GeoJSON) and `version`."""
+    """Return the statement for one item: `feature` (bytes, GeoJSON) and `version`."""
     values: dict[str, Any] = {"layer": layer_id, "id": feature_id}
     feature = _feature(ItemsQuery(crs=crs), values)
     return Statement(
-        f"SELECT {feature} AS feature, version FROM layer_features"
+        f"SELECT ({feature})::bpchar AS feature, version FROM layer_features"
         " WHERE layer_id = %(layer)s AND id = %(id)s",
         values,
         prepared=True,

@@ -14,6 +14,7 @@ from samsyn_model.database import (
     reading,
     require_postgis,
     run,
+    stream,
     translated_errors,
     writing,
 )
@@ -140,6 +141,21 @@ def test_the_extensions_are_made_once(server_url: str) -> None:
 def test_a_statement_that_takes_too_long(one_connection: Engine) -> None:
     with reading(one_connection) as connection, pytest.raises(StatementTimeoutError):
         run(connection, "SELECT pg_sleep(30)")
+
+
+def test_rows_come_before_the_last_is_made(one_connection: Engine) -> None:
+    rows_of = "SELECT n, repeat('x', 100000), 1 / (3 - n) FROM generate_series(1, 5) AS n"
+    with reading(one_connection) as connection:
+        rows = stream(connection, rows_of, {})
+        assert next(rows).n == 1
+        with pytest.raises(InvalidParameterError):
+            list(rows)
+        with pytest.raises(StatementTimeoutError):
+            list(stream(connection, "SELECT pg_sleep(30)", {}))
+        left = stream(connection, rows_of, {})
+        assert next(left).n == 1
+        left.close()
+        assert run(connection, "SELECT 1").scalar_one() == 1
 
 
 def test_a_lock_that_is_not_had(engine: Engine) -> None:
