@@ -27,8 +27,9 @@ from samsyn_admin import (
 )
 from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
-from samsyn_provider import blueprint, guard, problems, tile_blueprint
+from samsyn_provider import blueprint, compression, guard, problems, tile_blueprint
 from samsyn_provider.deployment import Deployment
+from samsyn_provider.tile_cache import TileCache
 
 MAX_BODY = 16 * 1024 * 1024
 
@@ -45,8 +46,11 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    app.extensions["samsyn"] = Deployment(settings, engine, Authenticator(settings))
+    app.extensions["samsyn"] = Deployment(
+        settings, engine, Authenticator(settings), TileCache(settings.redis_url)
+    )
     problems.install(app)
+    compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
     for module in (

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from typing import Any
 
 import click
@@ -13,6 +14,8 @@ from samsyn_model.database import open_engine
 from samsyn_model.settings import Settings
 
 GRACE = 10
+STALLED = 20
+"""Seconds that a client may neither send nor take anything while it is being served."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -37,6 +40,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "accesslog": "-",
             "logger_class": AccessLog,
             "limit_request_line": 8190,
+            "when_ready": _give_up_stalled_clients,
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
             options["control_socket_disable"] = True
@@ -53,6 +57,17 @@ class _Server(BaseApplication):  # type: ignore[misc]
             prepares=self._settings.prepared_statements,
         )
         return create_app(self._settings, engine)
+
+
+def _give_up_stalled_clients(arbiter: Any) -> None:
+    """Have the sockets of clients, which inherit it, fail where nothing has moved for a while.
+
+    A client that never reads its answer, or never ends its request, would keep a thread for good.
+    """
+    span = struct.pack("ll", STALLED, 0)
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
 
 
 def _check_address(settings: Settings) -> None:

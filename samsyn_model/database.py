@@ -272,6 +272,7 @@ def run(
     values: Mapping[str, Any] | None = None,
     *,
     prepared: bool = False,
+    binary: bool = False,
 ) -> Rows: ...
 
 
@@ -287,16 +288,20 @@ def run(
     values: Mapping[str, Any] | None = None,
     *,
     prepared: bool = False,
+    binary: bool = False,
 ) -> CursorResult[Any] | Rows:
     """Run one statement: Core, or SQL text with psycopg's `%(name)s` placeholders.
 
     A text that is `prepared` may be planned once a connection: for what looks rows up by keys,
-    whose plan is good whatever the values. Raises the errors of `translated_errors`.
+    whose plan is good whatever the values. What it brings may be `binary`, which spares bytes the
+    way by hexadecimal. Raises the errors of `translated_errors`.
     """
     with translated_errors():
         try:
             if isinstance(statement, str):
-                return _run_text(connection, statement, values or {}, prepared=prepared)
+                return _run_text(
+                    connection, statement, values or {}, prepared=prepared, binary=binary
+                )
             return connection.execute(statement, values)
         except UnicodeEncodeError as error:  # half a surrogate pair
             raise InvalidParameterError(_BROKEN_TEXT) from error
@@ -317,7 +322,12 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
 
 
 def _run_text(
-    connection: Connection, statement: str, values: Mapping[str, Any], *, prepared: bool
+    connection: Connection,
+    statement: str,
+    values: Mapping[str, Any],
+    *,
+    prepared: bool,
+    binary: bool,
 ) -> Rows:
     """Run a text past SQLAlchemy, which would take as long over it as the database does."""
     if not connection.in_transaction() and _READING not in connection.get_execution_options():
@@ -326,7 +336,7 @@ def _run_text(
     kind = psycopg.Cursor if prepared else psycopg.ClientCursor
     try:
         cursor = kind(driver, row_factory=_named(statement) if prepared else namedtuple_row)
-        cursor.execute(statement, values, prepare=prepared or None)
+        cursor.execute(statement, values, prepare=prepared or None, binary=binary or None)
         return Rows(cursor)
     except psycopg.OperationalError as error:
         if driver.closed:

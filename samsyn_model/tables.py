@@ -370,3 +370,13 @@ class WebhookEvent(Base):
     svix_id: Mapped[str] = mapped_column(primary_key=True)
     type: Mapped[str]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class KeptTile(Base):
+    """A tile that took long to make, in the place of its tag: see `samsyn_provider.tile_cache`."""
+
+    __tablename__ = "tile_cache"
+
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tag: Mapped[str]
+    content: Mapped[bytes]

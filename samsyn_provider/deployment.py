@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
+from samsyn_provider.tile_cache import TileCache
 
 _ROOT = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
 
@@ -19,6 +20,7 @@ class Deployment:
     settings: Settings
     engine: Engine
     authenticator: Authenticator
+    tile_cache: TileCache
 
 
 def deployment() -> Deployment:

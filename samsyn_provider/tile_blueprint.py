@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -31,10 +32,11 @@ from samsyn_provider.tile_sources import (
     tile_tag,
     with_all_fields,
 )
-from samsyn_provider.tile_statements import select_tile
+from samsyn_provider.tile_statements import TileSource, select_tile
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
+_LONG = 0.01  # seconds that a tile takes which is kept for all
 _MAX_AGE = 60  # seconds for which what anonymous callers read may be kept unasked
 _COLLECTION = "/collections/<collection_id>/tiles"
 _MAP = "/maps/<map_id>/tiles"
@@ -146,17 +148,32 @@ def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> R
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     tag = tile_tag(layers, tile, request.args)
     if not request.if_none_match.contains_weak(tag):
-        statement = select_tile(sources, tile)
-        made = run(connection, statement.text, statement.values, prepared=statement.prepared)
-        content: bytes = made.scalar_one()
+        content = deployment().tile_cache.get(tag)
+        if content is None:
+            content = _made(connection, tile, sources, tag)
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
         response = Response(content, status, content_type=MVT)
-    response.set_etag(tag)
+    response.set_etag(tag, weak=True)  # the same tile, compressed or not
     response.headers["Vary"] = "Accept, Authorization"
     response.headers["Cache-Control"] = (
         f"public, max-age={_MAX_AGE}" if principal().is_anonymous else "private, no-cache"
     )
     return response
+
+
+def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str) -> bytes:
+    """Return a tile that this process has not; one that takes long is kept for all."""
+    cache = deployment().tile_cache
+    statement = select_tile(sources, tile, tag if cache.is_in_database else None)
+    start = monotonic()
+    prepared = statement.prepared
+    found = run(connection, statement.text, statement.values, prepared=prepared, binary=prepared)
+    made = found.one()
+    if not made.was_kept and monotonic() - start >= _LONG:
+        cache.keep(connection, tag, made.tile)
+    cache.keep_own(tag, made.tile)
+    content: bytes = made.tile
+    return content
 
 
 def _document(forms: Mapping[str, str], document: Mapping[str, Any]) -> Response:

@@ -16,6 +16,7 @@ from samsyn_model.property_roles import Times
 from samsyn_provider.feature_conditions import feature_conditions
 from samsyn_provider.parameters import ItemsQuery
 from samsyn_provider.statements import LAYER_BOUNDS, Statement
+from samsyn_provider.tile_cache import KEPT, slot_of
 from samsyn_provider.tile_matrix_sets import MERCATOR_LATITUDE, Tile
 
 EXTENT = 4096
@@ -46,10 +47,11 @@ class TileSource:
     query: ItemsQuery
 
 
-def select_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
+def select_tile(sources: Sequence[TileSource], tile: Tile, tag: str | None = None) -> Statement:
     """Return the statement for a tile of layers in their order: `tile` (bytes, empty for none).
 
-    Each layer's features are in a layer of the tile that is named by its id.
+    Each layer's features are in a layer of the tile that is named by its id. With a `tag` the
+    database is asked first for the tile that it keeps under that; `was_kept` tells.
     """
     texts, values = ["''::bytea"], dict[str, Any]()
     for number, source in enumerate(sources):
@@ -57,7 +59,14 @@ def select_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
         texts.append(f"coalesce(({_PLACEHOLDER.sub(rf'%(\1_{number})s', part.text)}), '')")
         values |= {f"{name}_{number}": value for name, value in part.values.items()}
     prepared = tile.level >= _NEAR and len(sources) == 1 and _is_plain(sources[0].query)
-    return Statement(f"SELECT {' || '.join(texts)} AS tile", values, prepared)
+    made = " || ".join(texts)
+    if tag is None:
+        return Statement(f"SELECT {made} AS tile, false AS was_kept", values, prepared)
+    values |= {"slot": slot_of(tag), "tag": tag}
+    text = f"""
+SELECT coalesce(kept, {made}) AS tile, kept IS NOT NULL AS was_kept
+FROM (SELECT {KEPT} AS kept OFFSET 0) AS looked"""
+    return Statement(text, values, prepared)
 
 
 def _is_plain(query: ItemsQuery) -> bool:
