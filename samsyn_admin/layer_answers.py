@@ -2,11 +2,21 @@
 
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from samsyn_admin.responses import iso, json_text, version_of
@@ -15,10 +25,13 @@ from samsyn_model.database import run
 from samsyn_model.permissions import (
     Action,
     Principal,
+    WrittenStatement,
     editable_layers,
     find_layer,
+    kind_of,
     readable_layers,
     readable_maps,
+    written,
 )
 from samsyn_model.tables import Layer, Map, MapLayer, User
 from samsyn_provider.deployment import deployment
@@ -95,12 +108,17 @@ def layer_texts(
     Layers that the principal may not read are missing. A value is None where the features that
     belong into the text would exceed INLINE_BUDGET; those at the first `whole` places never are.
     """
-    statement = select(Layer.__table__, *layer_columns(principal)).where(
-        Layer.id.in_(layer_ids), readable_layers(principal)
-    )
-    rows = {row.id: row for row in run(connection, statement)}
+    found = _select_layers(kind_of(principal)).run(connection, principal, keys=list(layer_ids))
+    rows = {row.id: row for row in found}
     ordered = [rows[layer_id] for layer_id in dict.fromkeys(layer_ids) if layer_id in rows]
     return texts_of_rows(connection, principal, ordered, inline=inline, whole=whole)
+
+
+@cache
+def _select_layers(kind: Principal) -> WrittenStatement:
+    keys = bindparam("keys", type_=ARRAY(UUID(as_uuid=True)))
+    statement = select(Layer.__table__, *layer_columns(kind))
+    return written(statement.where(Layer.id == any_(keys), readable_layers(kind)))
 
 
 def texts_of_rows(

@@ -2,22 +2,31 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, literal, null, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Connection, Row, any_, bindparam, case, func, literal, null, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
 
 from samsyn_admin.layer_answers import layer_texts
 from samsyn_admin.responses import iso, json_text, version_of
 from samsyn_admin.user_answers import user_object, utc
-from samsyn_model.database import run
 from samsyn_model.errors import NotFoundError
-from samsyn_model.permissions import Principal, owned_maps, readable_layers, readable_maps
+from samsyn_model.permissions import (
+    Principal,
+    WrittenStatement,
+    asking,
+    kind_of,
+    owned_maps,
+    readable_layers,
+    readable_maps,
+    written,
+)
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
 
 MAX_LIST = 64 * 1024 * 1024
-"""Up to how many characters the maps of one list have together, but for the very first."""
+"""Up to how many bytes the maps of one list have together, but for the very first."""
 
 _STORED = (
     *("name", "description", "center_lat", "center_lng", "zoom"),
@@ -27,8 +36,8 @@ _STORED = (
 
 def find_map_answer(
     connection: Connection, principal: Principal, map_id: uuid.UUID, *, inline: bool
-) -> tuple[str, str]:
-    """Return a map as JSON text as the principal sees it, and its version.
+) -> tuple[bytes, str]:
+    """Return a map as JSON as the principal sees it, and its version.
 
     At most three statements. Raises NotFoundError when the principal may not read it.
     """
@@ -41,8 +50,8 @@ def find_map_answer(
 
 def map_texts(
     connection: Connection, principal: Principal, map_ids: Sequence[uuid.UUID], *, inline: bool
-) -> list[str]:
-    """Return the JSON texts of maps in their order, in at most three statements.
+) -> list[bytes]:
+    """Return the JSON of maps in their order, in at most three statements.
 
     They end before the first map, but for the very first, that would make them longer than
     MAX_LIST, or with a layer whose features would make the answer too large: a client would take
@@ -73,28 +82,35 @@ def placed_layers(principal: Principal) -> Any:
     )
 
 
-def placed_text(entry: dict[str, Any], order: int, layer: str) -> str:
-    """Return the JSON text of a layer on a map: an entry of `placed_layers` and its layer's text.
+def placed_parts(entry: dict[str, Any], order: int, layer: bytes) -> tuple[bytes, ...]:
+    """Return the JSON of a layer on a map, in parts: an entry of `placed_layers` and its layer's.
 
     `order` is its place among those that the reader sees.
     """
     members = json_text({**entry, "order": order})
-    return f'{members[:-1]},"layer":{layer}}}'
+    return members[:-1].encode(), b',"layer":', layer, b"}"
 
 
 def _rows(
     connection: Connection, principal: Principal, map_ids: Sequence[uuid.UUID]
 ) -> list[Row[Any]]:
-    creator = select(user_object(principal)).where(User.id == Map.created_by)
+    statement = _select_maps(kind_of(principal))
+    found = {row.id: row for row in statement.run(connection, principal, keys=list(map_ids))}
+    return [found[map_id] for map_id in map_ids if map_id in found]
+
+
+@cache
+def _select_maps(kind: Principal) -> WrittenStatement:
+    creator = select(user_object(kind)).where(User.id == Map.created_by)
+    keys = bindparam("keys", type_=ARRAY(UUID(as_uuid=True)))
     statement = select(
         Map.__table__,
         creator.correlate(Map).scalar_subquery().label("creator"),
-        _collaborators(principal).label("collaborators"),
-        placed_layers(principal).label("map_layers"),
-        _role(principal).label("user_role"),
-    ).where(Map.id.in_(map_ids), readable_maps(principal))
-    found = {row.id: row for row in run(connection, statement)}
-    return [found[map_id] for map_id in map_ids if map_id in found]
+        _collaborators(kind).label("collaborators"),
+        placed_layers(kind).label("map_layers"),
+        _role(kind).label("user_role"),
+    )
+    return written(statement.where(Map.id == any_(keys), readable_maps(kind)))
 
 
 def _collaborators(principal: Principal) -> Any:
@@ -120,7 +136,7 @@ def _role(principal: Principal) -> Any:
     if principal.is_anonymous:
         return null()
     role = select(MapCollaborator.role).where(
-        MapCollaborator.map_id == Map.id, MapCollaborator.user_id == principal.user_id
+        MapCollaborator.map_id == Map.id, MapCollaborator.user_id == asking(principal)
     )
     return case(
         (owned_maps(principal), literal("owner")), else_=role.correlate(Map).scalar_subquery()
@@ -129,22 +145,26 @@ def _role(principal: Principal) -> Any:
 
 def _texts(
     connection: Connection, principal: Principal, rows: Sequence[Row[Any]], *, inline: bool
-) -> list[str]:
+) -> list[bytes]:
     placed = [[uuid.UUID(entry["layer_id"]) for entry in row.map_layers or []] for row in rows]
     layer_ids = list(dict.fromkeys(layer_id for layers in placed for layer_id in layers))
-    layers: dict[uuid.UUID, str | None] = {}
+    layers: dict[uuid.UUID, bytes | None] = {}
     if layer_ids:
-        layers = layer_texts(connection, principal, layer_ids, inline=inline, whole=len(placed[0]))
+        texts = layer_texts(connection, principal, layer_ids, inline=inline, whole=len(placed[0]))
+        # once, though a layer is on many maps
+        layers = {
+            layer_id: None if text is None else text.encode() for layer_id, text in texts.items()
+        }
     fitting = takewhile(
-        lambda pair: all(layers.get(layer_id, "") is not None for layer_id in pair[1]),
+        lambda pair: all(layers.get(layer_id, b"") is not None for layer_id in pair[1]),
         zip(rows, placed, strict=True),
     )
     return _shortened(_text(row, layers) for row, _ in fitting)
 
 
-def _shortened(texts: Iterable[str]) -> list[str]:
+def _shortened(texts: Iterable[bytes]) -> list[bytes]:
     # a layer is read once, but its text is in every map that holds it
-    kept: list[str] = []
+    kept: list[bytes] = []
     size = 0
     for text in texts:
         size += len(text)
@@ -154,16 +174,13 @@ def _shortened(texts: Iterable[str]) -> list[str]:
     return kept
 
 
-def _text(row: Row[Any], layers: dict[uuid.UUID, str | None]) -> str:
+def _text(row: Row[Any], layers: dict[uuid.UUID, bytes | None]) -> bytes:
     # a layer that somebody has deleted or hidden between two statements is gone
     entries = [
-        (entry, layers[uuid.UUID(entry["layer_id"])])
+        (entry, layers[uuid.UUID(entry["layer_id"])] or b"null")
         for entry in row.map_layers or []
         if uuid.UUID(entry["layer_id"]) in layers
     ]
-    placed = ",".join(
-        placed_text(entry, order, str(layer)) for order, (entry, layer) in enumerate(entries)
-    )
     document = {
         "id": str(row.id),
         **{name: getattr(row, name) for name in _STORED},
@@ -174,4 +191,7 @@ def _text(row: Row[Any], layers: dict[uuid.UUID, str | None]) -> str:
         "collaborators": row.collaborators or [],
         "user_role": row.user_role,
     }
-    return f'{json_text(document)[:-1]},"map_layers":[{placed}]}}'
+    parts = [json_text(document)[:-1].encode(), b',"map_layers":[']
+    for order, (entry, layer) in enumerate(entries):
+        parts += [b"," * (order > 0), *placed_parts(entry, order, layer)]
+    return b"".join((*parts, b"]}"))

@@ -43,7 +43,7 @@ def duplicate_map(map_id: str) -> Response:
         skipped = _place_layers(connection, key, copy_id)
         text, version = find_map_answer(connection, principal(), copy_id, inline=True)
     named = [{"id": str(row.layer_id), "name": row.name} for row in skipped]
-    whole = f'{text[:-1]},"skipped_layers":{json_text(named)}}}'
+    whole = text[:-1] + f',"skipped_layers":{json_text(named)}}}'.encode()
     location = f"{public_url()}{bp.url_prefix}/{copy_id}"
     return respond(whole, version, HTTPStatus.CREATED, location)
 

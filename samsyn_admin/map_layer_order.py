@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from samsyn_admin.layer_answers import layer_texts
-from samsyn_admin.map_answers import placed_text
+from samsyn_admin.map_answers import placed_parts
 from samsyn_admin.responses import iso, version_of
 from samsyn_model.database import run
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
@@ -88,8 +88,8 @@ def placed_texts(
     *,
     inline: bool,
     whole: int = 1,
-) -> list[str]:
-    """Return layers on a map as JSON texts, up to where their features would be too many.
+) -> list[bytes]:
+    """Return layers on a map as JSON, up to where their features would be too many.
 
     The first `whole` never are. What somebody has deleted or hidden meanwhile is left out.
     """
@@ -98,17 +98,19 @@ def placed_texts(
     there = [entry for entry in placed if entry.layer_id in layers]
     fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, there)
     return [
-        placed_text(
-            {
-                "id": str(entry.id),
-                "layer_id": str(entry.layer_id),
-                "visible": entry.visible,
-                "opacity": entry.opacity,
-                "style_override": entry.style_override,
-                "created_at": iso(entry.created_at),
-            },
-            entry.order,
-            str(layers[entry.layer_id]),
+        b"".join(
+            placed_parts(
+                {
+                    "id": str(entry.id),
+                    "layer_id": str(entry.layer_id),
+                    "visible": entry.visible,
+                    "opacity": entry.opacity,
+                    "style_override": entry.style_override,
+                    "created_at": iso(entry.created_at),
+                },
+                entry.order,
+                str(layers[entry.layer_id]).encode(),
+            )
         )
         for entry in fitting
     ]
@@ -121,8 +123,8 @@ def find_placed_answer(
     layer_id: uuid.UUID | None,
     *,
     inline: bool,
-) -> tuple[str, str]:
-    """Return a layer on a map as JSON text as the principal sees it, and its version.
+) -> tuple[bytes, str]:
+    """Return a layer on a map as JSON as the principal sees it, and its version.
 
     Raises NotFoundError when it is not there, or not any more.
     """

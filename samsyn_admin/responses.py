@@ -18,6 +18,12 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _json(value: str | bytes | dict[str, Any]) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return (value if isinstance(value, str) else json_text(value)).encode()
+
+
 def iso(moment: datetime | None) -> str | None:
     """Return a time as ISO 8601 in UTC, with microseconds."""
     if moment is None:
@@ -35,18 +41,18 @@ def version_of(changed: datetime, data_version: int | None = None) -> str:
 
 
 def respond(
-    answer: str | dict[str, Any],
+    answer: str | bytes | dict[str, Any],
     version: str,
     status: HTTPStatus = HTTPStatus.OK,
     location: str | None = None,
 ) -> Response:
     """Answer one resource with its entity tag; 304 to a GET whose `If-None-Match` names it.
 
-    `answer` is the document or its JSON text, `version` from `version_of`.
+    `answer` is the document or its JSON, `version` from `version_of`.
     """
-    text = answer if isinstance(answer, str) else json_text(answer)
-    response = _private(Response(text, status, mimetype="application/json"))
-    response.set_etag(version + blake2b(text.encode(), digest_size=8).hexdigest())
+    content = _json(answer)
+    response = _private(Response(content, status, mimetype="application/json"))
+    response.set_etag(version + blake2b(content, digest_size=8).hexdigest())
     if location:
         response.headers["Location"] = location
     if request.method in {"GET", "HEAD"}:
@@ -54,10 +60,18 @@ def respond(
     return response
 
 
-def respond_list(entries: Sequence[str | dict[str, Any]], page: Page, total: int) -> Response:
-    """Answer a page of a list as a bare array; entries are documents or their JSON text."""
-    texts = (entry if isinstance(entry, str) else json_text(entry) for entry in entries)
-    response = _private(Response(f"[{','.join(texts)}]", mimetype="application/json"))
+def respond_list(
+    entries: Sequence[str | bytes | dict[str, Any]], page: Page, total: int
+) -> Response:
+    """Answer a page of a list as a bare array; entries are documents or their JSON.
+
+    The parts are never put together: a list may have megabytes.
+    """
+    parts = [b"["]
+    for number, entry in enumerate(entries):
+        parts += [b"," * (number > 0), _json(entry)]
+    response = _private(Response([*parts, b"]"], mimetype="application/json"))
+    response.content_length = sum(map(len, parts)) + 1
     response.headers.update(page_headers(page, len(entries), total))
     return response
 

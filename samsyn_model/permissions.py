@@ -83,12 +83,13 @@ Columns = Callable[[Principal], tuple[ColumnElement[Any], ...]]
 """A function of a module that gives what a statement selects besides, for a principal."""
 
 
-def _user(principal: Principal) -> ColumnElement[uuid.UUID]:
+def asking(principal: Principal) -> ColumnElement[uuid.UUID]:
+    """Return the value that is the principal's user in whichever statement it stands."""
     return bindparam("principal", principal.user_id, UUID(as_uuid=True), unique=False)
 
 
 def _collaborates(principal: Principal, role: str | None = None) -> ColumnElement[bool]:
-    rule = and_(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == _user(principal))
+    rule = and_(MapCollaborator.map_id == Map.id, MapCollaborator.user_id == asking(principal))
     if role is not None:
         rule = and_(rule, MapCollaborator.role == role)
     return exists().where(rule).correlate(Map)
@@ -99,7 +100,7 @@ def readable_maps(principal: Principal) -> ColumnElement[bool]:
     public = Map.view_permission == "public"
     if principal.is_anonymous:
         return public
-    return or_(public, Map.created_by == _user(principal), _collaborates(principal))
+    return or_(public, Map.created_by == asking(principal), _collaborates(principal))
 
 
 def changeable_maps(principal: Principal) -> ColumnElement[bool]:
@@ -107,7 +108,7 @@ def changeable_maps(principal: Principal) -> ColumnElement[bool]:
     if principal.is_anonymous:
         return false()
     return or_(
-        Map.created_by == _user(principal),
+        Map.created_by == asking(principal),
         and_(Map.edit_permission == "public", readable_maps(principal)),
         and_(Map.edit_permission == "collaborators", _collaborates(principal, "editor")),
     )
@@ -115,7 +116,7 @@ def changeable_maps(principal: Principal) -> ColumnElement[bool]:
 
 def owned_maps(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal owns a map."""
-    return false() if principal.is_anonymous else Map.created_by == _user(principal)
+    return false() if principal.is_anonymous else Map.created_by == asking(principal)
 
 
 def readable_layers(principal: Principal) -> ColumnElement[bool]:
@@ -129,7 +130,7 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
     through_map = shown_by_creator
     if not principal.is_anonymous:
         through_map = or_(
-            shown_by_creator, Map.created_by == _user(principal), _collaborates(principal)
+            shown_by_creator, Map.created_by == asking(principal), _collaborates(principal)
         )
     placed = and_(MapLayer.layer_id == Layer.id, Map.id == MapLayer.map_id, through_map)
     # Correlated with nothing but `layers`: any map counts, also where a statement joins maps.
@@ -137,12 +138,12 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
     rule = or_(Layer.is_global, Layer.visibility == "public", on_map)
     if principal.is_anonymous:
         return rule
-    return or_(Layer.created_by == _user(principal), rule)
+    return or_(Layer.created_by == asking(principal), rule)
 
 
 def owned_by(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal has made a layer."""
-    return false() if principal.is_anonymous else Layer.created_by == _user(principal)
+    return false() if principal.is_anonymous else Layer.created_by == asking(principal)
 
 
 def library_layers(principal: Principal) -> ColumnElement[bool]:
@@ -157,7 +158,7 @@ def editable_layers(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal may write a readable layer's features."""
     if principal.is_anonymous:
         return false()
-    rule = or_(Layer.created_by == _user(principal), Layer.editable == "everyone")
+    rule = or_(Layer.created_by == asking(principal), Layer.editable == "everyone")
     return or_(rule, Layer.is_global) if principal.is_admin else rule
 
 
@@ -170,23 +171,23 @@ def acquainted(principal: Principal, user_id: Any = User.id) -> ColumnElement[bo
         return false()
     # Sets, looked up once a statement, whose size depends on nobody else's maps.
     ours = union_all(
-        select(Map.id).where(Map.created_by == _user(principal)).correlate(None),
+        select(Map.id).where(Map.created_by == asking(principal)).correlate(None),
         select(MapCollaborator.map_id)
-        .where(MapCollaborator.user_id == _user(principal))
+        .where(MapCollaborator.user_id == asking(principal))
         .correlate(None),
     )
     theirs = union_all(
         select(Map.created_by).where(Map.id.in_(ours)).correlate(None),
         select(MapCollaborator.user_id).where(MapCollaborator.map_id.in_(ours)).correlate(None),
     )
-    return or_(user_id == _user(principal), user_id.in_(theirs))
+    return or_(user_id == asking(principal), user_id.in_(theirs))
 
 
 def owned_layers(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal may delete or share a layer."""
     if principal.is_anonymous:
         return false()
-    rule = Layer.created_by == _user(principal)
+    rule = Layer.created_by == asking(principal)
     return or_(rule, Layer.is_global) if principal.is_admin else rule
 
 
@@ -256,8 +257,8 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     is not of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but
     not do this.
     """
-    look = _look_for_layer(_kind(principal), action, columns, whole, lock)
-    row = look.at(connection, principal, layer_id, values).one_or_none()
+    look = _look_for_layer(kind_of(principal), action, columns, whole, lock)
+    row = look.run(connection, principal, key=layer_id, **(values or {})).one_or_none()
     if row is not None and source_type not in {None, row.source_type}:
         raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
     return _allowed(row, principal, action, "layer")
@@ -267,30 +268,26 @@ def find_map(
     connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
 ) -> Row[tuple[object, ...]]:
     """Return the map's row if the principal may read it and do `action`; errors as `find_layer`."""
-    row = _look_for_map(_kind(principal), action).at(connection, principal, map_id).one_or_none()
+    look = _look_for_map(kind_of(principal), action)
+    row = look.run(connection, principal, key=map_id).one_or_none()
     return _allowed(row, principal, action, "map")
 
 
-def _kind(principal: Principal) -> Principal:
-    """Return the principal as far as a statement's text depends on it."""
+def kind_of(principal: Principal) -> Principal:
+    """Return the principal as far as a statement's text depends on it: a key to keep it by."""
     return Principal(None if principal.is_anonymous else _SOMEBODY, principal.is_admin)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A statement that finds one row as a principal sees it, written out once and for all."""
+class WrittenStatement:
+    """A statement written out once for all principals of a kind."""
 
     text: str
     values: Mapping[str, Any]
 
-    def at(
-        self,
-        connection: Connection,
-        principal: Principal,
-        key: uuid.UUID,
-        more: Mapping[str, Any] | None = None,
-    ) -> Rows:
-        values = {**self.values, "principal": principal.user_id, "key": key, **(more or {})}
+    def run(self, connection: Connection, principal: Principal, **values: Any) -> Rows:
+        """Run it for a principal; `values` are those that it binds by name."""
+        values = {**self.values, "principal": principal.user_id, **values}
         return run(connection, self.text, values, prepared=True)
 
 
@@ -302,28 +299,29 @@ def _look_for_layer(
     columns: Columns,
     whole: bool,
     lock: Lock | None,
-) -> _Look:
+) -> WrittenStatement:
     own = Layer.__table__ if whole else Layer.source_type
     statement = select(own, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)).where(
         Layer.id == _KEY, readable_layers(kind)
     )
     if lock is not None:
         statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
-    return _written(statement)
+    return written(statement)
 
 
 @cache
-def _look_for_map(kind: Principal, action: Action) -> _Look:
-    return _written(
+def _look_for_map(kind: Principal, action: Action) -> WrittenStatement:
+    return written(
         select(Map.__table__, _MAP_RULES[action](kind).label("may_act")).where(
             Map.id == _KEY, readable_maps(kind)
         )
     )
 
 
-def _written(statement: Select[Any]) -> _Look:
+def written(statement: Select[Any]) -> WrittenStatement:
+    """Write out a statement made for `kind_of` a principal, which SQLAlchemy takes long over."""
     compiled = statement.compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]
-    return _Look(str(compiled), dict(compiled.params))
+    return WrittenStatement(str(compiled), dict(compiled.params))
 
 
 def _allowed(
