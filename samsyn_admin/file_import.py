@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from samsyn_admin.import_checks import geometry_faults, geometry_type, schema_faults
 from samsyn_admin.import_progress import ImportProgress, TerminalProgress
-from samsyn_admin.layer_indexes import MAX_INDEXES, index_faults
+from samsyn_admin.index_checks import MAX_INDEXES, index_faults
 from samsyn_admin.source_files import open_layers
 from samsyn_admin.source_layer import SourceLayer, parse_crs, placed
 from samsyn_model.database import run, writing

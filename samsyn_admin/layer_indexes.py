@@ -1,6 +1,5 @@
 """`/api/v1/layers/{id}/indexes`: which properties of a layer are quick to filter by."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, update
 
+from samsyn_admin.index_checks import MAX_INDEXES, Fields, index_faults
 from samsyn_admin.request_body import read_json, refuse, validated
 from samsyn_admin.responses import json_text, no_content, refuse_stale, respond, version_of
 from samsyn_model.database import reading, run, writing
@@ -20,7 +20,6 @@ from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.parameters import parse_uuid, single_values
 
-MAX_INDEXES = 8
 """How many properties of a layer may be given an index: each costs everybody who writes its
 features. The properties that tell when its features are have one in any case."""
 
@@ -28,13 +27,10 @@ _MOST_TIMES = 2  # properties that tell when a feature is
 
 bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
 
-_SCALARS = frozenset({"string", "number", "integer", "boolean"})
 # Building reads the whole layer, and whoever writes to it waits meanwhile.
 _SET_TIMEOUTS = """
 SELECT set_config('statement_timeout', '5min', true) AS longest,
     set_config('lock_timeout', '10s', true) AS waits"""
-
-Fields = Mapping[str, Mapping[str, Any]]
 
 
 class LayerIndexes(BaseModel):
@@ -88,24 +84,6 @@ def remove_layer_index(layer_id: str, property_name: str) -> tuple[str, HTTPStat
             raise ConflictError("What tells when the layer's features are keeps its index.")
         _changed(connection, row, [n for n in row.indexed_properties if n != property_name])
     return no_content()
-
-
-def index_faults(
-    names: Sequence[str], fields: Fields, present: Sequence[str] = ()
-) -> Iterator[Fault]:
-    """Yield what is wrong with a list of properties to index; those `present` may stay.
-
-    `fields` are the schemas of the layer's properties by name.
-    """
-    for number, name in enumerate(names):
-        place = f"/properties/{number}"
-        if name in names[:number]:
-            yield Fault(place, "This is named twice.")
-        elif name not in fields:
-            if name not in present:
-                yield Fault(place, f"{name!r} is not a property of the layer.")
-        elif fields[name].get("type", "string") not in _SCALARS:
-            yield Fault(place, f"{name!r} is of type {fields[name]['type']}, which has no order.")
 
 
 def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> Row[Any]:

@@ -10,8 +10,6 @@ from collections import OrderedDict
 from threading import Lock
 
 import psycopg
-from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from samsyn_model.database import run
@@ -26,8 +24,6 @@ KEPT = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)
 _OWN = 16 * 1024 * 1024  # bytes of tiles that a process keeps
 _LARGEST_OWN = _OWN // 32
 _LARGEST = 4 * 1024 * 1024
-_DAY = 86_400  # seconds
-_PATIENCE = 1  # seconds that Redis is waited for
 _KEEP = """
 INSERT INTO tile_cache (slot, tag, content) VALUES (%(slot)s, %(tag)s, %(content)s)
 ON CONFLICT (slot) DO UPDATE SET tag = EXCLUDED.tag, content = EXCLUDED.content"""
@@ -48,9 +44,12 @@ class TileCache:
         self._own: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
         self._lock = Lock()
-        self._redis = redis_url and Redis.from_url(
-            redis_url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
-        )
+        self._redis = None
+        if redis_url:
+            # slow to load, and most do without
+            from samsyn_provider.redis_tiles import RedisTiles  # noqa: PLC0415
+
+            self._redis = RedisTiles(redis_url)
 
     @property
     def is_in_database(self) -> bool:
@@ -63,13 +62,7 @@ class TileCache:
             if tag in self._own:
                 self._own.move_to_end(tag)
                 return self._own[tag]
-        if not self._redis:
-            return None
-        try:
-            found: bytes | None = self._redis.get(f"samsyn:tile:{tag}")  # type: ignore[assignment]
-        except RedisError as error:
-            LOGGER.warning("Redis cannot be asked for tiles: %s", error)
-            return None
+        found = self._redis.get(tag) if self._redis else None
         if found is not None:
             self.keep_own(tag, found)
         return found
@@ -88,10 +81,10 @@ class TileCache:
         """Keep a tile for every process."""
         if len(tile) > _LARGEST:
             return
+        if self._redis:
+            self._redis.keep(tag, tile)
+            return
         try:
-            if self._redis:
-                self._redis.set(f"samsyn:tile:{tag}", tile, ex=_DAY)
-            else:
-                run(connection, _KEEP, {"slot": slot_of(tag), "tag": tag, "content": tile})
-        except (RedisError, SamsynError, psycopg.Error) as error:
+            run(connection, _KEEP, {"slot": slot_of(tag), "tag": tag, "content": tile})
+        except (SamsynError, psycopg.Error) as error:
             LOGGER.debug("A tile cannot be kept: %s", error)  # a replica, say
