@@ -147,7 +147,7 @@ def server_facts(url: URL) -> dict[str, str]:
     """Return PostgreSQL's and PostGIS's version, and the settings that matter."""
     with session(url) as cursor:
         cursor.execute(
-            "SELECT name, current_setting(name) FROM unnest(%s) AS name UNION ALL"
+            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name UNION ALL"
             " SELECT name, default_version FROM pg_available_extensions WHERE name = 'postgis'",
             (list(_SHOWN),),
         )

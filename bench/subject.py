@@ -22,7 +22,8 @@ from samsyn_model.settings import CHECKOUT, Settings
 from samsyn_provider.collections import Collection, find_collection, with_fields
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.parameters import Offered, parse_items_query
-from samsyn_provider.statements import Statement, select_feature, select_page
+from samsyn_provider.provider import LONG
+from samsyn_provider.statements import Statement, select_feature, select_page, select_parts
 from samsyn_provider.tile_matrix_sets import WEB_MERCATOR_QUAD, Tile
 from samsyn_provider.tile_sources import tile_sources
 from samsyn_provider.tile_statements import select_tile
@@ -110,7 +111,8 @@ class Subject:
         collection = self.collection
         arguments = MultiDict(parse_qsl(urlsplit(path).query))
         query = parse_items_query(arguments, Offered(collection.fields, collection.crs))
-        statement = select_page(collection.id, query, collection.times, indexed=collection.indexed)
+        select = select_page if query.limit <= LONG else select_parts
+        statement = select(collection.id, query, collection.times, indexed=collection.indexed)
         return self._with_values(statement)
 
     def item_sql(self, feature_id: int) -> str:

@@ -19,7 +19,8 @@ from samsyn_provider.statements import (
     select_parts,
 )
 
-_LONG = 500  # features; more are passed on as they come
+LONG = 500
+"""How many features a page has at most that is made at once; a longer one is passed on in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
     def _page(self, query: ItemsQuery) -> tuple[Any, WrittenFeatures]:
         """Return what is told of a page, and its features: those of a long one are yet to come."""
         collection = self.collection
-        if query.limit <= _LONG:
+        if query.limit <= LONG:
             row = self._row(
                 select_page(collection.id, query, collection.times, indexed=collection.indexed)
             )

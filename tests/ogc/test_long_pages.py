@@ -28,7 +28,7 @@ QUERIES = [
 
 @pytest.fixture
 def parted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "_LONG", 0)
+    monkeypatch.setattr(provider, "LONG", 0)
     monkeypatch.setattr(statements, "_PART", 3)
 
 
