@@ -19,7 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
 from sqlalchemy.orm import aliased
 
-from samsyn_admin.responses import iso, json_text, version_of
+from samsyn_admin.json_columns import json_object
+from samsyn_admin.responses import Parts, json_text, version_of
 from samsyn_admin.user_answers import user_object, utc
 from samsyn_model.database import run
 from samsyn_model.permissions import (
@@ -47,11 +48,6 @@ _KINDS = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
  FROM (SELECT geom FROM layer_features
        WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
-_STORED = (
-    *("name", "source_type", "description", "category", "editable", "is_global", "visibility"),
-    *("creation_source", "style_config", "legend_config", "layer_metadata"),
-    *("property_schema", "geometry_type", "time_field", "additional_crs"),
-)
 _TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 
 
@@ -70,29 +66,58 @@ def _data_version() -> ColumnElement[int]:
 
 
 def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
-    """Return what a statement selects beside the columns of `layers` for `texts_of_rows`."""
+    """Return what a statement selects beside `source_type` for `texts_of_rows`."""
     return (
+        *_own("id", "updated_at", "geometry_type", "source_config"),
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
         literal_column(_KINDS).label("kinds"),
         _data_version(),
         editable_layers(principal).label("can_edit"),
+        _first_members().label("first_members"),
+        _other_members(principal).label("other_members"),
+    )
+
+
+def _own(*names: str) -> Sequence[ColumnElement[Any]]:
+    return [Layer.__table__.c[name] for name in names]
+
+
+def _first_members() -> ColumnElement[bytes]:
+    """Return the members that come before `source_config`, as an object."""
+    return json_object(
+        Layer,
+        *_own("id", "name", "source_type", "description", "category", "editable", "is_global"),
+        *_own("visibility", "creation_source", "style_config", "legend_config", "layer_metadata"),
+        *_own("property_schema", "geometry_type", "time_field", "additional_crs"),
+        Layer.layer_metadata.label("metadata"),
+    )
+
+
+def _other_members(principal: Principal) -> ColumnElement[bytes]:
+    """Return the members that follow it, but for those that `_text` adds, as an object."""
+    return json_object(
+        Layer,
+        *_own("created_by"),
         _creator(principal).label("creator"),
+        utc(Layer.created_at).label("created_at"),
+        utc(Layer.updated_at).label("updated_at"),
+        literal_column("'[]'::json").label("features"),
         _map_layers(principal).label("map_layers"),
     )
 
 
 def find_answer(
     connection: Connection, principal: Principal, layer_id: uuid.UUID, *, inline: bool
-) -> tuple[str, str]:
-    """Return a layer as JSON text as the principal sees it, and its version.
+) -> tuple[Parts, str]:
+    """Return a layer as JSON as the principal sees it, and its version.
 
     At most two statements. With `inline`, a vector layer of few features carries them. Errors as
     `find_layer`.
     """
-    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, layer_columns)
+    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, layer_columns, whole=False)
     text = texts_of_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
-    return str(text), version_of(row.updated_at, row.data_version)
+    return text or (), version_of(row.updated_at, row.data_version)
 
 
 def layer_texts(
@@ -102,8 +127,8 @@ def layer_texts(
     *,
     inline: bool,
     whole: int,
-) -> dict[uuid.UUID, str | None]:
-    """Return the JSON text of each layer as the principal sees it, in at most two statements.
+) -> dict[uuid.UUID, Parts | None]:
+    """Return the JSON of each layer as the principal sees it, in at most two statements.
 
     Layers that the principal may not read are missing. A value is None where the features that
     belong into the text would exceed INLINE_BUDGET; those at the first `whole` places never are.
@@ -117,7 +142,7 @@ def layer_texts(
 @cache
 def _select_layers(kind: Principal) -> WrittenStatement:
     keys = bindparam("keys", type_=ARRAY(UUID(as_uuid=True)))
-    statement = select(Layer.__table__, *layer_columns(kind))
+    statement = select(Layer.source_type, *layer_columns(kind))
     return written(statement.where(Layer.id == any_(keys), readable_layers(kind)))
 
 
@@ -128,8 +153,8 @@ def texts_of_rows(
     *,
     inline: bool,
     whole: int,
-) -> dict[uuid.UUID, str | None]:
-    """Return the JSON texts of rows with `layer_columns`; `whole` and None as in `layer_texts`."""
+) -> dict[uuid.UUID, Parts | None]:
+    """Return the JSON of rows with `layer_columns`; `whole` and None as in `layer_texts`."""
     most = deployment().settings.inline_features
     small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= most]
     collections = {}
@@ -137,7 +162,7 @@ def texts_of_rows(
         statement = select_collections(small, INLINE_SIZE, INLINE_BUDGET, whole)
         found = run(connection, statement.text, statement.values)
         collections = {row.layer_id: row for row in found}
-    texts: dict[uuid.UUID, str | None] = {}
+    texts: dict[uuid.UUID, Parts | None] = {}
     for row in rows:
         features = collections.get(row.id)
         if features is not None and not features.fits:
@@ -161,8 +186,9 @@ def _map_layers(principal: Principal) -> Any:
         *("opacity", MapLayer.opacity),
         *("created_at", utc(MapLayer.created_at)),
     )
+    ordered = aggregate_order_by(entry, MapLayer.created_at, MapLayer.id)
     return (
-        select(func.jsonb_agg(aggregate_order_by(entry, MapLayer.created_at, MapLayer.id)))
+        select(func.coalesce(func.jsonb_agg(ordered), literal_column("'[]'")))
         .join(Map, Map.id == MapLayer.map_id)
         .where(MapLayer.layer_id == Layer.id, readable_maps(principal))
         .correlate(Layer)
@@ -187,36 +213,25 @@ def _order_seen(principal: Principal) -> Any:
     )
 
 
-def _text(row: Row[Any], principal: Principal, geojson: str | None) -> str:
+def _text(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
     is_vector = row.source_type == "vector"
-    config = dict(row.source_config)
+    config = row.source_config
     bounds = list(row.edges) if is_vector and None not in row.edges else None
-    # the features are spliced in as PostgreSQL wrote them
-    mark = uuid.uuid4().hex
     if is_vector:
         config["geometryType"] = _geometry_type(row)
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
-        if geojson is not None:
-            config["geojson"] = mark
-    document: dict[str, Any] = {
-        "id": str(row.id),
-        **{name: getattr(row, name) for name in _STORED},
-        "metadata": row.layer_metadata,
-        "source_config": config,
-        "created_by": str(row.created_by),
-        "creator": row.creator,
-        "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at),
-        "features": [],
-        "map_layers": row.map_layers or [],
+    told = {
         "feature_count": row.feature_count,
         "bounds": bounds if is_vector else config.get("bounds"),
         "can_edit": bool(row.can_edit) and principal.scope == "write",
         "links": _links(row),
     }
-    text = json_text(document)
-    return text if geojson is None else text.replace(f'"{mark}"', geojson, 1)
+    before = b'%b,"source_config":%b' % (row.first_members[:-1], json_text(config).encode())
+    after = b"%b,%b" % (row.other_members[1:-1], json_text(told)[1:].encode())
+    if features is None:
+        return before, b",", after
+    return before[:-1], b',"geojson":', features, b"},", after
 
 
 def _geometry_type(row: Row[Any]) -> str | None:

@@ -51,8 +51,8 @@ def list_layers() -> Response:
         rows, total = run_page(connection, select_layer_ids(principal(), query), query.page)
         ids = [row.id for row in rows]
         texts = layer_texts(connection, principal(), ids, inline=query.inline, whole=1)
-    fitting = takewhile(lambda text: text is not None, texts.values())
-    return respond_list([str(text) for text in fitting], query.page, total)
+    fitting = list(takewhile(lambda text: text is not None, texts.values()))
+    return respond_list([text or () for text in fitting], query.page, total)
 
 
 @bp.post("")

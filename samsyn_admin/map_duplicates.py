@@ -41,9 +41,9 @@ def duplicate_map(map_id: str) -> Response:
         name = validated(MapDuplicate, body).name or f"Copy of {source.name}"[:_LONGEST_NAME]
         copy_id = _insert(connection, source, name)
         skipped = _place_layers(connection, key, copy_id)
-        text, version = find_map_answer(connection, principal(), copy_id, inline=True)
+        (*parts, last), version = find_map_answer(connection, principal(), copy_id, inline=True)
     named = [{"id": str(row.layer_id), "name": row.name} for row in skipped]
-    whole = text[:-1] + f',"skipped_layers":{json_text(named)}}}'.encode()
+    whole = (*parts, last[:-1], f',"skipped_layers":{json_text(named)}}}'.encode())
     location = f"{public_url()}{bp.url_prefix}/{copy_id}"
     return respond(whole, version, HTTPStatus.CREATED, location)
 

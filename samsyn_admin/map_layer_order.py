@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from samsyn_admin.layer_answers import layer_texts
 from samsyn_admin.map_answers import placed_parts
-from samsyn_admin.responses import iso, version_of
+from samsyn_admin.responses import Parts, iso, json_text, version_of
 from samsyn_model.database import run
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import Principal, readable_layers
@@ -88,7 +88,7 @@ def placed_texts(
     *,
     inline: bool,
     whole: int = 1,
-) -> list[bytes]:
+) -> list[Parts]:
     """Return layers on a map as JSON, up to where their features would be too many.
 
     The first `whole` never are. What somebody has deleted or hidden meanwhile is left out.
@@ -98,20 +98,7 @@ def placed_texts(
     there = [entry for entry in placed if entry.layer_id in layers]
     fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, there)
     return [
-        b"".join(
-            placed_parts(
-                {
-                    "id": str(entry.id),
-                    "layer_id": str(entry.layer_id),
-                    "visible": entry.visible,
-                    "opacity": entry.opacity,
-                    "style_override": entry.style_override,
-                    "created_at": iso(entry.created_at),
-                },
-                entry.order,
-                str(layers[entry.layer_id]).encode(),
-            )
-        )
+        placed_parts(_members(entry), entry.order, layers[entry.layer_id] or ())
         for entry in fitting
     ]
 
@@ -123,7 +110,7 @@ def find_placed_answer(
     layer_id: uuid.UUID | None,
     *,
     inline: bool,
-) -> tuple[bytes, str]:
+) -> tuple[Parts, str]:
     """Return a layer on a map as JSON as the principal sees it, and its version.
 
     Raises NotFoundError when it is not there, or not any more.
@@ -180,3 +167,16 @@ def arrange(
         "places": [entry.place for entry in placed],
     }
     return run(connection, _ARRANGE, values).rowcount > 0
+
+
+def _members(entry: PlacedLayer) -> bytes:
+    return json_text(
+        {
+            "id": str(entry.id),
+            "layer_id": str(entry.layer_id),
+            "visible": entry.visible,
+            "opacity": entry.opacity,
+            "style_override": entry.style_override,
+            "created_at": iso(entry.created_at),
+        }
+    ).encode()

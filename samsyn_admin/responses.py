@@ -1,7 +1,7 @@
 """JSON answers of the management API, their entity tags and their conditions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from http import HTTPStatus
@@ -12,16 +12,13 @@ from flask import Response, request
 from samsyn_admin.pages import Page, page_headers
 from samsyn_model.errors import PreconditionFailedError
 
+Parts = tuple[bytes, ...]
+"""JSON in parts, which are put together on their way out: a large one may be in many answers."""
 
-def json_text(value: Any) -> str:
-    """Return a value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Return a value as compact JSON."""
 
-
-def _json(value: str | bytes | dict[str, Any]) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return (value if isinstance(value, str) else json_text(value)).encode()
+_CHUNK = 128 * 1024  # bytes that are sent at once
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -41,7 +38,7 @@ def version_of(changed: datetime, data_version: int | None = None) -> str:
 
 
 def respond(
-    answer: str | bytes | dict[str, Any],
+    answer: Parts | str | dict[str, Any],
     version: str,
     status: HTTPStatus = HTTPStatus.OK,
     location: str | None = None,
@@ -50,9 +47,12 @@ def respond(
 
     `answer` is the document or its JSON, `version` from `version_of`.
     """
-    content = _json(answer)
-    response = _private(Response(content, status, mimetype="application/json"))
-    response.set_etag(version + blake2b(content, digest_size=8).hexdigest())
+    parts = _parts(answer)
+    response = _response(parts, status)
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    response.set_etag(version + digest.hexdigest())
     if location:
         response.headers["Location"] = location
     if request.method in {"GET", "HEAD"}:
@@ -61,19 +61,27 @@ def respond(
 
 
 def respond_list(
-    entries: Sequence[str | bytes | dict[str, Any]], page: Page, total: int
+    entries: Sequence[Parts | str | dict[str, Any]], page: Page, total: int
 ) -> Response:
-    """Answer a page of a list as a bare array; entries are documents or their JSON.
-
-    The parts are never put together: a list may have megabytes.
-    """
+    """Answer a page of a list as a bare array; entries are documents or their JSON."""
     parts = [b"["]
     for number, entry in enumerate(entries):
-        parts += [b"," * (number > 0), _json(entry)]
-    response = _private(Response([*parts, b"]"], mimetype="application/json"))
-    response.content_length = sum(map(len, parts)) + 1
+        parts += (b"," * (number > 0), *_parts(entry))
+    response = _response((*parts, b"]"), HTTPStatus.OK)
     response.headers.update(page_headers(page, len(entries), total))
     return response
+
+
+def _chunks(parts: Parts) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= _CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 def no_content() -> tuple[str, HTTPStatus]:
@@ -89,7 +97,17 @@ def refuse_stale(version: str) -> None:
         raise PreconditionFailedError("This has changed since you read it.")
 
 
-def _private(response: Response) -> Response:
+def _parts(answer: Parts | str | dict[str, Any]) -> Parts:
+    if isinstance(answer, tuple):
+        return answer
+    return ((answer if isinstance(answer, str) else json_text(answer)).encode(),)
+
+
+def _response(parts: Parts, status: HTTPStatus) -> Response:
+    size = sum(map(len, parts))
+    content = b"".join(parts) if size <= _CHUNK else _chunks(parts)
+    response = Response(content, status, mimetype="application/json")
+    response.content_length = size
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return response

@@ -196,6 +196,10 @@ def translated_errors() -> Iterator[None]:
             raise
         raise translation from error
     except DBAPIError as error:
+        if error.statement is None and isinstance(error.orig, psycopg.ProgrammingError):
+            raise DatabaseSetupError(
+                "DATABASE_URL has an option that PostgreSQL does not know."
+            ) from error
         raise _translation(error.orig) or error.orig or error from error
 
 
@@ -210,8 +214,6 @@ def _translation(error: BaseException | None) -> SamsynError | None:
             return InvalidParameterError("A feature lies outside the area that the CRS covers.")
         if "GEOS" in str(error) or "Topology" in str(error):
             return InvalidParameterError("A geometry that crosses itself cannot be compared.")
-    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        return DatabaseSetupError("DATABASE_URL has an option that PostgreSQL does not know.")
     if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError("The database cannot be reached.")
     return None
@@ -312,9 +314,9 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
 
     The connection does nothing else until the rows end or are closed. Errors as `run`.
     """
-    driver = cast(psycopg.Connection, connection.connection.driver_connection)
     with (
         translated_errors(),
+        _driver(connection) as driver,
         closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
         closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
     ):
@@ -332,12 +334,19 @@ def _run_text(
     """Run a text past SQLAlchemy, which would take as long over it as the database does."""
     if not connection.in_transaction() and _READING not in connection.get_execution_options():
         connection.begin()
-    driver = cast(psycopg.Connection, connection.connection.driver_connection)
     kind = psycopg.Cursor if prepared else psycopg.ClientCursor
-    try:
+    with _driver(connection) as driver:
         cursor = kind(driver, row_factory=_named(statement) if prepared else namedtuple_row)
         cursor.execute(statement, values, prepare=prepared or None, binary=binary or None)
-        return Rows(cursor)
+    return Rows(cursor)
+
+
+@contextmanager
+def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
+    """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    try:
+        yield driver
     except psycopg.OperationalError as error:
         if driver.closed:
             connection.invalidate(error)

@@ -257,8 +257,18 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     is not of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but
     not do this.
     """
-    look = _look_for_layer(kind_of(principal), action, columns, whole, lock)
+    look = look_for_layer(kind_of(principal), action, columns, whole, lock)
     row = look.run(connection, principal, key=layer_id, **(values or {})).one_or_none()
+    return checked_layer(row, principal, action, source_type)
+
+
+def checked_layer(
+    row: Row[tuple[object, ...]] | None,
+    principal: Principal,
+    action: Action,
+    source_type: str | None = None,
+) -> Row[tuple[object, ...]]:
+    """Return what `look_for_layer` has found for a principal; raises the errors of `find_layer`."""
     if row is not None and source_type not in {None, row.source_type}:
         raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
     return _allowed(row, principal, action, "layer")
@@ -293,13 +303,14 @@ class WrittenStatement:
 
 # As many as there are actions, kinds of principals and functions that give columns.
 @cache
-def _look_for_layer(
+def look_for_layer(
     kind: Principal,
     action: Action,
     columns: Columns,
     whole: bool,
     lock: Lock | None,
 ) -> WrittenStatement:
+    """Return the statement of `find_layer`, which binds the layer's id as `key`."""
     own = Layer.__table__ if whole else Layer.source_type
     statement = select(own, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)).where(
         Layer.id == _KEY, readable_layers(kind)

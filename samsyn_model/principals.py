@@ -1,22 +1,24 @@
 """Credentials to principals: API tokens, and Clerk sessions of users known or new."""
 
 import logging
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from samsyn_model.clerk import ClerkSession, ClerkVerifier
 from samsyn_model.database import reading, run, writing
 from samsyn_model.errors import CredentialsError, SamsynError
-from samsyn_model.permissions import Principal
+from samsyn_model.permissions import Principal, WrittenStatement
 from samsyn_model.settings import Settings
 from samsyn_model.tokens import TOKEN_FORM, TOKEN_MARK, hash_token
 
 LOGGER = logging.getLogger(__name__)
 
 _FIND_HOLDER = """
-SELECT u.id, u.is_admin, t.scope, t.id AS token_id,
+SELECT u.id AS holder_id, u.is_admin, t.scope, t.id AS token_id,
     t.revoked_at IS NOT NULL OR u.deleted_at IS NOT NULL AS revoked,
     coalesce(t.expires_at <= now(), false) AS expired,
     coalesce(t.last_used_at < now() - interval '5 minutes', true)
@@ -63,17 +65,52 @@ class Authenticator:
         The database is asked every time, so that what is revoked or deleted ends everywhere at
         once. Raises CredentialsError when the token is not valid.
         """
-        if token.startswith(TOKEN_MARK):
-            return _by_token(engine, token)
+        if is_api_token(token):
+            with reading(engine) as connection:
+                values = {"token_hash": hash_token(token)}
+                found = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
+            return _holder(engine, found)
         return _by_session(engine, self._clerk.verify(token))
 
 
-def _by_token(engine: Engine, token: str) -> Principal:
+def is_api_token(token: str) -> bool:
+    """Return whether credentials are an API token; raises CredentialsError for half of one."""
+    if not token.startswith(TOKEN_MARK):
+        return False
     if not TOKEN_FORM.fullmatch(token):
         raise CredentialsError("The API token is not valid.")
-    with reading(engine) as connection:
-        values = {"token_hash": hash_token(token)}
-        found = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
+    return True
+
+
+def find_holder_and_layer(
+    engine: Engine,
+    connection: Connection,
+    token: str,
+    look: WrittenStatement,
+    values: Mapping[str, Any],
+) -> tuple[Principal, Any]:
+    """Return the principal behind an API token, and the row of a look that reads a layer as the
+    principal sees it, None where there is none: in one statement.
+
+    `look` is made for a principal who is signed in; `values` are those that it binds. Raises
+    CredentialsError as `Authenticator.principal`.
+    """
+    bound = {**look.values, **values, "token_hash": hash_token(token)}
+    row = run(connection, _with_holder(look.text), bound, prepared=True).one_or_none()
+    return _holder(engine, row), row if row is not None and row.is_found else None
+
+
+@cache  # as many as there are statements that look for a layer
+def _with_holder(look: str) -> str:
+    return f"""
+SELECT holder.holder_id, holder.is_admin, holder.scope, holder.token_id, holder.revoked,
+    holder.expired, holder.unmarked, layer.*, layer.may_act IS NOT NULL AS is_found
+FROM ({_FIND_HOLDER}) AS holder
+LEFT JOIN LATERAL ({look.replace("%(principal)s::UUID", "holder.holder_id")}) AS layer ON true"""
+
+
+def _holder(engine: Engine, found: Any) -> Principal:
+    """Return the principal of a row of _FIND_HOLDER; notes now and then that its token is used."""
     if found is None:
         raise CredentialsError("The API token is not valid.")
     if found.revoked:
@@ -82,7 +119,7 @@ def _by_token(engine: Engine, token: str) -> Principal:
         raise CredentialsError("The API token has expired.")
     if found.unmarked:
         _mark_used(engine, found.token_id)
-    return Principal(user_id=found.id, is_admin=found.is_admin, scope=found.scope)
+    return Principal(user_id=found.holder_id, is_admin=found.is_admin, scope=found.scope)
 
 
 def _mark_used(engine: Engine, token_id: object) -> None:

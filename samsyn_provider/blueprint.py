@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 from samsyn_model.database import reading
 from samsyn_model.permissions import Action
 from samsyn_provider import documents, links, openapi, schema_documents
+from samsyn_provider.asked_collection import asked_collection
 from samsyn_provider.collections import (
     Collection,
     described,
-    find_collection,
     list_collections,
     with_fields,
 )
@@ -106,7 +106,7 @@ def collections() -> Response:
 def collection(collection_id: str) -> Response:
     """One collection: OGC API Features Part 1, /req/core/sfc-md-op."""
     with reading(deployment().engine) as connection:
-        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        found = asked_collection(connection, collection_id)
         shown = wanted(JSON)
         single_values(request.args, DOCUMENT_PARAMETERS)
         found = described(connection, found)
@@ -139,7 +139,7 @@ def _schema(
     collection_id: str, document_of: Callable[[Collection], dict[str, Any]], template: str
 ) -> Response:
     with reading(deployment().engine) as connection:
-        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        found = asked_collection(connection, collection_id)
         shown = wanted(SCHEMA)
         single_values(request.args, DOCUMENT_PARAMETERS)
         found = with_fields(connection, found)

@@ -187,28 +187,51 @@ def find_collection(
     One statement; `lock` as in `find_layer`. Raises NotFoundError when there is none that the
     principal may read, else the errors of `find_layer`.
     """
-    layer_id = parse_uuid(collection_id)
-    if layer_id is None:
-        raise NotFoundError("There is no such collection.")
-    known = _known.get(layer_id)
+    sought = SoughtCollection.of(collection_id)
     row = find_layer(
         connection,
         principal,
-        layer_id,
+        sought.layer_id,
         action,
-        _if_unknown,
-        values={"known": known and known[0]},
+        sought_columns,
+        values=sought.values,
         whole=False,
         lock=lock,
         source_type="vector",
     )
-    if row.described is None and known:
-        found = known[1]
-    else:
-        found = collection_of(SimpleNamespace(id=layer_id, **json.loads(row.described)))
-        if len(row.described) <= _LONGEST_KNOWN:
-            _remember(row.state, found)
-    return found.at_version(_version(row))
+    return sought.found(row)
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtCollection:
+    """A collection that is looked for by a statement with `sought_columns`."""
+
+    layer_id: uuid.UUID
+    known: tuple[str, Collection] | None
+
+    @classmethod
+    def of(cls, collection_id: str) -> "SoughtCollection":
+        """Return what an id stands for; raises NotFoundError when it is none."""
+        layer_id = parse_uuid(collection_id)
+        if layer_id is None:
+            raise NotFoundError("There is no such collection.")
+        return cls(layer_id, _known.get(layer_id))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the columns bind."""
+        return {"known": self.known and self.known[0]}
+
+    def found(self, row: Any) -> Collection:
+        """Return the collection of the row that was found."""
+        if row.described is None and self.known:
+            collection = self.known[1]
+        else:
+            described = json.loads(row.described)
+            collection = collection_of(SimpleNamespace(id=self.layer_id, **described))
+            if len(row.described) <= _LONGEST_KNOWN:
+                _remember(row.state, collection)
+        return collection.at_version(_version(row))
 
 
 _known: dict[uuid.UUID, tuple[str, Collection]] = {}
@@ -224,7 +247,7 @@ def _remember(state: str, collection: Collection) -> None:
     _known[collection.id] = (state, collection)
 
 
-def _if_unknown(_: Principal) -> tuple[Any, ...]:
+def sought_columns(_: Principal) -> tuple[Any, ...]:
     """Return the columns for versions, and for a description unless its state is `known`."""
     columns = (
         *(Layer.name, Layer.description, Layer.category, Layer.geometry_type, Layer.time_field),

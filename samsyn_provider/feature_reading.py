@@ -13,6 +13,7 @@ from samsyn_model.database import reading
 from samsyn_model.errors import NotAcceptableError
 from samsyn_model.permissions import Action
 from samsyn_provider import links
+from samsyn_provider.asked_collection import asked_collection
 from samsyn_provider.collections import Collection, find_collection, with_fields
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.deployment import deployment
@@ -63,7 +64,7 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
     """A page of items, /req/core/fc-op; or what there is in another format, as a file."""
     with ExitStack() as held:
         connection = held.enter_context(reading(deployment().engine))
-        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        found = asked_collection(connection, collection_id)
         shown = wanted(GEOJSON, MEDIA_TYPES)
         found, query = _asked(connection, found, request.args, relations)
         tag = links.page_tag(str(found.version), shown)
@@ -103,7 +104,7 @@ def search(collection_id: str) -> Response:
 def item(collection_id: str, feature_id: str) -> Response:
     """One item: OGC API Features Part 1, /req/core/f-op."""
     with reading(deployment().engine) as connection:
-        found = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        found = asked_collection(connection, collection_id)
         shown = wanted(GEOJSON)
         query = parse_item_query(request.args, found.crs)
         if shown == HTML:

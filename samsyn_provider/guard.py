@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 
 from samsyn_model.clerk import MAX_TOKEN
-from samsyn_model.errors import CredentialsError
+from samsyn_model.errors import CredentialsError, SamsynError
 from samsyn_model.permissions import (
     ANONYMOUS,
     WRITING,
@@ -21,7 +21,9 @@ from samsyn_model.permissions import (
     require_user,
     require_write_scope,
 )
+from samsyn_model.principals import is_api_token
 from samsyn_provider.deployment import deployment
+from samsyn_provider.problems import problem, status_of
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -63,12 +65,30 @@ def declared_action(app: Flask, endpoint: str) -> Action | None:
 def install(app: Flask) -> None:
     """Put the guard before every view of the app."""
     app.before_request(_admit)
+    app.after_request(_refuse_unknown)
 
 
 def principal() -> Principal:
-    """Return who asks; anonymous where the view's action needs nobody."""
+    """Return who asks; anonymous where the view's action needs nobody.
+
+    Raises CredentialsError when the request's API token, which is looked up only now, is not valid.
+    """
+    token = pending_token()
+    if token is not None:
+        settle(deployment().authenticator.principal(deployment().engine, token))
     found: Principal = g.get("principal", ANONYMOUS)
     return found
+
+
+def pending_token() -> str | None:
+    """Return the API token whose holder has not been looked up yet."""
+    found: str | None = g.get("token")
+    return found
+
+
+def settle(found: Principal) -> None:
+    """Say who asks, once the token has been looked up."""
+    g.principal, g.token = found, None
 
 
 def _admit() -> None:
@@ -86,9 +106,7 @@ def _admit() -> None:
         return
     header = request.headers.get("Authorization")
     if header is not None:
-        g.principal = deployment().authenticator.principal(
-            deployment().engine, parse_authorization(header)
-        )
+        _present(parse_authorization(header), action)
     # A browser's preflight carries no credentials, and is told nothing but methods.
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())
@@ -97,6 +115,25 @@ def _admit() -> None:
         return  # it only reads, although it is a POST
     if request.method not in _SAFE_METHODS and action not in WRITING:
         require_write_scope(principal())
+
+
+def _present(token: str, action: Action) -> None:
+    """Look up who presents credentials; of an API token that reads a layer the view does, together
+    with the layer."""
+    if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
+        g.token = token
+    else:
+        g.principal = deployment().authenticator.principal(deployment().engine, token)
+
+
+def _refuse_unknown(response: Response) -> Response:
+    """Answer 401 in place of a view that was done before its token was looked up, where that is
+    not valid."""
+    try:
+        principal()
+    except SamsynError as error:
+        return problem(status_of(error), error.detail)
+    return response
 
 
 def parse_authorization(header: str) -> str:

@@ -260,7 +260,7 @@ def select_collections(
 ) -> Statement:
     """Return the statement for all features of small layers, one row a layer in their order.
 
-    `layer_id`; `collection`: text, a GeoJSON feature collection, null when it would take more than
+    `layer_id`; `collection`: bytes, a GeoJSON feature collection, null when it would take more than
     `size` bytes; `fits`: false, with `collection` null, where all so far take more than `budget`
     bytes, though never for the first `whole` layers.
     """
@@ -273,7 +273,7 @@ def select_collections(
     feature = _feature(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
     # asked first what it takes stored, at most four times its GeoJSON: large layers are not written
     text = f"""
-SELECT layer_id, CASE WHEN fits THEN collection END AS collection, fits
+SELECT layer_id, (CASE WHEN fits THEN collection END)::bpchar AS collection, fits
 FROM (
     SELECT wanted.layer_id, place, collection, place <= %(whole)s OR
         coalesce(sum(octet_length(collection)) OVER (ORDER BY place), 0) <= %(budget)s AS fits

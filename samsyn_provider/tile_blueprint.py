@@ -12,7 +12,8 @@ from samsyn_model.database import reading, run
 from samsyn_model.errors import InvalidParameterError, NotAcceptableError
 from samsyn_model.permissions import Action
 from samsyn_provider import tile_documents
-from samsyn_provider.collections import Collection, find_collection
+from samsyn_provider.asked_collection import asked_collection
+from samsyn_provider.collections import Collection
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import JSON, MVT, TILEJSON
@@ -63,7 +64,7 @@ def tile_matrix_set(tile_matrix_set_id: str) -> Response:
 def collection_tilesets(collection_id: str) -> Response:
     """A collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
     with reading(deployment().engine) as connection:
-        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        layer = asked_collection(connection, collection_id)
     document = tile_documents.tilesets_document(tiled_collection(layer))
     return _document({"json": JSON}, document)
 
@@ -73,7 +74,7 @@ def collection_tilesets(collection_id: str) -> Response:
 def collection_tileset(collection_id: str, tile_matrix_set_id: str) -> Response:
     """A collection's tileset, also as TileJSON: OGC API Tiles Part 1, /req/tileset."""
     with reading(deployment().engine) as connection:
-        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        layer = asked_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         return _tileset(connection, tiled_collection(layer), [layer], grid)
 
@@ -85,7 +86,7 @@ def collection_tile(
 ) -> Response:
     """A tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
     with reading(deployment().engine) as connection:
-        layer = find_collection(connection, principal(), collection_id, Action.READ_LAYER)
+        layer = asked_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _form({"mvt": MVT})
