@@ -448,9 +448,8 @@ def _assert_found(database: Connection, query: ItemsQuery, expected: list[int]) 
     for indexed in (frozenset[str](), frozenset(FIELDS)):
         page = select_page(LAYER, query, None, indexed=indexed)
         row = database.exec_driver_sql(page.text, page.values).one()
-        found = [
-            feature["properties"]["place"] for feature in json.loads(f"[{row.features or ''}]")
-        ]
+        features = json.loads(b"[%b]" % (row.features or b""))
+        found = [feature["properties"]["place"] for feature in features]
         assert found == expected
         assert row.matched == len(expected)
         hits = select_hits(LAYER, query, None, indexed=indexed)
