@@ -10,12 +10,13 @@ import psycopg
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The statements that this process sends meanwhile, but for those that begin transactions."""
+    """The statements that this process sends meanwhile, but for those that begin transactions or
+    ask an idle connection whether it is there."""
     seen: list[str] = []
     send = psycopg.Cursor.execute
 
     def note(cursor: psycopg.Cursor[Any], statement: Any, *arguments: Any, **options: Any) -> Any:
-        if statement != "BEGIN":
+        if statement not in {"BEGIN", ""}:
             seen.append(" ".join(str(statement).split()))
         return send(cursor, statement, *arguments, **options)
 
