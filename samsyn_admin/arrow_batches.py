@@ -7,20 +7,25 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
+from samsyn_admin.arrow_json import json_column
 from samsyn_admin.source_layer import object_array
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.feature_copy import FeatureBatch
 from samsyn_model.property_schema import Kind, merged, rfc3339
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_END = pa.scalar("}", pa.large_string())
+_NO_SEPARATOR = pa.scalar("", pa.large_string())
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _JSON_KINDS: dict[type, Kind] = {dict: Kind.OBJECT, list: Kind.ARRAY, str: Kind.STRING}
 
@@ -104,8 +109,8 @@ class ColumnReader:
     def __init__(self, names: Sequence[str], kinds: Sequence[Kind]) -> None:
         self._names = tuple(names)
         self._kinds = tuple(kinds)
-        members = (f"{encode_basestring(name).replace('%', '%%')}:%s" for name in names)
-        self._row = f"{{{','.join(members)}}}"
+        members = [f"{encode_basestring(name)}:" for name in names]
+        self._starts = [f"{'{,'[number > 0]}{start}" for number, start in enumerate(members)]
         self._seen: dict[str, Kind | None] = {}
 
     @property
@@ -116,16 +121,38 @@ class ColumnReader:
             for name, kind in zip(self._names, self._kinds, strict=True)
         }
 
-    def properties(self, columns: Sequence[pa.Array], batch: FeatureBatch) -> list[str]:
+    def properties(
+        self, columns: Sequence[pa.Array], batch: FeatureBatch
+    ) -> Sequence[str] | pa.LargeStringArray:
         """Return a JSON object a row; raises UnstorableFeatureError, naming it by `batch`."""
         if not self._names:
             return ["{}"] * len(batch.geometries)
-        lists = [
-            self._values(name, kind, column, batch)
+        written = [
+            self._written(name, kind, column, batch)
             for name, kind, column in zip(self._names, self._kinds, columns, strict=True)
         ]
-        columns_written = (map(_written, values) for values in lists)
-        return [self._row % row for row in zip(*columns_written, strict=True)]
+        if all(isinstance(texts, pa.Array) for texts in written):
+            starts = (pa.scalar(start, pa.large_string()) for start in self._starts)
+            members = chain.from_iterable(zip(starts, written, strict=True))
+            return pc.binary_join_element_wise(*members, _END, _NO_SEPARATOR)
+        rows = zip(*(map(str, texts) for texts in written), strict=True)
+        return [
+            "".join(chain.from_iterable(zip(self._starts, row, strict=True))) + "}" for row in rows
+        ]
+
+    def _written(
+        self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch
+    ) -> pa.LargeStringArray | list[str]:
+        """Return the values of a column as JSON; a list where half a surrogate pair is among
+        them, which Arrow has no room for."""
+        texts = json_column(kind, column)
+        if texts is None:
+            listed = [_written(value) for value in self._values(name, kind, column, batch)]
+            try:
+                texts = pa.array(listed, pa.large_string())
+            except UnicodeEncodeError:
+                return listed
+        return texts
 
     def _values(self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch) -> list[Any]:
         try:

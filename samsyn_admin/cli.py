@@ -12,10 +12,11 @@ import click
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from samsyn_model import migrations, tokens
+from samsyn_model import tokens
 from samsyn_model.cluster import ClusterError, private_cluster
 from samsyn_model.database import open_engine, reading, run, writing
 from samsyn_model.errors import SamsynError
+from samsyn_model.revisions import is_newest
 from samsyn_model.settings import get_settings
 
 
@@ -59,6 +60,14 @@ def _database() -> Iterator[Engine]:
             engine.dispose()
 
 
+def _migrate(engine: Engine) -> None:
+    """Bring a database that is not there yet to the newest revision."""
+    if not is_newest(engine):
+        from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+
+        migrations.upgrade(engine)
+
+
 @click.group(cls=_SamsynGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="samsyn")
 def main() -> None:
@@ -82,7 +91,7 @@ def _prepare_demo(url: str) -> None:
 
     engine = open_engine(url)
     try:
-        migrations.upgrade(engine)
+        _migrate(engine)
         click.echo(str(load_demo(engine)), err=True)
     finally:
         engine.dispose()
@@ -97,6 +106,8 @@ def db_group() -> None:
 @click.argument("revision", default="head")
 def db_upgrade(revision: str) -> None:
     """Bring the database to REVISION (by default the newest)."""
+    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+
     with _database() as engine:
         migrations.upgrade(engine, revision)
         with reading(engine) as connection:
@@ -107,6 +118,8 @@ def db_upgrade(revision: str) -> None:
 @click.argument("revision")
 def db_downgrade(revision: str) -> None:
     """Take the database back to REVISION; `base` removes every table."""
+    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+
     with _database() as engine:
         migrations.downgrade(engine, revision)
 
@@ -114,6 +127,8 @@ def db_downgrade(revision: str) -> None:
 @db_group.command("check")
 def db_check() -> None:
     """Fail when the tables in the code and those that the migrations make differ."""
+    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+
     with database_address() as url:
         differences = migrations.drift_of_fresh_database(url)
     for difference in differences:
@@ -137,7 +152,7 @@ def demo() -> None:
     from samsyn_admin.demo import load_demo  # noqa: PLC0415 - only where it is used
 
     with _database() as engine:
-        migrations.upgrade(engine)
+        _migrate(engine)
         click.echo(str(load_demo(engine)), err=True)
 
 
@@ -157,7 +172,7 @@ def token_create(email: str, scope: Literal["read", "write"], name: str, days: i
     """Make an API token for EMAIL (a user made if missing) and print it, once."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     with _database() as engine:
-        migrations.upgrade(engine)
+        _migrate(engine)
         with writing(engine) as connection:
             user_id = tokens.find_or_create_user(connection, email)
             made = tokens.create_token(
@@ -176,7 +191,7 @@ def user() -> None:
 def user_admin(email: str) -> None:
     """Make EMAIL an administrator (a user made if missing)."""
     with _database() as engine:
-        migrations.upgrade(engine)
+        _migrate(engine)
         with writing(engine) as connection:
             tokens.set_admin(connection, email)
     click.echo(f"{email} is an administrator", err=True)
@@ -198,7 +213,7 @@ def import_command(path: Path, owner: str, **options: Any) -> None:
     from samsyn_admin.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
 
     with _database() as engine:
-        migrations.upgrade(engine)
+        _migrate(engine)
         with writing(engine) as connection:
             owner_id = tokens.find_or_create_user(connection, owner)
         imported = import_file(engine, path, owner_id=owner_id, **options)
@@ -206,4 +221,4 @@ def import_command(path: Path, owner: str, **options: Any) -> None:
             click.echo(layer.layer_id)
         # until PostgreSQL has seen the new rows it plans as if there were none
         with reading(engine) as connection:
-            run(connection, "ANALYZE layer_features")
+            run(connection, "ANALYZE layer_features (layer_id, id, geom)")

@@ -1,6 +1,7 @@
 """Imports a file: each of its layers becomes a layer, all in one transaction."""
 
 import gc
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyproj import CRS
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine
 
 from samsyn_admin.import_checks import geometry_faults, geometry_type, schema_faults
 from samsyn_admin.import_progress import ImportProgress, TerminalProgress
@@ -25,12 +26,28 @@ from samsyn_model.errors import (
     UnreadableFileError,
 )
 from samsyn_model.feature_copy import CopiedFeatures, copy_features
-from samsyn_model.property_schema import Kind, NotDateTimesError, property_schema
+from samsyn_model.property_schema import NotDateTimesError, property_schema
 from samsyn_model.reference_systems import codes_unknown_to_postgis
-from samsyn_model.tables import Layer
 from samsyn_provider.crs import SUPPORTED, epsg_uri, is_offerable
 
 _LONGEST_NAME = 255
+_PREPARE = """
+SELECT set_config('statement_timeout', '0', true) AS longest,
+    set_config('idle_in_transaction_session_timeout', '0', true) AS idle"""
+_INSERT = """
+INSERT INTO layers (id, name, source_type, created_by, is_global, visibility)
+VALUES (%(id)s, %(name)s, 'vector', %(created_by)s, %(is_global)s, %(visibility)s)"""
+
+_DESCRIBE = """
+UPDATE layers
+SET property_schema = %(property_schema)s, geometry_type = %(geometry_type)s,
+    time_field = %(time_field)s, additional_crs = %(additional_crs)s::integer[],
+    indexed_properties = %(indexed_properties)s::text[]
+WHERE id = %(id)s"""
+
+_FIND = """
+SELECT name, source_type, geometry_type, property_schema FROM layers WHERE id = %(id)s"""
+
 _TEMPORAL = frozenset({"date", "date-time"})
 
 
@@ -84,14 +101,14 @@ def import_file(  # noqa: PLR0913 - a command's options
     shown = TerminalProgress() if progress is None else nullcontext(progress)
     with shown as told:
         with _bulk_memory(), writing(engine) as connection:
-            run(connection, "SET LOCAL statement_timeout = 0")
-            run(connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
+            run(connection, _PREPARE)
             job = _Import(connection, owner_id, told, index)
             pairs = list(zip(sources, systems, strict=True))
             if layer_id is not None:
                 imported = [job.append(*pairs[0], layer_id)]
             else:
-                values = {"is_global": is_global, "visibility": _visibility(is_public)}
+                visibility = "public" if is_public else "private"
+                values = {"is_global": is_global, "visibility": visibility}
                 imported = [
                     job.create(*pair, {**values, "name": layer_name}, time_field)
                     for pair, layer_name in zip(pairs, _names(sources, name), strict=True)
@@ -106,10 +123,6 @@ def import_file(  # noqa: PLR0913 - a command's options
             for note in layer.notes:
                 told.remark(f"warning: {layer.name}: {note}")
     return imported
-
-
-def _visibility(is_public: bool) -> str:
-    return "public" if is_public else "private"
 
 
 @contextmanager
@@ -178,37 +191,33 @@ class _Import:
     ) -> ImportedLayer:
         """Make a layer of the source's features, with the schema and geometry type found."""
         layer_id = uuid.uuid4()
-        values = {**values, "source_type": "vector", "created_by": self._owner_id}
-        run(self._connection, insert(Layer).values(id=layer_id, **values))
+        run(self._connection, _INSERT, {**values, "id": layer_id, "created_by": self._owner_id})
         copied = self._copy(source, crs, layer_id, values["name"])
         schema = property_schema(source.kinds)
         found = geometry_type(copied.geometry_types, source.geometry_type)
-        run(
-            self._connection,
-            update(Layer)
-            .where(Layer.id == layer_id)
-            .values(
-                property_schema=schema,
-                geometry_type=found,
-                time_field=self._checked_time_field(schema, time_field),
-                additional_crs=self._added_crs(crs),
-                indexed_properties=self._indexed(schema),
-            ),
-        )
+        described = {
+            "id": layer_id,
+            "property_schema": json.dumps(schema),
+            "geometry_type": found,
+            "time_field": self._checked_time_field(schema, time_field),
+            "additional_crs": self._added_crs(crs),
+            "indexed_properties": self._indexed(schema),
+        }
+        run(self._connection, _DESCRIBE, described)
         return self._told(source, copied, layer_id, values["name"], found)
 
     def append(self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID) -> ImportedLayer:
         """Add the source's features to a layer that they suit."""
-        columns = (Layer.name, Layer.source_type, Layer.geometry_type, Layer.property_schema)
-        layer = run(self._connection, select(*columns).where(Layer.id == layer_id)).one_or_none()
+        layer = run(self._connection, _FIND, {"id": layer_id}).one_or_none()
         if layer is None:
             raise NotFoundError(f"There is no layer {layer_id}.")
         if layer.source_type != "vector":
             raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
         copied = self._copy(source, crs, layer_id, layer.name)
+        seen = {name: kind for name, kind in source.kinds.items() if kind is not None}
         faults = [
             *geometry_faults(copied.geometry_types, layer.geometry_type),
-            *schema_faults(property_schema(_kinds_seen(source)), layer.property_schema),
+            *schema_faults(property_schema(seen), layer.property_schema),
         ]
         if faults:
             raise InvalidBodyError(
@@ -288,7 +297,3 @@ class _Import:
             geometry_type=geometry_type,
             notes=tuple(notes),
         )
-
-
-def _kinds_seen(source: SourceLayer) -> dict[str, Kind | None]:
-    return {name: kind for name, kind in source.kinds.items() if kind is not None}

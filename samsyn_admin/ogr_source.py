@@ -23,12 +23,14 @@ from samsyn_admin.source_layer import (
     without_m,
 )
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_copy import GEOMETRY_TYPES, FeatureBatch
 from samsyn_model.property_schema import Kind, kind_of_ogr, unique_names
-from samsyn_model.tables import GEOMETRY_TYPES
 
 _CURVED_WKB = frozenset(range(8, 15))
 _GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
+
+# GDAL's quicker way from FlatGeobuf to Arrow gives geometries that are null impossible lengths.
+pyogrio.set_gdal_config_options({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": True})
 
 
 def ogr_layers(dataset: str, path: Path) -> list[SourceLayer]:
@@ -122,7 +124,9 @@ class OgrLayer(SourceLayer):
         ids = columns.pop(0).to_pylist()
         rows = FeatureBatch(object_array([None] * len(record_batch)), (), first, ids, "fid")
         if self.has_geometry:
-            rows = replace(rows, geometries=self._geometries(columns.pop().to_pylist(), rows))
+            wkb = columns.pop()
+            geometries = self._geometries(wkb.to_pylist(), rows)
+            rows = replace(rows, geometries=geometries, wkb=wkb.cast(pa.large_binary()))
         return replace(rows, properties=self._columns.properties(columns, rows))
 
     def _geometries(self, wkb: list[bytes | None], rows: FeatureBatch) -> NDArray[Any]:

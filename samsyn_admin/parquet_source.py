@@ -22,9 +22,8 @@ from samsyn_admin.source_layer import (
     without_m,
 )
 from samsyn_model.errors import UnreadableFileError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_copy import GEOMETRY_TYPES, FeatureBatch
 from samsyn_model.property_schema import Kind, unique_names
-from samsyn_model.tables import GEOMETRY_TYPES
 
 
 class ParquetLayer(SourceLayer):

@@ -77,7 +77,7 @@ def placed(batches: Iterable[FeatureBatch], crs: CRS) -> Iterator[FeatureBatch]:
         return
     transformer = Transformer.from_crs(flat, CRS84, always_xy=True)
     for batch in batches:
-        yield replace(batch, geometries=_transformed(batch.geometries, transformer))
+        yield replace(batch, geometries=_transformed(batch.geometries, transformer), wkb=None)
 
 
 def _two_dimensional(crs: CRS) -> CRS:

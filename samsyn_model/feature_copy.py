@@ -1,37 +1,36 @@
 """Many features into `layer_features` at once, by COPY."""
 
-import queue
 import re
-import struct
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType
 from sqlalchemy import Connection
 
+from samsyn_model.ahead import Ahead
+from samsyn_model.copy_rows import COPY, HEADER, TRAILER, copy_rows, row_start, wkb_types
+from samsyn_model.database import run
 from samsyn_model.errors import (
     DatabaseUnavailableError,
     NotFoundError,
     UnstorableFeatureError,
 )
 
-_COPY = (
-    "COPY layer_features (layer_id, created_by, geom, properties) FROM STDIN WITH (FORMAT binary)"
-)
-_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
-_TRAILER = struct.pack("!h", -1)
-_JSONB_VERSION = b"\x01"
-_LENGTH = struct.Struct("!i")
-_NULL = _LENGTH.pack(-1)
+# Triggers read a statement's rows once more: up to so many bytes wait for them in memory, not in
+# a file.
+_STATEMENT_BYTES = 8 * 1024 * 1024
+_SET_MEMORY = "SELECT set_config('work_mem', '32MB', true)"
 _TOLERANCE = 1e-9
 _ROW_OF_CONTEXT = re.compile(r"COPY layer_features, line (\d+)")
 _TYPE_NAMES = np.array(
@@ -40,6 +39,10 @@ _TYPE_NAMES = np.array(
         *("MultiPoint", "MultiLineString", "MultiPolygon", "GeometryCollection"),
     ]
 )
+GEOMETRY_TYPES = frozenset(_TYPE_NAMES.tolist())
+"""What types geometries have; those of `samsyn_model.tables`, which takes longer to load."""
+_WKB_TYPES = np.array([1, 2, 2, 3, 4, 5, 6, -1])  # a collection's members are not looked at
+type _Part = tuple[int, bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,16 @@ class FeatureBatch:
     `geometries` is an object array of shapely geometries (longitude and latitude in degrees when
     they are to be stored; Z is kept, M is not known) or None; `properties` the text of a JSON
     object each; `first` the first one's number in the source, counted from 1; `ids` what the
-    source itself calls them, an `id_word` each.
+    source itself calls them, an `id_word` each. `wkb` is what the geometries were read from, where
+    that was WKB of a sound source.
     """
 
     geometries: NDArray[Any]
-    properties: Sequence[str]
+    properties: Sequence[str] | pa.LargeStringArray
     first: int
     ids: Sequence[Any] | None = None
     id_word: str = "id"
+    wkb: pa.LargeBinaryArray | None = None
 
     def label(self, index: int) -> str:
         """Return how to name a feature of the batch to people: `Feature 7 (fid 12)`."""
@@ -83,7 +88,7 @@ def copy_features(
     created_by: uuid.UUID | None,
     on_copied: Callable[[int], None] = lambda _count: None,
 ) -> CopiedFeatures:
-    """COPY features into a layer, in the connection's transaction, with one statement.
+    """COPY features into a layer, in the connection's transaction, whose `work_mem` it sets.
 
     The batches are made in a thread of their own, while the database stores the one before;
     `on_copied` is told the number of features of each batch sent. Raises UnstorableFeatureError,
@@ -93,25 +98,46 @@ def copy_features(
     """
     copied = CopiedFeatures()
     driver = cast(psycopg.Connection, connection.connection.driver_connection)
-    with closing(_Ahead(_encoded(batches, layer_id, created_by, copied))) as encoded:
+    run(connection, _SET_MEMORY)
+    before = 0
+    with closing(Ahead(_encoded(batches, layer_id, created_by, copied))) as encoded:
+        parts = iter(encoded)
         try:
-            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-                for count, content in encoded:
-                    copy.write(content)
-                    on_copied(count)
+            for part in parts:
+                before += _copy(driver, chain([part], parts), on_copied)
         except psycopg.Error as error:
-            raise encoded.error or _translation(error) from error
+            raise encoded.error or _translation(error, before) from error
     return copied
 
 
-def _translation(error: psycopg.Error) -> Exception:
+def _copy(
+    driver: psycopg.Connection, parts: Iterable[_Part], on_copied: Callable[[int], None]
+) -> int:
+    """Send parts with one statement, and return how many features they had."""
+    features = size = 0
+    with driver.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.write(HEADER)
+        for count, content in parts:
+            copy.write(content)
+            on_copied(count)
+            features += count
+            size += len(content)
+            if size >= _STATEMENT_BYTES:
+                break
+        copy.write(TRAILER)
+    return features
+
+
+def _translation(error: psycopg.Error, before: int) -> Exception:
+    """Return an error of a statement that so many features were copied before in our words."""
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return NotFoundError("There is no such layer, or somebody deleted it meanwhile.")
     row = _ROW_OF_CONTEXT.search(error.diag.context or "")
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.InternalError):
         reason = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
         if row:
-            return UnstorableFeatureError(f"Feature {row[1]} cannot be stored: {reason}")
+            number = before + int(row[1])
+            return UnstorableFeatureError(f"Feature {number} cannot be stored: {reason}")
     if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError("The database broke off the import.")
     return error
@@ -122,11 +148,9 @@ def _encoded(
     layer_id: uuid.UUID,
     created_by: uuid.UUID | None,
     copied: CopiedFeatures,
-) -> Iterator[tuple[int, bytes]]:
-    """Yield (number of features, bytes of COPY's binary format) and add up `copied`."""
-    author = _NULL if created_by is None else _LENGTH.pack(16) + created_by.bytes
-    row_start = struct.pack("!h", 4) + _LENGTH.pack(16) + layer_id.bytes + author
-    yield 0, _HEADER
+) -> Generator[_Part]:
+    """Yield (number of features, rows of COPY's binary format) and add up `copied`."""
+    start = row_start(layer_id, created_by)
     for batch in batches:
         geometries = _checked(batch)
         missing = shapely.is_missing(geometries)
@@ -136,12 +160,11 @@ def _encoded(
         names = _TYPE_NAMES[shapely.get_type_id(geometries[~missing])]
         for name, count in zip(*np.unique(names, return_counts=True), strict=True):
             copied.geometry_types[str(name)] += int(count)
-        yield len(geometries), _rows(batch, geometries, row_start)
-    yield 0, _TRAILER
+        yield len(geometries), copy_rows(start, _wkb(batch, geometries), _properties(batch))
 
 
 def _checked(batch: FeatureBatch) -> NDArray[Any]:
-    """Return the batch's geometries with SRID 4326, none beyond the limits of the globe."""
+    """Return the batch's geometries, none beyond the limits of the globe."""
     geometries = batch.geometries
     collections = geometries[shapely.get_type_id(geometries) == GeometryType.GEOMETRYCOLLECTION]
     members = shapely.get_type_id(shapely.get_parts(collections))
@@ -164,8 +187,7 @@ def _checked(batch: FeatureBatch) -> NDArray[Any]:
             lambda xyz: np.c_[np.clip(xyz[:, :2], -limits, limits), xyz[:, 2]],
             include_z=True,
         )
-    placed: NDArray[Any] = shapely.set_srid(geometries, 4326)
-    return placed
+    return geometries
 
 
 def _refuse(batch: FeatureBatch, reason_against: Callable[[Any], str | None]) -> None:
@@ -206,76 +228,43 @@ def _out_of_range(geometry: Any) -> str | None:
     return None
 
 
-def _rows(batch: FeatureBatch, geometries: NDArray[Any], row_start: bytes) -> bytes:
-    chunks: list[bytes] = []
-    length = _LENGTH.pack
-    ewkb = shapely.to_wkb(geometries, include_srid=True, byte_order=1)
-    for index, (geometry, text) in enumerate(zip(ewkb, batch.properties, strict=True)):
+def _wkb(batch: FeatureBatch, geometries: NDArray[Any]) -> pa.LargeBinaryArray:
+    """Return the geometries' WKB: the source's own where that is plain and says the same."""
+    if batch.wkb is not None and geometries is batch.geometries:
+        types = _WKB_TYPES[shapely.get_type_id(geometries)] + 1000 * shapely.has_z(geometries)
+        if ((types == wkb_types(batch.wkb)) | shapely.is_missing(geometries)).all():
+            return batch.wkb
+    wkb = shapely.to_wkb(geometries, byte_order=1, flavor="iso")
+    return pa.array(wkb, pa.large_binary())
+
+
+def _properties(batch: FeatureBatch) -> pa.LargeStringArray:
+    """Return the batch's properties, which the database can store as far as characters go."""
+    texts = batch.properties
+    if not isinstance(texts, pa.Array):
         try:
-            properties = text.encode()
+            texts = pa.array(texts, pa.large_string())
         except UnicodeEncodeError:
-            raise UnstorableFeatureError(
-                f"{batch.label(index)} cannot be stored: it has half a surrogate pair for text."
-            ) from None
-        if "\\u0000" in text and _has_nul(text):
-            raise UnstorableFeatureError(
-                f"{batch.label(index)} cannot be stored: it has a NUL character in a text."
-            )
-        if geometry is None:
-            chunks += (row_start, _NULL)
-        else:
-            chunks += (row_start, length(len(geometry)), geometry)
-        chunks += (length(len(properties) + 1), _JSONB_VERSION, properties)
-    return b"".join(chunks)
+            _refuse_text(batch, _is_broken, "it has half a surrogate pair for text.")
+            raise
+    if pc.any(pc.match_substring(texts, "\\u0000")).as_py():
+        _refuse_text(batch, _has_nul, "it has a NUL character in a text.")
+    return texts
+
+
+def _refuse_text(batch: FeatureBatch, is_refused: Callable[[str], bool], reason: str) -> None:
+    for index, text in enumerate(map(str, batch.properties)):
+        if is_refused(text):
+            raise UnstorableFeatureError(f"{batch.label(index)} cannot be stored: {reason}")
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _has_nul(json_text: str) -> bool:
     return re.search(r"(?<!\\)(\\\\)*\\u0000", json_text) is not None
-
-
-class _Ahead:
-    """Parts that a thread makes while those before them are used, a few ahead at most."""
-
-    def __init__(self, parts: Iterator[tuple[int, bytes]]) -> None:
-        self.error: BaseException | None = None
-        self._parts = parts
-        self._ready: queue.Queue[tuple[int, bytes] | None] = queue.Queue(maxsize=2)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._fill, name="import", daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        while part := self._ready.get():
-            yield part
-        if self.error:
-            raise self.error
-
-    def close(self) -> None:
-        """Stop the thread and wait for its end."""
-        self._closed.set()
-        while self._thread.is_alive():
-            try:
-                self._ready.get(timeout=0.05)
-            except queue.Empty:
-                continue
-        self._thread.join()
-
-    def _fill(self) -> None:
-        try:
-            for part in self._parts:
-                if not self._put(part):
-                    return
-        except BaseException as error:  # raised again by the thread that uses the parts
-            self.error = error
-        finally:
-            self._parts.close()  # type: ignore[attr-defined]
-        self._put(None)
-
-    def _put(self, part: tuple[int, bytes] | None) -> bool:
-        while not self._closed.is_set():
-            try:
-                self._ready.put(part, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False

@@ -197,3 +197,18 @@ def test_killed_halfway(
             break
         time.sleep(0.1)
     assert stored(engine) == (0, 0)
+
+
+def test_flatgeobuf_with_null_geometries(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
+    geometries = [shapely.Point(1, 2), None, shapely.Point(3, 4), None]
+    options = {"geometry_type": "Point", "SPATIAL_INDEX": "NO"}
+    content = table(geometries, {"n": [1, 2, 3, 4]})
+    path = write_ogr(tmp_path / "nulls.fgb", content, "FlatGeobuf", **options)
+    (layer,) = load(engine, owner, path)
+    assert (layer.feature_count, layer.null_count) == (4, 2)
+    assert features_of(engine, layer.layer_id) == [
+        ("SRID=4326;POINT(1 2)", {"n": 1}),
+        (None, {"n": 2}),
+        ("SRID=4326;POINT(3 4)", {"n": 3}),
+        (None, {"n": 4}),
+    ]

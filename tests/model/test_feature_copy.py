@@ -1,11 +1,14 @@
 """COPY of features: limits of the globe, counts, errors on either side of the wire."""
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import shapely
 from sqlalchemy import Connection, Engine, text
@@ -109,6 +112,42 @@ def test_properties_that_cannot_be_stored(
     batches = [_batch("POINT (1 1)"), _batch("POINT (1 1)", first=2, properties=properties)]
     with pytest.raises(UnstorableFeatureError, match=f"^Feature 2 .*{reason}"):
         _copy(connection, layer_id, *batches)
+
+
+def test_features_are_numbered_and_counted_through_several_statements(
+    connection: Connection,
+) -> None:
+    layer_id = add_layer(connection)
+    large = json.dumps({"a": "x" * 5 * 1024 * 1024})
+    batches = [_batch("POINT (1 1)", first=number, properties=large) for number in range(1, 6)]
+    copied = copy_features(connection, layer_id, iter(batches), created_by=None)
+    told = connection.execute(
+        text("SELECT sum(feature_count), count(*) > 1 FROM layer_changes WHERE layer_id = :layer"),
+        {"layer": layer_id},
+    ).one()
+    assert (copied.feature_count, *told) == (5, 5, True)
+    batches.append(_batch("POINT (1 1)", None, "POINT (1 1)", first=6, properties="[]"))
+    with pytest.raises(UnstorableFeatureError, match=r"^Feature 6 "):
+        _copy(connection, layer_id, *batches)
+
+
+def test_wkb_of_the_source_is_stored_as_it_is_or_written_anew(connection: Connection) -> None:
+    layer_id = add_layer(connection)
+    wkts = ["POINT Z (1 2 3)", "POLYGON ((0 0, 1 0, 1 1, 0 0))", "POINT (180.0000000001 1)"]
+    for wkt in wkts:
+        for form in ({"flavor": "iso"}, {"flavor": "extended"}, {"byte_order": 0}):
+            batch = _batch(wkt, None)
+            wkb = pa.array(shapely.to_wkb(batch.geometries, **form), pa.large_binary())
+            _copy(connection, layer_id, replace(batch, wkb=wkb))
+    found = connection.execute(
+        text("SELECT ST_AsEWKT(geom), count(*) FROM layer_features GROUP BY 1 ORDER BY 1")
+    ).all()
+    assert {tuple(row) for row in found} == {
+        ("SRID=4326;POINT(1 2 3)", 3),
+        ("SRID=4326;POLYGON((0 0,1 0,1 1,0 0))", 3),
+        ("SRID=4326;POINT(180 1)", 3),
+        (None, 9),
+    }
 
 
 def test_no_layer(connection: Connection) -> None:
