@@ -10,8 +10,8 @@ from samsyn_provider.collections import Collection
 from samsyn_provider.download_statements import CURSOR, declare_sizes
 from samsyn_provider.parameters import ItemsQuery
 
-_MOST_ROWS = 2_000
-_MOST_BYTES = 4 * 1024 * 1024  # as stored
+_MOST_ROWS = 1_000
+_MOST_BYTES = 1024 * 1024  # as stored
 _FETCH = f"FETCH FORWARD {_MOST_ROWS} FROM {CURSOR}"
 
 
@@ -20,7 +20,7 @@ def feature_groups(
 ) -> Iterator[array[int]]:
     """Yield the ids of what a query finds in its order, at most `limit`, group by group.
 
-    Within one transaction. A group is a few megabytes of features, or a single one.
+    Within one transaction. A group is a megabyte of features, as stored, or a single one.
     """
     statement = declare_sizes(collection.id, query, collection.times, limit)
     run(connection, statement.text, statement.values)

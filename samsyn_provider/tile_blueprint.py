@@ -37,7 +37,7 @@ from samsyn_provider.tile_statements import TileSource, select_tile
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
-_LONG = 0.01  # seconds that a tile takes which is kept for all
+_LONG = 0.03  # seconds that a tile takes which is kept for all
 _MAX_AGE = 60  # seconds for which what anonymous callers read may be kept unasked
 _COLLECTION = "/collections/<collection_id>/tiles"
 _MAP = "/maps/<map_id>/tiles"

@@ -24,8 +24,12 @@ KEPT = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)
 _OWN = 16 * 1024 * 1024  # bytes of tiles that a process keeps
 _LARGEST_OWN = _OWN // 32
 _LARGEST = 4 * 1024 * 1024
+# The disk is not waited for: a tile that a crash takes away is made again.
 _KEEP = """
-INSERT INTO tile_cache (slot, tag, content) VALUES (%(slot)s, %(tag)s, %(content)s)
+INSERT INTO tile_cache (slot, tag, content)
+SELECT %(slot)s::bigint, %(tag)s::varchar, %(content)s::bytea
+FROM (SELECT set_config('synchronous_commit', 'off', true) AS waiting) AS commit
+WHERE waiting = 'off'
 ON CONFLICT (slot) DO UPDATE SET tag = EXCLUDED.tag, content = EXCLUDED.content"""
 
 
@@ -85,6 +89,7 @@ class TileCache:
             self._redis.keep(tag, tile)
             return
         try:
-            run(connection, _KEEP, {"slot": slot_of(tag), "tag": tag, "content": tile})
+            values = {"slot": slot_of(tag), "tag": tag, "content": tile}
+            run(connection, _KEEP, values, prepared=True)
         except (SamsynError, psycopg.Error) as error:
             LOGGER.debug("A tile cannot be kept: %s", error)  # a replica, say
