@@ -86,7 +86,8 @@ def main(**options: Any) -> None:
         )
     if options["skip_growth"]:
         options["cases"] = [group for group in options["cases"] if group != "growth"]
-    report = Report({name: str(value) for name, value in options.items()}, machine_facts())
+    told = {name: str(value) for name, value in options.items() if name != "output"}
+    report = Report(told, machine_facts())
     report.versions["SamSyn"] = _own_version()
     try:
         _measure(report, options)
