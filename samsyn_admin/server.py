@@ -11,6 +11,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from samsyn_admin.access_log import AccessLog
+from samsyn_admin.worker import BalancedWorker, forget
 from samsyn_model.database import open_engine
 from samsyn_model.settings import Settings
 
@@ -31,7 +32,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"{self._settings.host}:{self._settings.port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": BalancedWorker,
             "threads": 4,
             "timeout": self._settings.statement_timeout + GRACE,
             "graceful_timeout": GRACE,
@@ -42,6 +43,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "logger_class": AccessLog,
             "limit_request_line": 8190,
             "when_ready": _give_up_stalled_clients,
+            "child_exit": forget,
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
             options["control_socket_disable"] = True

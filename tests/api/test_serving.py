@@ -2,9 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -36,6 +40,45 @@ def _processes(server: Server) -> list[int]:
     return sorted(found)
 
 
+def _connections(server: Server, process: int) -> int:
+    """Return how many connections of clients a process has."""
+    port = urlsplit(server.url).port or 0
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    established = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+    held = 0
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            held += str(file.readlink()).removeprefix("socket:[").rstrip("]") in established
+        except FileNotFoundError:
+            continue
+    return held
+
+
+def _shares(server: Server) -> list[int]:
+    return [_connections(server, worker) for worker in _processes(server)[1:]]
+
+
+def _connected(server: Server, held: ExitStack, count: int) -> list[HTTPConnection]:
+    """Open connections all at once, then ask something over each."""
+    address = urlsplit(server.url)
+    clients = [
+        held.enter_context(closing(HTTPConnection(address.hostname or "", address.port, 30)))
+        for _ in range(count)
+    ]
+    for client in clients:
+        client.connect()
+    _ask(clients)
+    return clients
+
+
+def _ask(clients: list[HTTPConnection]) -> None:
+    for client in clients:
+        client.request("GET", "/ogc/conformance")
+    for client in clients:
+        answer = client.getresponse()
+        assert (answer.status, b"conformsTo" in answer.read()) == (200, True)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_when_told(test_database_url: str, tmp_path: Path, stop: signal.Signals) -> None:
     with serve(test_database_url, tmp_path / "log") as server:
@@ -59,6 +102,38 @@ def test_a_worker_that_dies_is_replaced(test_database_url: str, tmp_path: Path) 
         assert set(_processes(server)) >= {main, workers[1]}
         assert len(_processes(server)) == 3
         assert _answers(server)
+
+
+def test_workers_share_connections(test_database_url: str, tmp_path: Path) -> None:
+    with serve(test_database_url, tmp_path / "log") as server, ExitStack() as held:
+        for _ in range(2):
+            deadline = time.monotonic() + 20
+            while 0 in _shares(server) and time.monotonic() < deadline:  # one is still starting
+                _connected(server, held, 1)
+                time.sleep(0.1)
+            _connected(server, held, 24)
+            assert min(_shares(server)) >= 12
+            os.kill(_processes(server)[-1], signal.SIGKILL)
+            while len(_shares(server)) < 2 and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+def test_more_connections_than_threads(test_database_url: str, tmp_path: Path) -> None:
+    with serve(test_database_url, tmp_path / "log", workers=1) as server, ExitStack() as held:
+        clients = _connected(server, held, 30)
+        for _ in range(10):
+            _ask(clients)
+
+
+def test_requests_one_behind_the_other(test_database_url: str, tmp_path: Path) -> None:
+    asked = b"GET /ogc/conformance HTTP/1.1\r\nHost: here\r\n\r\n"
+    with serve(test_database_url, tmp_path / "log", workers=1) as server:
+        address = urlsplit(server.url)
+        with socket.create_connection((address.hostname, address.port), 30) as client:
+            client.sendall(asked * 20)
+            client.shutdown(socket.SHUT_WR)
+            got = b"".join(iter(lambda: client.recv(65536), b""))
+    assert got.count(b"HTTP/1.1 200 OK") == 20
 
 
 def test_a_taken_port_is_told(test_database_url: str, tmp_path: Path) -> None:
