@@ -29,6 +29,7 @@ from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, compression, guard, problems, tile_blueprint
 from samsyn_provider.deployment import Deployment
+from samsyn_provider.kept_answers import KeptAnswers
 from samsyn_provider.tile_cache import TileCache
 
 MAX_BODY = 16 * 1024 * 1024
@@ -46,8 +47,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    kept = KeptAnswers()
     app.extensions["samsyn"] = Deployment(
-        settings, engine, Authenticator(settings), TileCache(settings.redis_url)
+        settings, engine, Authenticator(settings), kept, TileCache(settings.redis_url, kept)
     )
     problems.install(app)
     compression.install(app)

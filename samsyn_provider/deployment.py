@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.principals import Authenticator
 from samsyn_model.settings import Settings
+from samsyn_provider.kept_answers import KeptAnswers
 from samsyn_provider.tile_cache import TileCache
 
 _ROOT = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
@@ -15,11 +16,15 @@ _ROOT = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_N
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The parts that one process shares among its requests; none holds data of theirs."""
+    """The parts that one process shares among its requests.
+
+    None holds data of theirs but answers, which are found by the tag of what they are made from.
+    """
 
     settings: Settings
     engine: Engine
     authenticator: Authenticator
+    kept_answers: KeptAnswers
     tile_cache: TileCache
 
 

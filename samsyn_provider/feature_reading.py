@@ -21,6 +21,7 @@ from samsyn_provider.documents import collection_document, item_document, items_
 from samsyn_provider.download_formats import FORMATS, MEDIA_TYPES
 from samsyn_provider.downloads import next_position, respond_download
 from samsyn_provider.guard import principal, requires
+from samsyn_provider.kept_answers import Answer
 from samsyn_provider.links import Following
 from samsyn_provider.media_types import GEOJSON, HTML, wanted
 from samsyn_provider.parameters import (
@@ -32,7 +33,7 @@ from samsyn_provider.parameters import (
     parse_items_query,
     single_values,
 )
-from samsyn_provider.representations import asked_again, not_modified, respond
+from samsyn_provider.representations import answer_again, asked_again, not_modified, respond
 from samsyn_provider.search_body import read_search
 
 _PAGE_ROWS = 500
@@ -66,12 +67,17 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         connection = held.enter_context(reading(deployment().engine))
         found = asked_collection(connection, collection_id)
         shown = wanted(GEOJSON, MEDIA_TYPES)
-        found, query = _asked(connection, found, request.args, relations)
         tag = links.page_tag(str(found.version), shown)
+        kept = deployment().kept_answers.get(tag)
+        if kept is not None and "If-None-Match" not in request.headers:
+            return answer_again(kept)
+        found, query = _asked(connection, found, request.args, relations)
         if shown != HTML and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         if shown not in MEDIA_TYPES.values():
             page = _page(connection, found, query, shown, following=links.following_page, tag=tag)
+            if shown == GEOJSON and not page.is_streamed:
+                deployment().kept_answers.keep(tag, Answer(page.data, tuple(page.headers)))
             return _released(page, held)
         has_limit = "limit" in request.args
         position = next_position(connection, found, query) if has_limit else None

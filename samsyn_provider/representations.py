@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, render_template, request
 
+from samsyn_provider.kept_answers import Answer
 from samsyn_provider.links import request_url
 from samsyn_provider.media_types import HTML
 from samsyn_provider.provider import WrittenFeatures
@@ -57,6 +58,11 @@ def not_modified(tag: str) -> Response:
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     response.set_etag(tag, weak=True)
     return asked_again(response)
+
+
+def answer_again(kept: Answer) -> Response:
+    """Return an answer that was given before."""
+    return asked_again(Response(kept.body, headers=kept.headers))
 
 
 def asked_again(response: Response) -> Response:

@@ -1,19 +1,18 @@
 """Tiles kept by what they are made from: a layer that changes has other tags from then on.
 
-Each process keeps those that it answered last. Those that took long to make are also kept for all
-processes: in Redis where there is one, else in the database, in as many places as `SLOTS`, where a
-tile takes the place of whichever was there.
+Each process keeps those that it answered last, among its other answers. Those that took long to
+make are also kept for all processes: in Redis where there is one, else in the database, in as many
+places as `SLOTS`, where a tile takes the place of whichever was there.
 """
 
 import logging
-from collections import OrderedDict
-from threading import Lock
 
 import psycopg
 from sqlalchemy import Connection
 
 from samsyn_model.database import run
 from samsyn_model.errors import SamsynError
+from samsyn_provider.kept_answers import Answer, KeptAnswers
 
 LOGGER = logging.getLogger(__name__)
 
@@ -21,9 +20,7 @@ SLOTS = 8192
 KEPT = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)"
 """The expression for the tile that the database keeps under a tag; null where it keeps none."""
 
-_OWN = 16 * 1024 * 1024  # bytes of tiles that a process keeps
-_LARGEST_OWN = _OWN // 32
-_LARGEST = 4 * 1024 * 1024
+_LARGEST = 4 * 1024 * 1024  # bytes
 # The disk is not waited for: a tile that a crash takes away is made again.
 _KEEP = """
 INSERT INTO tile_cache (slot, tag, content)
@@ -44,10 +41,8 @@ class TileCache:
     Raises ValueError when `redis_url` is not an address of Redis.
     """
 
-    def __init__(self, redis_url: str | None) -> None:
-        self._own: OrderedDict[str, bytes] = OrderedDict()
-        self._size = 0
-        self._lock = Lock()
+    def __init__(self, redis_url: str | None, own: KeptAnswers) -> None:
+        self._own = own
         self._redis = None
         if redis_url:
             # slow to load, and most do without
@@ -62,24 +57,17 @@ class TileCache:
 
     def get(self, tag: str) -> bytes | None:
         """Return the tile of a tag where it is kept, but for the database."""
-        with self._lock:
-            if tag in self._own:
-                self._own.move_to_end(tag)
-                return self._own[tag]
+        own = self._own.get(tag)
+        if own is not None:
+            return own.body
         found = self._redis.get(tag) if self._redis else None
         if found is not None:
             self.keep_own(tag, found)
         return found
 
     def keep_own(self, tag: str, tile: bytes) -> None:
-        """Keep a tile in this process, in place of those not asked for longest."""
-        if len(tile) > _LARGEST_OWN:
-            return
-        with self._lock:
-            self._size += len(tile) - len(self._own.pop(tag, b""))
-            self._own[tag] = tile
-            while self._size > _OWN:
-                self._size -= len(self._own.popitem(last=False)[1])
+        """Keep a tile in this process."""
+        self._own.keep(tag, Answer(tile))
 
     def keep(self, connection: Connection, tag: str, tile: bytes) -> None:
         """Keep a tile for every process."""

@@ -17,6 +17,7 @@ from samsyn_admin.app import create_app
 from samsyn_model.database import reading
 from samsyn_model.settings import Settings
 from samsyn_provider import tile_blueprint, tile_cache
+from samsyn_provider.kept_answers import KeptAnswers
 from samsyn_provider.tile_cache import TileCache
 from tests.statements import statements
 
@@ -152,22 +153,6 @@ def test_a_place_is_taken_by_the_next(
     assert kept[0] in tiles
 
 
-def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tile_cache, "_OWN", 100)
-    monkeypatch.setattr(tile_cache, "_LARGEST_OWN", 40)
-    cache = TileCache(None)
-    for tag in "abc":
-        cache.keep_own(tag, tag.encode() * 40)
-    assert [cache.get(tag) for tag in "abc"] == [None, b"b" * 40, b"c" * 40]
-    cache.get("b")
-    cache.keep_own("d", b"d" * 30)
-    cache.keep_own("e", b"e" * 41)
-    assert [cache.get(tag) for tag in "bcde"] == [b"b" * 40, None, b"d" * 30, None]
-    cache.keep_own("d", b"d")
-    cache.keep_own("f", b"f" * 40)
-    assert all(cache.get(tag) for tag in "bdf")
-
-
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis", "redis://127.0.0.1:1/0"])
 def test_without_redis_tiles_are_made(layer: Layer, empty_database: Engine, url: str) -> None:
     client = create_app(
@@ -179,7 +164,7 @@ def test_without_redis_tiles_are_made(layer: Layer, empty_database: Engine, url:
 
 
 def test_a_database_that_can_only_be_read(layer: Layer, empty_database: Engine) -> None:
-    cache = TileCache(None)
+    cache = TileCache(None, KeptAnswers())
     with reading(empty_database) as connection:
         connection.connection.cursor().execute("SET default_transaction_read_only = on")
         cache.keep(connection, "0" * 24, b"tile")

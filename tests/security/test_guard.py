@@ -18,6 +18,7 @@ from samsyn_model.tokens import create_token, find_or_create_user
 from samsyn_provider import guard, problems
 from samsyn_provider.deployment import Deployment
 from samsyn_provider.guard import declared_action, parse_authorization, principal, requires
+from samsyn_provider.kept_answers import KeptAnswers
 from samsyn_provider.tile_cache import TileCache
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
 from tests.statements import statements
@@ -31,7 +32,10 @@ def make_app(engine: Engine) -> Flask:
     """An app with one view for each action, that tells who asks."""
     app = Flask(__name__, static_folder=None)
     values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER)
-    app.extensions["samsyn"] = Deployment(values, engine, Authenticator(values), TileCache(None))
+    kept = KeptAnswers()
+    app.extensions["samsyn"] = Deployment(
+        values, engine, Authenticator(values), kept, TileCache(None, kept)
+    )
     problems.install(app)
     guard.install(app)
     for action in Action:

@@ -1,0 +1,53 @@
+"""Answers that a process has given, by the tags of what they are made from.
+
+A layer that changes has other tags from then on: what is kept under the old ones is never asked
+for again, and gives way.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+_MOST = 16 * 1024 * 1024  # bytes
+_LARGEST = _MOST // 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an answer, and the headers that belong to it."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are to keep, near enough."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+
+
+class KeptAnswers:
+    """Keeps the answers asked for last, 16 MiB together; safe for threads."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, tag: str) -> Answer | None:
+        """Return the answer of a tag where it is kept."""
+        with self._lock:
+            if tag not in self._answers:
+                return None
+            self._answers.move_to_end(tag)
+            return self._answers[tag]
+
+    def keep(self, tag: str, answer: Answer) -> None:
+        """Keep an answer, unless it is large, in place of those not asked for longest."""
+        if answer.size > _LARGEST:
+            return
+        with self._lock:
+            before = self._answers.pop(tag, None)
+            self._answers[tag] = answer
+            self._size += answer.size - (before.size if before else 0)
+            while self._size > _MOST:
+                self._size -= self._answers.popitem(last=False)[1].size
