@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from samsyn_admin.arrow_json import json_column
 from samsyn_admin.source_layer import object_array
 from samsyn_model.errors import UnstorableFeatureError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
 from samsyn_model.property_schema import Kind, merged, rfc3339
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -18,14 +18,14 @@ from samsyn_admin.geojson_geometry import parse_geometries
 from samsyn_admin.geojson_text import GeoJSONText
 from samsyn_admin.source_layer import BATCH_FEATURES
 from samsyn_model.bounded_validator import bounded_checking
-from samsyn_model.database import reading, run, writing
+from samsyn_model.database import reading, run, set_in_transaction, writing
 from samsyn_model.errors import (
     Fault,
     TooLargeError,
     UnreadableFileError,
     UnsupportedMediaTypeError,
 )
-from samsyn_model.feature_copy import FeatureBatch, copy_features
+from samsyn_model.feature_batch import FeatureBatch
 from samsyn_model.feature_writing import feature_faults
 from samsyn_model.permissions import Action, require_user
 from samsyn_model.property_validation import MAX_FAULTS, text_faults
@@ -49,10 +49,7 @@ _CRS84_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 
 bp = Blueprint("bulk_import", __name__, url_prefix="/api/v1/layers")
 
-_PREPARE = """
-SELECT set_config('statement_timeout', '0', true) AS longest,
-    set_config('lock_timeout', '10s', true) AS waits,
-    (SELECT last_value FROM layer_features_id_seq) AS last_id"""
+_LAST_ID = "SELECT last_value FROM layer_features_id_seq"
 
 # The ids of one COPY follow its order; others may have written between them.
 _NEW_IDS = """
@@ -98,7 +95,10 @@ class _RefusedError(Exception):
 
 
 def _copy(connection: Connection, layer_id: str, checked: "_Checked") -> tuple[int, list[int]]:
-    last_id = run(connection, _PREPARE).one().last_id
+    from samsyn_model.feature_copy import copy_features  # noqa: PLC0415 - loads Arrow, 44 MB
+
+    set_in_transaction(connection, lock_timeout="10s", statement_timeout="0")
+    last_id = run(connection, _LAST_ID).scalar_one()
     checked.collection = found = find_collection(
         connection, principal(), layer_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )

@@ -15,7 +15,7 @@ import shapely
 from samsyn_admin.arrow_batches import json_text
 from samsyn_admin.source_layer import BATCH_FEATURES, CRS84, SourceLayer, object_array, without_m
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
 from samsyn_model.property_schema import Kind, kind_of_text, merged, rfc3339, unique_names
 
 COORDINATES = (

@@ -18,7 +18,7 @@ from samsyn_admin.import_progress import ImportProgress, TerminalProgress
 from samsyn_admin.index_checks import MAX_INDEXES, index_faults
 from samsyn_admin.source_files import open_layers
 from samsyn_admin.source_layer import SourceLayer, parse_crs, placed
-from samsyn_model.database import run, writing
+from samsyn_model.database import run, set_in_transaction, writing
 from samsyn_model.errors import (
     InvalidBodyError,
     InvalidParameterError,
@@ -31,9 +31,6 @@ from samsyn_model.reference_systems import codes_unknown_to_postgis
 from samsyn_provider.crs import SUPPORTED, epsg_uri, is_offerable
 
 _LONGEST_NAME = 255
-_PREPARE = """
-SELECT set_config('statement_timeout', '0', true) AS longest,
-    set_config('idle_in_transaction_session_timeout', '0', true) AS idle"""
 _INSERT = """
 INSERT INTO layers (id, name, source_type, created_by, is_global, visibility)
 VALUES (%(id)s, %(name)s, 'vector', %(created_by)s, %(is_global)s, %(visibility)s)"""
@@ -101,7 +98,9 @@ def import_file(  # noqa: PLR0913 - a command's options
     shown = TerminalProgress() if progress is None else nullcontext(progress)
     with shown as told:
         with _bulk_memory(), writing(engine) as connection:
-            run(connection, _PREPARE)
+            set_in_transaction(
+                connection, statement_timeout="0", idle_in_transaction_session_timeout="0"
+            )
             job = _Import(connection, owner_id, told, index)
             pairs = list(zip(sources, systems, strict=True))
             if layer_id is not None:

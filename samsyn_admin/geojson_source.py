@@ -12,7 +12,7 @@ from samsyn_admin.geojson_geometry import parse_geometries
 from samsyn_admin.geojson_text import GeoJSONText
 from samsyn_admin.source_layer import BATCH_BYTES, BATCH_FEATURES, CRS84, SourceLayer, parse_crs
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
 from samsyn_model.property_schema import Kind, ObservedKinds
 
 _POSITION_BYTES = 200

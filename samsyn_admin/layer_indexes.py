@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, update
 from samsyn_admin.index_checks import MAX_INDEXES, Fields, index_faults
 from samsyn_admin.request_body import read_json, refuse, validated
 from samsyn_admin.responses import json_text, no_content, refuse_stale, respond, version_of
-from samsyn_model.database import reading, run, writing
+from samsyn_model.database import reading, run, set_in_transaction, writing
 from samsyn_model.errors import ConflictError, Fault, NotFoundError
 from samsyn_model.permissions import Action, find_layer
 from samsyn_model.property_roles import times_of
@@ -28,9 +28,6 @@ _MOST_TIMES = 2  # properties that tell when a feature is
 bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
 
 # Building reads the whole layer, and whoever writes to it waits meanwhile.
-_SET_TIMEOUTS = """
-SELECT set_config('statement_timeout', '5min', true) AS longest,
-    set_config('lock_timeout', '10s', true) AS waits"""
 
 
 class LayerIndexes(BaseModel):
@@ -95,7 +92,7 @@ def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> 
 
 def _locked(connection: Connection, layer_id: str) -> Row[Any]:
     """Return the layer, for whose owner nobody writes to it until the transaction ends."""
-    run(connection, _SET_TIMEOUTS)
+    set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
     row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
     refuse_stale(version_of(row.updated_at))
     return row

@@ -16,7 +16,7 @@ from samsyn_admin.layer_update import ANSWERED, change_layer, stored_config
 from samsyn_admin.pages import run_page
 from samsyn_admin.request_body import read_json
 from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list
-from samsyn_model.database import reading, run, writing
+from samsyn_model.database import reading, run, set_in_transaction, writing
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import Action, find_layer, find_map, require_user
 from samsyn_model.tables import Layer
@@ -27,12 +27,6 @@ from samsyn_provider.parameters import parse_boolean, parse_uuid, single_values
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
 # Millions of features take their time to go; whoever else writes to the layer is not waited for.
-_SET_TIMEOUTS = """
-SELECT set_config('statement_timeout', '5min', true) AS longest,
-    set_config('lock_timeout', '10s', true) AS waits"""
-
-_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
-
 _COUNT_MAPS_OF_OTHERS = """
 SELECT count(*) FROM map_layers JOIN maps ON maps.id = map_id
 WHERE layer_id = %(layer)s AND maps.created_by <> %(user)s"""
@@ -92,7 +86,7 @@ def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
     body = read_change(ANSWERED)
     merge = request.method == "PATCH"
     with writing(deployment().engine) as connection:
-        run(connection, _SET_LOCK_TIMEOUT)
+        set_in_transaction(connection, lock_timeout="10s")
         change_layer(connection, principal(), key, body, merge=merge)
         try:
             return respond(*find_answer(connection, principal(), key, inline=inline))
@@ -107,7 +101,7 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     key = _key(layer_id)
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
-        run(connection, _SET_TIMEOUTS)
+        set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
         # From here on nobody puts the layer on a map or writes to it.
         find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
         refuse_stale(current_version(connection, key))

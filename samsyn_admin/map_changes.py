@@ -5,13 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from samsyn_model.database import run
+from samsyn_model.database import run, set_in_transaction
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action, Principal, find_map
 from samsyn_model.tables import User
 from samsyn_provider.parameters import parse_uuid
 
-_PREPARE = "SELECT set_config('lock_timeout', '10s', true)"
 _LOCK = "SELECT id FROM maps WHERE id = %(map)s FOR NO KEY UPDATE"
 _TOUCH = "UPDATE maps SET updated_at = now() WHERE id = %(map)s"
 
@@ -32,7 +31,7 @@ def lock_map(
     The rules are asked before the wait, which is only for those who may, and after it. Errors as
     `find_map`.
     """
-    run(connection, _PREPARE)
+    set_in_transaction(connection, lock_timeout="10s")
     find_map(connection, principal, map_id, action)
     run(connection, _LOCK, {"map": map_id})
     return find_map(connection, principal, map_id, action)

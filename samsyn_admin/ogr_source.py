@@ -23,7 +23,8 @@ from samsyn_admin.source_layer import (
     without_m,
 )
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
-from samsyn_model.feature_copy import GEOMETRY_TYPES, FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
+from samsyn_model.feature_copy import GEOMETRY_TYPES
 from samsyn_model.property_schema import Kind, kind_of_ogr, unique_names
 
 _CURVED_WKB = frozenset(range(8, 15))

@@ -22,7 +22,8 @@ from samsyn_admin.source_layer import (
     without_m,
 )
 from samsyn_model.errors import UnreadableFileError
-from samsyn_model.feature_copy import GEOMETRY_TYPES, FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
+from samsyn_model.feature_copy import GEOMETRY_TYPES
 from samsyn_model.property_schema import Kind, unique_names
 
 

@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from samsyn_model.errors import InvalidParameterError, UnreadableFileError
-from samsyn_model.feature_copy import FeatureBatch
+from samsyn_model.feature_batch import FeatureBatch
 from samsyn_model.property_schema import Kind
 
 BATCH_FEATURES = 1000

@@ -1,15 +1,16 @@
 """The database: one engine a process, one door through which statements run."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cache
 from time import monotonic
 from typing import Any, cast, overload
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.rows import RowMaker, namedtuple_row
+from psycopg.adapt import Loader, Transformer
+from psycopg.pq.abc import PGresult
+from psycopg.rows import namedtuple_row
 from sqlalchemy import (
     URL,
     Connection,
@@ -34,11 +35,13 @@ from samsyn_model.errors import (
     SamsynError,
     StatementTimeoutError,
 )
+from samsyn_model.sql_text import Rows, send_text
 
 MINIMUM_POSTGRESQL = 150000
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
 _TRUSTED = 1.0  # seconds
+_PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
 _READING = "samsyn_reading"  # an option of connections on which nothing begins a transaction
 _BROKEN_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
@@ -219,54 +222,6 @@ def _translation(error: BaseException | None) -> SamsynError | None:
     return None
 
 
-class Rows:
-    """What a statement's text has brought: rows whose values have the names of their columns."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        self._cursor = cursor
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor)
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows the statement has brought or changed."""
-        return self._cursor.rowcount
-
-    def all(self) -> list[Any]:
-        """Return the rows."""
-        return self._cursor.fetchall()
-
-    def one_or_none(self) -> Any:
-        """Return the only row, None where there is none."""
-        row = self._cursor.fetchone()
-        if self._cursor.rowcount > 1:
-            raise RuntimeError("a statement for one row has brought several")
-        return row
-
-    def one(self) -> Any:
-        """Return the only row."""
-        row = self.one_or_none()
-        if row is None:
-            raise RuntimeError("a statement for one row has brought none")
-        return row
-
-    def scalar_one(self) -> Any:
-        """Return the only row's first value."""
-        return self.one()[0]
-
-    def scalar(self) -> Any:
-        """Return the first row's first value, None where there is no row."""
-        row = self._cursor.fetchone()
-        return None if row is None else row[0]
-
-    def scalars(self) -> list[Any]:
-        """Return the first value of each row."""
-        return [row[0] for row in self._cursor]
-
-
 @overload
 def run(
     connection: Connection,
@@ -332,13 +287,18 @@ def _run_text(
     binary: bool,
 ) -> Rows:
     """Run a text past SQLAlchemy, which would take as long over it as the database does."""
-    if not connection.in_transaction() and _READING not in connection.get_execution_options():
+    is_reading = _READING in connection.get_execution_options()
+    if not is_reading and not connection.in_transaction():
         connection.begin()
-    kind = psycopg.Cursor if prepared else psycopg.ClientCursor
     with _driver(connection) as driver:
-        cursor = kind(driver, row_factory=_named(statement) if prepared else namedtuple_row)
-        cursor.execute(statement, values, prepare=prepared or None, binary=binary or None)
-    return Rows(cursor)
+        if prepared and driver.prepare_threshold is not None:
+            known = connection.info.setdefault(_PREPARED, OrderedDict())
+            return send_text(driver, statement, values, known, binary=binary)
+        if is_reading:
+            return send_text(driver, statement, values)
+        # whoever runs a command may stop it while it writes
+        cursor = psycopg.ClientCursor(driver).execute(statement, values)
+        return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
 
 
 @contextmanager
@@ -351,19 +311,6 @@ def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
         if driver.closed:
             connection.invalidate(error)
         raise
-
-
-@cache  # of statements that are prepared: as many as the code writes out
-def _named(_statement: str) -> Callable[[Any], RowMaker[Any]]:
-    """Return a row factory for a statement, which looks at the columns' names but once."""
-    kept: list[RowMaker[Any]] = []
-
-    def rows_of(cursor: Any) -> RowMaker[Any]:
-        if not kept:
-            kept.append(namedtuple_row(cursor))
-        return kept[0]
-
-    return rows_of
 
 
 @contextmanager
@@ -381,11 +328,7 @@ def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
     """
     with writing(engine) as connection:
         run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        run(
-            connection,
-            "SELECT set_config('statement_timeout', %(most)s, true)",
-            {"most": f"{timeout}s"},
-        )
+        set_in_transaction(connection, statement_timeout=f"{timeout}s")
         yield connection
 
 
@@ -394,6 +337,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in one transaction: committed at the end, rolled back on any error."""
     with translated_errors(), engine.begin() as connection:
         yield connection
+
+
+def set_in_transaction(connection: Connection, **settings: str) -> None:
+    """Give PostgreSQL's settings these values until the connection's transaction ends."""
+    given = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
+    run(connection, f"SELECT {', '.join(given)}", settings)
 
 
 def require_postgis(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,17 +20,17 @@ from sqlalchemy import Connection
 
 from samsyn_model.ahead import Ahead
 from samsyn_model.copy_rows import COPY, HEADER, TRAILER, copy_rows, row_start, wkb_types
-from samsyn_model.database import run
+from samsyn_model.database import set_in_transaction
 from samsyn_model.errors import (
     DatabaseUnavailableError,
     NotFoundError,
     UnstorableFeatureError,
 )
+from samsyn_model.feature_batch import FeatureBatch
 
 # Triggers read a statement's rows once more: up to so many bytes wait for them in memory, not in
 # a file.
 _STATEMENT_BYTES = 8 * 1024 * 1024
-_SET_MEMORY = "SELECT set_config('work_mem', '32MB', true)"
 _TOLERANCE = 1e-9
 _ROW_OF_CONTEXT = re.compile(r"COPY layer_features, line (\d+)")
 _TYPE_NAMES = np.array(
@@ -43,31 +43,6 @@ GEOMETRY_TYPES = frozenset(_TYPE_NAMES.tolist())
 """What types geometries have; those of `samsyn_model.tables`, which takes longer to load."""
 _WKB_TYPES = np.array([1, 2, 2, 3, 4, 5, 6, -1])  # a collection's members are not looked at
 type _Part = tuple[int, bytes | memoryview]
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureBatch:
-    """Consecutive features of a source.
-
-    `geometries` is an object array of shapely geometries (longitude and latitude in degrees when
-    they are to be stored; Z is kept, M is not known) or None; `properties` the text of a JSON
-    object each; `first` the first one's number in the source, counted from 1; `ids` what the
-    source itself calls them, an `id_word` each. `wkb` is what the geometries were read from, where
-    that was WKB of a sound source.
-    """
-
-    geometries: NDArray[Any]
-    properties: Sequence[str] | pa.LargeStringArray
-    first: int
-    ids: Sequence[Any] | None = None
-    id_word: str = "id"
-    wkb: pa.LargeBinaryArray | None = None
-
-    def label(self, index: int) -> str:
-        """Return how to name a feature of the batch to people: `Feature 7 (fid 12)`."""
-        own = self.ids[index] if self.ids is not None else None
-        name = "" if own is None else f" ({self.id_word} {own})"
-        return f"Feature {self.first + index}{name}"
 
 
 @dataclass(slots=True)
@@ -98,7 +73,7 @@ def copy_features(
     """
     copied = CopiedFeatures()
     driver = cast(psycopg.Connection, connection.connection.driver_connection)
-    run(connection, _SET_MEMORY)
+    set_in_transaction(connection, work_mem="32MB")
     before = 0
     with closing(Ahead(_encoded(batches, layer_id, created_by, copied))) as encoded:
         parts = iter(encoded)

@@ -26,13 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID, psycopg
 from sqlalchemy.sql.expression import bindparam
 
-from samsyn_model.database import Rows, run
+from samsyn_model.database import run
 from samsyn_model.errors import CredentialsError, NotFoundError, PermissionDeniedError
+from samsyn_model.sql_text import Rows
 from samsyn_model.tables import Layer, Map, MapCollaborator, MapLayer, User
 
 Lock = Literal["UPDATE", "NO KEY UPDATE", "KEY SHARE"]
 _KEY = bindparam("key", type_=UUID(as_uuid=True))
-_SOMEBODY = uuid.UUID(int=0)
 
 
 class Action(enum.Enum):
@@ -78,6 +78,8 @@ class Principal:
 
 
 ANONYMOUS = Principal()
+SOMEBODY = Principal(uuid.UUID(int=0))
+"""Stands, where a statement is written out, for every user but administrators."""
 
 Columns = Callable[[Principal], tuple[ColumnElement[Any], ...]]
 """A function of a module that gives what a statement selects besides, for a principal."""
@@ -285,7 +287,7 @@ def find_map(
 
 def kind_of(principal: Principal) -> Principal:
     """Return the principal as far as a statement's text depends on it: a key to keep it by."""
-    return Principal(None if principal.is_anonymous else _SOMEBODY, principal.is_admin)
+    return Principal(None if principal.is_anonymous else SOMEBODY.user_id, principal.is_admin)
 
 
 @dataclass(frozen=True, slots=True)

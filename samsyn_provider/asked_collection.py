@@ -1,11 +1,9 @@
 """The collection that a request reads, and who asks for it."""
 
-import uuid
-
 from sqlalchemy import Connection
 
 from samsyn_model.errors import NotFoundError
-from samsyn_model.permissions import Action, Principal, checked_layer, look_for_layer
+from samsyn_model.permissions import SOMEBODY, Action, checked_layer, look_for_layer
 from samsyn_model.principals import find_holder_and_layer
 from samsyn_provider.collections import (
     Collection,
@@ -15,8 +13,6 @@ from samsyn_provider.collections import (
 )
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import pending_token, principal, settle
-
-_SOMEBODY = Principal(uuid.UUID(int=0))
 
 
 def asked_collection(connection: Connection, collection_id: str) -> Collection:
@@ -33,7 +29,7 @@ def asked_collection(connection: Connection, collection_id: str) -> Collection:
     except NotFoundError:
         principal()  # who is not let in is told so first
         raise
-    look = look_for_layer(_SOMEBODY, Action.READ_LAYER, sought_columns, whole=False, lock=None)
+    look = look_for_layer(SOMEBODY, Action.READ_LAYER, sought_columns, whole=False, lock=None)
     values = {"key": sought.layer_id, **sought.values}
     holder, row = find_holder_and_layer(deployment().engine, connection, token, look, values)
     settle(holder)

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from samsyn_model.bounded_validator import bounded_checking
-from samsyn_model.database import reading, run, writing
+from samsyn_model.database import reading, run, set_in_transaction, writing
 from samsyn_model.errors import (
     CredentialsError,
     Fault,
@@ -35,8 +35,6 @@ from samsyn_provider.media_types import GEOJSON, JSON, MERGE_PATCH
 from samsyn_provider.parameters import parse_feature_id, single_values
 from samsyn_provider.request_body import merge_patch, read_json, refuse
 from samsyn_provider.statements import select_feature, select_features
-
-_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '10s', true)"
 
 _LOCK = """
 SELECT version, properties FROM layer_features
@@ -167,7 +165,7 @@ def _content_crs(found: Collection) -> ReferenceSystem:
 
 def _editable(connection: Connection, collection_id: str) -> Collection:
     """Return the collection, whose schema nobody changes until the transaction ends."""
-    run(connection, _SET_LOCK_TIMEOUT)
+    set_in_transaction(connection, lock_timeout="10s")
     return find_collection(
         connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )

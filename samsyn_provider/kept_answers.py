@@ -6,20 +6,21 @@ for again, and gives way.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 _MOST = 16 * 1024 * 1024  # bytes
 _LARGEST = _MOST // 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """The body of an answer, and the headers that belong to it."""
 
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many bytes there are to keep, near enough."""
         return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)

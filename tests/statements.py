@@ -7,18 +7,30 @@ from unittest.mock import patch
 
 import psycopg
 
+from samsyn_model.sql_text import send_text
+
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
     """The statements that this process sends meanwhile, but for those that begin transactions or
     ask an idle connection whether it is there."""
     seen: list[str] = []
-    send = psycopg.Cursor.execute
+    execute = psycopg.Cursor.execute
 
-    def note(cursor: psycopg.Cursor[Any], statement: Any, *arguments: Any, **options: Any) -> Any:
+    def note(statement: Any) -> None:
         if statement not in {"BEGIN", ""}:
             seen.append(" ".join(str(statement).split()))
-        return send(cursor, statement, *arguments, **options)
 
-    with patch.object(psycopg.Cursor, "execute", note):
+    def by_cursor(cursor: psycopg.Cursor[Any], statement: Any, *more: Any, **options: Any) -> Any:
+        note(statement)
+        return execute(cursor, statement, *more, **options)
+
+    def by_libpq(driver: psycopg.Connection, statement: str, *more: Any, **options: Any) -> Any:
+        note(statement)
+        return send_text(driver, statement, *more, **options)
+
+    with (
+        patch.object(psycopg.Cursor, "execute", by_cursor),
+        patch("samsyn_model.database.send_text", by_libpq),
+    ):
         yield seen

@@ -14,7 +14,8 @@ import shapely
 from sqlalchemy import Connection, Engine, text
 
 from samsyn_model.errors import NotFoundError, UnstorableFeatureError
-from samsyn_model.feature_copy import FeatureBatch, copy_features
+from samsyn_model.feature_batch import FeatureBatch
+from samsyn_model.feature_copy import copy_features
 from samsyn_model.property_schema import (
     Kind,
     NotDateTimesError,
