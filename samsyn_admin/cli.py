@@ -16,7 +16,7 @@ from samsyn_model import tokens
 from samsyn_model.cluster import ClusterError, private_cluster
 from samsyn_model.database import open_engine, reading, run, writing
 from samsyn_model.errors import SamsynError
-from samsyn_model.revisions import is_newest
+from samsyn_model.revisions import current_revision, is_newest
 from samsyn_model.settings import get_settings
 
 
@@ -111,7 +111,7 @@ def db_upgrade(revision: str) -> None:
     with _database() as engine:
         migrations.upgrade(engine, revision)
         with reading(engine) as connection:
-            click.echo(f"database at revision {migrations.current_revision(connection)}", err=True)
+            click.echo(f"database at revision {current_revision(connection)}", err=True)
 
 
 @db_group.command("downgrade")

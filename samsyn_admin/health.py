@@ -4,10 +4,10 @@ from importlib.metadata import version
 
 from flask import Blueprint, Response, jsonify
 
-from samsyn_model import migrations
 from samsyn_model.database import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions import Action
+from samsyn_model.revisions import current_revision, newest_revision
 from samsyn_provider.deployment import deployment
 from samsyn_provider.guard import requires
 
@@ -21,13 +21,13 @@ def health() -> tuple[Response, int]:
     current, database = None, "unreachable"
     try:
         with reading(deployment().engine) as connection:
-            current = migrations.current_revision(connection)
+            current = current_revision(connection)
             database = "reached"
     except DatabaseUnavailableError:
         pass
     except SamsynError as error:
         database = error.detail
-    head = migrations.head_revision()
+    head = newest_revision()
     ready = current == head
     return jsonify(
         status="ok" if ready else "unavailable",

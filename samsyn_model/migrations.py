@@ -8,8 +8,6 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, Engine
@@ -64,19 +62,6 @@ def _config(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", str(CHECKOUT / "migrations"))
     config.attributes["connection"] = connection
     return config
-
-
-def head_revision() -> str:
-    """Return the newest revision that this code knows."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise RuntimeError("the migrations have no single head")
-    return revision
-
-
-def current_revision(connection: Connection) -> str | None:
-    """Return the revision that the database is at, None when it was never migrated."""
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

@@ -1,8 +1,10 @@
-"""Whether the database is at the newest revision, without Alembic, which takes long to load."""
+"""Which revision the database is at, without Alembic, which takes long to load."""
 
 import re
+from functools import cache
 
-from sqlalchemy import Engine
+import psycopg
+from sqlalchemy import Connection, Engine
 
 from samsyn_model.database import reading, run
 from samsyn_model.errors import DatabaseSetupError
@@ -12,6 +14,7 @@ _REVISION = re.compile(r'^(down_)?revision = "(\w+)"$', re.MULTILINE)
 _FOUND = "SELECT version_num FROM alembic_version"
 
 
+@cache
 def newest_revision() -> str:
     """Return the revision of the migrations in the checkout that no other one builds on."""
     texts = (file.read_text() for file in (CHECKOUT / "migrations" / "versions").glob("*.py"))
@@ -21,10 +24,17 @@ def newest_revision() -> str:
     return newest
 
 
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision that the database is at, None when it was never migrated."""
+    try:
+        return run(connection, _FOUND).scalar()  # type: ignore[no-any-return]
+    except DatabaseSetupError as error:
+        if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+            return None
+        raise
+
+
 def is_newest(engine: Engine) -> bool:
     """Return whether the database is at the newest revision; false where it has none."""
-    try:
-        with reading(engine) as connection:
-            return run(connection, _FOUND).scalars() == [newest_revision()]
-    except DatabaseSetupError:
-        return False
+    with reading(engine) as connection:
+        return current_revision(connection) == newest_revision()

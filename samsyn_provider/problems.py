@@ -96,8 +96,15 @@ def install(app: Flask) -> None:
 def _on_samsyn_error(error: SamsynError) -> Response:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        LOGGER.error("%s %s: %s", request.method, request.path, error.detail, exc_info=error)
+        LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
     return problem(status, error.detail, error.faults)
+
+
+def _cause_of(error: SamsynError) -> str:
+    """Return what the driver said: a hundred lines of where, for every request while the database
+    is away, would hide it."""
+    said = str(error.__cause__ or "").strip().partition("\n")[0]
+    return f" ({said})" if said else ""
 
 
 def _on_http_exception(error: HTTPException) -> Response | HTTPException:

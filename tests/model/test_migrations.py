@@ -15,13 +15,12 @@ from samsyn_model import migrations
 from samsyn_model.database import reading
 from samsyn_model.errors import DatabaseSetupError, DatabaseUnavailableError
 from samsyn_model.migrations import (
-    current_revision,
     downgrade,
     drift,
     drift_of_fresh_database,
-    head_revision,
     upgrade,
 )
+from samsyn_model.revisions import current_revision, newest_revision
 from samsyn_model.tables import Base
 from tests.model.scratch import (
     address,
@@ -78,7 +77,7 @@ def revision(engine: Engine) -> str | None:
 def test_there_and_back_and_there_again(database: Engine) -> None:
     assert revision(database) is None
     upgrade(database)
-    assert revision(database) == head_revision()
+    assert revision(database) == newest_revision()
     migrated = ours(database)
     assert {f"table {name}" for name in Base.metadata.tables} < set(migrated)
     assert {"function fold_layer_changes", "trigger delete_layer_features"} < set(migrated)
@@ -95,7 +94,7 @@ def test_two_at_once_both_succeed(database: Engine) -> None:
     with ThreadPoolExecutor(4) as threads:
         for upgrading in [threads.submit(upgrade, database) for _ in range(4)]:
             upgrading.result()
-    assert revision(database) == head_revision()
+    assert revision(database) == newest_revision()
 
 
 def test_two_processes_at_once_both_succeed(database: Engine) -> None:
@@ -106,7 +105,7 @@ def test_two_processes_at_once_both_succeed(database: Engine) -> None:
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
-    assert revision(database) == head_revision()
+    assert revision(database) == newest_revision()
 
 
 def test_a_failure_changes_nothing(database: Engine) -> None:
@@ -235,7 +234,7 @@ def test_a_second_migration_waits_longer_than_for_a_lock(
         assert not second.done()
         first.rollback()
         second.result()
-    assert revision(database) == head_revision()
+    assert revision(database) == newest_revision()
 
 
 @pytest.mark.parametrize("direction", [upgrade, downgrade])
@@ -266,7 +265,7 @@ def test_a_user_without_rights_is_told_the_extension(server_url: str) -> None:
         with superuser(url) as connection:
             connection.exec_driver_sql("CREATE EXTENSION postgis")
         upgrade(engine)  # the others are trusted: the owner may create them
-        assert revision(engine) == head_revision()
+        assert revision(engine) == newest_revision()
 
 
 def test_a_user_who_owns_nothing_is_told(server_url: str) -> None:
