@@ -47,6 +47,9 @@ def _targets(
     return {**named, POSTGRESQL: alone}
 
 
+_UNSET = dict.fromkeys(("pygeoapi", "tipg", "pg_featureserv", POSTGRESQL))
+
+
 def _items(name: str, queries: Sequence[str], targets: Mapping[str, float | None]) -> Case:
     def paths(server: Addresses) -> list[str]:
         return [f"{server.items}?{query}" for query in queries]
@@ -68,6 +71,7 @@ ITEM_CASES = (
         [f"bbox={box}&limit=100" for box in boxes(480)],
         _targets(8, 3, 1, 0.5),
     ),
+    _items("bbox, limit=10", [f"bbox={box}&limit=10" for box in boxes(2000)], _UNSET),
     _items("items, limit=1000", ["limit=1000"], _targets(9, 8, 2, 0.55)),
     _items("items, limit=10000", ["limit=10000"], _targets(10, 12, 2.5, 0.7)),
     Case(

@@ -88,11 +88,11 @@ def _compare(run: Run, subjects: tuple[Subject, Subject], name: str, most: float
 
 
 def _pages(subject: Subject) -> list[str]:
-    return [f"{subject.items}?limit=10"]
+    return [f"{subject.items}?limit=10&offset={place}" for place in range(_REQUESTS + 20)]
 
 
 def _boxes(subject: Subject) -> list[str]:
-    return [f"{subject.items}?bbox={box}&limit=100" for box in boxes(100)]
+    return [f"{subject.items}?bbox={box}&limit=100" for box in boxes(_REQUESTS + 20)]
 
 
 def _tiles(subject: Subject) -> list[str]:

@@ -144,7 +144,7 @@ class ClusterServer:
             "unix_socket_directories": str(self._place.socket_folder),
             "unix_socket_permissions": "0700",
             "cluster_name": _NAME,
-            "shared_buffers": f"{max(32, min(256, memory // _MIB // 8))}MB",
+            "shared_buffers": f"{max(32, min(1024, memory // _MIB // 8))}MB",
             "max_connections": "100",
             "max_wal_size": "2GB",
             "fsync": "on",

@@ -118,6 +118,10 @@ def open_engine(
     connection starts with, so that a pooler in transaction mode may stand between; if it
     `prepares`, a pooler that knows the protocol's prepared statements.
     """
+    plans, begin = "", "BEGIN"
+    if prepares:  # PostgreSQL would plan some each time; what triggers do depends on the layer
+        plans = " -c plan_cache_mode=force_generic_plan"
+        begin = "BEGIN; SET LOCAL plan_cache_mode = auto"
     engine = create_engine(
         database_url(value),
         pool_size=pool_size,
@@ -132,23 +136,23 @@ def open_engine(
             "application_name": "samsyn",
             "client_encoding": "utf8",
             "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
-            " -c jit=off -c search_path=public",
+            f" -c jit=off -c search_path=public{plans}",
             # values within the text: each plan is made for them
             "cursor_factory": psycopg.ClientCursor,
             "prepare_threshold": 0 if prepares else None,
         },
     )
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", lambda connection: _begin(connection, begin))
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _replace_if_lost)
     return engine
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: Connection, statement: str) -> None:
     """Open a transaction in the database where SQLAlchemy begins one, but for reading."""
     options = connection.get_execution_options()
     if _READING not in options and options.get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(statement)
 
 
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:

@@ -18,7 +18,7 @@ def statements() -> Iterator[list[str]]:
     execute = psycopg.Cursor.execute
 
     def note(statement: Any) -> None:
-        if statement not in {"BEGIN", ""}:
+        if statement and not str(statement).startswith("BEGIN"):
             seen.append(" ".join(str(statement).split()))
 
     def by_cursor(cursor: psycopg.Cursor[Any], statement: Any, *more: Any, **options: Any) -> Any:
