@@ -1,7 +1,7 @@
 """What is asked of every server, and how SamSyn is to compare."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.dataset import CATEGORIES, boxes, tiles
 from bench.subject import Subject
@@ -60,8 +60,8 @@ def _items(name: str, queries: Sequence[str], targets: Mapping[str, float | None
     return Case(name, "items", paths, targets, scripts)
 
 
-def _some_ids(ids: range) -> list[int]:
-    return [ids[number * 7919 % len(ids)] for number in range(2000)]
+def _some_ids(ids: range, count: int = 2000) -> list[int]:
+    return [ids[number * 7919 % len(ids)] for number in range(count)]
 
 
 ITEM_CASES = (
@@ -71,7 +71,10 @@ ITEM_CASES = (
         [f"bbox={box}&limit=100" for box in boxes(480)],
         _targets(8, 3, 1, 0.5),
     ),
-    _items("bbox, limit=10", [f"bbox={box}&limit=10" for box in boxes(2000)], _UNSET),
+    replace(
+        _items("2,000 bboxes, limit=10", [f"bbox={box}&limit=10" for box in boxes(2000)], _UNSET),
+        is_first_time=True,
+    ),
     _items("items, limit=1000", ["limit=1000"], _targets(9, 8, 2, 0.55)),
     _items("items, limit=10000", ["limit=10000"], _targets(10, 12, 2.5, 0.7)),
     Case(
@@ -80,6 +83,13 @@ ITEM_CASES = (
         lambda server: [f"{server.items}/{number}" for number in _some_ids(server.ids)],
         _targets(2.5, 8, 0.25, None),
         lambda subject: [[subject.item_sql(number)] for number in _some_ids(subject.ids)[:120]],
+    ),
+    Case(
+        "one item of 50,000",
+        "items",
+        lambda server: [f"{server.items}/{number}" for number in _some_ids(server.ids, 50_000)],
+        {name: None for name in _UNSET if name != POSTGRESQL},
+        is_first_time=True,
     ),
     _items(
         "equality filter, limit=100",

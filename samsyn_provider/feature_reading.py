@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -68,17 +69,15 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         found = asked_collection(connection, collection_id)
         shown = wanted(GEOJSON, MEDIA_TYPES)
         tag = links.page_tag(str(found.version), shown)
-        kept = deployment().kept_answers.get(tag)
-        if kept is not None and "If-None-Match" not in request.headers:
-            return answer_again(kept)
+        kept = _kept(tag)
+        if kept is not None:
+            return kept
         found, query = _asked(connection, found, request.args, relations)
         if shown != HTML and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         if shown not in MEDIA_TYPES.values():
             page = _page(connection, found, query, shown, following=links.following_page, tag=tag)
-            if shown == GEOJSON and not page.is_streamed:
-                deployment().kept_answers.keep(tag, Answer(page.data, tuple(page.headers)))
-            return _released(page, held)
+            return _released(_keeping(tag, shown, page), held)
         has_limit = "limit" in request.args
         position = next_position(connection, found, query) if has_limit else None
     response = respond_download(found, query, shown, query.limit if has_limit else None)
@@ -112,6 +111,10 @@ def item(collection_id: str, feature_id: str) -> Response:
     with reading(deployment().engine) as connection:
         found = asked_collection(connection, collection_id)
         shown = wanted(GEOJSON)
+        tag = links.page_tag(str(found.version), shown)
+        kept = _kept(tag)
+        if kept is not None:
+            return kept
         query = parse_item_query(request.args, found.crs)
         if shown == HTML:
             query = replace(query, crs=_PAGE_CRS)
@@ -123,7 +126,26 @@ def item(collection_id: str, feature_id: str) -> Response:
         "ETag": f'"{document["version"]}"',
         "Link": links.header(document["links"]),
     }
-    return respond(shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found))
+    answer = respond(
+        shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found)
+    )
+    return _keeping(tag, shown, answer)
+
+
+def _kept(tag: str) -> Response | None:
+    """Return what this process has answered before with the layer in the same version."""
+    if "If-None-Match" in request.headers:
+        return None
+    found = deployment().kept_answers.get(tag)
+    return answer_again(found) if found else None
+
+
+def _keeping(tag: str, shown: str, response: Response) -> Response:
+    """Return the response, kept where it may be asked for again and is short."""
+    if shown == GEOJSON and response.status_code == HTTPStatus.OK and not response.is_streamed:
+        kept = Answer(response.get_data(), tuple(response.headers))
+        deployment().kept_answers.keep(tag, kept)
+    return response
 
 
 def _released(response: Response, held: ExitStack) -> Response:

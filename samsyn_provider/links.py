@@ -82,7 +82,7 @@ def following_search(body: dict[str, Any], media_type: str, rel: str, **changes:
 
 
 def page_tag(version: str, media_type: str) -> str:
-    """Return the weak entity tag of what this request asks for, of data in a version."""
+    """Return the tag of what this request asks for, of data in a version."""
     asked = "\n".join((version, media_type, public_url(), request.full_path))
     return blake2b(asked.encode(), digest_size=12).hexdigest()
 

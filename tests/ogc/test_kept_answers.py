@@ -36,6 +36,26 @@ def test_a_page_is_made_once(client: FlaskClient, layer: Layer, query: str) -> N
     assert (dict(head.headers), head.data) == (dict(first.headers), b"")
 
 
+def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:
+    layer_id = layer(FEATURES)
+    address = client.get(_items(layer_id)).json["features"][0]["id"]
+    address = f"{_items(layer_id)}/{address}"
+    with statements() as seen:
+        first, second = client.get(address), client.get(address)
+    assert len(seen) == 3
+    assert _told(second) == _told(first)
+    assert first.headers["ETag"] == '"1"'
+    assert client.get(address, headers={"If-None-Match": '"1"'}).status_code == 304
+    assert client.get(address, headers={"If-None-Match": '"0"'}).data == first.data
+    with empty_database.begin() as connection:
+        connection.execute(text("UPDATE layer_features SET properties = '{\"a\": 77}'"))
+    changed = client.get(address)
+    assert (changed.json["properties"], changed.headers["ETag"]) == ({"a": 77}, '"2"')
+    with empty_database.begin() as connection:
+        connection.execute(text("DELETE FROM layer_features"))
+    assert client.get(address).status_code == 404
+
+
 def test_a_long_page_is_not_kept(
     client: FlaskClient, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
