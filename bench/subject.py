@@ -139,7 +139,7 @@ class Subject:
 
 def statements_of(database: URL, path: str) -> list[str]:
     """Return every statement that SamSyn runs for an anonymous GET, its values written in."""
-    engine = open_engine(written(database))
+    engine = open_engine(written(database))  # without a limit all are run by cursors
     seen: list[str] = []
     send = psycopg.Cursor.execute
 

@@ -42,6 +42,7 @@ EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
 _TRUSTED = 1.0  # seconds
 _PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
+_LIMITED = "samsyn_limited"  # an option of engines whose statements PostgreSQL ends in time
 _READING = "samsyn_reading"  # an option of connections on which nothing begins a transaction
 _BROKEN_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
@@ -130,6 +131,7 @@ def open_engine(
         pool_use_lifo=True,
         pool_reset_on_return=None,  # whatever began a transaction ends it
         use_native_hstore=False,  # which would be looked for
+        execution_options={_LIMITED: statement_timeout > 0},
         isolation_level="AUTOCOMMIT",  # changed by nobody: `_begin` opens transactions
         connect_args={
             "connect_timeout": 5,
@@ -291,16 +293,17 @@ def _run_text(
     binary: bool,
 ) -> Rows:
     """Run a text past SQLAlchemy, which would take as long over it as the database does."""
-    is_reading = _READING in connection.get_execution_options()
+    options = connection.get_execution_options()
+    is_reading = _READING in options
     if not is_reading and not connection.in_transaction():
         connection.begin()
     with _driver(connection) as driver:
         if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
             return send_text(driver, statement, values, known, binary=binary)
-        if is_reading:
+        if is_reading and options[_LIMITED]:
             return send_text(driver, statement, values)
-        # whoever runs a command may stop it while it writes
+        # which, unlike libpq, ends where somebody stops a command
         cursor = psycopg.ClientCursor(driver).execute(statement, values)
         return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
 

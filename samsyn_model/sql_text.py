@@ -8,7 +8,7 @@ it. But nothing interrupts that: this is for statements that PostgreSQL ends by 
 import re
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, count, zip_longest
 from typing import Any
 
@@ -19,6 +19,7 @@ from psycopg.errors import error_from_result
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
 _MOST_PREPARED = 200  # on a connection
+_LONGEST = 8192  # characters of a text that is looked at but once
 _NUMBERS = count()
 _GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
 
@@ -102,9 +103,9 @@ def send_text(
     """
     transformer: abc.Transformer = Transformer(driver)
     pgconn = driver.pgconn
-    parts, names = _split(text)
     try:
         if known is None:
+            parts, names = (_split_once if len(text) <= _LONGEST else _split)(text)
             written = [transformer.as_literal(values[name]) for name in names]
             whole = chain.from_iterable(zip_longest(parts, written, fillvalue=b""))
             result = pgconn.exec_(b"".join(whole))
@@ -129,8 +130,8 @@ def _prepared(
     if key in known:
         known.move_to_end(key)
         return known[key]
-    while len(known) >= _MOST_PREPARED:
-        _check(pgconn.exec_(b"DEALLOCATE " + known.popitem(last=False)[1]))
+    while len(known) >= _MOST_PREPARED:  # not by SQL, which a pooler would not understand
+        _check(pgconn.close_prepared(known.popitem(last=False)[1]))
     name = b"samsyn_%d" % next(_NUMBERS)
     _check(pgconn.prepare(name, query, types))
     known[key] = name
@@ -145,7 +146,6 @@ def _check(result: pq.abc.PGresult) -> None:
     raise error_from_result(result)
 
 
-@lru_cache(maxsize=512)
 def _split(text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Return what stands between a text's placeholders, and their names."""
     parts, names, start = [""], [], 0
@@ -161,7 +161,10 @@ def _split(text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     return tuple(part.encode() for part in parts), tuple(names)
 
 
-@lru_cache(maxsize=512)
+_split_once = lru_cache(maxsize=256)(_split)
+
+
+@cache  # of what is prepared: as many as the code writes out
 def _numbered(text: str) -> tuple[bytes, tuple[str, ...]]:
     """Return a text with the placeholders of the protocol, and their names in its order."""
     parts, names = _split(text)

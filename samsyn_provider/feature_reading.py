@@ -38,6 +38,8 @@ from samsyn_provider.representations import answer_again, asked_again, not_modif
 from samsyn_provider.search_body import read_search
 
 _PAGE_ROWS = 500
+_MOMENTARY = {"Cache-Control", "Content-Length", "Date", "Vary"}
+"""Headers of an answer that another one to the same question may not have."""
 _FILES = tuple((form.media_type, code, form.title) for code, form in FORMATS.items())
 _PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
 
@@ -143,8 +145,8 @@ def _kept(tag: str) -> Response | None:
 def _keeping(tag: str, shown: str, response: Response) -> Response:
     """Return the response, kept where it may be asked for again and is short."""
     if shown == GEOJSON and response.status_code == HTTPStatus.OK and not response.is_streamed:
-        kept = Answer(response.get_data(), tuple(response.headers))
-        deployment().kept_answers.keep(tag, kept)
+        headers = tuple(pair for pair in response.headers if pair[0] not in _MOMENTARY)
+        deployment().kept_answers.keep(tag, Answer(response.get_data(), headers))
     return response
 
 

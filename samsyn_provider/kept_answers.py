@@ -11,6 +11,7 @@ from threading import Lock
 
 _MOST = 16 * 1024 * 1024  # bytes
 _LARGEST = _MOST // 32
+_ENTRY, _OBJECTS = 512, 200  # bytes that Python takes for an answer, and for one of its headers
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Answer:
 
     @cached_property
     def size(self) -> int:
-        """How many bytes there are to keep, near enough."""
-        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+        """How many bytes it takes to keep it, near enough: more than it has."""
+        headers = sum(_OBJECTS + len(name) + len(value) for name, value in self.headers)
+        return _ENTRY + len(self.body) + headers
 
 
 class KeptAnswers:

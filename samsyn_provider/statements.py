@@ -152,7 +152,7 @@ def _page_of(
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
     prepared = _is_plain(query)
     # without the number itself PostgreSQL would plan for a tenth of the layer
-    limit = str(query.limit) if prepared else "%(limit)s"
+    limit, offset = (str(query.limit), "") if prepared else ("%(limit)s", " OFFSET %(offset)s")
     conditions = feature_conditions(query, times, values)
     look = index_look(query, indexed, _COUNT, values)
     matched = _matched(conditions, len(place_conditions(query, {})), look)
@@ -169,7 +169,7 @@ def _page_of(
     chosen = selected(
         f"id, geom, properties{columns}",
         conditions + beyond,
-        f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1 OFFSET %(offset)s",
+        f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         look,
     )
     rows = f"""

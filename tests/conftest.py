@@ -46,7 +46,7 @@ def test_database_url(server_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def engine(test_database_url: str) -> Iterator[Engine]:
     """An engine on the run's database."""
-    engine = open_engine(test_database_url, pool_size=5, prepares=True)
+    engine = open_engine(test_database_url, statement_timeout=60, pool_size=5, prepares=True)
     yield engine
     engine.dispose()
 

@@ -273,12 +273,21 @@ def test_every_connection_starts_alike(engine: Engine) -> None:
     with reading(engine) as connection:
         settings = {
             name: run(connection, f"SHOW {name}").scalar_one()
-            for name in ("timezone", "jit", "search_path", "application_name", "statement_timeout")
+            for name in (
+                *("timezone", "jit", "search_path", "application_name"),
+                *("statement_timeout", "plan_cache_mode"),
+            )
         }
     assert settings == {
         "timezone": "UTC",
         "jit": "off",
         "search_path": "public",
         "application_name": "samsyn",
-        "statement_timeout": "0",
+        "statement_timeout": "1min",
+        "plan_cache_mode": "force_generic_plan",
     }
+
+
+def test_what_writes_is_planned_for_its_layer(engine: Engine) -> None:
+    with writing(engine) as connection:
+        assert run(connection, "SHOW plan_cache_mode").scalar_one() == "auto"

@@ -1,5 +1,6 @@
 """SQL texts that libpq runs: what they bring, prepared or not, and how they fail."""
 
+import signal
 import threading
 import time
 import uuid
@@ -21,7 +22,7 @@ both = pytest.mark.parametrize("prepared", [True, False])
 
 @pytest.fixture
 def preparing(test_database_url: str) -> Iterator[Engine]:
-    engine = open_engine(test_database_url, pool_size=4, prepares=True)
+    engine = open_engine(test_database_url, statement_timeout=30, pool_size=4, prepares=True)
     yield engine
     engine.dispose()
 
@@ -72,10 +73,28 @@ def test_a_connection_prepares_no_more_than_it_should(
 
 
 def test_nothing_is_prepared_where_a_pooler_would_not_know(test_database_url: str) -> None:
-    engine = open_engine(test_database_url)
+    engine = open_engine(test_database_url, statement_timeout=30)
     with reading(engine) as connection:
         assert run(connection, "SELECT %(a)s::int", {"a": 1}, prepared=True).scalar() == 1
         assert run(connection, "SELECT count(*) FROM pg_prepared_statements").scalar() == 0
+    engine.dispose()
+
+
+def test_long_texts_are_not_remembered(preparing: Engine) -> None:
+    sql_text._split_once.cache_clear()
+    with reading(preparing) as connection:
+        for length in (10, 20_000):
+            statement = f"SELECT %(text)s::text AS text, '{'x' * length}' AS more"
+            row = run(connection, statement, {"text": "given"}).one()
+            assert (row.text, len(row.more)) == ("given", length)
+    assert sql_text._split_once.cache_info().currsize == 1
+
+
+def test_without_a_limit_statements_can_be_stopped(test_database_url: str) -> None:
+    engine = open_engine(test_database_url)
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    with reading(engine) as connection, pytest.raises(KeyboardInterrupt):
+        run(connection, "SELECT pg_sleep(20)")
     engine.dispose()
 
 

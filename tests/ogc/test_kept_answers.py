@@ -1,5 +1,6 @@
 """Pages that a process answers again: the same to the byte, until anything in the layer changes."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_a_page_is_made_once(client: FlaskClient, layer: Layer, query: str) -> N
 
 def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:
     layer_id = layer(FEATURES)
-    address = client.get(_items(layer_id)).json["features"][0]["id"]
+    address = json.loads(client.get(_items(layer_id)).data)["features"][0]["id"]
     address = f"{_items(layer_id)}/{address}"
     with statements() as seen:
         first, second = client.get(address), client.get(address)
@@ -47,10 +48,11 @@ def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database:
     assert first.headers["ETag"] == '"1"'
     assert client.get(address, headers={"If-None-Match": '"1"'}).status_code == 304
     assert client.get(address, headers={"If-None-Match": '"0"'}).data == first.data
+    assert _told(client.get(address)) == _told(first)
     with empty_database.begin() as connection:
         connection.execute(text("UPDATE layer_features SET properties = '{\"a\": 77}'"))
     changed = client.get(address)
-    assert (changed.json["properties"], changed.headers["ETag"]) == ({"a": 77}, '"2"')
+    assert (json.loads(changed.data)["properties"], changed.headers["ETag"]) == ({"a": 77}, '"2"')
     with empty_database.begin() as connection:
         connection.execute(text("DELETE FROM layer_features"))
     assert client.get(address).status_code == 404
@@ -126,6 +128,8 @@ def test_not_for_who_may_not_read(
 def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_answers, "_MOST", 100)
     monkeypatch.setattr(kept_answers, "_LARGEST", 40)
+    monkeypatch.setattr(kept_answers, "_ENTRY", 0)
+    monkeypatch.setattr(kept_answers, "_OBJECTS", 0)
     kept = KeptAnswers()
 
     def keep(tag: str, size: int) -> None:
@@ -145,3 +149,12 @@ def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch)
     keep("d", 3)
     keep("f", 40)
     assert sizes("bdf") == [40, 3, 40]
+
+
+def test_empty_answers_take_room_too() -> None:
+    kept = KeptAnswers()
+    for number in range(50_000):
+        kept.keep(str(number), Answer(b""))
+    found = [number for number in range(50_000) if kept.get(str(number))]
+    assert 0 < len(found) < 50_000
+    assert found[-1] == 49_999
