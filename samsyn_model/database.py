@@ -301,7 +301,7 @@ def _run_text(
         if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
             return send_text(driver, statement, values, known, binary=binary)
-        if is_reading and options[_LIMITED]:
+        if is_reading and options.get(_LIMITED):
             return send_text(driver, statement, values)
         # which, unlike libpq, ends where somebody stops a command
         cursor = psycopg.ClientCursor(driver).execute(statement, values)

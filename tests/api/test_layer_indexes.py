@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from samsyn_model.database import set_in_transaction
 from samsyn_model.errors import InvalidParameterError
 from tests.api.layer_requests import LINE, Person, collection, feature, pointers, vector, wms
 from tests.source_files import add_user, load
@@ -171,8 +172,8 @@ def test_building_waits_for_writers_and_not_for_ever(
 ) -> None:
     layer = made(owner, feature(POINT, depth=1))
     monkeypatch.setattr(
-        "samsyn_admin.layer_indexes._SET_TIMEOUTS",
-        "SELECT set_config('lock_timeout', '200ms', true)",
+        "samsyn_admin.layer_indexes.set_in_transaction",
+        lambda connection, **_: set_in_transaction(connection, lock_timeout="200ms"),
     )
     with empty_database.begin() as writer:
         writer.execute(
