@@ -79,7 +79,7 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
         self._tell()
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection that no worker with fewer has taken."""
+        """Take a new connection that no worker with less to do has taken."""
         for _ in range(_STEPS):
             if self._load() <= _LOADS.least():
                 break
