@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.dataset import CATEGORIES, boxes, tiles
+from bench.load import MOST_SCRIPTS
 from bench.subject import Subject
 
 POSTGRESQL = "PostgreSQL alone"
@@ -41,13 +42,13 @@ class Case:
 
 
 def _targets(
-    pygeoapi: float, tipg: float, featureserv: float, alone: float | None
+    pygeoapi: float | None, tipg: float | None, featureserv: float | None, alone: float | None
 ) -> dict[str, float | None]:
     named = {"pygeoapi": pygeoapi, "tipg": tipg, "pg_featureserv": featureserv}
     return {**named, POSTGRESQL: alone}
 
 
-_UNSET = dict.fromkeys(("pygeoapi", "tipg", "pg_featureserv", POSTGRESQL))
+_UNSET = _targets(None, None, None, None)
 
 
 def _items(name: str, queries: Sequence[str], targets: Mapping[str, float | None]) -> Case:
@@ -60,8 +61,35 @@ def _items(name: str, queries: Sequence[str], targets: Mapping[str, float | None
     return Case(name, "items", paths, targets, scripts)
 
 
-def _some_ids(ids: range, count: int = 2000) -> list[int]:
+def _some_ids(ids: range, count: int) -> list[int]:
     return [ids[number * 7919 % len(ids)] for number in range(count)]
+
+
+def _one_item(name: str, count: int, targets: Mapping[str, float | None]) -> Case:
+    def paths(server: Addresses) -> list[str]:
+        return [f"{server.items}/{number}" for number in _some_ids(server.ids, count)]
+
+    def scripts(subject: Subject) -> list[list[str]]:
+        return [[subject.item_sql(number)] for number in _some_ids(subject.ids, MOST_SCRIPTS)]
+
+    return Case(name, "items", paths, targets, scripts)
+
+
+def _new_tiles(
+    level: int, wanted: Sequence[tuple[int, int, int]], targets: Mapping[str, float | None]
+) -> Case:
+    def scripts(subject: Subject) -> list[list[str]]:
+        return [[subject.tile_sql(*tile)] for tile in wanted[:MOST_SCRIPTS]]
+
+    return Case(
+        f"distinct tiles, z{level}",
+        "tiles",
+        lambda server: server.tiles(wanted),
+        targets,
+        scripts,
+        is_first_time=True,
+        most_seconds=5,
+    )
 
 
 ITEM_CASES = (
@@ -77,20 +105,8 @@ ITEM_CASES = (
     ),
     _items("items, limit=1000", ["limit=1000"], _targets(9, 8, 2, 0.55)),
     _items("items, limit=10000", ["limit=10000"], _targets(10, 12, 2.5, 0.7)),
-    Case(
-        "one item",
-        "items",
-        lambda server: [f"{server.items}/{number}" for number in _some_ids(server.ids)],
-        _targets(2.5, 8, 0.25, None),
-        lambda subject: [[subject.item_sql(number)] for number in _some_ids(subject.ids)[:120]],
-    ),
-    Case(
-        "one item of 50,000",
-        "items",
-        lambda server: [f"{server.items}/{number}" for number in _some_ids(server.ids, 50_000)],
-        {name: None for name in _UNSET if name != POSTGRESQL},
-        is_first_time=True,
-    ),
+    _one_item("one item", 2000, _targets(2.5, 8, 0.25, None)),
+    replace(_one_item("one item of 50,000", 50_000, _UNSET), is_first_time=True),
     _items(
         "equality filter, limit=100",
         [f"category={category}&limit=100" for category in CATEGORIES],
@@ -99,24 +115,8 @@ ITEM_CASES = (
 )
 
 TILE_CASES = (
-    Case(
-        "distinct tiles, z8",
-        "tiles",
-        lambda server: server.tiles(_Z8),
-        {"tipg": 1.1, "pg_tileserv": 1, "martin": 0.9, POSTGRESQL: 0.8},
-        lambda subject: [[subject.tile_sql(*tile)] for tile in _Z8[:120]],
-        is_first_time=True,
-        most_seconds=5,
-    ),
-    Case(
-        "distinct tiles, z10",
-        "tiles",
-        lambda server: server.tiles(_Z10),
-        {"tipg": 6, "pg_tileserv": 1, "martin": 0.6, POSTGRESQL: None},
-        lambda subject: [[subject.tile_sql(*tile)] for tile in _Z10[:120]],
-        is_first_time=True,
-        most_seconds=5,
-    ),
+    _new_tiles(8, _Z8, {"tipg": 1.1, "pg_tileserv": 1, "martin": 0.9, POSTGRESQL: 0.8}),
+    _new_tiles(10, _Z10, {"tipg": 6, "pg_tileserv": 1, "martin": 0.6, POSTGRESQL: None}),
     Case(
         "the same tile again, z8",
         "tiles",

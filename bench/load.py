@@ -25,7 +25,7 @@ _SLOW = 0.1
 """Seconds: where an answer takes longer, whole answers are counted. wrk drops what is under way
 when its time is over."""
 _WARM_SECONDS = 1
-_MOST_SCRIPTS = 120  # of pgbench, which takes 128
+MOST_SCRIPTS = 120  # of pgbench, which takes 128
 _TIMEOUT = 120
 
 
@@ -169,10 +169,10 @@ def transactions_per_second(
 
     Each script is one request's statements, with their values written in.
     """
-    step = max(1, len(scripts) // _MOST_SCRIPTS)
+    step = max(1, len(scripts) // MOST_SCRIPTS)
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for number, statements in enumerate(scripts[::step][:_MOST_SCRIPTS]):
+        for number, statements in enumerate(scripts[::step][:MOST_SCRIPTS]):
             file = Path(folder) / f"{number}.sql"
             file.write_text("".join(f"{statement.strip()};\n" for statement in statements))
             files.append(file)
