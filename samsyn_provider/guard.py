@@ -23,7 +23,7 @@ from samsyn_model.permissions import (
 )
 from samsyn_model.principals import is_api_token
 from samsyn_provider.deployment import deployment
-from samsyn_provider.problems import problem, status_of
+from samsyn_provider.problems import problem_of
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -132,7 +132,7 @@ def _refuse_unknown(response: Response) -> Response:
     try:
         principal()
     except SamsynError as error:
-        return problem(status_of(error), error.detail)
+        return problem_of(error)
     return response
 
 

@@ -88,12 +88,13 @@ def _wants_page() -> bool:
 
 def install(app: Flask) -> None:
     """Answer every error of the app's views as a problem, and log those of the server itself."""
-    app.register_error_handler(SamsynError, _on_samsyn_error)
+    app.register_error_handler(SamsynError, problem_of)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_defect)
 
 
-def _on_samsyn_error(error: SamsynError) -> Response:
+def problem_of(error: SamsynError) -> Response:
+    """Return the problem that an error of ours is answered as; one of the server is logged."""
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
