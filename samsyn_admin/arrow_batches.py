@@ -128,7 +128,7 @@ class ColumnReader:
         if not self._names:
             return ["{}"] * len(batch.geometries)
         written = [
-            self._written(name, kind, column, batch)
+            self._column_texts(name, kind, column, batch)
             for name, kind, column in zip(self._names, self._kinds, columns, strict=True)
         ]
         if all(isinstance(texts, pa.Array) for texts in written):
@@ -140,7 +140,7 @@ class ColumnReader:
             "".join(chain.from_iterable(zip(self._starts, row, strict=True))) + "}" for row in rows
         ]
 
-    def _written(
+    def _column_texts(
         self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch
     ) -> pa.LargeStringArray | list[str]:
         """Return the values of a column as JSON; a list where half a surrogate pair is among

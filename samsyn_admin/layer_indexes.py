@@ -27,8 +27,6 @@ _MOST_TIMES = 2  # properties that tell when a feature is
 
 bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
 
-# Building reads the whole layer, and whoever writes to it waits meanwhile.
-
 
 class LayerIndexes(BaseModel):
     """The properties of a layer that have an index."""
@@ -92,6 +90,7 @@ def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> 
 
 def _locked(connection: Connection, layer_id: str) -> Row[Any]:
     """Return the layer, for whose owner nobody writes to it until the transaction ends."""
+    # Building reads the whole layer, and whoever writes to it waits meanwhile.
     set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
     row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
     refuse_stale(version_of(row.updated_at))

@@ -26,7 +26,6 @@ from samsyn_provider.parameters import parse_boolean, parse_uuid, single_values
 
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
-# Millions of features take their time to go; whoever else writes to the layer is not waited for.
 _COUNT_MAPS_OF_OTHERS = """
 SELECT count(*) FROM map_layers JOIN maps ON maps.id = map_id
 WHERE layer_id = %(layer)s AND maps.created_by <> %(user)s"""
@@ -45,7 +44,7 @@ def list_layers() -> Response:
         rows, total = run_page(connection, select_layer_ids(principal(), query), query.page)
         ids = [row.id for row in rows]
         texts = layer_texts(connection, principal(), ids, inline=query.inline, whole=1)
-    fitting = list(takewhile(lambda text: text is not None, texts.values()))
+    fitting = takewhile(lambda text: text is not None, texts.values())
     return respond_list([text or () for text in fitting], query.page, total)
 
 
@@ -101,6 +100,7 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     key = _key(layer_id)
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
+        # Millions of features take their time to go; whoever else writes is not waited for long.
         set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
         # From here on nobody puts the layer on a map or writes to it.
         find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
