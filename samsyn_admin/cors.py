@@ -17,9 +17,8 @@ _REQUEST_HEADERS = (
     *("Cache-Control", "If-Match", "If-None-Match", "Prefer", "X-Requested-With"),
 )
 _RESPONSE_HEADERS = (
-    *("ETag", "Location", "Link", "X-Total-Count", "Content-Crs"),
-    *("OGC-NumberMatched", "OGC-NumberReturned", "Preference-Applied"),
-    *("Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition"),
+    "ETag, Location, Link, X-Total-Count, Content-Crs, OGC-NumberMatched, OGC-NumberReturned,"
+    " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition"
 )
 _MAX_AGE = 7200
 _PORTS = {"http": 80, "https": 443}
@@ -61,7 +60,7 @@ def origin_of(url: str) -> str:
 
 
 def _is_below(prefix: str) -> bool:
-    return request.path == prefix or request.path.startswith(f"{prefix}/")
+    return f"{request.path}/".startswith(f"{prefix}/")
 
 
 def _methods(frontend: str | None) -> Set[str]:
@@ -87,7 +86,7 @@ def _preflight_answer(methods: Set[str]) -> Response:
 
 def _mark(response: Response, frontend: str | None) -> Response:
     is_open = _is_below("/ogc")
-    if not is_open and not _is_below("/api"):
+    if not (is_open or _is_below("/api")):
         return response
     if not is_open or frontend:
         response.vary.add("Origin")
@@ -100,5 +99,5 @@ def _mark(response: Response, frontend: str | None) -> Response:
         response.headers["Access-Control-Allow-Origin"] = "*"
     else:
         return response
-    response.headers["Access-Control-Expose-Headers"] = ", ".join(_RESPONSE_HEADERS)
+    response.headers["Access-Control-Expose-Headers"] = _RESPONSE_HEADERS
     return response

@@ -40,7 +40,8 @@ def _compressed(response: Response) -> Response:
     # what has a strong tag is the same byte for byte, and the tag is what an edit is held to
     if not _is_text(response.mimetype) or _is_strong(response):
         return response
-    response.vary.add("Accept-Encoding")
+    vary = response.headers.get("Vary")
+    response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
     coding = _chosen()
     if coding is None or request.method == "HEAD":
         return response

@@ -145,21 +145,23 @@ def _tileset(
 
 def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
     """Answer a tile; nothing where it is empty, or where the caller has it already."""
-    sources = tile_sources(connection, layers, request.args)
-    response = Response(status=HTTPStatus.NOT_MODIFIED)
     tag = tile_tag(layers, tile, request.args)
-    if not request.if_none_match.contains_weak(tag):
-        content = deployment().tile_cache.get(tag)
-        if content is None:
-            content = _made(connection, tile, sources, tag)
+    is_known = request.if_none_match.contains_weak(tag)
+    content = deployment().tile_cache.get(tag)
+    if content is None:  # else the parameters were good when the tile was made
+        sources = tile_sources(connection, layers, request.args)
+        content = b"" if is_known else _made(connection, tile, sources, tag)
+    if is_known:
+        status = HTTPStatus.NOT_MODIFIED
+    else:
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
-        response = Response(content, status, content_type=MVT)
-    response.set_etag(tag, weak=True)  # the same tile, compressed or not
-    response.headers["Vary"] = "Accept, Authorization"
-    response.headers["Cache-Control"] = (
-        f"public, max-age={_MAX_AGE}" if principal().is_anonymous else "private, no-cache"
-    )
-    return response
+    is_public = principal().is_anonymous
+    headers = {
+        "ETag": f'W/"{tag}"',  # the same tile, compressed or not
+        "Vary": "Accept, Authorization",
+        "Cache-Control": f"public, max-age={_MAX_AGE}" if is_public else "private, no-cache",
+    }
+    return Response(b"" if is_known else content, status, headers, content_type=MVT)
 
 
 def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str) -> bytes:

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from samsyn_model.property_roles import Times
@@ -30,6 +31,7 @@ MOST_ATTRIBUTES = 2 * 1024 * 1024
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _MOST_VERTICES = 200_000  # before shapes are simplified
 _MOST_SIMPLIFIED_VERTICES = 600_000  # before features are thinned
+_VERTEX = 16  # bytes
 _CELLS = 128  # of the finest grid, across a tile
 _SHARE = 2  # how many cells wide the features of a grid are at most
 _PIXEL = 8  # units: a tile is drawn 512 pixels wide
@@ -53,13 +55,12 @@ def select_tile(sources: Sequence[TileSource], tile: Tile, tag: str | None = Non
     Each layer's features are in a layer of the tile that is named by its id. With a `tag` the
     database is asked first for the tile that it keeps under that; `was_kept` tells.
     """
-    texts, values = ["''::bytea"], dict[str, Any]()
-    for number, source in enumerate(sources):
-        part = _layer_tile(source, tile, len(sources))
-        texts.append(f"coalesce(({_PLACEHOLDER.sub(rf'%(\1_{number})s', part.text)}), '')")
-        values |= {f"{name}_{number}": value for name, value in part.values.items()}
+    parts = [_layer_tile(source, tile, len(sources)) for source in sources]
+    if len(parts) > 1:
+        parts = [_numbered(part, number) for number, part in enumerate(parts)]
+    values = {name: value for part in parts for name, value in part.values.items()}
     prepared = tile.level >= _NEAR and len(sources) == 1 and _is_plain(sources[0].query)
-    made = " || ".join(texts)
+    made = " || ".join(["''::bytea", *(f"coalesce(({part.text}), '')" for part in parts)])
     if tag is None:
         return Statement(f"SELECT {made} AS tile, false AS was_kept", values, prepared)
     values |= {"slot": slot_of(tag), "tag": tag}
@@ -67,6 +68,12 @@ def select_tile(sources: Sequence[TileSource], tile: Tile, tag: str | None = Non
 SELECT coalesce(kept, {made}) AS tile, kept IS NOT NULL AS was_kept
 FROM (SELECT {KEPT} AS kept OFFSET 0) AS looked"""
     return Statement(text, values, prepared)
+
+
+def _numbered(part: Statement, number: int) -> Statement:
+    """Return a statement whose values have other names than those of the parts beside it."""
+    values = {f"{name}_{number}": value for name, value in part.values.items()}
+    return Statement(_PLACEHOLDER.sub(rf"%(\1_{number})s", part.text), values)
 
 
 def _is_plain(query: ItemsQuery) -> bool:
@@ -87,41 +94,76 @@ def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
         **_places(tile),
     }
     conditions = feature_conditions(source.query, source.times, values)
+    attributes = _attributes(source.query, values)
+    text = _layer_text(tuple(conditions), attributes, tile.grid.is_mercator, shares)
+    return Statement(text, values)
+
+
+@lru_cache(maxsize=64)  # it takes a tenth of a small tile's time to write out
+def _layer_text(
+    conditions: tuple[str, ...], attributes: str, is_mercator: bool, shares: int
+) -> str:
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     found = f"""(
         SELECT id, geom, properties FROM layer_features
         WHERE {" AND ".join([*conditions, f"geom && {area}"])}
     ) AS found"""
     cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
-    text = f"""
+    drawn = f"(SELECT id, geom, {attributes} AS attributes FROM {_drawn(found, is_mercator)})"
+    # most tiles need nothing of what keeps the others within bounds: asking so costs less
+    return f"""
+WITH light AS MATERIALIZED (
+    SELECT count(*) <= %(most)s AND sum(pg_column_size(geom)) <= {_VERTEX} * %(vertices)s
+               AND sum(pg_column_size(properties)) <= %(attributes)s AS is_light
+    FROM (SELECT geom, properties FROM {found} LIMIT %(most)s + 1) AS first_found
+)
+SELECT CASE WHEN (SELECT is_light FROM light)
+    THEN ({_encoded(drawn)})
+    ELSE ({_bounded_tile(found, is_mercator, cell, attributes)})
+END"""
+
+
+def _encoded(drawn: str) -> str:
+    """Return the statement for the tile of drawn features."""
+    return f"""
+SELECT ST_AsMVT(feature, %(name)s, {EXTENT}, 'geom', 'id')
+FROM (
+    SELECT id, geom, attributes FROM {drawn} AS drawn WHERE geom IS NOT NULL ORDER BY id
+) AS feature"""
+
+
+def _bounded_tile(found: str, is_mercator: bool, cell: float, attributes: str) -> str:
+    """Return the statement for the tile of features that may be too many, too large, or have too
+    many attributes."""
+    limited = f"""(
+    SELECT id, geom, CASE
+        WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(attributes)s
+        THEN {attributes}
+    END AS attributes
+    FROM drawn
+    WHERE geom IS NOT NULL
+)"""
+    return f"""
 WITH load AS MATERIALIZED (
     SELECT count(*) > %(most)s OR sum({_vertices(_TOLERANCE)}) > %(simplified_vertices)s
                AS is_thinned,
            count(*) > %(most)s OR sum({_vertices(1)}) > %(vertices)s AS is_simplified
-    FROM (SELECT size, stored FROM {_measured(found, tile)} LIMIT %(most)s + 1) AS first_found
+    FROM (
+        SELECT size, stored FROM {_measured(found, is_mercator)} LIMIT %(most)s + 1
+    ) AS first_found
 ), chosen AS (
     SELECT id, geom, properties FROM {found} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
     SELECT kept.*
-    FROM ({_thinned(found, tile, cell)}) AS representative
+    FROM ({_thinned(found, is_mercator, cell)}) AS representative
     CROSS JOIN LATERAL (
         SELECT id, geom, properties FROM layer_features
         WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
     ) AS kept
 ), drawn AS MATERIALIZED (
-    SELECT id, properties, {_drawn(tile)} AS geom FROM {_measured("chosen", tile)}
+    SELECT * FROM {_drawn("chosen", is_mercator, "(SELECT is_simplified FROM load)")}
 )
-SELECT ST_AsMVT(feature, %(name)s, {EXTENT}, 'geom', 'id')
-FROM (
-    SELECT id, geom, CASE
-        WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(attributes)s
-        THEN {_attributes(source.query, values)}
-    END AS attributes
-    FROM drawn
-    WHERE geom IS NOT NULL
-    ORDER BY id
-) AS feature"""
-    return Statement(text, values)
+{_encoded(limited)}"""
 
 
 def _places(tile: Tile) -> dict[str, Any]:
@@ -129,17 +171,17 @@ def _places(tile: Tile) -> dict[str, Any]:
     left, lower, right, upper = tile.edges
     return {
         **{"west": west, "south": south, "east": east, "north": north},
-        **{"left": left, "lower": lower, "right": right, "upper": upper},
+        **{"left": left, "right": right, "box": f"BOX({left} {lower}, {right} {upper})"},
         "unit": 360 / tile.grid.columns / 2**tile.level / EXTENT,  # in degrees of longitude
     }
 
 
-def _measured(features: str, tile: Tile) -> str:
+def _measured(features: str, is_mercator: bool) -> str:
     """Return the features with their `box`, the `longitude` and `latitude` of its middle, its
     larger side in units of the tile (`size`), how many vertices are `stored` at most, and how much
     shorter than a degree of longitude one of latitude is for the same length on the tile
     (`cosine`)."""
-    cosine = "cos(radians(latitude))" if tile.grid.is_mercator else "1::float8"
+    cosine = "cos(radians(latitude))" if is_mercator else "1::float8"
     # OFFSET 0: each step is taken once, not wherever its result is used
     return f"""(
         SELECT *, greatest(
@@ -148,7 +190,7 @@ def _measured(features: str, tile: Tile) -> str:
         FROM (
             SELECT *, {cosine} AS cosine
             FROM (
-                SELECT *, pg_column_size(geom) / 16.0::float8 AS stored,
+                SELECT *, pg_column_size(geom) / {_VERTEX}::float8 AS stored,
                        (ST_XMin(box) + ST_XMax(box)) / 2 AS longitude,
                        (ST_YMin(box) + ST_YMax(box)) / 2 AS latitude
                 FROM (
@@ -168,10 +210,10 @@ def _vertices(tolerance: int) -> str:
     return f"least(stored, 4 * least(size, {EXTENT}) / {tolerance})"
 
 
-def _thinned(found: str, tile: Tile, cell: float) -> str:
+def _thinned(found: str, is_mercator: bool, cell: float) -> str:
     """Return the statement for the ids that stay when features are thinned; the finest cells are
     `cell` units wide."""
-    y = "degrees(asinh(tan(radians(latitude))))" if tile.grid.is_mercator else "latitude"
+    y = "degrees(asinh(tan(radians(latitude))))" if is_mercator else "latitude"
     return f"""
         SELECT min(id) AS id
         FROM (
@@ -179,65 +221,69 @@ def _thinned(found: str, tile: Tile, cell: float) -> str:
                 WHEN size <= {_SHARE * cell} THEN {cell}
                 ELSE {cell} * 2::float8 ^ ceil(ln(size / {_SHARE * cell}) / ln(2::float8))
             END AS width
-            FROM {_measured(found, tile)}
+            FROM {_measured(found, is_mercator)}
             WHERE (SELECT is_thinned FROM load)
             OFFSET 0
         ) AS placed
         GROUP BY width, floor(x / width), floor(y / width)"""
 
 
-def _drawn(tile: Tile) -> str:
-    """Return the expression for a feature's geometry in units of the tile, null for none."""
-    box = "ST_MakeEnvelope(%(left)s, %(lower)s, %(right)s, %(upper)s)::box2d"
-    in_tile = f"ST_AsMVTGeom({{}}, {box}, {EXTENT}, {MARGIN})"
+def _drawn(features: str, is_mercator: bool, is_simplified: str = "false") -> str:
+    """Return the features with their geometries in units of the tile, null for none, and else
+    their ids and properties alone."""
+    in_tile = f"ST_AsMVTGeom({{}}, %(box)s::box2d, {EXTENT}, {MARGIN})"
     unit = f"(%(right)s - %(left)s) / {EXTENT}"
     # a shape thinner than a unit would be gone: it is widened to one
-    widened = f"ST_Buffer(ST_ClipByBox2D(shape, {box}), {unit})"
+    widened = f"ST_Buffer(ST_ClipByBox2D(shape, %(box)s::box2d), {unit})"
     # what ST_AsMVTGeom does to a shape before it cuts it off takes long for a large one
-    near = f"ST_ClipByBox2D(whole, ST_Expand({box}, {MARGIN} * {unit}))"
+    near = f"ST_ClipByBox2D(whole, ST_Expand(%(box)s::box2d, {MARGIN} * {unit}))"
     return f"""(
-        SELECT coalesce(
+        SELECT id, properties, coalesce(
             {in_tile.format("shape")},
             CASE WHEN ST_Dimension(shape) = 2 THEN {in_tile.format(widened)} END
-        )
+        ) AS geom
         FROM (
-            SELECT CASE WHEN stored > {_LARGE} THEN {near} ELSE whole END AS shape
-            FROM (SELECT {_shape(tile)} AS whole OFFSET 0) AS projected
+            SELECT id, properties,
+                   CASE WHEN stored > {_LARGE} THEN {near} ELSE whole END AS shape
+            FROM (
+                SELECT id, properties, stored, {_shape(is_mercator, is_simplified)} AS whole
+                FROM {_measured(features, is_mercator)}
+                OFFSET 0
+            ) AS projected
             OFFSET 0
         ) AS shaped
-    )"""
+        OFFSET 0
+    ) AS drawn"""
 
 
-def _shape(tile: Tile) -> str:
+def _shape(is_mercator: bool, is_simplified: str) -> str:
     """Return the expression for a geometry in the CRS of the tiles; one too small to be seen is
     drawn as large as a pixel."""
     half = f"{_PIXEL / 2} * %(unit)s"
     edges = f"longitude - {half}, latitude - {half} * cosine, longitude + {half}"
     geometry = "ST_Force2D(geom)"
-    if tile.grid.is_mercator:
+    if is_mercator:
         edge = MERCATOR_LATITUDE
+        world = f"'BOX(-180 -{edge}, 180 {edge})'::box2d"
         # beyond these edges the projection has no plane coordinates
         geometry = f"""CASE
-            WHEN ST_YMin(box) < -{edge} OR ST_YMax(box) > {edge}
-                OR ST_XMin(box) < -180 OR ST_XMax(box) > 180
-            THEN ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge})::box2d)
-            ELSE geom END"""
+            WHEN geom @ {world}::geometry THEN geom ELSE ST_ClipByBox2D(geom, {world}) END"""
     shape = f"""CASE
         WHEN size >= {_PIXEL} OR ST_Dimension(geom) = 0 THEN
-            CASE WHEN stored > size OR (SELECT is_simplified FROM load)
-            THEN ST_Simplify({geometry}, %(unit)s * cosine * CASE
-                WHEN (SELECT is_simplified FROM load) THEN {_TOLERANCE} ELSE 1 END, true)
+            CASE WHEN stored > size OR {is_simplified}
+            THEN ST_Simplify({geometry}, %(unit)s * cosine
+                * CASE WHEN {is_simplified} THEN {_TOLERANCE} ELSE 1 END, true)
             ELSE {geometry} END
         WHEN ST_Dimension(geom) = 1 THEN ST_SetSRID(ST_MakeLine(
             ST_MakePoint(longitude - {half}, latitude), ST_MakePoint(longitude + {half}, latitude)
         ), 4326)
         ELSE ST_MakeEnvelope({edges}, latitude + {half} * cosine, 4326) END"""
-    return f"ST_Transform({shape}, 3857)" if tile.grid.is_mercator else shape
+    return f"ST_Transform({shape}, 3857)" if is_mercator else shape
 
 
 def _attributes(query: ItemsQuery, values: dict[str, Any]) -> str:
     """Return the expression for a feature's attributes: objects and arrays as JSON text."""
-    chosen, nested = "", 'strict $.* ? (@.type() == "object" || @.type() == "array")'
+    chosen, nested = "", "strict $.* ? ((@ == @) is unknown)"
     if query.properties is not None:
         values["properties"] = list(query.properties)
         chosen = " WHERE key = ANY(%(properties)s)"
