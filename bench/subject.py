@@ -23,7 +23,13 @@ from samsyn_provider.collections import Collection, find_collection, with_fields
 from samsyn_provider.crs import CRS84, reference_system
 from samsyn_provider.parameters import Offered, parse_items_query
 from samsyn_provider.provider import LONG
-from samsyn_provider.statements import Statement, select_feature, select_page, select_parts
+from samsyn_provider.statements import (
+    Statement,
+    select_feature,
+    select_near_page,
+    select_page,
+    select_parts,
+)
 from samsyn_provider.tile_matrix_sets import WEB_MERCATOR_QUAD, Tile
 from samsyn_provider.tile_sources import tile_sources
 from samsyn_provider.tile_statements import select_tile
@@ -112,8 +118,10 @@ class Subject:
         arguments = MultiDict(parse_qsl(urlsplit(path).query))
         query = parse_items_query(arguments, Offered(collection.fields, collection.crs))
         select = select_page if query.limit <= LONG else select_parts
-        statement = select(collection.id, query, collection.times, indexed=collection.indexed)
-        return self._with_values(statement)
+        near = select_near_page(collection.id, query) if query.limit <= LONG else None
+        return self._with_values(
+            near or select(collection.id, query, collection.times, indexed=collection.indexed)
+        )
 
     def item_sql(self, feature_id: int) -> str:
         """Return the statement for one item."""

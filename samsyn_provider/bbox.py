@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from struct import Struct
 
 import numpy as np
 import shapely
@@ -11,6 +12,9 @@ from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.crs import ReferenceSystem, to_crs84
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
+_SRID = 4326
+_LINE_TYPE, _POLYGON_TYPE = 0x20000002, 0x20000003  # of EWKB with an SRID
+_LINE, _POLYGON = Struct("<BIII4d"), Struct("<BIIII10d")
 _SEGMENTS = 16
 _MERCATOR = 3857
 _RADIUS = 6_378_137.0
@@ -55,12 +59,9 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
         raise InvalidParameterError("bbox: the southern edge is north of the northern one.")
     if not is_degrees and west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
-    polygons = (
-        _in_degrees(west, south, east, north)
-        if is_degrees
-        else [_in_plane(west, south, east, north, crs)]
-    )
-    return Bbox(tuple(map(_ewkb, polygons)), heights)
+    if is_degrees:
+        return Bbox(_in_degrees(west, south, east, north), heights)
+    return Bbox((_in_plane(west, south, east, north, crs),), heights)
 
 
 def _only_x_first(numbers: list[float]) -> bool:
@@ -95,18 +96,16 @@ def _latitude(y: float) -> float:
     return math.degrees(math.atan(math.sinh(max(-20.0, min(20.0, y / _RADIUS)))))
 
 
-def _in_degrees(west: float, south: float, east: float, north: float) -> list[shapely.Geometry]:
+def _in_degrees(west: float, south: float, east: float, north: float) -> tuple[str, ...]:
     if west <= east:
-        return [_box(west, south, east, north)]
-    return [
+        return (_box(west, south, east, north),)
+    return (
         _box(west, south, max(180.0, west), north),
         _box(min(-180.0, east), south, east, north),
-    ]
+    )
 
 
-def _in_plane(
-    west: float, south: float, east: float, north: float, crs: ReferenceSystem
-) -> shapely.Geometry:
+def _in_plane(west: float, south: float, east: float, north: float, crs: ReferenceSystem) -> str:
     # the straight edges of a projected box are curves in longitude and latitude
     steps = np.linspace(0, 1, _SEGMENTS, endpoint=False)
     corners = np.array([[west, south], [east, south], [east, north], [west, north]])
@@ -115,16 +114,15 @@ def _in_plane(
     longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
     if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
-    return shapely.Polygon(np.column_stack((longitudes, latitudes))).buffer(_ROUNDING, quad_segs=1)
-
-
-def _box(west: float, south: float, east: float, north: float) -> shapely.Geometry:
-    if west == east or south == north:
-        # a polygon without an area meets nothing
-        return shapely.LineString([(west, south), (east, north)])
-    return shapely.box(west, south, east, north)
-
-
-def _ewkb(polygon: shapely.Geometry) -> str:
-    text: str = shapely.to_wkb(shapely.set_srid(polygon, 4326), hex=True, include_srid=True)
+    polygon = shapely.Polygon(np.column_stack((longitudes, latitudes)))
+    widened = shapely.set_srid(polygon.buffer(_ROUNDING, quad_segs=1), _SRID)
+    text: str = shapely.to_wkb(widened, hex=True, include_srid=True)
     return text
+
+
+def _box(west: float, south: float, east: float, north: float) -> str:
+    # written out here: a request for a box would wait longer for GEOS to make it than for its plan
+    if west == east or south == north:  # a polygon without an area meets nothing
+        return _LINE.pack(1, _LINE_TYPE, _SRID, 2, west, south, east, north).hex()
+    ring = (east, south, east, north, west, north, west, south, east, south)
+    return _POLYGON.pack(1, _POLYGON_TYPE, _SRID, 1, 5, *ring).hex()

@@ -15,6 +15,7 @@ from samsyn_provider.statements import (
     Statement,
     select_feature,
     select_hits,
+    select_near_page,
     select_page,
     select_parts,
 )
@@ -108,15 +109,27 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         """Return what is told of a page, and its features: those of a long one are yet to come."""
         collection = self.collection
         if query.limit <= LONG:
-            row = self._row(
-                select_page(collection.id, query, collection.times, indexed=collection.indexed)
-            )
+            row = self._short_page(query)
             parts = (row.features,) if row.features else ()
             return row, WrittenFeatures(iter(parts), row.returned)
         statement = select_parts(collection.id, query, collection.times, indexed=collection.indexed)
         rows = stream(self._asked().connection, statement.text, statement.values)
         row = next(rows)
         return row, WrittenFeatures((part.features for part in rows), row.returned, is_long=True)
+
+    def _short_page(self, query: ItemsQuery) -> Any:
+        """Return the row of a page that is made at once."""
+        found = self.collection
+        near = select_near_page(found.id, query)
+        row = self._row(near) if near else None
+        if row is not None and row.matched is not None:
+            return row
+        # planned for its box: so many may be found sooner in the order of their ids
+        return self._row(
+            select_page(
+                *(found.id, query, found.times), indexed=found.indexed, is_counted=near is None
+            )
+        )
 
     def _asked(self) -> ItemsRequest:
         if self.request is None:

@@ -5,7 +5,7 @@ PostgreSQL makes the GeoJSON; the names of properties and all values are bound, 
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, or_
@@ -38,6 +38,7 @@ PAGE_SIZE = 16 * 1024 * 1024
 """How many bytes a page's features may have as they are stored; a larger page ends early."""
 _DECIMALS = 9
 _SHORT = 100
+_LAST_ID = "jsonb_build_array(max(id) FILTER (WHERE fits))"
 _PART = 250  # features of a long page that are written together
 
 LAYER_COUNT = (
@@ -85,22 +86,26 @@ def select_page(
     times: Times | None,
     *,
     indexed: frozenset[str] = frozenset(),
+    is_counted: bool = True,
 ) -> Statement:
     """Return the statement for a page of items.
 
     `indexed` are the properties whose indexes may be asked: the answer is the same without.
     Its one row: `features` (bytes, the GeoJSON features with commas between them, or null),
     `returned`, `more` (whether others follow), `last` (JSON array: sort values and id of the last
-    feature), `matched` (null where counting would cost more than the page).
+    feature), `matched` (null where counting would cost more than the page, or is not asked for).
     """
     page = _page_of(layer_id, query, times, indexed)
-    text = f"""{page.look}
-SELECT string_agg(feature, E',\\n')::bpchar AS features,
-       {page.told.format(fitting="count(feature)")}
-FROM (
-    SELECT *, CASE WHEN fits THEN {page.feature} END AS feature FROM ({page.rows}) AS placed
-) AS page"""
-    return Statement(text, page.values, page.prepared)
+    return _whole(page if is_counted else replace(page, matched="NULL"))
+
+
+def select_near_page(layer_id: uuid.UUID, query: ItemsQuery) -> Statement | None:
+    """Return the statement for a page of what is in a box, if that is all that is asked.
+
+    Its one row is that of `select_page`, unless the box has more than COUNTED_NEAR features:
+    `matched` is null then, and there is no feature.
+    """
+    return _whole(_near_page_of(layer_id, query)) if _is_box(query) else None
 
 
 def select_parts(
@@ -116,10 +121,9 @@ def select_parts(
     (bytes) alone, some more of them.
     """
     page = _page_of(layer_id, query, times, indexed)
-    fitting = "count(*) FILTER (WHERE fits)"
     # grouped by sorting, which texts in an order want: hashing would keep all parts to the end
     text = f"""{page.look}{"," if page.look else "WITH"} page AS MATERIALIZED ({page.rows})
-SELECT NULL::bpchar AS features, {page.told.format(fitting=fitting)} FROM page
+SELECT NULL::bpchar AS features, {page.told("count(*) FILTER (WHERE fits)")} FROM page
 UNION ALL
 SELECT features, NULL, NULL, NULL, NULL
 FROM (
@@ -134,16 +138,34 @@ FROM (
 class _Page:
     """The parts that statements for a page are made of.
 
-    `rows` selects the page's features and one more, their `place` and whether each `fits`; `told`
-    what is said of them, with `{fitting}` for the number of those that fit.
+    `rows` selects the page's features and one more, their `place` and whether each `fits`; `last`
+    is what tells the last of them, with `{fitting}` for the number of those that fit.
     """
 
     look: str
     rows: str
     feature: str
-    told: str
+    last: str
+    matched: str
     values: dict[str, Any]
     prepared: bool
+
+    def told(self, fitting: str) -> str:
+        """Return what is said of the page's features."""
+        last = self.last.format(fitting=fitting)
+        return f"""{fitting} AS returned, count(*) > {fitting} AS more, {last}::text AS last,
+       {self.matched} AS matched"""
+
+
+def _whole(page: _Page) -> Statement:
+    """Return the statement that writes a page at once."""
+    text = f"""{page.look}
+SELECT string_agg(feature, E',\\n')::bpchar AS features,
+       {page.told("count(feature)")}
+FROM (
+    SELECT *, CASE WHEN fits THEN {page.feature} END AS feature FROM ({page.rows}) AS placed
+) AS page"""
+    return Statement(text, page.values, page.prepared)
 
 
 def _page_of(
@@ -162,7 +184,7 @@ def _page_of(
         f", {sort_value(key, number, values)} AS key{number}"
         for number, key in enumerate(query.sortby)
     )
-    last = "jsonb_build_array(max(id) FILTER (WHERE fits))"
+    last = _LAST_ID
     if keys:
         position = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
         last = f"(array_agg(jsonb_build_array({position})) FILTER (WHERE fits))[{{fitting}}]"
@@ -172,22 +194,48 @@ def _page_of(
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         look,
     )
-    rows = f"""
+    rows, feature = _rows(chosen, limit), _feature(query, values)
+    return _Page(look, rows, feature, last, matched, values, prepared)
+
+
+def _near_page_of(layer_id: uuid.UUID, query: ItemsQuery) -> _Page:
+    values: dict[str, Any] = {"layer": layer_id, "limit": query.limit}
+    near = " AND ".join(feature_conditions(query, None, values))
+    look = f"""WITH near AS MATERIALIZED (
+    SELECT id, geom, properties FROM layer_features WHERE {near} LIMIT {COUNTED_NEAR + 1}
+)"""
+    beyond = [f"(SELECT count(*) FROM near) <= {COUNTED_NEAR}", *after_position(query, values)]
+    chosen = f"""
+        SELECT id, geom, properties FROM near WHERE {" AND ".join(beyond)}
+        ORDER BY id LIMIT %(limit)s + 1"""
+    matched = f"(SELECT CASE WHEN count(*) <= {COUNTED_NEAR} THEN count(*) END FROM near)"
+    rows, feature = _rows(chosen, "%(limit)s"), _feature(query, values)
+    return _Page(look, rows, feature, _LAST_ID, matched, values, prepared=True)
+
+
+def _rows(chosen: str, limit: str) -> str:
+    """Return the `rows` of a page of what is chosen, one feature more than the limit."""
+    return f"""
         SELECT *, row_number() OVER rows AS place, row_number() OVER rows = 1 OR
                    row_number() OVER rows <= {limit} AND sum(
                        coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
                    ) OVER rows <= {PAGE_SIZE} AS fits
         FROM ({chosen}) AS chosen
         WINDOW rows AS (ROWS UNBOUNDED PRECEDING)"""
-    told = f"""{{fitting}} AS returned, count(*) > {{fitting}} AS more, {last}::text AS last,
-       {matched.replace("{", "{{").replace("}", "}}")} AS matched"""
-    return _Page(look, rows, _feature(query, values), told, values, prepared)
 
 
 def _is_plain(query: ItemsQuery) -> bool:
     """Return whether a short page of a whole layer is asked for, as clients do most."""
     plain = ItemsQuery(crs=query.crs, limit=query.limit, after=query.after)
     return query == plain and query.limit <= _SHORT and query.crs.uri == CRS84
+
+
+def _is_box(query: ItemsQuery) -> bool:
+    """Return whether a page of what is in one box is asked for, as maps do."""
+    asked = ItemsQuery(crs=query.crs, limit=query.limit, after=query.after, bbox=query.bbox)
+    bbox = query.bbox
+    is_one = bbox is not None and len(bbox.polygons) == 1 and bbox.heights is None
+    return is_one and query == asked and query.crs.uri == CRS84
 
 
 def select_hits(

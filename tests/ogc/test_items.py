@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from samsyn_admin.app import create_app
 from samsyn_model.database import database_url, open_engine
 from samsyn_model.settings import Settings
+from tests.statements import statements
 
 Layer = Callable[..., str]
 
@@ -402,6 +403,33 @@ def test_filtered_matches_are_counted_while_that_is_cheap(
             {"layer": layer_id},
         )
     assert _get(client, layer_id, rank=1)["numberMatched"] in {5_000, 5_001}
+
+
+def test_boxes_of_few_and_of_many(
+    client: FlaskClient, layer: Layer, empty_database: Engine
+) -> None:
+    layer_id = layer()
+    with empty_database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO layer_features (layer_id, id, geom)"
+                " SELECT :layer, n, ST_SetSRID(ST_MakePoint(n % 3 * 10, n * 0.001), 4326)"
+                " FROM generate_series(1, 3000) AS n"
+            ),
+            {"layer": layer_id},
+        )
+    for bbox, found, told, sent in (
+        ("9,-1,11,4", range(1, 3001, 3), 1000, 2),
+        ("-1,-1,21,2", range(1, 2001), 2000, 2),
+        ("-1,-1,21,4", range(1, 3001), None, 3),  # first looked at whether they are few
+    ):
+        with statements() as seen:
+            page = _get(client, layer_id, bbox=bbox, limit=500)
+        assert len(seen) == sent, seen
+        assert page.get("numberMatched") == told
+        assert page["numberReturned"] == 500
+        walked = _walk(client, layer_id, bbox=bbox, limit=400)
+        assert [feature["id"] for feature in walked] == list(found)
 
 
 def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:
