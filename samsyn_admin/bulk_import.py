@@ -18,7 +18,7 @@ from samsyn_admin.geojson_geometry import parse_geometries
 from samsyn_admin.geojson_text import GeoJSONText
 from samsyn_admin.source_layer import BATCH_FEATURES
 from samsyn_model.bounded_validator import bounded_checking
-from samsyn_model.database import reading, run, set_in_transaction, writing
+from samsyn_model.database import LOCK_TIMEOUT, reading, run, set_in_transaction, writing
 from samsyn_model.errors import (
     Fault,
     TooLargeError,
@@ -97,7 +97,7 @@ class _RefusedError(Exception):
 def _copy(connection: Connection, layer_id: str, checked: "_Checked") -> tuple[int, list[int]]:
     from samsyn_model.feature_copy import copy_features  # noqa: PLC0415 - loads Arrow, 44 MB
 
-    set_in_transaction(connection, lock_timeout="10s", statement_timeout="0")
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="0")
     last_id = run(connection, _LAST_ID).scalar_one()
     checked.collection = found = find_collection(
         connection, principal(), layer_id, Action.WRITE_FEATURES, lock="KEY SHARE"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, update
 from samsyn_admin.index_checks import MAX_INDEXES, Fields, index_faults
 from samsyn_admin.request_body import read_json, refuse, validated
 from samsyn_admin.responses import json_text, no_content, refuse_stale, respond, version_of
-from samsyn_model.database import reading, run, set_in_transaction, writing
+from samsyn_model.database import LOCK_TIMEOUT, reading, run, set_in_transaction, writing
 from samsyn_model.errors import ConflictError, Fault, NotFoundError
 from samsyn_model.permissions import Action, find_layer
 from samsyn_model.property_roles import times_of
@@ -91,7 +91,7 @@ def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> 
 def _locked(connection: Connection, layer_id: str) -> Row[Any]:
     """Return the layer, for whose owner nobody writes to it until the transaction ends."""
     # Building reads the whole layer, and whoever writes to it waits meanwhile.
-    set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="5min")
     row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
     refuse_stale(version_of(row.updated_at))
     return row

@@ -16,7 +16,7 @@ from samsyn_admin.layer_update import ANSWERED, change_layer, stored_config
 from samsyn_admin.pages import run_page
 from samsyn_admin.request_body import read_json
 from samsyn_admin.responses import no_content, refuse_stale, respond, respond_list
-from samsyn_model.database import reading, run, set_in_transaction, writing
+from samsyn_model.database import LOCK_TIMEOUT, reading, run, set_in_transaction, writing
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions import Action, find_layer, find_map, require_user
 from samsyn_model.tables import Layer
@@ -85,7 +85,7 @@ def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
     body = read_change(ANSWERED)
     merge = request.method == "PATCH"
     with writing(deployment().engine) as connection:
-        set_in_transaction(connection, lock_timeout="10s")
+        set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
         change_layer(connection, principal(), key, body, merge=merge)
         try:
             return respond(*find_answer(connection, principal(), key, inline=inline))
@@ -101,7 +101,7 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
         # Millions of features take their time to go; whoever else writes is not waited for long.
-        set_in_transaction(connection, lock_timeout="10s", statement_timeout="5min")
+        set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="5min")
         # From here on nobody puts the layer on a map or writes to it.
         find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
         refuse_stale(current_version(connection, key))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from samsyn_model.database import run, set_in_transaction
+from samsyn_model.database import LOCK_TIMEOUT, run, set_in_transaction
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions import Action, Principal, find_map
 from samsyn_model.tables import User
@@ -31,7 +31,7 @@ def lock_map(
     The rules are asked before the wait, which is only for those who may, and after it. Errors as
     `find_map`.
     """
-    set_in_transaction(connection, lock_timeout="10s")
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     find_map(connection, principal, map_id, action)
     run(connection, _LOCK, {"map": map_id})
     return find_map(connection, principal, map_id, action)

@@ -40,6 +40,9 @@ from samsyn_model.sql_text import Rows, send_text
 MINIMUM_POSTGRESQL = 150000
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm")
 
+LOCK_TIMEOUT = "10s"
+"""How long a transaction that writes waits for another one's locks."""
+
 _TRUSTED = 1.0  # seconds
 _PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
 _LIMITED = "samsyn_limited"  # an option of engines whose statements PostgreSQL ends in time

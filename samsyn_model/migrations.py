@@ -13,12 +13,18 @@ from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from samsyn_model.database import database_url, open_engine, require_postgis, translated_errors
+from samsyn_model.database import (
+    LOCK_TIMEOUT,
+    database_url,
+    open_engine,
+    require_postgis,
+    set_in_transaction,
+    translated_errors,
+)
 from samsyn_model.errors import DatabaseSetupError
 from samsyn_model.settings import CHECKOUT
 from samsyn_model.tables import Base
 
-LOCK_TIMEOUT = "10s"
 _ADVISORY_LOCK = 7_221_540_331
 
 _DEFINITIONS = """
@@ -84,9 +90,9 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def _migrate(engine: Engine, direction: Any, revision: str) -> None:
     with translated_errors(), engine.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        set_in_transaction(connection, statement_timeout="0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
         require_postgis(connection)
         try:
             direction(_config(connection), revision)

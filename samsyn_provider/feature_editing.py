@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
 from samsyn_model.bounded_validator import bounded_checking
-from samsyn_model.database import reading, run, set_in_transaction, writing
+from samsyn_model.database import LOCK_TIMEOUT, reading, run, set_in_transaction, writing
 from samsyn_model.errors import (
     CredentialsError,
     Fault,
@@ -165,7 +165,7 @@ def _content_crs(found: Collection) -> ReferenceSystem:
 
 def _editable(connection: Connection, collection_id: str) -> Collection:
     """Return the collection, whose schema nobody changes until the transaction ends."""
-    set_in_transaction(connection, lock_timeout="10s")
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     return find_collection(
         connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )

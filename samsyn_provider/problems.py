@@ -35,8 +35,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
 _SERVER_FAULT = "Something went wrong on the server; its log says what."
 
 
-def status_of(error: SamsynError) -> HTTPStatus:
-    """Return the status that an error is answered with."""
+def _status_of(error: SamsynError) -> HTTPStatus:
     for kind in type(error).__mro__:
         if kind in STATUSES:
             return STATUSES[kind]
@@ -95,7 +94,7 @@ def install(app: Flask) -> None:
 
 def problem_of(error: SamsynError) -> Response:
     """Return the problem that an error of ours is answered as; one of the server is logged."""
-    status = status_of(error)
+    status = _status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
     return problem(status, error.detail, error.faults)
