@@ -32,7 +32,7 @@ from samsyn_provider.statements import (
 )
 from samsyn_provider.tile_matrix_sets import WEB_MERCATOR_QUAD, Tile
 from samsyn_provider.tile_sources import tile_sources
-from samsyn_provider.tile_statements import select_tile
+from samsyn_provider.tile_statements import select_light_tile
 
 OWNER = "bench@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
@@ -133,7 +133,7 @@ class Subject:
         tile = Tile(WEB_MERCATOR_QUAD, level, row, column)
         with reading(self.engine) as connection:
             sources = tile_sources(connection, [self.collection], MultiDict())
-        return self._with_values(select_tile(sources, tile))
+        return self._with_values(select_light_tile(sources, tile))
 
     def _with_values(self, statement: Statement) -> str:
         with reading(self.engine) as connection:

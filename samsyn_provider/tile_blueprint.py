@@ -19,6 +19,7 @@ from samsyn_provider.guard import principal, requires
 from samsyn_provider.media_types import JSON, MVT, TILEJSON
 from samsyn_provider.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.representations import respond
+from samsyn_provider.statements import Statement
 from samsyn_provider.tile_documents import Tiled, tiled_collection, tiled_map
 from samsyn_provider.tile_matrix_sets import (
     Tile,
@@ -33,7 +34,11 @@ from samsyn_provider.tile_sources import (
     tile_tag,
     with_all_fields,
 )
-from samsyn_provider.tile_statements import TileSource, select_tile
+from samsyn_provider.tile_statements import (
+    TileSource,
+    select_bounded_tile,
+    select_light_tile,
+)
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
@@ -167,16 +172,23 @@ def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> R
 def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str) -> bytes:
     """Return a tile that this process has not; one that takes long is kept for all."""
     cache = deployment().tile_cache
-    statement = select_tile(sources, tile, tag if cache.is_in_database else None)
     start = monotonic()
-    prepared = statement.prepared
-    found = run(connection, statement.text, statement.values, prepared=prepared, binary=prepared)
-    made = found.one()
-    if not made.was_kept and monotonic() - start >= _LONG:
-        cache.keep(connection, tag, made.tile)
-    cache.keep_own(tag, made.tile)
-    content: bytes = made.tile
+    row = _row(connection, select_light_tile(sources, tile, tag if cache.is_in_database else None))
+    was_kept = row.was_kept
+    if row.tile is None:
+        row = _row(connection, select_bounded_tile(sources, tile))
+    content: bytes = row.tile
+    if not was_kept and monotonic() - start >= _LONG:
+        cache.keep(connection, tag, content)
+    cache.keep_own(tag, content)
     return content
+
+
+def _row(connection: Connection, statement: Statement) -> Any:
+    prepared = statement.prepared
+    return run(
+        connection, statement.text, statement.values, prepared=prepared, binary=prepared
+    ).one()
 
 
 def _document(forms: Mapping[str, str], document: Mapping[str, Any]) -> Response:

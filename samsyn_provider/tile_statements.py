@@ -8,7 +8,7 @@ all such cells is bounded, and no part of the sea that holds features is left wi
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -49,18 +49,18 @@ class TileSource:
     query: ItemsQuery
 
 
-def select_tile(sources: Sequence[TileSource], tile: Tile, tag: str | None = None) -> Statement:
-    """Return the statement for a tile of layers in their order: `tile` (bytes, empty for none).
+def select_light_tile(
+    sources: Sequence[TileSource], tile: Tile, tag: str | None = None
+) -> Statement:
+    """Return the statement for a tile of layers in their order, where these hold little in it, as
+    most do: `tile` (bytes, empty for none), null where it has to be bounded.
 
     Each layer's features are in a layer of the tile that is named by its id. With a `tag` the
     database is asked first for the tile that it keeps under that; `was_kept` tells.
     """
-    parts = [_layer_tile(source, tile, len(sources)) for source in sources]
-    if len(parts) > 1:
-        parts = [_numbered(part, number) for number, part in enumerate(parts)]
-    values = {name: value for part in parts for name, value in part.values.items()}
-    prepared = tile.level >= _NEAR and len(sources) == 1 and _is_plain(sources[0].query)
-    made = " || ".join(["''::bytea", *(f"coalesce(({part.text}), '')" for part in parts)])
+    parts, values = _parts(sources, tile, _light_text)
+    made = " || ".join(["''::bytea", *parts])
+    prepared = _is_plain(sources)
     if tag is None:
         return Statement(f"SELECT {made} AS tile, false AS was_kept", values, prepared)
     values |= {"slot": slot_of(tag), "tag": tag}
@@ -70,19 +70,42 @@ FROM (SELECT {KEPT} AS kept OFFSET 0) AS looked"""
     return Statement(text, values, prepared)
 
 
+def select_bounded_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
+    """Return the statement for the same `tile` whatever the layers hold in it."""
+    parts, values = _parts(sources, tile, _bounded_text)
+    made = " || ".join(["''::bytea", *(f"coalesce({part}, '')" for part in parts)])
+    return Statement(
+        f"SELECT {made} AS tile", values, prepared=tile.level >= _NEAR and _is_plain(sources)
+    )
+
+
+def _parts(
+    sources: Sequence[TileSource], tile: Tile, text_of: Callable[..., str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return an expression for each layer's part of a tile, and the values of all."""
+    texts, values = [], dict[str, Any]()
+    for number, source in enumerate(sources):
+        part = _part(source, tile, len(sources), text_of)
+        if len(sources) > 1:
+            part = _numbered(part, number)
+        texts.append(f"({part.text})")
+        values |= part.values
+    return texts, values
+
+
 def _numbered(part: Statement, number: int) -> Statement:
     """Return a statement whose values have other names than those of the parts beside it."""
     values = {f"{name}_{number}": value for name, value in part.values.items()}
     return Statement(_PLACEHOLDER.sub(rf"%(\1_{number})s", part.text), values)
 
 
-def _is_plain(query: ItemsQuery) -> bool:
-    """Return whether a layer is drawn as it is. Its statement takes longer to plan than to run
+def _is_plain(sources: Sequence[TileSource]) -> bool:
+    """Return whether one layer is drawn as it is. Its statement takes longer to plan than to run
     where a tile is small, and one plan does for all that are."""
-    return query == ItemsQuery(crs=query.crs)
+    return len(sources) == 1 and sources[0].query == ItemsQuery(crs=sources[0].query.crs)
 
 
-def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
+def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., str]) -> Statement:
     """Return the statement for one of as many layers as share what the tile may hold."""
     values: dict[str, Any] = {
         "layer": source.layer_id,
@@ -95,32 +118,27 @@ def _layer_tile(source: TileSource, tile: Tile, shares: int) -> Statement:
     }
     conditions = feature_conditions(source.query, source.times, values)
     attributes = _attributes(source.query, values)
-    text = _layer_text(tuple(conditions), attributes, tile.grid.is_mercator, shares)
-    return Statement(text, values)
+    return Statement(text_of(_found(conditions), attributes, tile.grid.is_mercator, shares), values)
 
 
-@lru_cache(maxsize=64)  # it takes a tenth of a small tile's time to write out
-def _layer_text(
-    conditions: tuple[str, ...], attributes: str, is_mercator: bool, shares: int
-) -> str:
+def _found(conditions: Sequence[str]) -> str:
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
-    found = f"""(
+    return f"""(
         SELECT id, geom, properties FROM layer_features
         WHERE {" AND ".join([*conditions, f"geom && {area}"])}
     ) AS found"""
-    cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
+
+
+@lru_cache(maxsize=64)  # writing it out takes a tenth of a small tile's time
+def _light_text(found: str, attributes: str, is_mercator: bool, _: int) -> str:
     drawn = f"(SELECT id, geom, {attributes} AS attributes FROM {_drawn(found, is_mercator)})"
-    # most tiles need nothing of what keeps the others within bounds: asking so costs less
     return f"""
-WITH light AS MATERIALIZED (
-    SELECT count(*) <= %(most)s AND sum(pg_column_size(geom)) <= {_VERTEX} * %(vertices)s
-               AND sum(pg_column_size(properties)) <= %(attributes)s AS is_light
-    FROM (SELECT geom, properties FROM {found} LIMIT %(most)s + 1) AS first_found
-)
-SELECT CASE WHEN (SELECT is_light FROM light)
-    THEN ({_encoded(drawn)})
-    ELSE ({_bounded_tile(found, is_mercator, cell, attributes)})
-END"""
+SELECT CASE WHEN (
+    SELECT coalesce(
+        count(*) <= %(most)s AND sum(pg_column_size(geom)) <= {_VERTEX} * %(vertices)s
+            AND sum(pg_column_size(properties)) <= %(attributes)s, true
+    ) FROM (SELECT geom, properties FROM {found} LIMIT %(most)s + 1) AS first_found
+) THEN coalesce(({_encoded(drawn)}), '') END"""
 
 
 def _encoded(drawn: str) -> str:
@@ -132,9 +150,9 @@ FROM (
 ) AS feature"""
 
 
-def _bounded_tile(found: str, is_mercator: bool, cell: float, attributes: str) -> str:
-    """Return the statement for the tile of features that may be too many, too large, or have too
-    many attributes."""
+@lru_cache(maxsize=64)
+def _bounded_text(found: str, attributes: str, is_mercator: bool, shares: int) -> str:
+    cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
     limited = f"""(
     SELECT id, geom, CASE
         WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(attributes)s

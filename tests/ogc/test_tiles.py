@@ -462,7 +462,10 @@ def test_crowded_tiles_are_thinned_and_leave_no_part_bare(
     layer_id = layer()
     number = 30_000
     _insert_many(empty_database, layer_id, geometry, number)
-    answer = client.get(_path(layer_id))
+    with statements() as seen:
+        answer = client.get(_path(layer_id))
+    made = [statement for statement in seen if "ST_AsMVT" in statement]
+    assert len(made) == 2, "first looked at whether it holds little"
     features = decode(answer.data)[layer_id]
     assert 10 < len(features) < MOST_FEATURES
     assert len(answer.data) < 2 * 1024 * 1024
@@ -483,7 +486,9 @@ def test_as_many_as_a_tile_may_hold_are_all_there(
 ) -> None:
     layer_id = layer()
     _insert_many(empty_database, layer_id, "ST_MakePoint(n % 100 * 0.01, n / 100 * 0.01)", 10_000)
-    features = _features(client, layer_id)
+    with statements() as seen:
+        features = _features(client, layer_id)
+    assert len([statement for statement in seen if "ST_AsMVT" in statement]) == 1
     assert {feature["properties"]["n"] for feature in features} == set(range(1, MOST_FEATURES + 1))
 
 
