@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, text
 
 from bench.dataset import ATTRIBUTES
-from samsyn_model.cluster import Cluster
-from samsyn_model.database import database_url, open_engine
+from samsyn_model.cluster.private_cluster import Cluster
+from samsyn_model.database.engine import database_url, open_engine
 
 TABLE = "polygons"
 """The plain table that the other servers serve: `id`, `geom`, and a column an attribute."""

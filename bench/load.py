@@ -31,7 +31,7 @@ _TIMEOUT = 120
 
 @dataclass(frozen=True)
 class Load:
-    """What came of asking for a while."""
+    """What came of principal_parameter for a while."""
 
     rate: float
     """Good answers a second."""

@@ -16,23 +16,28 @@ from bench.databases import written
 from bench.peers import WORKERS
 from bench.processes import Launch, run_program
 from samsyn_admin.app import create_app
-from samsyn_model.database import open_engine, reading, run, writing
-from samsyn_model.permissions import ANONYMOUS, Action
+from samsyn_model.database.engine import open_engine
+from samsyn_model.database.execution import run
+from samsyn_model.database.statement import Statement
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.principal import ANONYMOUS
 from samsyn_model.settings import CHECKOUT, Settings
-from samsyn_provider.collections import Collection, find_collection, with_fields
-from samsyn_provider.crs import CRS84, reference_system
-from samsyn_provider.parameters import Offered, parse_items_query
-from samsyn_provider.provider import LONG
-from samsyn_provider.statements import (
-    Statement,
-    select_feature,
-    select_near_page,
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.description import with_fields
+from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.features.page_statements import (
+    select_box_page,
     select_page,
-    select_parts,
+    select_streamed_page,
 )
-from samsyn_provider.tile_matrix_sets import WEB_MERCATOR_QUAD, Tile
-from samsyn_provider.tile_sources import tile_sources
-from samsyn_provider.tile_statements import select_light_tile
+from samsyn_provider.features.provider import LONG
+from samsyn_provider.features.statements import select_feature
+from samsyn_provider.geography.crs import CRS84, reference_system
+from samsyn_provider.query.items_query import Capabilities, parse_items_query
+from samsyn_provider.tiles.matrix_sets import WEB_MERCATOR_QUAD, Tile
+from samsyn_provider.tiles.sources import tile_sources
+from samsyn_provider.tiles.statements import select_small_tile
 
 OWNER = "bench@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
@@ -116,9 +121,9 @@ class Subject:
         """Return the statement that a path of items has SamSyn run for its page."""
         collection = self.collection
         arguments = MultiDict(parse_qsl(urlsplit(path).query))
-        query = parse_items_query(arguments, Offered(collection.fields, collection.crs))
-        select = select_page if query.limit <= LONG else select_parts
-        near = select_near_page(collection.id, query) if query.limit <= LONG else None
+        query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs))
+        select = select_page if query.limit <= LONG else select_streamed_page
+        near = select_box_page(collection.id, query) if query.limit <= LONG else None
         return self._with_values(
             near or select(collection.id, query, collection.times, indexed=collection.indexed)
         )
@@ -133,7 +138,7 @@ class Subject:
         tile = Tile(WEB_MERCATOR_QUAD, level, row, column)
         with reading(self.engine) as connection:
             sources = tile_sources(connection, [self.collection], MultiDict())
-        return self._with_values(select_light_tile(sources, tile))
+        return self._with_values(select_small_tile(sources, tile))
 
     def _with_values(self, statement: Statement) -> str:
         with reading(self.engine) as connection:

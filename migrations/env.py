@@ -1,11 +1,11 @@
-"""Alembic's environment: runs migrations on the connection that `samsyn_model.migrations` gives."""
+"""Alembic's environment, on the connection that `samsyn_model.database.migrations` passes."""
 
 from alembic import context
 
-from samsyn_model.migrations import drift_options
-from samsyn_model.tables import Base
+from samsyn_model.database.migrations import drift_options
+from samsyn_model.tables.metadata import metadata
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata, **drift_options())
+context.configure(connection=connection, target_metadata=metadata, **drift_options())
 with context.begin_transaction():
     context.run_migrations()

@@ -7,30 +7,28 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from samsyn_admin import (
-    api_definition,
-    bulk_import,
-    collaborators,
-    comments,
-    cors,
-    health,
-    layer_features,
-    layer_indexes,
-    layers,
-    map_duplicates,
-    map_layers,
-    maps,
-    start,
-    tokens,
-    users,
-    webhooks,
-)
-from samsyn_model.principals import Authenticator
+from samsyn_admin import health, start
+from samsyn_admin.comments import routes as comments
+from samsyn_admin.http import cors
+from samsyn_admin.imports import bulk_import
+from samsyn_admin.layers import features as layer_features
+from samsyn_admin.layers import indexes as layer_indexes
+from samsyn_admin.layers import routes as layers
+from samsyn_admin.maps import collaborators
+from samsyn_admin.maps import duplicates as map_duplicates
+from samsyn_admin.maps import layers as map_layers
+from samsyn_admin.maps import routes as maps
+from samsyn_admin.openapi import routes as openapi_routes
+from samsyn_admin.users import routes as users
+from samsyn_admin.users import tokens, webhooks
+from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
-from samsyn_provider import blueprint, compression, guard, problems, tile_blueprint
-from samsyn_provider.deployment import Deployment
-from samsyn_provider.kept_answers import KeptAnswers
-from samsyn_provider.tile_cache import TileCache
+from samsyn_provider import blueprint
+from samsyn_provider.cache.response_cache import ResponseCache
+from samsyn_provider.cache.tile_cache import TileCache
+from samsyn_provider.http import compression, guard, problems
+from samsyn_provider.http.deployment import Deployment
+from samsyn_provider.tiles import routes as tile_routes
 
 MAX_BODY = 16 * 1024 * 1024
 
@@ -47,7 +45,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    kept = KeptAnswers()
+    kept = ResponseCache()
     app.extensions["samsyn"] = Deployment(
         settings, engine, Authenticator(settings), kept, TileCache(settings.redis_url, kept)
     )
@@ -56,7 +54,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
     for module in (
-        api_definition,
+        openapi_routes,
         blueprint,
         bulk_import,
         collaborators,
@@ -69,7 +67,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_layers,
         maps,
         start,
-        tile_blueprint,
+        tile_routes,
         tokens,
         users,
         webhooks,

@@ -1,5 +1,6 @@
 """The `samsyn` command, over `DATABASE_URL`'s database or the checkout's own."""
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from flask import Flask
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from samsyn_model import tokens
-from samsyn_model.cluster import ClusterError, private_cluster
-from samsyn_model.database import open_engine, reading, run, writing
+from samsyn_model.cluster.private_cluster import ClusterError, private_cluster
+from samsyn_model.database.engine import open_engine
+from samsyn_model.database.execution import run
+from samsyn_model.database.revisions import current_revision, is_newest
+from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
-from samsyn_model.revisions import current_revision, is_newest
-from samsyn_model.settings import get_settings
+from samsyn_model.identity import api_tokens
+from samsyn_model.settings import Settings, get_settings
 
 
 class _SamsynGroup(click.Group):
@@ -63,7 +67,7 @@ def _database() -> Iterator[Engine]:
 def _migrate(engine: Engine) -> None:
     """Bring a database that is not there yet to the newest revision."""
     if not is_newest(engine):
-        from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+        from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
         migrations.upgrade(engine)
 
@@ -78,16 +82,23 @@ def main() -> None:
 @click.option("--demo", "with_demo", is_flag=True, help="Migrate and load the demo plan first.")
 def serve(with_demo: bool) -> None:
     """Run the server in the foreground (HOST, PORT, WEB_CONCURRENCY)."""
-    from samsyn_admin.server import serve as run_server  # noqa: PLC0415 - gunicorn is slow to load
+    from samsyn_admin.serving.server import serve as run_server  # noqa: PLC0415 - gunicorn is slow to load
 
     with database_address() as url:
         if with_demo:
             _prepare_demo(url)
-        run_server(url, get_settings(), show_token_hint=with_demo)
+        run_server(url, get_settings(), _create_app, show_token_hint=with_demo)
+
+
+def _create_app(settings: Settings, engine: Engine) -> Flask:
+    """Return the application, whose modules are loaded only by who serves it."""
+    from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in each worker
+
+    return create_app(settings, engine)
 
 
 def _prepare_demo(url: str) -> None:
-    from samsyn_admin.demo import load_demo  # noqa: PLC0415 - only where it is used
+    from samsyn_admin.demo.loading import load_demo  # noqa: PLC0415 - only where it is used
 
     engine = open_engine(url)
     try:
@@ -106,7 +117,7 @@ def db_group() -> None:
 @click.argument("revision", default="head")
 def db_upgrade(revision: str) -> None:
     """Bring the database to REVISION (by default the newest)."""
-    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+    from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
     with _database() as engine:
         migrations.upgrade(engine, revision)
@@ -118,7 +129,7 @@ def db_upgrade(revision: str) -> None:
 @click.argument("revision")
 def db_downgrade(revision: str) -> None:
     """Take the database back to REVISION; `base` removes every table."""
-    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+    from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
     with _database() as engine:
         migrations.downgrade(engine, revision)
@@ -127,7 +138,7 @@ def db_downgrade(revision: str) -> None:
 @db_group.command("check")
 def db_check() -> None:
     """Fail when the tables in the code and those that the migrations make differ."""
-    from samsyn_model import migrations  # noqa: PLC0415 - Alembic is slow to load
+    from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
     with database_address() as url:
         differences = migrations.drift_of_fresh_database(url)
@@ -141,15 +152,17 @@ def db_check() -> None:
 @main.command("openapi")
 def openapi_document() -> None:
     """Print the OpenAPI document of the management API, which `openapi/api.json` keeps."""
-    from samsyn_admin.api_definition import document_text  # noqa: PLC0415 - only where it is used
+    from samsyn_admin.openapi.document import api_document  # noqa: PLC0415 - only where it is used
 
-    click.echo(document_text(), nl=False)
+    engine = open_engine("postgresql://127.0.0.1:1/none")  # no database is needed
+    app = _create_app(Settings(_env_file=None), engine)  # type: ignore[call-arg]
+    click.echo(json.dumps(api_document(app), indent=1, ensure_ascii=False))
 
 
 @main.command()
 def demo() -> None:
     """Load the demo plan: a fictional plan of the Kattegat. A second run changes nothing."""
-    from samsyn_admin.demo import load_demo  # noqa: PLC0415 - only where it is used
+    from samsyn_admin.demo.loading import load_demo  # noqa: PLC0415 - only where it is used
 
     with _database() as engine:
         _migrate(engine)
@@ -174,8 +187,8 @@ def token_create(email: str, scope: Literal["read", "write"], name: str, days: i
     with _database() as engine:
         _migrate(engine)
         with writing(engine) as connection:
-            user_id = tokens.find_or_create_user(connection, email)
-            made = tokens.create_token(
+            user_id = api_tokens.find_or_create_user(connection, email)
+            made = api_tokens.create_token(
                 connection, user_id, name=name, scope=scope, expires_at=expires_at
             )
     click.echo(made)
@@ -193,7 +206,7 @@ def user_admin(email: str) -> None:
     with _database() as engine:
         _migrate(engine)
         with writing(engine) as connection:
-            tokens.set_admin(connection, email)
+            api_tokens.set_admin(connection, email)
     click.echo(f"{email} is an administrator", err=True)
 
 
@@ -210,12 +223,12 @@ def user_admin(email: str) -> None:
 @click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one a line."""
-    from samsyn_admin.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
+    from samsyn_admin.imports.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
 
     with _database() as engine:
         _migrate(engine)
         with writing(engine) as connection:
-            owner_id = tokens.find_or_create_user(connection, owner)
+            owner_id = api_tokens.find_or_create_user(connection, owner)
         imported = import_file(engine, path, owner_id=owner_id, **options)
         for layer in imported:
             click.echo(layer.layer_id)

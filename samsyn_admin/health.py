@@ -4,12 +4,12 @@ from importlib.metadata import version
 
 from flask import Blueprint, Response, jsonify
 
-from samsyn_model.database import reading
+from samsyn_model.database.revisions import current_revision, newest_revision
+from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
-from samsyn_model.permissions import Action
-from samsyn_model.revisions import current_revision, newest_revision
-from samsyn_provider.deployment import deployment
-from samsyn_provider.guard import requires
+from samsyn_model.permissions.actions import Action
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import requires
 
 bp = Blueprint("health", __name__, url_prefix="/api")
 

@@ -5,14 +5,16 @@ from uuid import UUID
 
 from flask import Blueprint, Response, render_template
 
-from samsyn_model.database import reading
+from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseSetupError, DatabaseUnavailableError
-from samsyn_model.permissions import ANONYMOUS, Action
-from samsyn_provider.collections import Collection, list_collections
-from samsyn_provider.deployment import deployment
-from samsyn_provider.guard import requires
-from samsyn_provider.parameters import CollectionsQuery
-from samsyn_provider.representations import as_page
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.principal import ANONYMOUS
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.listing import list_collections
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import requires
+from samsyn_provider.http.representations import as_page
+from samsyn_provider.query.collections_query import CollectionsQuery
 
 bp = Blueprint("start", __name__, template_folder="templates")
 

@@ -1,4 +1,4 @@
-"""What can go wrong, without a word of HTTP; `samsyn_provider.problems` gives the statuses."""
+"""What can go wrong, without a word of HTTP; `samsyn_provider.http.problems` gives the statuses."""
 
 from dataclasses import dataclass
 

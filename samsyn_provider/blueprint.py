@@ -5,27 +5,23 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from samsyn_model.database import reading
-from samsyn_model.permissions import Action
-from samsyn_provider import documents, links, openapi, schema_documents
-from samsyn_provider.asked_collection import asked_collection
-from samsyn_provider.collections import (
-    Collection,
-    described,
-    list_collections,
-    with_fields,
-)
-from samsyn_provider.deployment import deployment, public_url
-from samsyn_provider.feature_editing import add_editing_rules
-from samsyn_provider.feature_reading import add_reading_rules, search
-from samsyn_provider.guard import principal, requires
-from samsyn_provider.media_types import HTML, JSON, OPENAPI, SCHEMA, wanted
-from samsyn_provider.parameters import (
-    DOCUMENT_PARAMETERS,
-    parse_collections_query,
-    single_values,
-)
-from samsyn_provider.representations import respond
+from samsyn_model.database.transactions import reading
+from samsyn_model.permissions.actions import Action
+from samsyn_provider import landing, openapi
+from samsyn_provider.collections import documents, schemas
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.description import with_extents, with_fields
+from samsyn_provider.collections.listing import list_collections
+from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.http import links
+from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.media_types import HTML, JSON, OPENAPI, SCHEMA, negotiate_media_type
+from samsyn_provider.http.representations import respond
+from samsyn_provider.items.editing import add_editing_rules
+from samsyn_provider.items.reading import add_reading_rules, search
+from samsyn_provider.query.collections_query import parse_collections_query
+from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 
 bp = Blueprint(
     "ogc",
@@ -51,9 +47,9 @@ bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods
 @requires(Action.READ_PUBLIC)
 def landing_page() -> Response:
     """OGC API Common Part 1, /req/core/root-op."""
-    shown = wanted(JSON)
+    shown = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    document = documents.landing_page()
+    document = landing.landing_page()
     document["links"] = links.own_links(shown, JSON, "This document") + document["links"]
     return respond(shown, document, "ogc/landing.html")
 
@@ -62,9 +58,9 @@ def landing_page() -> Response:
 @requires(Action.READ_PUBLIC)
 def conformance() -> Response:
     """OGC API Common Part 1, /req/core/conformance-op."""
-    shown = wanted(JSON)
+    shown = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    document = documents.conformance_declaration()
+    document = landing.conformance_declaration()
     document["links"] = links.own_links(shown, JSON, "This document")
     return respond(shown, document, "ogc/conformance.html")
 
@@ -73,7 +69,7 @@ def conformance() -> Response:
 @requires(Action.READ_PUBLIC)
 def api_definition() -> Response:
     """The OpenAPI 3.0 document: OGC API Features Part 1, /req/core/api-definition-op."""
-    shown = wanted(OPENAPI)
+    shown = negotiate_media_type(OPENAPI)
     single_values(request.args, DOCUMENT_PARAMETERS)
     return respond(OPENAPI if shown == JSON else shown, openapi.definition(), "ogc/openapi.html")
 
@@ -82,19 +78,17 @@ def api_definition() -> Response:
 @requires(Action.READ_LAYER)
 def collections() -> Response:
     """The collections that the caller may read: OGC API Common Part 2, /req/collections."""
-    shown = wanted(JSON)
+    shown = negotiate_media_type(JSON)
     query = parse_collections_query(request.args)
     with reading(deployment().engine) as connection:
         found, more = list_collections(connection, principal(), query)
     document = documents.collections_document(found)
     document["links"] = links.own_links(shown, JSON, "These collections")
     if more:
-        document["links"].append(
-            links.following_page(shown, "next", offset=query.offset + query.limit)
-        )
+        document["links"].append(links.page_link(shown, "next", offset=query.offset + query.limit))
     if query.offset:
         document["links"].append(
-            links.following_page(shown, "prev", offset=max(0, query.offset - query.limit))
+            links.page_link(shown, "prev", offset=max(0, query.offset - query.limit))
         )
     return respond(
         shown, document, "ogc/collections.html", headers={"Link": links.header(document["links"])}
@@ -106,10 +100,10 @@ def collections() -> Response:
 def collection(collection_id: str) -> Response:
     """One collection: OGC API Features Part 1, /req/core/sfc-md-op."""
     with reading(deployment().engine) as connection:
-        found = asked_collection(connection, collection_id)
-        shown = wanted(JSON)
+        found = requested_collection(connection, collection_id)
+        shown = negotiate_media_type(JSON)
         single_values(request.args, DOCUMENT_PARAMETERS)
-        found = described(connection, found)
+        found = with_extents(connection, found)
     document = documents.collection_document(found)
     return respond(shown, document, "ogc/collection.html", collection=document)
 
@@ -118,29 +112,29 @@ def collection(collection_id: str) -> Response:
 @requires(Action.READ_LAYER)
 def schema(collection_id: str) -> Response:
     """The schema of a collection's features: OGC API Features Part 5."""
-    return _schema(collection_id, schema_documents.schema_document, "ogc/schema.html")
+    return _schema(collection_id, schemas.schema_document, "ogc/schema.html")
 
 
 @bp.get("/collections/<collection_id>/queryables")
 @requires(Action.READ_LAYER)
 def queryables(collection_id: str) -> Response:
     """What a collection's items can be filtered by: OGC API Features Part 3."""
-    return _schema(collection_id, schema_documents.queryables_document, "ogc/queryables.html")
+    return _schema(collection_id, schemas.queryables_document, "ogc/queryables.html")
 
 
 @bp.get("/collections/<collection_id>/sortables")
 @requires(Action.READ_LAYER)
 def sortables(collection_id: str) -> Response:
     """What a collection's items can be sorted by: OGC API Features Part 5, /req/sortables."""
-    return _schema(collection_id, schema_documents.sortables_document, "ogc/sortables.html")
+    return _schema(collection_id, schemas.sortables_document, "ogc/sortables.html")
 
 
 def _schema(
     collection_id: str, document_of: Callable[[Collection], dict[str, Any]], template: str
 ) -> Response:
     with reading(deployment().engine) as connection:
-        found = asked_collection(connection, collection_id)
-        shown = wanted(SCHEMA)
+        found = requested_collection(connection, collection_id)
+        shown = negotiate_media_type(SCHEMA)
         single_values(request.args, DOCUMENT_PARAMETERS)
         found = with_fields(connection, found)
     return respond(shown, document_of(found), template, **_page_context(shown, found))

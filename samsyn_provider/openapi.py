@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from samsyn_model.settings import CHECKOUT
-from samsyn_provider.links import ogc_url
+from samsyn_provider.http.links import ogc_url
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import click
 import requests
 
-from samsyn_model.cluster import private_cluster
+from samsyn_model.cluster.private_cluster import private_cluster
 from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
 
 HOW_TO_BUILD = """\

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from samsyn_model.cluster import private_cluster
-from samsyn_model.database import database_url, open_engine
-from samsyn_model.migrations import upgrade
+from samsyn_model.cluster.private_cluster import private_cluster
+from samsyn_model.database.engine import database_url, open_engine
+from samsyn_model.database.migrations import upgrade
 
 
 @pytest.fixture(scope="session")

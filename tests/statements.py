@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from samsyn_model.sql_text import send_text
+from samsyn_model.database.sql_text import send_text
 
 
 @contextmanager
@@ -31,6 +31,6 @@ def statements() -> Iterator[list[str]]:
 
     with (
         patch.object(psycopg.Cursor, "execute", by_cursor),
-        patch("samsyn_model.database.send_text", by_libpq),
+        patch("samsyn_model.database.execution.send_text", by_libpq),
     ):
         yield seen

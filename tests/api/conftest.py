@@ -9,10 +9,10 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from samsyn_admin.app import create_app
-from samsyn_model import tokens
+from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
 from tests.api.layer_requests import Person
-from tests.documented_answers import hold_to_documents
+from tests.documented_responses import hold_to_documents
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def person(empty_database: Engine, app: Flask) -> Callable[..., Person]:
     def make(name: str, scope: Any = "write", *, admin: bool = False) -> Person:
         email = f"{name}@example.org"
         with empty_database.begin() as connection:
-            user_id = tokens.find_or_create_user(connection, email)
-            token = tokens.create_token(connection, user_id, name="test", scope=scope)
+            user_id = api_tokens.find_or_create_user(connection, email)
+            token = api_tokens.create_token(connection, user_id, name="test", scope=scope)
             if admin:
-                tokens.set_admin(connection, email)
+                api_tokens.set_admin(connection, email)
         return Person(user_id, app.test_client(), {"Authorization": f"Bearer {token}"})
 
     return make

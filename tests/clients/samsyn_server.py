@@ -16,7 +16,7 @@ from typing import IO
 import requests
 from sqlalchemy import text
 
-from samsyn_model.database import database_url, open_engine
+from samsyn_model.database.engine import database_url, open_engine
 
 OWNER = "owner@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")

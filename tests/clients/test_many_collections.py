@@ -8,8 +8,9 @@ import pytest
 import requests
 from sqlalchemy import delete, insert, select
 
-from samsyn_model.database import open_engine
-from samsyn_model.tables import Layer, User
+from samsyn_model.database.engine import open_engine
+from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.users import User
 from tests.clients.gdal_programs import Commands, Wheel
 from tests.clients.qgis_session import Qgis
 from tests.clients.samsyn_server import OWNER, Server

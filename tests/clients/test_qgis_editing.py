@@ -9,7 +9,7 @@ import requests
 import shapely
 from sqlalchemy import text
 
-from samsyn_model.database import open_engine
+from samsyn_model.database.engine import open_engine
 from tests.clients.qgis_session import Qgis
 from tests.clients.samsyn_server import OWNER, Server, run_samsyn
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from samsyn_admin.server import STALLED
+from samsyn_admin.serving.server import STALLED
 from tests.clients.samsyn_server import serve
 
 _MORE_THAN_THREADS = 6

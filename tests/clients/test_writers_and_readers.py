@@ -13,7 +13,7 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from samsyn_model.database import open_engine
+from samsyn_model.database.engine import open_engine
 from tests.clients.samsyn_server import Server, run_samsyn
 
 SECONDS = float(os.environ.get("WRITERS_SECONDS", "8"))

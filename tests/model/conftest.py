@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from samsyn_model.cluster import Cluster
-from samsyn_model.database import open_engine
-from tests.model.features import add_layer
+from samsyn_model.cluster.private_cluster import Cluster
+from samsyn_model.database.engine import open_engine
+from tests.model.tables.features import add_layer
 
 MOST_CONNECTIONS = 24
 

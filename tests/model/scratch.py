@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 
-from samsyn_model.database import database_url, open_engine
+from samsyn_model.database.engine import database_url, open_engine
 
 
 @contextmanager

@@ -5,19 +5,38 @@ import re
 import pytest
 
 from samsyn_model.settings import CHECKOUT
-from samsyn_model.tables import Base
+from samsyn_model.tables.metadata import metadata
+from tests.model.test_architecture import folder_imports
 
 ARCHITECTURE = (CHECKOUT / "docs" / "architecture.md").read_text()
+TABLES = (CHECKOUT / "docs" / "tables.md").read_text()
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 @pytest.mark.parametrize("package", ["samsyn_model", "samsyn_provider", "samsyn_admin"])
-def test_every_file_has_its_line(package: str) -> None:
-    section = re.search(rf"^### `{package}/`.*?(?=^#)", ARCHITECTURE, re.DOTALL | re.MULTILINE)
+def test_every_module_has_its_place(package: str) -> None:
+    section = re.search(rf"^### `{package}/`.*?(?=^#|\Z)", ARCHITECTURE, re.DOTALL | re.MULTILINE)
     assert section
-    named = re.findall(r"^\| `(\w+\.py)` \| \S", section[0], re.MULTILINE)
-    present = [file.name for file in (CHECKOUT / package).glob("*.py")]
-    assert sorted([*named, "__init__.py"]) == sorted(present)
+    rows = re.findall(r"^\| `([\w/]+)/` \| \S[^|]* \| (\S[^|]*) \|$", section[0], re.MULTILINE)
+    named = {
+        CHECKOUT / package / folder.removeprefix(package) / f"{module}.py"
+        for folder, modules in rows
+        for module in modules.split(", ")
+    }
+    present = {file for file in (CHECKOUT / package).rglob("*.py") if file.name != "__init__.py"}
+    assert {str(file) for file in named} == {str(file) for file in present}
+
+
+@pytest.mark.parametrize("package", ["samsyn_model", "samsyn_provider", "samsyn_admin"])
+def test_folders_stand_above_those_they_import_from(package: str) -> None:
+    section = re.search(rf"^### `{package}/`.*?(?=^#|\Z)", ARCHITECTURE, re.DOTALL | re.MULTILINE)
+    assert section
+    rows = re.findall(r"^\| `([\w/]+)/` \|", section[0], re.MULTILINE)
+    order = [folder if folder == package else f"{package}/{folder}" for folder in rows]
+    imports = folder_imports(package)
+    assert sorted(order) == sorted(imports)
+    for place, folder in enumerate(order):
+        assert imports[folder] <= set(order[place + 1 :]), folder
 
 
 def test_every_path_that_is_named_exists() -> None:
@@ -27,12 +46,12 @@ def test_every_path_that_is_named_exists() -> None:
 
 
 def test_every_table_is_drawn() -> None:
-    described = re.findall(r"^\| `(\w+)` \| ", ARCHITECTURE, re.MULTILINE)
-    assert set(Base.metadata.tables) <= set(described)
-    drawn = set(re.findall(r"^    (\w+) [|o}{-]+ (\w+) :", ARCHITECTURE, re.MULTILINE))
+    described = re.findall(r"^\| `(\w+)` \| ", TABLES, re.MULTILINE)
+    assert set(metadata.tables) <= set(described)
+    drawn = set(re.findall(r"^    (\w+) [|o}{-]+ (\w+) :", TABLES, re.MULTILINE))
     expected = {
         (key.column.table.name, table.name)
-        for table in Base.metadata.tables.values()
+        for table in metadata.tables.values()
         for key in table.foreign_keys
         if key.parent.name not in {"invited_by", "resolved_by"}
     }

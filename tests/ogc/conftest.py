@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from samsyn_admin.app import create_app
-from samsyn_model import tokens
+from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
-from tests.documented_answers import hold_to_documents
+from tests.documented_responses import hold_to_documents
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def person(empty_database: Engine) -> Callable[[str], Person]:
 
     def make(name: str) -> Person:
         with empty_database.begin() as connection:
-            user_id = tokens.find_or_create_user(connection, f"{name}@example.org")
-            token = tokens.create_token(connection, user_id, name="test", scope="write")
+            user_id = api_tokens.find_or_create_user(connection, f"{name}@example.org")
+            token = api_tokens.create_token(connection, user_id, name="test", scope="write")
         return Person(user_id, {"Authorization": f"Bearer {token}"})
 
     return make

@@ -7,8 +7,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from samsyn_provider import parameters, tile_sources
 from samsyn_provider.conformance import CONFORMANCE_CLASSES
+from samsyn_provider.query.collections_query import COLLECTIONS_PARAMETERS
+from samsyn_provider.query.items_query import ITEM_PARAMETERS, ITEMS_PARAMETERS
+from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS
+from samsyn_provider.tiles import sources as tile_sources
 
 _TILE = "{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}"
 
@@ -108,23 +111,23 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("/", parameters.DOCUMENT_PARAMETERS),
-        ("/conformance", parameters.DOCUMENT_PARAMETERS),
-        ("/openapi", parameters.DOCUMENT_PARAMETERS),
-        ("/collections", parameters.COLLECTIONS_PARAMETERS),
-        ("/collections/{collectionId}", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/schema", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/queryables", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/sortables", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/items", parameters.ITEMS_PARAMETERS),
-        ("/collections/{collectionId}/items/{featureId}", parameters.ITEM_PARAMETERS),
-        ("/tileMatrixSets", parameters.DOCUMENT_PARAMETERS),
-        ("/tileMatrixSets/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/tiles", parameters.DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/tiles/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
+        ("/", DOCUMENT_PARAMETERS),
+        ("/conformance", DOCUMENT_PARAMETERS),
+        ("/openapi", DOCUMENT_PARAMETERS),
+        ("/collections", COLLECTIONS_PARAMETERS),
+        ("/collections/{collectionId}", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/schema", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/queryables", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/sortables", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/items", ITEMS_PARAMETERS),
+        ("/collections/{collectionId}/items/{featureId}", ITEM_PARAMETERS),
+        ("/tileMatrixSets", DOCUMENT_PARAMETERS),
+        ("/tileMatrixSets/{tileMatrixSetId}", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/tiles", DOCUMENT_PARAMETERS),
+        ("/collections/{collectionId}/tiles/{tileMatrixSetId}", DOCUMENT_PARAMETERS),
         (f"/collections/{{collectionId}}/tiles/{_TILE}", tile_sources.TILE_PARAMETERS),
-        ("/maps/{mapId}/tiles", parameters.DOCUMENT_PARAMETERS),
-        ("/maps/{mapId}/tiles/{tileMatrixSetId}", parameters.DOCUMENT_PARAMETERS),
+        ("/maps/{mapId}/tiles", DOCUMENT_PARAMETERS),
+        ("/maps/{mapId}/tiles/{tileMatrixSetId}", DOCUMENT_PARAMETERS),
         (f"/maps/{{mapId}}/tiles/{_TILE}", tile_sources.TILE_PARAMETERS),
     ],
 )

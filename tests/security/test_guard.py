@@ -10,16 +10,17 @@ from flask import Blueprint, Flask, jsonify
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from samsyn_model.database import open_engine, writing
+from samsyn_model.database.engine import open_engine
+from samsyn_model.database.transactions import writing
 from samsyn_model.errors import CredentialsError
-from samsyn_model.permissions import WRITING, Action
-from samsyn_model.principals import Authenticator
-from samsyn_model.tokens import create_token, find_or_create_user
-from samsyn_provider import guard, problems
-from samsyn_provider.deployment import Deployment
-from samsyn_provider.guard import declared_action, parse_authorization, principal, requires
-from samsyn_provider.kept_answers import KeptAnswers
-from samsyn_provider.tile_cache import TileCache
+from samsyn_model.identity.api_tokens import create_token, find_or_create_user
+from samsyn_model.identity.authentication import Authenticator
+from samsyn_model.permissions.actions import WRITING, Action
+from samsyn_provider.cache.response_cache import ResponseCache
+from samsyn_provider.cache.tile_cache import TileCache
+from samsyn_provider.http import guard, problems
+from samsyn_provider.http.deployment import Deployment
+from samsyn_provider.http.guard import declared_action, parse_authorization, principal, requires
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
 from tests.statements import statements
 
@@ -32,7 +33,7 @@ def make_app(engine: Engine) -> Flask:
     """An app with one view for each action, that tells who asks."""
     app = Flask(__name__, static_folder=None)
     values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER)
-    kept = KeptAnswers()
+    kept = ResponseCache()
     app.extensions["samsyn"] = Deployment(
         values, engine, Authenticator(values), kept, TileCache(None, kept)
     )

@@ -10,8 +10,8 @@ from werkzeug.routing import Rule
 from werkzeug.routing.converters import NumberConverter
 
 from samsyn_admin.app import create_app
-from samsyn_model.permissions import Action
-from samsyn_provider.guard import UNGUARDED, declared_action
+from samsyn_model.permissions.actions import Action
+from samsyn_provider.http.guard import UNGUARDED, declared_action
 from tests.clerk_instance import settings
 
 SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -12,8 +12,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from samsyn_admin.app import create_app
-from samsyn_model import tables
-from samsyn_model.tokens import hash_token
+from samsyn_model.identity.api_tokens import hash_token
+from samsyn_model.tables.comments import Comment as CommentRow
+from samsyn_model.tables.layers import Layer as LayerRow
+from samsyn_model.tables.layers import LayerFeature
+from samsyn_model.tables.maps import Map as MapRow
+from samsyn_model.tables.maps import MapCollaborator, MapLayer
+from samsyn_model.tables.metadata import metadata
+from samsyn_model.tables.users import ApiToken, User
 from tests.clerk_instance import ISSUER, public_pem, settings
 from tests.security.permission_rules import Comment, Layer, Map, Who
 from tests.security.permission_world import (
@@ -83,7 +89,7 @@ class World:
 _FINGERPRINT = "SELECT md5(concat({}))".format(
     ", ".join(
         f"(SELECT string_agg(row::text, ' ' ORDER BY row::text) FROM {name} AS row)"
-        for name in sorted(tables.Base.metadata.tables)
+        for name in sorted(metadata.tables)
     )
 )
 
@@ -115,16 +121,16 @@ def _app(engine: Engine) -> Flask:
 
 
 def _populate(connection: Connection) -> None:
-    connection.execute(insert(tables.User), [_user(name) for name in USERS])
-    connection.execute(insert(tables.ApiToken), [_token(who) for who in PRINCIPALS if who.user])
-    connection.execute(insert(tables.Map), [_map(shared) for shared in MAPS])
-    connection.execute(insert(tables.MapCollaborator), list(_collaborators()))
-    connection.execute(insert(tables.Layer), [_layer(layer) for layer in LAYERS])
+    connection.execute(insert(User), [_user(name) for name in USERS])
+    connection.execute(insert(ApiToken), [_token(who) for who in PRINCIPALS if who.user])
+    connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
+    connection.execute(insert(MapCollaborator), list(_collaborators()))
+    connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
     features = [_feature(layer) for layer in LAYERS if layer.source_type == "vector"]
-    connection.execute(insert(tables.LayerFeature), features)
-    connection.execute(insert(tables.MapLayer), list(_placements()))
-    connection.execute(insert(tables.Comment), [_comment(comment) for comment in COMMENTS])
-    connection.execute(insert(tables.Comment), [_comment(comment) for comment in REPLIES])
+    connection.execute(insert(LayerFeature), features)
+    connection.execute(insert(MapLayer), list(_placements()))
+    connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
+    connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
 
 
 def _now() -> datetime:

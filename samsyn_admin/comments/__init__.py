@@ -1,0 +1,1 @@
+"""`/api/v1/comments`: comments on maps, layers and features."""

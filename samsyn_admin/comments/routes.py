@@ -1,0 +1,178 @@
+"""`/api/v1/comments`: comments on maps, layers and features, their threads."""
+
+import uuid
+from http import HTTPStatus
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection, func, update
+
+from samsyn_admin.comments.listing import parse_comments_query, select_list
+from samsyn_admin.comments.schemas import parse_comment, read_content, refuse_members
+from samsyn_admin.comments.serializer import comment_document, serialize_comment, serialize_thread
+from samsyn_admin.comments.writing import delete_comment, insert_comment
+from samsyn_admin.http.pagination import run_page
+from samsyn_admin.http.request_body import read_json
+from samsyn_admin.http.responses import (
+    check_if_match,
+    no_content,
+    respond,
+    respond_list,
+    version_of,
+)
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import (
+    ConflictError,
+    InvalidParameterError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
+from samsyn_model.permissions.comments import find_comment, resolvable_comments, written_comments
+from samsyn_model.permissions.lookup import find_layer, find_map
+from samsyn_model.tables.comments import Comment
+from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+
+bp = Blueprint("comments", __name__, url_prefix="/api/v1/comments")
+
+MAX_DEPTH = 100
+"""How many levels of replies a thread is answered with at most, and when no depth is asked for."""
+
+
+@bp.get("")
+@requires(Action.READ_MAP)
+def list_comments() -> Response:
+    """Answer the comments on a map or a layer that the caller may read, oldest first."""
+    query = parse_comments_query(request.args)
+    with reading(deployment().engine) as connection:
+        if query.map_id is not None:
+            find_map(connection, principal(), query.map_id, Action.READ_MAP)
+        if query.layer_id is not None:
+            find_layer(connection, principal(), query.layer_id, Action.READ_LAYER)
+        rows, total = run_page(connection, select_list(principal(), query), query.page)
+    return respond_list([comment_document(row) for row in rows], query.page, total)
+
+
+@bp.post("")
+@requires(Action.SIGNED_IN)
+def create_comment() -> Response:
+    """Make a comment or a reply."""
+    single_values(request.args, ())
+    user_id = require_user(principal())
+    comment = parse_comment(read_json())
+    with writing(deployment().engine) as connection:
+        comment_id = insert_comment(connection, principal(), comment, user_id)
+        answer, version = serialize_comment(connection, principal(), comment_id)
+    location = f"{public_url()}{bp.url_prefix}/{comment_id}"
+    return respond(answer, version, HTTPStatus.CREATED, location)
+
+
+@bp.get("/<comment_id>")
+@requires(Action.READ_MAP)
+def read_comment(comment_id: str) -> Response:
+    """Answer one comment."""
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        return respond(*serialize_comment(connection, principal(), _key(comment_id)))
+
+
+@bp.get("/<comment_id>/thread")
+@requires(Action.READ_MAP)
+def read_thread(comment_id: str) -> Response:
+    """Answer a comment with its replies within it, `max_depth` levels deep."""
+    depth = _max_depth()
+    with reading(deployment().engine) as connection:
+        return respond(*serialize_thread(connection, principal(), _key(comment_id), depth))
+
+
+@bp.put("/<comment_id>")
+@bp.patch("/<comment_id>")
+@requires(Action.SIGNED_IN)
+def update_comment(comment_id: str) -> Response:
+    """Change what a comment says; only its author does."""
+    single_values(request.args, ())
+    key, content = _key(comment_id), read_content()
+    with writing(deployment().engine) as connection:
+        _change_content(connection, key, content)
+        return respond(*serialize_comment(connection, principal(), key))
+
+
+@bp.put("/<comment_id>/resolve")
+@requires(Action.SIGNED_IN)
+def resolve_comment(comment_id: str) -> Response:
+    """Resolve a thread by its first comment, or open it again."""
+    text = single_values(request.args, {"is_resolved"}).get("is_resolved", "true")
+    key, is_resolved = _key(comment_id), parse_boolean("is_resolved", text)
+    if request.get_data():
+        refuse_members(read_json())
+    with writing(deployment().engine) as connection:
+        _resolve(connection, key, is_resolved=is_resolved)
+        return respond(*serialize_comment(connection, principal(), key))
+
+
+@bp.delete("/<comment_id>")
+@requires(Action.SIGNED_IN)
+def remove_comment(comment_id: str) -> tuple[str, HTTPStatus]:
+    """Delete a comment; one with replies stays without its text and author."""
+    single_values(request.args, ())
+    with writing(deployment().engine) as connection:
+        delete_comment(connection, principal(), _key(comment_id))
+    return no_content()
+
+
+def _change_content(connection: Connection, key: uuid.UUID, content: str | None) -> None:
+    row = find_comment(
+        *(connection, principal(), key),
+        *(Comment.content, Comment.deleted_at, Comment.updated_at),
+        written_comments(principal()).label("may_act"),
+        lock=True,
+    )
+    if row.deleted_at is not None:
+        raise ConflictError("This comment is deleted.")
+    if not row.may_act:
+        raise PermissionDeniedError("Only its author changes a comment.")
+    check_if_match(version_of(row.updated_at))
+    if content is not None and content != row.content:
+        changed = update(Comment).where(Comment.id == key)
+        run(connection, changed.values(content=content, edited_at=func.clock_timestamp()))
+
+
+def _resolve(connection: Connection, key: uuid.UUID, *, is_resolved: bool) -> None:
+    row = find_comment(
+        *(connection, principal(), key),
+        *(Comment.parent_id, Comment.resolved_at, Comment.deleted_at, Comment.updated_at),
+        resolvable_comments(principal()).label("may_act"),
+        lock=True,
+    )
+    if row.parent_id is not None:
+        raise ConflictError("This is a reply: resolve the comment that its thread starts with.")
+    if row.deleted_at is not None:
+        raise ConflictError("This comment is deleted.")
+    if not row.may_act:
+        raise PermissionDeniedError("You may not resolve this thread or open it again.")
+    check_if_match(version_of(row.updated_at))
+    if is_resolved == (row.resolved_at is not None):
+        return
+    if is_resolved:
+        state = {"resolved_at": func.clock_timestamp(), "resolved_by": principal().user_id}
+    else:
+        state = {"resolved_at": None, "resolved_by": None}
+    run(connection, update(Comment).where(Comment.id == key).values(state))
+
+
+def _max_depth() -> int:
+    text = single_values(request.args, {"max_depth"}).get("max_depth", str(MAX_DEPTH))
+    # the length first: Python refuses to convert thousands of digits
+    if not (text.isascii() and text.isdigit() and len(text) <= 3) or int(text) > MAX_DEPTH:
+        raise InvalidParameterError(f"max_depth is a whole number from 0 to {MAX_DEPTH}.")
+    return int(text)
+
+
+def _key(text: str) -> uuid.UUID:
+    key = parse_uuid(text)
+    if key is None:
+        raise NotFoundError("There is no such comment.")
+    return key

@@ -1,0 +1,156 @@
+"""Comments as the management API answers them: one, a list, a thread."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    SQLColumnExpression,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from samsyn_admin.http.responses import iso, version_of
+from samsyn_model.database.execution import run
+from samsyn_model.errors import NotFoundError
+from samsyn_model.permissions.comments import readable_comments
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.comments import Comment
+from samsyn_model.tables.users import User
+
+MAX_THREAD = 1_000
+"""How many comments a thread's answer has at most; the deepest ones are left out."""
+
+_AUTHOR = ("username", "first_name", "last_name", "profile_image_url")
+
+
+def select_comments(principal: Principal, thread_id: ColumnElement[Any]) -> Select[Any]:
+    """Return a statement for comments that the principal may read, for `comment_document`.
+
+    `thread_id` is the column with the id of a comment's root.
+    """
+    reply = aliased(Comment)
+    replies = select(func.count()).select_from(reply)
+    replies = replies.where(reply.parent_id == Comment.id, reply.deleted_at.is_(None))
+    columns: tuple[SQLColumnExpression[Any], ...] = (
+        *(Comment.id, Comment.content, Comment.author_id, Comment.map_id, Comment.layer_id),
+        *(Comment.feature_id, Comment.parent_id, Comment.resolved_at, Comment.resolved_by),
+        *(Comment.edited_at, Comment.deleted_at, Comment.created_at, Comment.updated_at),
+        *(User.username, User.first_name, User.last_name, User.profile_image_url),
+        func.ST_X(Comment.position).label("longitude"),
+        func.ST_Y(Comment.position).label("latitude"),
+        replies.correlate(Comment).scalar_subquery().label("reply_count"),
+        thread_id.label("thread_id"),
+    )
+    statement = select(*columns).join(User, User.id == Comment.author_id)
+    return statement.where(readable_comments(principal))
+
+
+def root_of(comment_id: uuid.UUID) -> ColumnElement[Any]:
+    """Return the value that is the id of a comment's root, or null for no comment."""
+    line = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
+    upwards = line.cte("upwards", recursive=True)
+    parent = aliased(Comment)
+    upwards = upwards.union_all(
+        select(parent.id, parent.parent_id).join(upwards, upwards.c.parent_id == parent.id)
+    )
+    return select(upwards.c.id).where(upwards.c.parent_id.is_(None)).scalar_subquery()
+
+
+def serialize_comment(
+    connection: Connection, principal: Principal, comment_id: uuid.UUID
+) -> tuple[dict[str, Any], str]:
+    """Return a comment as the principal sees it, and its version; one statement.
+
+    Raises NotFoundError when there is none that the principal may read.
+    """
+    statement = select_comments(principal, root_of(comment_id)).where(Comment.id == comment_id)
+    row = run(connection, statement).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such comment.")
+    return comment_document(row), version_of(row.updated_at)
+
+
+def serialize_thread(
+    connection: Connection, principal: Principal, comment_id: uuid.UUID, max_depth: int
+) -> tuple[dict[str, Any], str]:
+    """Return a comment with its replies nested `max_depth` levels deep, and its version.
+
+    One statement. Each level is in the order in which its comments were made. Raises
+    NotFoundError when there is no such comment that the principal may read.
+    """
+    top = select(Comment.id, literal(0).label("depth")).where(Comment.id == comment_id)
+    below = top.cte("below", recursive=True)
+    reply = aliased(Comment)
+    below = below.union_all(
+        select(reply.id, below.c.depth + 1)
+        .join(below, reply.parent_id == below.c.id)
+        .where(below.c.depth < max_depth)
+    )
+    statement = (
+        select_comments(principal, root_of(comment_id))
+        .join(below, below.c.id == Comment.id)
+        .order_by(below.c.depth, Comment.created_at, Comment.id)
+        .limit(MAX_THREAD)
+    )
+    rows = run(connection, statement).all()
+    if not rows:
+        raise NotFoundError("There is no such comment.")
+    return _nested(rows), version_of(rows[0].updated_at)
+
+
+def _nested(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Return the first row's comment_document with the others, level by level, in `replies`."""
+    documents: dict[uuid.UUID, dict[str, Any]] = {}
+    for row in rows:
+        documents[row.id] = {**comment_document(row), "replies": []}
+        if row.parent_id in documents:
+            documents[row.parent_id]["replies"].append(documents[row.id])
+    return documents[rows[0].id]
+
+
+def comment_document(row: Row[Any]) -> dict[str, Any]:
+    """Return a row of `select_comments` as JSON; one that is deleted names no author."""
+    author = None if row.deleted_at else {"id": str(row.author_id)}
+    if author is not None:
+        author |= {name: getattr(row, name) for name in _AUTHOR}
+    position = None
+    if row.longitude is not None:
+        position = {"type": "Point", "coordinates": [row.longitude, row.latitude]}
+    return {
+        "id": str(row.id),
+        "content": row.content,
+        "author_id": author and author["id"],
+        "author_name": author and display_name(row),
+        "author": author,
+        "map_id": _text(row.map_id),
+        "layer_id": _text(row.layer_id),
+        "feature_id": row.feature_id,
+        "position": position,
+        "parent_id": _text(row.parent_id),
+        "thread_id": str(row.thread_id),
+        "is_resolved": row.resolved_at is not None,
+        "resolved_at": iso(row.resolved_at),
+        "resolved_by": _text(row.resolved_by),
+        "reply_count": row.reply_count,
+        "edited_at": iso(row.edited_at),
+        "deleted_at": iso(row.deleted_at),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+    }
+
+
+def display_name(row: Row[Any]) -> str | None:
+    """Return what people call a user: the whole name, else the user name, else nothing."""
+    names = [name.strip() for name in (row.first_name, row.last_name) if name]
+    return " ".join(filter(None, names)) or row.username or None
+
+
+def _text(key: uuid.UUID | None) -> str | None:
+    return None if key is None else str(key)

@@ -1,0 +1,156 @@
+"""Making and deleting comments, so that no thread loses a reply or keeps an empty root.
+
+Whoever adds to a thread or deletes from it holds first what the thread is on, then its root: a
+deletion waits for the replies under way and they for it, and neither waits the other way round.
+"""
+
+import uuid
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy.orm import aliased
+
+from samsyn_admin.comments.schemas import CommentCreate
+from samsyn_admin.comments.serializer import root_of
+from samsyn_admin.http.request_body import refuse
+from samsyn_admin.http.responses import check_if_match, version_of
+from samsyn_model.database.execution import run
+from samsyn_model.errors import ConflictError, Fault, NotFoundError, PermissionDeniedError
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.comments import deletable_comments, find_comment
+from samsyn_model.permissions.lookup import find_layer, find_map
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.comments import Comment
+from samsyn_model.tables.layers import Layer, LayerFeature
+from samsyn_model.tables.maps import Map, MapLayer
+
+
+def insert_comment(
+    connection: Connection, principal: Principal, comment: CommentCreate, author_id: uuid.UUID
+) -> uuid.UUID:
+    """Store a comment and return its id.
+
+    Raises NotFoundError when the principal may not read what it is on, InvalidBodyError when the
+    layer is not on the map, or the feature not in the layer, or the parent not on the same thing.
+    """
+    if comment.map_id is not None:
+        find_map(connection, principal, comment.map_id, Action.READ_MAP)
+    if comment.layer_id is not None:
+        find_layer(connection, principal, comment.layer_id, Action.READ_LAYER)
+    _hold_subject(connection, comment.map_id, comment.layer_id)
+    refuse([*_place_faults(connection, comment), *_parent_faults(connection, comment)])
+    values: dict[str, Any] = comment.model_dump(exclude={"position"})
+    if comment.position is not None:
+        longitude, latitude = comment.position["coordinates"][:2]
+        values["position"] = func.ST_SetSRID(func.ST_MakePoint(longitude, latitude), 4326)
+    statement = insert(Comment).values(author_id=author_id, **values).returning(Comment.id)
+    comment_id: uuid.UUID = run(connection, statement).scalar_one()
+    return comment_id
+
+
+def delete_comment(connection: Connection, principal: Principal, comment_id: uuid.UUID) -> None:
+    """Delete a comment; one with replies stays as a tombstone until the last of them goes.
+
+    Raises NotFoundError, PermissionDeniedError, PreconditionFailedError, and ConflictError when
+    it is a tombstone already.
+    """
+    place = find_comment(
+        *(connection, principal, comment_id),
+        *(Comment.map_id, Comment.layer_id, root_of(comment_id).label("root_id")),
+    )
+    _hold_subject(connection, place.map_id, place.layer_id)
+    _hold_root(connection, place.root_id, "UPDATE")
+    reply = aliased(Comment)
+    answered = exists().where(reply.parent_id == Comment.id).correlate(Comment)
+    row = find_comment(
+        *(connection, principal, comment_id),
+        *(Comment.deleted_at, Comment.updated_at, answered.label("is_answered")),
+        deletable_comments(principal).label("may_act"),
+        lock=True,
+    )
+    if row.deleted_at is not None:
+        raise ConflictError("This comment is deleted already.")
+    if not row.may_act:
+        raise PermissionDeniedError("You may not delete this comment.")
+    check_if_match(version_of(row.updated_at))
+    if row.is_answered:
+        emptied = update(Comment).where(Comment.id == comment_id)
+        run(connection, emptied.values(content="", deleted_at=func.now()))
+    else:
+        _remove(connection, comment_id)
+
+
+def _hold_subject(
+    connection: Connection, map_id: uuid.UUID | None, layer_id: uuid.UUID | None
+) -> None:
+    """Keep the map and the layer from being deleted; raises NotFoundError when one is gone."""
+    for kind, table, key in (("map", Map, map_id), ("layer", Layer, layer_id)):
+        if key is None:
+            continue
+        held = select(table.id).where(table.id == key)
+        held = held.with_for_update(key_share=True, read=True)
+        if run(connection, held).one_or_none() is None:
+            raise NotFoundError(f"There is no such {kind}.")
+
+
+def _hold_root(
+    connection: Connection, root_id: uuid.UUID, lock: Literal["UPDATE", "KEY SHARE"]
+) -> None:
+    held = select(Comment.id).where(Comment.id == root_id)
+    share = lock == "KEY SHARE"
+    run(connection, held.with_for_update(key_share=share, read=share))
+
+
+def _place_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
+    """Return what is wrong with where a comment is, the map and the layer being readable."""
+    faults = []
+    if comment.map_id is not None and comment.layer_id is not None:
+        placed = exists().where(
+            MapLayer.map_id == comment.map_id, MapLayer.layer_id == comment.layer_id
+        )
+        if not run(connection, select(placed)).scalar_one():
+            faults.append(Fault("/layer_id", "This layer is not on the map."))
+    if comment.feature_id is not None:
+        stored = exists().where(
+            LayerFeature.layer_id == comment.layer_id, LayerFeature.id == comment.feature_id
+        )
+        if not run(connection, select(stored)).scalar_one():
+            faults.append(Fault("/feature_id", "The layer has no such feature."))
+    return faults
+
+
+def _parent_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
+    """Return what is wrong with a reply's parent, which stays as it is from here on."""
+    if comment.parent_id is None:
+        return []
+    root_id = run(connection, select(root_of(comment.parent_id))).scalar_one()
+    if root_id is not None:
+        _hold_root(connection, root_id, "KEY SHARE")
+    fitting = select(Comment.id).where(
+        Comment.id == comment.parent_id,
+        Comment.map_id.is_not_distinct_from(comment.map_id),
+        Comment.layer_id.is_not_distinct_from(comment.layer_id),
+        Comment.deleted_at.is_(None),
+    )
+    if run(connection, fitting).one_or_none() is None:
+        return [
+            Fault(
+                "/parent_id",
+                "There is no such comment with the map_id and layer_id that you send.",
+            )
+        ]
+    return []
+
+
+def _remove(connection: Connection, comment_id: uuid.UUID) -> None:
+    """Delete a comment without replies, and the tombstones that it was the last reply under."""
+    going = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
+    gone = going.cte("gone", recursive=True)
+    parent, sibling = aliased(Comment), aliased(Comment)
+    others = exists().where(sibling.parent_id == parent.id, sibling.id != gone.c.id)
+    gone = gone.union_all(
+        select(parent.id, parent.parent_id)
+        .join(gone, gone.c.parent_id == parent.id)
+        .where(parent.deleted_at.is_not(None), ~others.correlate(parent, gone))
+    )
+    run(connection, delete(Comment).where(Comment.id.in_(select(gone.c.id))))

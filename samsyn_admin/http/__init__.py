@@ -1,0 +1,1 @@
+"""What the resources of the management API share: bodies, responses, pagination, CORS."""

@@ -1,0 +1,1 @@
+"""Files and bulk requests imported into layers."""

@@ -1,0 +1,213 @@
+"""`/api/v1/layers/{id}/features/bulk`: many features at once, all or none."""
+
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import islice
+from typing import Any, TextIO
+
+from flask import Blueprint, Response, jsonify, request
+from sqlalchemy import Connection
+
+from samsyn_admin.imports.readers.geojson_geometry import parse_geometries
+from samsyn_admin.imports.readers.geojson_text import GeoJSONText
+from samsyn_admin.imports.readers.layer import BATCH_FEATURES
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
+from samsyn_model.errors import (
+    Fault,
+    TooLargeError,
+    UnreadableFileError,
+    UnsupportedMediaTypeError,
+)
+from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.writing import feature_faults
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
+from samsyn_model.properties.json_schema import validation_deadline
+from samsyn_model.properties.validation import MAX_FAULTS, text_faults
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.problems import problem
+from samsyn_provider.query.parameters import parse_boolean, single_values
+
+MAX_BULK = 2 * 1024**3
+"""How many bytes the body of a bulk import may have."""
+MAX_IDS = 10_000
+"""How many of the new features' ids are answered."""
+MAX_FEATURE = 64 * 1024**2
+"""How many characters of JSON one feature may have."""
+MEDIA_TYPES = (
+    *("application/geo+json", "application/json"),
+    *("application/geo+json-seq", "application/json-seq", "application/x-ndjson"),
+)
+_CRS84_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
+
+bp = Blueprint("bulk_import", __name__, url_prefix="/api/v1/layers")
+
+_LAST_ID = "SELECT last_value FROM layer_features_id_seq"
+
+# The ids of one COPY follow its order; others may have written between them.
+_NEW_IDS = """
+SELECT id FROM layer_features
+WHERE layer_id = %(layer)s AND id >= %(last_id)s AND xmin = pg_current_xact_id()::xid
+ORDER BY id LIMIT %(limit)s"""
+
+
+@bp.post("/<layer_id>/features/bulk")
+@requires(Action.WRITE_FEATURES)
+def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
+    """Add the features of a GeoJSON collection or text sequence; `dry_run=true` only checks."""
+    values = single_values(request.args, {"dry_run"})
+    dry_run = parse_boolean("dry_run", values.get("dry_run", "false"))
+    engine = deployment().engine
+    with reading(engine) as connection:  # before anything is received
+        found = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
+    with _received() as body:
+        checked = _Checked(found, body)
+        if dry_run:
+            count = sum(len(batch.properties) for batch in checked.batches())
+            return checked.refusal() or jsonify(success=True, valid_count=count)
+        try:
+            with writing(engine) as connection:
+                count, ids = _copy(connection, layer_id, checked)
+        except _RefusedError:
+            return checked.refusal() or problem(HTTPStatus.UNPROCESSABLE_ENTITY, "")
+    answer = jsonify(success=True, created_count=count, feature_ids=ids)
+    return answer, HTTPStatus.CREATED
+
+
+class _FeatureError(Exception):
+    """A feature of a batch has a geometry that cannot be made."""
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
+        self.reason = f"{reason}."
+
+
+class _RefusedError(Exception):
+    """Some features have faults: the transaction has to be rolled back."""
+
+
+def _copy(connection: Connection, layer_id: str, checked: "_Checked") -> tuple[int, list[int]]:
+    from samsyn_model.features.bulk_copy import copy_features  # noqa: PLC0415 - loads Arrow, 44 MB
+
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="0")
+    last_id = run(connection, _LAST_ID).scalar_one()
+    checked.collection = found = find_collection(
+        connection, principal(), layer_id, Action.WRITE_FEATURES, lock="KEY SHARE"
+    )
+    user_id = require_user(principal())
+    copied = copy_features(connection, found.id, checked.batches(), created_by=user_id)
+    if checked.error_count:
+        raise _RefusedError
+    values = {"layer": found.id, "last_id": last_id, "limit": MAX_IDS}
+    ids = run(connection, _NEW_IDS, values)
+    return copied.feature_count, list(ids.scalars())
+
+
+@contextmanager
+def _received() -> Iterator[TextIO]:
+    """Yield the body, received whole: a slow client holds no transaction."""
+    if request.mimetype not in MEDIA_TYPES:
+        raise UnsupportedMediaTypeError(f"Send this as {' or '.join(MEDIA_TYPES)}.")
+    request.max_content_length = MAX_BULK
+    if (request.content_length or 0) > MAX_BULK:
+        raise TooLargeError(f"The body has more than {MAX_BULK:,} bytes.")
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(request.stream, file, 1024 * 1024)
+        file.seek(0)
+        yield io.TextIOWrapper(file, encoding="utf-8-sig")
+
+
+@dataclass(slots=True)
+class _Checked:
+    """Features of a body, checked one by one; the first faults are kept, and all are counted."""
+
+    collection: Collection
+    body: TextIO
+    error_count: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    def batches(self) -> Iterator[FeatureBatch]:
+        """Yield the features as long as none has a fault, and go on checking after that."""
+        text = GeoJSONText(self.body, "The body", longest=MAX_FEATURE)
+        features = text.features()
+        schema = self.collection.property_schema
+        schema_text = None if schema is None else json.dumps(schema)
+        first = 1
+        while chunk := list(islice(features, BATCH_FEATURES)):
+            _refuse_crs(text.crs)
+            with validation_deadline():
+                properties = [
+                    self._properties(first - 1 + place, feature, schema_text)
+                    for place, feature in enumerate(chunk)
+                ]
+            if not self.error_count:
+                try:
+                    yield _batch(chunk, properties, first)
+                except _FeatureError as error:
+                    self._note(first - 1 + error.place, Fault("/geometry", error.reason))
+            first += len(chunk)
+        _refuse_crs(text.crs)
+
+    def refusal(self) -> Response | None:
+        """Return the answer to a body with faults, None when there are none."""
+        if not self.error_count:
+            return None
+        features = "1 fault" if self.error_count == 1 else f"{self.error_count:,} faults"
+        response = problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"Nothing was imported: {features} in the features, the first in number"
+            f" {self.errors[0]['index']} (counted from 0): {self.errors[0]['detail']}",
+        )
+        document = {**json.loads(response.get_data()), "errors": self.errors}
+        response.set_data(json.dumps({**document, "error_count": self.error_count}))
+        return response
+
+    def _properties(self, index: int, feature: Any, schema: str | None) -> str:
+        """Return a feature's properties as JSON text; empty where it has faults."""
+        text, more = "", []
+        faults = list(feature_faults(feature, "", self.collection.geometry_type, schema))
+        if not faults:
+            try:
+                text = json.dumps(
+                    feature.get("properties") or {}, ensure_ascii=False, allow_nan=False
+                )
+                text.encode()
+            except ValueError:
+                more = [Fault("/properties", "A number is too large, or a text is broken.")]
+            if "\\u0000" in text:
+                more = text_faults(feature.get("properties"), "/properties")
+        for fault in (*faults, *more):
+            self._note(index, fault)
+        return text
+
+    def _note(self, index: int, fault: Fault) -> None:
+        self.error_count += 1
+        if len(self.errors) < MAX_FAULTS:
+            self.errors.append({"index": index, "pointer": fault.pointer, "detail": fault.detail})
+
+
+def _batch(chunk: list[dict[str, Any]], properties: list[str], first: int) -> FeatureBatch:
+    values = [feature.get("geometry") for feature in chunk]
+    geometries, _ = parse_geometries(values, _FeatureError)
+    return FeatureBatch(geometries, properties, first)
+
+
+def _refuse_crs(crs: dict[str, Any] | None) -> None:
+    """Raise UnreadableFileError where an old `crs` member names another CRS than GeoJSON's."""
+    if crs is None:
+        return
+    named = crs.get("properties")
+    name = named.get("name") if isinstance(named, dict) else None
+    if not isinstance(name, str) or not name.endswith(_CRS84_NAMES):
+        raise UnreadableFileError("The body has a `crs` member: send longitude and latitude.")

@@ -1,0 +1,120 @@
+"""A layer of a file to import, whatever the format."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+from samsyn_model.errors import InvalidParameterError, UnreadableFileError
+from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.properties.schema import Kind
+
+BATCH_FEATURES = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+CRS84 = CRS("OGC:CRS84")
+
+
+class SourceLayer(ABC):
+    """Features to import, read as a stream any number of times.
+
+    `crs` is what the file says, or its format implies (`crs_is_implied`), or None; x of the
+    geometries is east (longitude) whatever the CRS's own order of axes. `geometry_type` is the
+    declared one as in `layers.geometry_type`, or None; `has_geometry` is false for a table of
+    attributes; `feature_count` the declared number or None. `notes` tells people what was left
+    out.
+    """
+
+    name: str
+    crs: CRS | None = None
+    crs_is_implied: bool = False
+    geometry_type: str | None = None
+    has_geometry: bool = True
+    feature_count: int | None = None
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.free_texts: set[str] = set()
+        """Fields whose values are kept as they are, even when they look like date-times."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[FeatureBatch]:
+        """Read the features, in the file's CRS and order.
+
+        Raises UnreadableFileError and UnstorableFeatureError, also when the file ends halfway, and
+        NotDateTimesError as ObservedKinds does.
+        """
+
+    @property
+    @abstractmethod
+    def kinds(self) -> Mapping[str, Kind | None]:
+        """The fields in the file's order; sure only once all batches are read."""
+
+    def note(self, text: str) -> None:
+        """Keep a remark for people, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def parse_crs(definition: str) -> CRS:
+    """Return the CRS that a person or a file names; raises InvalidParameterError."""
+    try:
+        return CRS.from_user_input(definition)
+    except CRSError as error:
+        raise InvalidParameterError(f"{definition[:100]!r} is not a known CRS.") from error
+
+
+def in_crs84(batches: Iterable[FeatureBatch], crs: CRS) -> Iterator[FeatureBatch]:
+    """Yield the batches in longitude and latitude (CRS84); heights are left alone."""
+    flat = _two_dimensional(crs)
+    if flat.equals(CRS84, ignore_axis_order=True) or flat.to_epsg() == 4326:
+        yield from batches
+        return
+    transformer = Transformer.from_crs(flat, CRS84, always_xy=True)
+    for batch in batches:
+        yield replace(batch, geometries=_transformed(batch.geometries, transformer), wkb=None)
+
+
+def _two_dimensional(crs: CRS) -> CRS:
+    flat = crs.sub_crs_list[0] if crs.is_compound else crs
+    flat = flat.to_2d()
+    if not (flat.is_geographic or flat.is_projected or flat.is_bound):
+        raise UnreadableFileError(f"Data in the CRS {crs.name!r} have no place on the globe.")
+    return flat
+
+
+def _transformed(geometries: NDArray[Any], transformer: Transformer) -> NDArray[Any]:
+    result = geometries.copy()
+    with_z = shapely.has_z(geometries)
+    for rows, has_z in ((~with_z, False), (with_z, True)):
+        positions = shapely.get_coordinates(geometries[rows], include_z=has_z)
+        if len(positions):
+            positions[:, 0], positions[:, 1] = transformer.transform(
+                positions[:, 0], positions[:, 1]
+            )
+            result[rows] = shapely.set_coordinates(geometries[rows].copy(), positions)
+    return result
+
+
+def without_m(geometries: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """Return the geometries without M values, and whether there were any."""
+    with_m = shapely.has_m(geometries)
+    if not with_m.any():
+        return geometries, False
+    result = geometries.copy()
+    with_z = with_m & shapely.has_z(geometries)
+    result[with_m & ~with_z] = shapely.force_2d(geometries[with_m & ~with_z])
+    result[with_z] = shapely.from_wkb(shapely.to_wkb(geometries[with_z], output_dimension=3))
+    return result, True
+
+
+def object_array(values: list[Any]) -> NDArray[Any]:
+    """Return the values as an array of objects, one dimension whatever they are."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,227 @@
+"""Layers that GDAL reads: GeoPackage, Shapefile, FlatGeobuf, KML."""
+
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyogrio
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from samsyn_admin.imports.readers.arrow_batches import (
+    ColumnReader,
+    geometries_of_wkb,
+    refuse_unreadable,
+)
+from samsyn_admin.imports.readers.layer import (
+    BATCH_BYTES,
+    BATCH_FEATURES,
+    SourceLayer,
+    object_array,
+    parse_crs,
+    without_m,
+)
+from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
+from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
+from samsyn_model.properties.schema import Kind, kind_of_ogr, unique_names
+
+_CURVED_WKB = frozenset(range(8, 15))
+_GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
+
+# GDAL's quicker way from FlatGeobuf to Arrow gives geometries that are null impossible lengths.
+pyogrio.set_gdal_config_options({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": True})
+
+
+def ogr_layers(dataset: str, path: Path) -> list[SourceLayer]:
+    """Return the layers of a dataset: `dataset` is GDAL's name for it, `path` people's.
+
+    Raises UnreadableFileError.
+    """
+    with _told(path):
+        names = [str(name) for name, _ in pyogrio.list_layers(dataset)]
+    return [OgrLayer(dataset, path, name) for name in names]
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn GDAL's errors into UnreadableFileError, and keep its warnings off the terminal."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _GDAL_ERRORS as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error}") from error
+
+
+class OgrLayer(SourceLayer):
+    """A layer that GDAL streams as Arrow record batches."""
+
+    def __init__(self, dataset: str, path: Path, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self._dataset = dataset
+        self._path = path
+        with _told(path):
+            info = pyogrio.read_info(dataset, layer=name, force_feature_count=True)
+        self._driver = str(info["driver"])
+        self._fid_column = str(info["fid_column"] or "rowid")
+        # GDAL decodes a shapefile's text only when its encoding is said once more.
+        self._encoding = None if info["encoding"] == "UTF-8" else info["encoding"]
+        self.feature_count = int(info["features"])
+        self.has_geometry = info["geometry_type"] is not None
+        self.geometry_type = _declared_type(info["geometry_type"])
+        self.crs = _declared_crs(info["crs"])
+        fields = [str(field) for field in info["fields"]]
+        self._columns = ColumnReader(
+            unique_names(fields),
+            [
+                kind_of_ogr(*types)
+                for types in zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
+            ],
+        )
+
+    @property
+    def kinds(self) -> Mapping[str, Kind | None]:
+        """The fields, those of JSON as their values showed them."""
+        return self._columns.kinds
+
+    def batches(self) -> Iterator[FeatureBatch]:
+        """Read the layer; also raises UnreadableFileError when it has fewer features than it says.
+
+        GDAL ends a damaged file quietly at the damage, so that only counting tells.
+        """
+        self._refuse_nul()
+        read = 0
+        with (
+            _told(self._path),
+            pyogrio.open_arrow(
+                self._dataset,
+                layer=self.name,
+                encoding=self._encoding,
+                batch_size=self._batch_size(),
+                use_pyarrow=True,
+                return_fids=True,
+                datetime_as_string=True,
+            ) as (_, reader),
+        ):
+            for record_batch in reader:
+                yield self._features(record_batch, read + 1)
+                read += len(record_batch)
+        expected = self._expected_count()
+        if read < expected:
+            raise UnreadableFileError(
+                f"{self._path} is damaged: {self.name!r} should have {expected} features,"
+                f" but only {read} can be read."
+            )
+
+    def _batch_size(self) -> int:
+        size = self._path.stat().st_size / max(self.feature_count or 1, 1)
+        return int(max(1, min(BATCH_FEATURES, BATCH_BYTES // max(size, 1))))
+
+    def _features(self, record_batch: pa.RecordBatch, first: int) -> FeatureBatch:
+        columns = record_batch.columns
+        ids = columns.pop(0).to_pylist()
+        rows = FeatureBatch(object_array([None] * len(record_batch)), (), first, ids, "fid")
+        if self.has_geometry:
+            wkb = columns.pop()
+            geometries = self._geometries(wkb.to_pylist(), rows)
+            rows = replace(rows, geometries=geometries, wkb=wkb.cast(pa.large_binary()))
+        return replace(rows, properties=self._columns.properties(columns, rows))
+
+    def _geometries(self, wkb: list[bytes | None], rows: FeatureBatch) -> NDArray[Any]:
+        try:
+            geometries = geometries_of_wkb(wkb, rows)
+        except NotImplementedError:
+            self.note("Curves were turned into lines of many points.")
+            wkb = self._linear(wkb, rows.ids or ())
+            try:
+                geometries = geometries_of_wkb(wkb, rows)
+            except NotImplementedError:
+                refuse_unreadable(wkb, rows)
+                raise
+        geometries, had_m = without_m(geometries)
+        if had_m:
+            self.note("M values (measures) were left out.")
+        return geometries
+
+    def _linear(self, wkb: list[bytes | None], ids: Sequence[Any]) -> list[bytes | None]:
+        """Return the WKB with the curves made linear by GDAL."""
+        curved = [index for index, value in enumerate(wkb) if value and _is_curved(value)]
+        fids = [ids[index] for index in curved]
+        with _told(self._path):
+            _, _, linear, _ = pyogrio.raw.read(
+                self._dataset, layer=self.name, columns=[], fids=fids
+            )
+        result = list(wkb)
+        for index, value in zip(curved, linear, strict=True):
+            result[index] = value
+        return result
+
+    def _refuse_nul(self) -> None:
+        """Raise UnstorableFeatureError for a NUL in a GeoPackage's text, where GDAL cuts it."""
+        if self._driver != "GPKG":
+            return
+        table, fid = _quoted(self.name), _quoted(self._fid_column)
+        with _sqlite(self._path) as database:
+            texts = [
+                f"instr({_quoted(column[1])}, char(0))"
+                for column in database.execute(f"PRAGMA table_info({table})")
+                if column[2].upper().startswith(("TEXT", "VARCHAR"))
+            ]
+            condition = " OR ".join(texts) or "0"
+            row = database.execute(
+                f"SELECT {fid} FROM {table} WHERE {condition} LIMIT 1"
+            ).fetchone()
+        if row:
+            raise UnstorableFeatureError(
+                f"The feature with fid {row[0]} of {self.name!r} cannot be stored:"
+                " it has a NUL character in a text."
+            )
+
+    def _expected_count(self) -> int:
+        """Return how many features there must be at least."""
+        if self._driver == "ESRI Shapefile":
+            return 0  # counts deleted rows as well; its parts' lengths have been checked
+        if self._driver != "GPKG":
+            return self.feature_count or 0
+        with _sqlite(self._path) as database:
+            # The count that a GeoPackage keeps aside can be out of date.
+            count = database.execute(f"SELECT count(*) FROM {_quoted(self.name)}")
+            return int(count.fetchone()[0])
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            yield database
+    except sqlite3.Error as error:
+        raise UnreadableFileError(f"{path} is damaged: {error}") from error
+
+
+def _is_curved(wkb: bytes) -> bool:
+    code = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")
+    return (code & 0x0FFFFFFF) % 1000 in _CURVED_WKB
+
+
+def _declared_type(name: str | None) -> str | None:
+    plain = (name or "").removeprefix("2.5D ").removeprefix("Measured ").removeprefix("3D ")
+    plain = plain.split(" ")[0]
+    return plain if plain in GEOMETRY_TYPES else None
+
+
+def _declared_crs(definition: str | None) -> Any:
+    if not definition:
+        return None
+    crs = parse_crs(definition)
+    return None if "undefined" in crs.name.lower() or crs.is_engineering else crs

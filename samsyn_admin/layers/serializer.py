@@ -1,0 +1,274 @@
+"""Layers as the management API answers them."""
+
+import uuid
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
+from sqlalchemy.orm import aliased
+
+from samsyn_admin.http.json_columns import json_object, utc
+from samsyn_admin.http.responses import Parts, json_text, version_of
+from samsyn_admin.users.serializer import user_object
+from samsyn_model.database.execution import run
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
+from samsyn_model.permissions.layers import editable_layers, readable_layers
+from samsyn_model.permissions.lookup import find_layer
+from samsyn_model.permissions.maps import readable_maps
+from samsyn_model.permissions.principal import Principal, principal_kind
+from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.maps import Map, MapLayer
+from samsyn_model.tables.users import User
+from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
+from samsyn_provider.features.statements import select_feature_collections
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.links import collection_url
+
+INLINE_SIZE = 512 * 1024
+"""Up to how many bytes of GeoJSON are answered within a layer's `source_config`."""
+INLINE_BUDGET = 64 * 1024 * 1024
+"""Up to how many bytes of GeoJSON the layers of one answer have together."""
+
+_KINDS = """
+(SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
+ FROM (SELECT geom FROM layer_features
+       WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
+_TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
+
+
+def current_version(connection: Connection, layer_id: uuid.UUID) -> str:
+    """Return the version of a layer that the caller has locked.
+
+    It takes a statement of its own: one that had to wait for the lock sees the row as it is now,
+    but its features as they were before.
+    """
+    statement = select(Layer.updated_at, _data_version()).where(Layer.id == layer_id)
+    return version_of(*run(connection, statement).one())
+
+
+def _data_version() -> ColumnElement[int]:
+    return literal_column(LAYER_VERSION.format(layer="layers.id")).label("data_version")
+
+
+def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
+    """Return what a statement selects beside `source_type` for `serialize_rows`."""
+    return (
+        *_own("id", "updated_at", "geometry_type", "source_config"),
+        literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
+        literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
+        literal_column(_KINDS).label("kinds"),
+        _data_version(),
+        editable_layers(principal).label("can_edit"),
+        _first_members().label("first_members"),
+        _other_members(principal).label("other_members"),
+    )
+
+
+def _own(*names: str) -> Sequence[ColumnElement[Any]]:
+    return [Layer.__table__.c[name] for name in names]
+
+
+def _first_members() -> ColumnElement[bytes]:
+    """Return the members that come before `source_config`, as an object."""
+    return json_object(
+        Layer,
+        *_own("id", "name", "source_type", "description", "category", "editable", "is_global"),
+        *_own("visibility", "creation_source", "style_config", "legend_config", "layer_metadata"),
+        *_own("property_schema", "geometry_type", "time_field", "additional_crs"),
+        Layer.layer_metadata.label("metadata"),
+    )
+
+
+def _other_members(principal: Principal) -> ColumnElement[bytes]:
+    """Return the members that follow it, but for those that `_text` adds, as an object."""
+    return json_object(
+        Layer,
+        *_own("created_by"),
+        _creator(principal).label("creator"),
+        utc(Layer.created_at).label("created_at"),
+        utc(Layer.updated_at).label("updated_at"),
+        literal_column("'[]'::json").label("features"),
+        _map_layers(principal).label("map_layers"),
+    )
+
+
+def serialize_layer(
+    connection: Connection, principal: Principal, layer_id: uuid.UUID, *, inline: bool
+) -> tuple[Parts, str]:
+    """Return a layer as JSON as the principal sees it, and its version.
+
+    At most two statements. With `inline`, a vector layer of few features carries them. Errors as
+    `find_layer`.
+    """
+    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, layer_columns, whole=False)
+    text = serialize_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
+    return text or (), version_of(row.updated_at, row.data_version)
+
+
+def serialize_layers(
+    connection: Connection,
+    principal: Principal,
+    layer_ids: Sequence[uuid.UUID],
+    *,
+    inline: bool,
+    whole: int,
+) -> dict[uuid.UUID, Parts | None]:
+    """Return the JSON of each layer as the principal sees it, in at most two statements.
+
+    Layers that the principal may not read are missing. A value is None where the features that
+    belong into the text would exceed INLINE_BUDGET; those at the first `whole` places never are.
+    """
+    found = _select_layers(principal_kind(principal)).run(
+        connection, principal, keys=list(layer_ids)
+    )
+    rows = {row.id: row for row in found}
+    ordered = [rows[layer_id] for layer_id in dict.fromkeys(layer_ids) if layer_id in rows]
+    return serialize_rows(connection, principal, ordered, inline=inline, whole=whole)
+
+
+@cache
+def _select_layers(kind: Principal) -> CompiledStatement:
+    keys = bindparam("keys", type_=ARRAY(UUID(as_uuid=True)))
+    statement = select(Layer.source_type, *layer_columns(kind))
+    return compile_statement(statement.where(Layer.id == any_(keys), readable_layers(kind)))
+
+
+def serialize_rows(
+    connection: Connection,
+    principal: Principal,
+    rows: Sequence[Row[Any]],
+    *,
+    inline: bool,
+    whole: int,
+) -> dict[uuid.UUID, Parts | None]:
+    """Return the JSON of rows with `layer_columns`; `whole` and None as in `serialize_layers`."""
+    most = deployment().settings.inline_features
+    small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= most]
+    collections = {}
+    if inline and small:
+        statement = select_feature_collections(small, INLINE_SIZE, INLINE_BUDGET, whole)
+        found = run(connection, statement.text, statement.values)
+        collections = {row.layer_id: row for row in found}
+    texts: dict[uuid.UUID, Parts | None] = {}
+    for row in rows:
+        features = collections.get(row.id)
+        if features is not None and not features.fits:
+            texts[row.id] = None
+        else:
+            texts[row.id] = _text(row, principal, features.collection if features else None)
+    return texts
+
+
+def _creator(principal: Principal) -> Any:
+    creator = select(user_object(principal)).where(User.id == Layer.created_by)
+    return creator.correlate(Layer).scalar_subquery()
+
+
+def _map_layers(principal: Principal) -> Any:
+    entry = func.jsonb_build_object(
+        *("id", MapLayer.id),
+        *("map_id", MapLayer.map_id),
+        *("order", _order_seen(principal)),
+        *("visible", MapLayer.visible),
+        *("opacity", MapLayer.opacity),
+        *("created_at", utc(MapLayer.created_at)),
+    )
+    ordered = aggregate_order_by(entry, MapLayer.created_at, MapLayer.id)
+    return (
+        select(func.coalesce(func.jsonb_agg(ordered), literal_column("'[]'")))
+        .join(Map, Map.id == MapLayer.map_id)
+        .where(MapLayer.layer_id == Layer.id, readable_maps(principal))
+        .correlate(Layer)
+        .scalar_subquery()
+    )
+
+
+def _order_seen(principal: Principal) -> Any:
+    """Return a layer's place among those of its map that the principal may read, from 0."""
+    above = aliased(MapLayer)
+    return (
+        select(func.count())
+        .select_from(above)
+        .join(Layer, Layer.id == above.layer_id)
+        .where(
+            above.map_id == MapLayer.map_id,
+            above.order < MapLayer.order,
+            readable_layers(principal),
+        )
+        .correlate(MapLayer)
+        .scalar_subquery()
+    )
+
+
+def _text(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
+    is_vector = row.source_type == "vector"
+    config = row.source_config
+    bounds = list(row.edges) if is_vector and None not in row.edges else None
+    if is_vector:
+        config["geometryType"] = _geometry_type(row)
+        config["featureCount"] = row.feature_count
+        config["bounds"] = bounds
+    told = {
+        "feature_count": row.feature_count,
+        "bounds": bounds if is_vector else config.get("bounds"),
+        "can_edit": bool(row.can_edit) and principal.scope == "write",
+        "links": _links(row),
+    }
+    before = b'%b,"source_config":%b' % (row.first_members[:-1], json_text(config).encode())
+    after = b"%b,%b" % (row.other_members[1:-1], json_text(told)[1:].encode())
+    if features is None:
+        return before, b",", after
+    return before[:-1], b',"geojson":', features, b"},", after
+
+
+def _geometry_type(row: Row[Any]) -> str | None:
+    """Return the type that binds a layer's geometries, else that of its first features.
+
+    A layer without any has the type that it was made for, if somebody has said one.
+    """
+    told: str | None = row.geometry_type
+    if told or not row.kinds:
+        return told or row.source_config.get("geometryType")
+    single = {kind.removeprefix("Multi") for kind in row.kinds}
+    if len(row.kinds) == 1:
+        return str(row.kinds[0])
+    return f"Multi{single.pop()}" if len(single) == 1 else "GeometryCollection"
+
+
+def _links(row: Row[Any]) -> list[dict[str, str]]:
+    if row.source_type == "vector":
+        address = collection_url(row.id)
+        return [
+            {"rel": "collection", "type": "application/json", "href": address},
+            {"rel": "items", "type": "application/geo+json", "href": f"{address}/items"},
+        ]
+    tiles = _titiler_tiles(row.source_config) if row.source_type == "geotiff" else None
+    return [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
+
+
+def _titiler_tiles(config: dict[str, Any]) -> str | None:
+    """Return the template of the TiTiler tiles that draw a GeoTIFF as its layer says."""
+    titiler = deployment().settings.titiler_url
+    source = config.get("cogUrl") or config.get("url")
+    if not titiler or not source:
+        return None
+    processing = config.get("processing") or {}
+    parameters = {"url": source} | {
+        theirs: processing[ours]
+        for ours, theirs in _TITILER_PARAMETERS.items()
+        if isinstance(processing.get(ours), str | int)
+    }
+    return f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?{urlencode(parameters)}"

@@ -1,0 +1,1 @@
+"""`/api/v1/maps`: maps, their collaborators and their layers."""

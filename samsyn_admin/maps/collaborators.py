@@ -1,0 +1,159 @@
+"""`/api/v1/maps/{id}/collaborators`: who works on a map besides its owner."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
+from samsyn_admin.http.request_body import read_json, validated
+from samsyn_admin.http.responses import (
+    check_if_match,
+    iso,
+    no_content,
+    respond,
+    respond_list,
+    version_of,
+)
+from samsyn_admin.http.update_body import read_change
+from samsyn_admin.maps.locking import find_person, lock_map, map_key, touch_map
+from samsyn_admin.maps.schemas import CollaboratorCreate, CollaboratorUpdate
+from samsyn_admin.users.serializer import user_object
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import ConflictError, NotFoundError
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.lookup import find_map
+from samsyn_model.tables.maps import MapCollaborator
+from samsyn_model.tables.users import User
+from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.query.parameters import parse_uuid, single_values
+
+bp = Blueprint("collaborators", __name__, url_prefix="/api/v1/maps/<map_id>/collaborators")
+
+_ANSWERED = frozenset({"id", "user_id", "email", "created_at", "user"})
+
+
+@bp.get("")
+@requires(Action.READ_MAP)
+def list_collaborators(map_id: str) -> Response:
+    """Answer a map's collaborators, the first added first."""
+    key = map_key(map_id)
+    page = parse_page(single_values(request.args, PAGE_PARAMETERS))
+    statement = _select(key).order_by(MapCollaborator.created_at, MapCollaborator.id)
+    with reading(deployment().engine) as connection:
+        find_map(connection, principal(), key, Action.READ_MAP)
+        rows, total = run_page(connection, statement, page)
+    return respond_list([_document(row) for row in rows], page, total)
+
+
+@bp.post("")
+@requires(Action.OWN_MAP)
+def add_collaborator(map_id: str) -> Response:
+    """Add somebody to a map, by email or by id."""
+    key = map_key(map_id)
+    single_values(request.args, ())
+    body = read_json()
+    with writing(deployment().engine) as connection:
+        found = lock_map(connection, principal(), key, Action.OWN_MAP)
+        person = validated(CollaboratorCreate, body)
+        user_id = find_person(connection, email=person.email, user_id=person.user_id)
+        if user_id == found.created_by:
+            raise ConflictError("This is the map's owner.")
+        _add(connection, key, user_id, person.role)
+        row = _one(connection, key, user_id)
+    location = f"{public_url()}{request.path.rstrip('/')}/{user_id}"
+    return respond(_document(row), version_of(row.updated_at), HTTPStatus.CREATED, location)
+
+
+@bp.get("/<user_id>")
+@requires(Action.READ_MAP)
+def read_collaborator(map_id: str, user_id: str) -> Response:
+    """Answer one of a map's collaborators."""
+    key = map_key(map_id)
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        find_map(connection, principal(), key, Action.READ_MAP)
+        row = _one(connection, key, parse_uuid(user_id))
+    return respond(_document(row), version_of(row.updated_at))
+
+
+@bp.put("/<user_id>")
+@bp.patch("/<user_id>")
+@requires(Action.OWN_MAP)
+def update_collaborator(map_id: str, user_id: str) -> Response:
+    """Change a collaborator's role."""
+    key = map_key(map_id)
+    single_values(request.args, ())
+    body = read_change(_ANSWERED)
+    with writing(deployment().engine) as connection:
+        lock_map(connection, principal(), key, Action.OWN_MAP)
+        row = _one(connection, key, parse_uuid(user_id))
+        change = validated(CollaboratorUpdate, {"role": row.role, **body})
+        check_if_match(version_of(row.updated_at))
+        if change.role != row.role:
+            statement = update(MapCollaborator).where(MapCollaborator.id == row.id)
+            run(connection, statement.values(role=change.role))
+            touch_map(connection, key)
+            row = _one(connection, key, row.user_id)
+    return respond(_document(row), version_of(row.updated_at))
+
+
+@bp.delete("/<user_id>")
+@requires(Action.OWN_MAP)
+def remove_collaborator(map_id: str, user_id: str) -> tuple[str, HTTPStatus]:
+    """Remove a collaborator, which is for the owner and for themselves."""
+    key, person = map_key(map_id), parse_uuid(user_id)
+    single_values(request.args, ())
+    leaves = person is not None and person == principal().user_id
+    with writing(deployment().engine) as connection:
+        action = Action.LEAVE_MAP if leaves else Action.OWN_MAP
+        lock_map(connection, principal(), key, action)
+        row = _one(connection, key, person)
+        check_if_match(version_of(row.updated_at))
+        run(connection, delete(MapCollaborator).where(MapCollaborator.id == row.id))
+        touch_map(connection, key)
+    return no_content()
+
+
+def _select(map_id: uuid.UUID) -> Select[Any]:
+    return (
+        select(MapCollaborator.__table__, user_object(principal()).label("user"))
+        .join_from(MapCollaborator, User, User.id == MapCollaborator.user_id)
+        .where(MapCollaborator.map_id == map_id)
+    )
+
+
+def _one(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID | None) -> Row[Any]:
+    statement = _select(map_id).where(MapCollaborator.user_id == user_id)
+    row = run(connection, statement).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such collaborator on this map.")
+    return row
+
+
+def _add(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID, role: str) -> None:
+    values = {
+        "map_id": map_id,
+        "user_id": user_id,
+        "role": role,
+        "invited_by": principal().user_id,
+    }
+    statement = insert(MapCollaborator).values(values).on_conflict_do_nothing()
+    if run(connection, statement.returning(MapCollaborator.id)).one_or_none() is None:
+        raise ConflictError("This user is already a collaborator of the map.")
+    touch_map(connection, map_id)
+
+
+def _document(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "user_id": str(row.user_id),
+        "role": row.role,
+        "created_at": iso(row.created_at),
+        "user": row.user,
+    }

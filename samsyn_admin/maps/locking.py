@@ -1,0 +1,65 @@
+"""Changes of maps take turns: whoever changes one, or what is on it, holds its row."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
+from samsyn_model.errors import NotFoundError
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.lookup import find_map
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.users import User
+from samsyn_provider.query.parameters import parse_uuid
+
+_LOCK = "SELECT id FROM maps WHERE id = %(map)s FOR NO KEY UPDATE"
+_TOUCH = "UPDATE maps SET updated_at = now() WHERE id = %(map)s"
+
+
+def map_key(text: str) -> uuid.UUID:
+    """Return the id of a map that a path names; raises NotFoundError for what is none."""
+    key = parse_uuid(text)
+    if key is None:
+        raise NotFoundError("There is no such map.")
+    return key
+
+
+def lock_map(
+    connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
+) -> Row[Any]:
+    """Return the map as it is once everybody else has done with it, locked until the end.
+
+    The rules are asked before the wait, which is only for those who may, and after it. Errors as
+    `find_map`.
+    """
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    find_map(connection, principal, map_id, action)
+    run(connection, _LOCK, {"map": map_id})
+    return find_map(connection, principal, map_id, action)
+
+
+def touch_map(connection: Connection, map_id: uuid.UUID) -> None:
+    """Note that something of a map has changed: its collaborators, its layers."""
+    run(connection, _TOUCH, {"map": map_id})
+
+
+def find_person(
+    connection: Connection, *, email: str | None, user_id: uuid.UUID | None
+) -> uuid.UUID:
+    """Return the id of the live user with this email, whatever its case, or this id.
+
+    Raises NotFoundError, naming what was asked for: only for who may add somebody.
+    """
+    named = User.id == user_id
+    if email is not None:
+        named = func.lower(User.email) == func.lower(email.strip())
+    statement = select(User.id).where(named, User.deleted_at.is_(None))
+    found = run(
+        connection, statement.with_for_update(key_share=True, read=True)
+    ).scalar_one_or_none()
+    if found is None:
+        raise NotFoundError(f"There is no user {email or user_id}.")
+    key: uuid.UUID = found
+    return key

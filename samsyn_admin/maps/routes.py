@@ -1,0 +1,183 @@
+"""`/api/v1/maps`: maps, whole with their collaborators and layers."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_update
+
+from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
+from samsyn_admin.http.request_body import read_json, validated
+from samsyn_admin.http.responses import (
+    check_if_match,
+    no_content,
+    respond,
+    respond_list,
+    version_of,
+)
+from samsyn_admin.http.text_search import has_words
+from samsyn_admin.http.update_body import merge_patch, read_change, same_json
+from samsyn_admin.maps.locking import find_person, lock_map, map_key
+from samsyn_admin.maps.schemas import MapCreate, Person
+from samsyn_admin.maps.serializer import serialize_map, serialize_maps
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import ConflictError, PermissionDeniedError
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
+from samsyn_model.permissions.maps import owned_maps, readable_maps
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
+from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.query.parameters import parse_boolean, single_values
+
+bp = Blueprint("maps", __name__, url_prefix="/api/v1/maps")
+
+_ANSWERED = frozenset(
+    {
+        *("id", "created_by", "creator", "created_at", "updated_at"),
+        *("collaborators", "map_layers", "user_role"),
+    }
+)
+_SETTABLE = tuple(MapCreate.model_fields)
+_OWNERS = frozenset({"view_permission", "edit_permission"})
+
+
+@bp.get("")
+@requires(Action.READ_MAP)
+def list_maps() -> Response:
+    """Answer the maps that the caller may read, the last changed first, whole."""
+    values = single_values(request.args, {*PAGE_PARAMETERS, "mine", "q", "inline"})
+    page, inline = parse_page(values), parse_boolean("inline", values.get("inline", "true"))
+    mine = parse_boolean("mine", values.get("mine", "false"))
+    statement = _select_ids(principal(), values.get("q", ""), mine=mine)
+    with reading(deployment().engine) as connection:
+        rows, total = run_page(connection, statement, page)
+        texts = serialize_maps(connection, principal(), [row.id for row in rows], inline=inline)
+    return respond_list(texts, page, total)
+
+
+@bp.post("")
+@requires(Action.SIGNED_IN)
+def create_map() -> Response:
+    """Make a map."""
+    single_values(request.args, ())
+    user_id = require_user(principal())
+    made = validated(MapCreate, read_json())
+    values = {**made.model_dump(), "created_by": user_id}
+    with writing(deployment().engine) as connection:
+        map_id = run(connection, insert(Map).values(values).returning(Map.id)).scalar_one()
+        answer = serialize_map(connection, principal(), map_id, inline=True)
+    return respond(*answer, HTTPStatus.CREATED, f"{public_url()}{bp.url_prefix}/{map_id}")
+
+
+@bp.get("/<map_id>")
+@requires(Action.READ_MAP)
+def read_map(map_id: str) -> Response:
+    """Answer one map as the caller sees it; `inline=false` leaves features out."""
+    key, inline = map_key(map_id), _inline()
+    with reading(deployment().engine) as connection:
+        return respond(*serialize_map(connection, principal(), key, inline=inline))
+
+
+@bp.put("/<map_id>")
+@bp.patch("/<map_id>")
+@requires(Action.CHANGE_MAP)
+def update_map(map_id: str) -> Response:
+    """Change what the body names of a map; PATCH merges objects as RFC 7396 says."""
+    key, inline = map_key(map_id), _inline()
+    body = read_change(_ANSWERED)
+    with writing(deployment().engine) as connection:
+        _change(connection, key, body)
+        return respond(*serialize_map(connection, principal(), key, inline=inline))
+
+
+@bp.delete("/<map_id>")
+@requires(Action.OWN_MAP)
+def delete_map(map_id: str) -> tuple[str, HTTPStatus]:
+    """Delete a map with its comments and links; its layers stay."""
+    key = map_key(map_id)
+    single_values(request.args, ())
+    with writing(deployment().engine) as connection:
+        found = lock_map(connection, principal(), key, Action.OWN_MAP)
+        check_if_match(version_of(found.updated_at))
+        run(connection, delete(Map).where(Map.id == key))
+    return no_content()
+
+
+@bp.put("/<map_id>/owner")
+@requires(Action.OWN_MAP)
+def give_map(map_id: str) -> Response:
+    """Make somebody else the map's owner; the former one becomes an editor."""
+    key = map_key(map_id)
+    single_values(request.args, ())
+    body = read_json()
+    with writing(deployment().engine) as connection:
+        found = lock_map(connection, principal(), key, Action.OWN_MAP)
+        person = validated(Person, body)
+        check_if_match(version_of(found.updated_at))
+        user_id = find_person(connection, email=person.email, user_id=person.user_id)
+        if user_id != found.created_by:
+            _refuse_to_publish(connection, found, user_id)
+            _give(connection, key, former=found.created_by, owner=user_id)
+        return respond(*serialize_map(connection, principal(), key, inline=True))
+
+
+def _select_ids(principal: Principal, search: str, *, mine: bool) -> Select[Any]:
+    statement = select(Map.id).where(readable_maps(principal), has_words(Map, search))
+    if mine:
+        statement = statement.where(owned_maps(principal))
+    return statement.order_by(Map.updated_at.desc(), Map.id)
+
+
+def _change(connection: Connection, map_id: uuid.UUID, body: dict[str, Any]) -> None:
+    row = lock_map(connection, principal(), map_id, Action.CHANGE_MAP)
+    present = {name: getattr(row, name) for name in _SETTABLE}
+    if request.method == "PATCH":
+        body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
+    values = validated(MapCreate, {**present, **body}).model_dump()
+    check_if_match(version_of(row.updated_at))
+    changed = {name: value for name, value in values.items() if not same_json(value, present[name])}
+    if not _OWNERS.isdisjoint(changed) and row.created_by != principal().user_id:
+        raise PermissionDeniedError(f"You may not {Action.OWN_MAP.value}.")
+    if changed:
+        run(connection, update(Map).where(Map.id == map_id).values(changed))
+
+
+def _refuse_to_publish(connection: Connection, found: Row[Any], owner: uuid.UUID) -> None:
+    """Raise ConflictError where a new owner's private layers would be shown to everybody.
+
+    Whoever reads a public map reads its owner's layers, which only their creator may decide.
+    """
+    theirs = (Layer.created_by == owner, Layer.visibility == "private", ~Layer.is_global)
+    placed = select(func.count()).join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
+    statement = placed.where(MapLayer.map_id == found.id, *theirs)
+    if found.view_permission == "public" and run(connection, statement).scalar_one():
+        raise ConflictError(
+            "The map is public and holds private layers of theirs, which it would show to"
+            " everybody: make the map private first, or have them taken off."
+        )
+
+
+def _give(
+    connection: Connection, map_id: uuid.UUID, *, former: uuid.UUID, owner: uuid.UUID
+) -> None:
+    run(connection, update(Map).where(Map.id == map_id).values(created_by=owner))
+    theirs = (MapCollaborator.map_id == map_id, MapCollaborator.user_id == owner)
+    run(connection, delete(MapCollaborator).where(*theirs))
+    place = {"map_id": map_id, "user_id": former, "role": "editor", "invited_by": owner}
+    statement = insert_or_update(MapCollaborator).values(place)
+    run(
+        connection,
+        statement.on_conflict_do_update(
+            index_elements=["map_id", "user_id"], set_={"role": "editor"}
+        ),
+    )
+
+
+def _inline() -> bool:
+    return parse_boolean("inline", single_values(request.args, {"inline"}).get("inline", "true"))

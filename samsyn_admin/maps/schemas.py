@@ -1,0 +1,105 @@
+"""What a request may say of a map, of its collaborators and of its layers."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from samsyn_admin.layers.schemas import JsonObject
+
+Permission = Literal["private", "collaborators", "public"]
+Role = Literal["viewer", "editor"]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Zoom = Annotated[float, Field(ge=0, le=22)]
+Opacity = Annotated[int, Field(ge=0, le=100)]
+Order = Annotated[int, Field(ge=0)]
+
+
+def _uuid(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return uuid.UUID(value)
+        except ValueError:
+            pass
+    raise ValueError("This is not a UUID")
+
+
+Key = Annotated[uuid.UUID, BeforeValidator(_uuid)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class MapCreate(_Body):
+    """What can be said of a map: the body of a request that makes one."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=100_000)] | None = None
+    center_lat: Latitude = 0.0
+    center_lng: Longitude = 0.0
+    zoom: Zoom = 2.0
+    view_permission: Permission = "private"
+    edit_permission: Permission = "private"
+    map_metadata: JsonObject = Field(default_factory=dict)
+
+
+class MapDuplicate(_Body):
+    """The body of a request that copies a map."""
+
+    name: Name | None = None
+
+
+class Person(_Body):
+    """Somebody by email or by id, one of the two."""
+
+    email: Annotated[str, Field(min_length=3, max_length=320)] | None = None
+    user_id: Key | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Person":
+        if (self.email is None) == (self.user_id is None):
+            raise ValueError("Say either email or user_id")
+        return self
+
+
+class CollaboratorCreate(Person):
+    """The body of a request that adds a collaborator."""
+
+    role: Role = "viewer"
+
+
+class CollaboratorUpdate(_Body):
+    """What can be changed of a collaborator."""
+
+    role: Role
+
+
+class MapLayerUpdate(_Body):
+    """What can be said of a layer's place on a map."""
+
+    order: Order | None = None
+    visible: bool = True
+    opacity: Opacity = 100
+    style_override: JsonObject | None = None
+
+
+class MapLayerCreate(MapLayerUpdate):
+    """The body of a request that puts a layer on a map."""
+
+    layer_id: Key
+
+
+class LayerOrder(_Body):
+    """The place of one layer among those of its map."""
+
+    layer_id: Key
+    order: Order
+
+
+class Reorder(_Body):
+    """The body of a request that gives a map's layers another order."""
+
+    layer_orders: list[LayerOrder]

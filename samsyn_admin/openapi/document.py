@@ -1,0 +1,230 @@
+"""The OpenAPI document of the management API.
+
+What the code knows comes from the code: paths and methods from the routes, who may ask from the
+declared actions, bodies from the models that they are held to, the features' operations from the
+OGC side's document. `openapi/api.yaml` says the rest.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import yaml
+from flask import Flask
+from werkzeug.routing import Rule
+
+from samsyn_admin.comments.schemas import CommentCreate
+from samsyn_admin.layers.indexes import LayerIndexes
+from samsyn_admin.layers.schemas import LayerCreate
+from samsyn_admin.maps.schemas import (
+    CollaboratorCreate,
+    CollaboratorUpdate,
+    MapCreate,
+    MapDuplicate,
+    MapLayerCreate,
+    MapLayerUpdate,
+    Person,
+    Reorder,
+)
+from samsyn_admin.openapi.components import components
+from samsyn_admin.openapi.model_schemas import changed_schema, model_schemas
+from samsyn_admin.users.tokens import TokenCreate
+from samsyn_model.permissions.actions import Action
+from samsyn_model.settings import CHECKOUT
+from samsyn_provider import openapi
+from samsyn_provider.http.guard import UNGUARDED, declared_action
+from samsyn_provider.http.media_types import MERGE_PATCH
+
+MODELS = (
+    *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
+    *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
+    *(CommentCreate, TokenCreate),
+)
+"""The bodies that requests are held to."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_JSON = "application/json"
+_PAGING = ("X-Total-Count", "Link")
+_ADMITTED: dict[Action | None, str] = {
+    **{action: f"whoever may {action.value}" for action in Action},
+    Action.READ_PUBLIC: "everybody, signed in or not",
+    Action.SIGNED_IN: "whoever is signed in",
+    Action.WEBHOOK: "Clerk, which signs its events",
+}
+
+
+@lru_cache(maxsize=1)
+def source() -> dict[str, Any]:
+    """Return what `openapi/api.yaml` says."""
+    loaded: dict[str, Any] = yaml.safe_load((CHECKOUT / "openapi" / "api.yaml").read_text())
+    return loaded
+
+
+@lru_cache(maxsize=1)
+def api_document(app: Flask) -> dict[str, Any]:
+    """Return the document of an app, without the address of its server.
+
+    Raises KeyError for a route that `openapi/api.yaml` does not describe.
+    """
+    said = source()
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if rule.rule.startswith("/api/") and methods:
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            for method in methods:
+                paths.setdefault(path, {})[method.lower()] = _operation(app, rule, method)
+    return {
+        "openapi": "3.0.3",
+        "info": said["info"],
+        "servers": [{"url": "/", "description": "This server"}],
+        "tags": said["tags"],
+        "paths": paths,
+        "components": components(paths, said, model_schemas(MODELS)),
+    }
+
+
+def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
+    entry = source()["operations"][rule.endpoint]
+    if "ogc" in entry:
+        return _ogc_operation(entry, rule)
+    action = declared_action(app, rule.endpoint)
+    view = app.view_functions[rule.endpoint]
+    name = rule.endpoint.rsplit(".", maxsplit=1)[-1]
+    operation: dict[str, Any] = {
+        "tags": [entry["tag"]],
+        "operationId": f"{name}_{method.lower()}" if method in {"PUT", "PATCH"} else name,
+        "summary": (view.__doc__ or "").split("\n")[0].rstrip("."),
+        "description": f"For {_ADMITTED[action]}.",
+        "security": _security(action, method),
+        "parameters": _parameters(entry, rule, method),
+        "responses": _answers(entry, rule, method, action),
+    }
+    body = _body(entry, method)
+    if body:
+        operation["requestBody"] = body
+    return operation
+
+
+def _security(action: Action | None, method: str) -> list[dict[str, list[str]]]:
+    signed_in: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
+    if action in UNGUARDED:
+        return [{}]
+    return signed_in if action is Action.SIGNED_IN or method not in _SAFE else [{}, *signed_in]
+
+
+def _parameters(entry: dict[str, Any], rule: Rule, method: str) -> list[dict[str, Any]]:
+    known = source()["parameters"]
+    named = [known[name] for name in sorted(rule.arguments) if name in known]
+    named += [known[name] for name in entry.get("query", ())]
+    if _may_be_kept(entry, method):
+        named.append(known["If-None-Match"])
+    elif "change" in entry or entry.get("versioned"):
+        named.append(known["If-Match"])
+    return named
+
+
+def _may_be_kept(entry: dict[str, Any], method: str) -> bool:
+    """Return whether the answer has an entity tag that `If-None-Match` may name."""
+    return method in _SAFE and "answer" in entry and bool(entry.get("strict", True))
+
+
+def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
+    name = entry.get("change") or entry.get("body")
+    if name is None:
+        return None
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
+    if "change" in entry and name in {model.__name__ for model in MODELS}:
+        schema = changed_schema(next(model for model in MODELS if model.__name__ == name))
+    media = entry.get("media", [_JSON, *([MERGE_PATCH] if method == "PATCH" else [])])
+    return {
+        "required": not entry.get("optional", False),
+        "content": {kind: {"schema": schema, "examples": _example(name)} for kind in media},
+    }
+
+
+def _answers(
+    entry: dict[str, Any], rule: Rule, method: str, action: Action | None
+) -> dict[str, Any]:
+    status = entry.get("status", {"POST": 201, "DELETE": 204}.get(method, 200))
+    answers = {status: _answer(entry, status)}
+    for code, schema in entry.get("also", {}).items():
+        answers[code] = _described(schema)
+    if _may_be_kept(entry, method):
+        answers[304] = {"$ref": "#/components/responses/NotModified"}
+    for code in _error_codes(entry, rule, method, action):
+        answers.setdefault(code, _error(code))
+    return {str(code): answers[code] for code in sorted(answers)}
+
+
+def _answer(entry: dict[str, Any], status: int) -> dict[str, Any]:
+    headers = {"ETag": {"schema": {"type": "string"}}}
+    if "list" in entry:
+        name = entry["list"]
+        schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+        content = {"schema": schema, "examples": _example(f"{name}List")}
+        paging = {name: {"schema": {"type": "string"}} for name in _PAGING}
+        return {"description": "The list", "headers": paging, "content": {_JSON: content}}
+    if "answer" not in entry:
+        return {"description": "Done"}
+    answer = _described(entry["answer"])
+    if status == 201:
+        headers["Location"] = {"schema": {"type": "string", "format": "uri"}}
+    return {**answer, "headers": headers} if entry.get("strict", True) else answer
+
+
+def _described(name: str) -> dict[str, Any]:
+    schema = source()["schemas"][name]
+    description = schema.get("description", f"The {re.sub('(?<!^)([A-Z])', r' \1', name).lower()}")
+    if "type" not in schema:
+        return {"description": description}
+    kind = "text/html" if name == "Page" else _JSON
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{name}"},
+        "examples": _example(name),
+    }
+    return {"description": description, "content": {kind: content}}
+
+
+def _example(name: str) -> dict[str, Any]:
+    return {"example": {"$ref": f"#/components/examples/{name}"}}
+
+
+def _error(code: int) -> dict[str, Any]:
+    return {"$ref": f"#/components/responses/Problem{code}"}
+
+
+def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action | None) -> set[int]:
+    codes = {503, *entry.get("errors", ())}
+    has_body = "body" in entry or "change" in entry
+    if entry.get("strict", True):
+        codes.add(400)
+    if action not in UNGUARDED:
+        codes |= {401} if method in _SAFE else {401, 403}
+        if has_body:
+            codes |= {413, 415, 422}
+    if rule.arguments or "Person" in (entry.get("body"),):
+        codes.add(404)
+    if "change" in entry or entry.get("versioned"):
+        codes.add(412)
+    return codes
+
+
+def _ogc_operation(entry: dict[str, Any], rule: Rule) -> dict[str, Any]:
+    """Return an operation of the OGC side's document, whose components are in this one too."""
+    found = next(
+        operation
+        for path in openapi.definition_source()["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict) and operation.get("operationId") == entry["ogc"]
+    )
+    known = source()["parameters"]
+    in_path = [known["collection_id"]]
+    if "feature_id" in rule.arguments:
+        in_path.append(known["feature_id_in_path"])
+    more = [known[name] for name in entry.get("query", ())]
+    return {
+        "security": [{}, {"bearer": []}, {"basic": []}],
+        **found,
+        "tags": [entry["tag"]],
+        "parameters": [*in_path, *found.get("parameters", ()), *more],
+    }

@@ -1,0 +1,112 @@
+"""gunicorn, run in this process: workers over one database."""
+
+import gc
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from sqlalchemy import Engine
+
+from samsyn_admin.serving.access_log import AccessLog
+from samsyn_admin.serving.worker import BalancedWorker, forget
+from samsyn_model.database.engine import open_engine
+from samsyn_model.settings import Settings
+
+type AppFactory = Callable[[Settings, Engine], Flask]
+
+GRACE = 10
+STALLED = 20
+"""Seconds that a client may neither send nor take anything while it is being served."""
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with an application made in each worker, after the fork."""
+
+    def __init__(self, url: str, settings: Settings, load_app: AppFactory) -> None:
+        self._url, self._settings, self._load_app = url, settings, load_app
+        super().__init__()
+
+    def load_config(self) -> None:
+        workers = self._settings.web_concurrency or os.cpu_count() or 1
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": workers,
+            "worker_class": BalancedWorker,
+            "threads": 4,
+            "timeout": self._settings.statement_timeout + GRACE,
+            "graceful_timeout": GRACE,
+            "keepalive": 30,
+            "max_requests": 0,
+            "forwarded_allow_ips": "*" if self._settings.trusted_proxies else "127.0.0.1,::1",
+            "accesslog": "-",
+            "logger_class": AccessLog,
+            "limit_request_line": 8190,
+            "when_ready": _give_up_stalled_clients,
+            "child_exit": forget,
+        }
+        if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
+            options["control_socket_disable"] = True
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        engine = open_engine(
+            self._url,
+            statement_timeout=self._settings.statement_timeout,
+            pool_size=4,
+            prepares=self._settings.prepared_statements,
+        )
+        app = self._load_app(self._settings, engine)
+        # what is there from the start stays: looking through it again and again for what does not
+        # takes a tenth of a second each time
+        gc.collect()
+        gc.freeze()
+        return app
+
+
+def _give_up_stalled_clients(arbiter: Any) -> None:
+    """Have the sockets of clients, which inherit it, fail where nothing has moved for a while.
+
+    A client that never reads its answer, or never ends its request, would keep a thread for good.
+    """
+    span = struct.pack("ll", STALLED, 0)
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
+
+
+def _check_address(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen at {settings.host}:{settings.port}: {error.strerror};"
+                " HOST and PORT name another address"
+            ) from error
+
+
+def serve(
+    url: str, settings: Settings, load_app: AppFactory, *, show_token_hint: bool = False
+) -> None:
+    """Serve until stopped by a signal; `load_app` makes the application, in each worker.
+
+    Raises click.ClickException when the port is taken.
+    """
+    _check_address(settings)
+    address = settings.public_url or f"http://{settings.host}:{settings.port}"
+    lines = [
+        f"SamSyn at {address}/",
+        f"  OGC API  {address}/ogc/",
+        f"  health   {address}/api/health",
+    ]
+    if show_token_hint:
+        lines.append("  a token  .venv/bin/samsyn token create you@example.org")
+    click.echo("\n".join(lines), err=True)
+    _Server(url, settings, load_app).run()

@@ -1,0 +1,78 @@
+"""`/api/v1/users`: one's own account, and people by their email."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection, Row, func, select
+
+from samsyn_admin.http.pagination import Page
+from samsyn_admin.http.responses import (
+    check_if_match,
+    no_content,
+    respond,
+    respond_list,
+    version_of,
+)
+from samsyn_admin.users.serializer import user_object
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import CredentialsError, InvalidParameterError
+from samsyn_model.identity.accounts import close_account
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
+from samsyn_model.tables.users import User
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.query.parameters import single_values
+
+bp = Blueprint("users", __name__, url_prefix="/api/v1/users")
+
+
+@bp.get("/me")
+@requires(Action.SIGNED_IN)
+def read_own_account() -> Response:
+    """Answer who the caller is."""
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        user = _own(connection, require_user(principal()))
+    return respond({**user.answer, "is_admin": user.is_admin}, version_of(user.updated_at))
+
+
+@bp.delete("/me")
+@requires(Action.SIGNED_IN)
+def delete_own_account() -> tuple[str, HTTPStatus]:
+    """Make the caller's account a tombstone: maps, layers and comments stay."""
+    single_values(request.args, ())
+    user_id = require_user(principal())
+    with writing(deployment().engine) as connection:
+        check_if_match(version_of(_own(connection, user_id, lock=True).updated_at))
+        close_account(connection, user_id)
+    return no_content()
+
+
+@bp.get("")
+@requires(Action.SIGNED_IN)
+def find_users() -> Response:
+    """Answer the live user with this email, whatever its case: a list of one or none."""
+    email = single_values(request.args, {"email"}).get("email", "").strip()
+    if not email:
+        raise InvalidParameterError("email is the address of the user to find.")
+    same = func.lower(User.email) == func.lower(email)
+    statement = select(user_object(principal())).where(same, User.deleted_at.is_(None))
+    with reading(deployment().engine) as connection:
+        found = run(connection, statement).scalars().all()
+    return respond_list(found, Page(), len(found))
+
+
+def _own(connection: Connection, user_id: uuid.UUID, *, lock: bool = False) -> Row[Any]:
+    """Return the user; raises CredentialsError when the account was deleted in this moment."""
+    columns = (user_object(principal()).label("answer"), User.is_admin, User.updated_at)
+    statement = select(*columns).where(User.id == user_id, User.deleted_at.is_(None))
+    if lock:
+        statement = statement.with_for_update()
+    user = run(connection, statement).one_or_none()
+    if user is None:
+        raise CredentialsError("This account has been deleted.")
+    return user

@@ -1,0 +1,1 @@
+"""The checkout's private PostgreSQL: started while anybody uses it."""

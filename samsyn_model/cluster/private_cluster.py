@@ -1,0 +1,86 @@
+"""A private PostgreSQL cluster: started by the first process that uses it, stopped by the last.
+
+It listens on a Unix socket alone, in a folder that only its own system user (and root) may enter.
+Every user holds a shared lock while it works; who cannot find another holder on leaving stops the
+server. A process that is killed drops its lock, so that the next one to leave stops the server.
+A process that wants to stop the server on SIGTERM turns the signal into SystemExit.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from samsyn_model.cluster.file_lock import FileLock
+from samsyn_model.cluster.location import ELSEWHERE, ClusterError, Place, find_place
+from samsyn_model.cluster.server import ClusterServer
+from samsyn_model.settings import CHECKOUT
+
+__all__ = ["Cluster", "ClusterError", "private_cluster"]
+
+
+@contextmanager
+def private_cluster(home: Path | None = None) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of the checkout's own database, whose server runs meanwhile.
+
+    `home` is the folder of the cluster, by default `.samsyn` in the checkout. The database is
+    made if it is missing, and the user is a superuser in it. Raises ClusterError.
+    """
+    with Cluster(home or CHECKOUT / ".samsyn").in_use() as url:
+        yield url
+
+
+@contextmanager
+def _as_cluster_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.filename or folder}: {error.strerror or error}"
+        raise ClusterError(f"The private database cannot be used: {reason}.") from error
+
+
+class Cluster:
+    """The cluster of `home`; `patience` is how many seconds it may take to start or to stop."""
+
+    def __init__(self, home: Path, *, elsewhere: Path = ELSEWHERE, patience: int = 120) -> None:
+        self._home, self._elsewhere, self._patience = home, elsewhere, patience
+
+    @contextmanager
+    def in_use(self) -> Iterator[str]:
+        """Yield the database's URL and keep its server running meanwhile. Raises ClusterError."""
+        with _as_cluster_error(self._home):
+            place = find_place(self._home, self._elsewhere)
+            users = place.lock("users")
+        server = ClusterServer(place, self._patience)
+        try:
+            with _as_cluster_error(place.folder), place.lock("start"):
+                users.share()
+                server.ensure_running()
+            yield server.url.render_as_string()
+        finally:
+            with _as_cluster_error(place.folder):
+                _leave(place, users, server)
+
+    def remove(self) -> None:
+        """Stop the server and delete the database. Raises ClusterError while somebody uses it."""
+        with _as_cluster_error(self._home):
+            place = find_place(self._home, self._elsewhere)
+            with place.lock("start"):
+                users = place.lock("users")
+                if not users.take_alone():
+                    raise ClusterError("The private database is in use: stop what uses it first.")
+                ClusterServer(place, self._patience).stop()
+                shutil.rmtree(place.folder)
+                users.release()
+            (self._home / "cluster").unlink(missing_ok=True)
+
+
+def _leave(place: Place, users: FileLock, server: ClusterServer) -> None:
+    if not users.is_open:  # a forked child: its parent is the user
+        return
+    with place.lock("start"):
+        try:
+            if users.take_alone():
+                server.stop()
+        finally:
+            users.release()

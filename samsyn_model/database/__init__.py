@@ -1,0 +1,1 @@
+"""The engine, its transactions, the one function that runs statements, and migrations."""

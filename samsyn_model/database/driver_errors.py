@@ -1,0 +1,105 @@
+"""Errors of the driver, translated into those of `samsyn_model.errors`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from samsyn_model.errors import (
+    DatabaseSetupError,
+    DatabaseUnavailableError,
+    InvalidParameterError,
+    SamsynError,
+    StatementTimeoutError,
+)
+
+UNSTORABLE_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
+
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
+    (
+        (psycopg.errors.QueryCanceled,),
+        StatementTimeoutError,
+        "The database took too long over this request.",
+    ),
+    (
+        (
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.SerializationFailure,
+            psycopg.errors.DeadlockDetected,
+        ),
+        DatabaseUnavailableError,
+        "The database is busy with something that stands in the way: try again.",
+    ),
+    (
+        (psycopg.errors.ReadOnlySqlTransaction,),
+        DatabaseUnavailableError,
+        "The database can only be read for now.",
+    ),
+    (
+        (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn),
+        DatabaseSetupError,
+        "The database is not migrated: run `samsyn db upgrade`.",
+    ),
+    (
+        (psycopg.errors.InsufficientPrivilege,),
+        DatabaseSetupError,
+        "The database's user lacks a right that SamSyn needs: it has to own the database.",
+    ),
+    (
+        (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter),
+        InvalidParameterError,
+        UNSTORABLE_TEXT,
+    ),
+    (
+        (psycopg.errors.ProgramLimitExceeded,),
+        InvalidParameterError,
+        "The answer would be larger than the database can make at once: ask for less.",
+    ),
+    (
+        (psycopg.DataError,),
+        InvalidParameterError,
+        "A value in the request or the data is out of range.",
+    ),
+)
+"""Causes in the driver's words, ours, and what a caller is told; the first that fits counts."""
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn a driver's error into one of `samsyn_model.errors` where it has a meaning of ours.
+
+    Any other is raised as the driver's own, not SQLAlchemy's.
+    """
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError("Every database connection is busy.") from error
+    except psycopg.Error as error:
+        translation = _translation(error)
+        if translation is None:
+            raise
+        raise translation from error
+    except DBAPIError as error:
+        if error.statement is None and isinstance(error.orig, psycopg.ProgrammingError):
+            raise DatabaseSetupError(
+                "DATABASE_URL has an option that PostgreSQL does not know."
+            ) from error
+        raise _translation(error.orig) or error.orig or error from error
+
+
+def _translation(error: BaseException | None) -> SamsynError | None:
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return InvalidParameterError(UNSTORABLE_TEXT)  # the driver binds none
+    for causes, kind, detail in _MEANINGS:
+        if isinstance(error, causes):
+            return kind(detail)
+    if isinstance(error, psycopg.errors.InternalError_):
+        if "transform" in str(error):
+            return InvalidParameterError("A feature lies outside the area that the CRS covers.")
+        if "GEOS" in str(error) or "Topology" in str(error):
+            return InvalidParameterError("A geometry that crosses itself cannot be compared.")
+    if isinstance(error, psycopg.OperationalError):
+        return DatabaseUnavailableError("The database cannot be reached.")
+    return None

@@ -1,0 +1,129 @@
+"""The engine: one a process, whose connections keep no session state."""
+
+from time import monotonic
+from typing import Any, cast
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from samsyn_model.errors import (
+    DatabaseSetupError,
+)
+
+_TRUSTED = 1.0  # seconds
+
+LIMITED_OPTION = "samsyn_limited"  # an option of engines whose statements PostgreSQL ends in time
+
+READING_OPTION = "samsyn_reading"  # an option of connections on which nothing begins a transaction
+
+# PostgreSQL's default has it start workers, which takes 15 ms, for the first hundred features of a
+# large box: what PostGIS says a condition costs is twenty times too much.
+_PARALLEL_COST = 100_000
+
+
+def database_url(value: str) -> URL:
+    """Parse a database URL in `postgres://`, `postgresql://` or `postgresql+psycopg://` form.
+
+    Raises DatabaseSetupError when it is none of these.
+    """
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
+        raise DatabaseSetupError("DATABASE_URL is not a database URL.") from error
+    if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise DatabaseSetupError(
+            f"DATABASE_URL names the driver {url.drivername!r}; SamSyn needs postgresql://."
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def open_engine(
+    value: str, *, statement_timeout: int = 0, pool_size: int = 2, prepares: bool = False
+) -> Engine:
+    """Return an engine on the database at `value`; connections are made when first needed.
+
+    `statement_timeout` is in seconds, 0 for none. Keeps no session state beyond what every
+    connection starts with, so that a pooler in transaction mode may stand between; if it
+    `prepares`, a pooler that knows the protocol's prepared statements.
+    """
+    plans, begin = "", "BEGIN"
+    if prepares:  # PostgreSQL would plan some each time; what triggers do depends on the layer
+        plans = " -c plan_cache_mode=force_generic_plan"
+        begin = "BEGIN; SET LOCAL plan_cache_mode = auto"
+    engine = create_engine(
+        database_url(value),
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_timeout=10,
+        pool_use_lifo=True,
+        pool_reset_on_return=None,  # whatever began a transaction ends it
+        use_native_hstore=False,  # which would be looked for
+        execution_options={LIMITED_OPTION: statement_timeout > 0},
+        isolation_level="AUTOCOMMIT",  # changed by nobody: `_begin` opens transactions
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "samsyn",
+            "client_encoding": "utf8",
+            "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
+            f" -c jit=off -c parallel_setup_cost={_PARALLEL_COST} -c search_path=public{plans}",
+            # values within the text: each plan is made for them
+            "cursor_factory": psycopg.ClientCursor,
+            "prepare_threshold": 0 if prepares else None,
+        },
+    )
+    event.listen(engine, "begin", lambda connection: _begin(connection, begin))
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _replace_if_lost)
+    return engine
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    """Open a transaction in the database where SQLAlchemy begins one, but for reading."""
+    options = connection.get_execution_options()
+    if READING_OPTION not in options and options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(statement)
+
+
+def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = monotonic()
+
+
+def _replace_if_lost(
+    dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
+) -> None:
+    """Have the pool make a new connection where one that was idle for a while has been lost.
+
+    One that served a moment ago is not asked: that would cost every request a round trip.
+    """
+    if monotonic() - record.info.get("used", monotonic()) < _TRUSTED:
+        return
+    try:
+        cast(psycopg.Connection, dbapi_connection).execute("")
+    except psycopg.Error as error:
+        raise DisconnectionError from error
+
+
+class _BytesLoader(Loader):
+    """Leaves a text as the bytes that it was sent as."""
+
+    def load(self, data: Buffer) -> bytes:
+        """Return the value."""
+        return bytes(data)
+
+
+# Text of a megabyte that is only passed on need not be decoded: SQL says so by `::bpchar`, a type
+# that no column has.
+psycopg.adapters.register_loader("bpchar", _BytesLoader)

@@ -1,0 +1,117 @@
+"""Statements are run here, and nowhere else."""
+
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, cast, overload
+
+import psycopg
+from psycopg.adapt import Transformer
+from psycopg.pq.abc import PGresult
+from psycopg.rows import namedtuple_row
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+)
+
+from samsyn_model.database.driver_errors import UNSTORABLE_TEXT, translated_errors
+from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION
+from samsyn_model.database.sql_text import Rows, send_text
+from samsyn_model.errors import (
+    InvalidParameterError,
+)
+
+_PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
+
+
+@overload
+def run(
+    connection: Connection,
+    statement: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    prepared: bool = False,
+    binary: bool = False,
+) -> Rows: ...
+
+
+@overload
+def run(
+    connection: Connection, statement: Executable, values: Mapping[str, Any] | None = None
+) -> CursorResult[Any]: ...
+
+
+def run(
+    connection: Connection,
+    statement: Executable | str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    prepared: bool = False,
+    binary: bool = False,
+) -> CursorResult[Any] | Rows:
+    """Run one statement: Core, or SQL text with psycopg's `%(name)s` placeholders.
+
+    A text that is `prepared` may be planned once a connection: for what looks rows up by keys,
+    whose plan is good whatever the values. What it brings may be `binary`, which spares bytes the
+    way by hexadecimal. Raises the errors of `translated_errors`.
+    """
+    with translated_errors():
+        try:
+            if isinstance(statement, str):
+                return _run_text(
+                    connection, statement, values or {}, prepared=prepared, binary=binary
+                )
+            return connection.execute(statement, values)
+        except UnicodeEncodeError as error:  # half a surrogate pair
+            raise InvalidParameterError(UNSTORABLE_TEXT) from error
+
+
+def stream(connection: Connection, statement: str, values: Mapping[str, Any]) -> Generator[Any]:
+    """Yield the rows of a statement as the database makes them: none waits in memory.
+
+    The connection does nothing else until the rows end or are closed. Errors as `run`.
+    """
+    with (
+        translated_errors(),
+        _driver(connection) as driver,
+        closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
+        closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
+    ):
+        yield from rows
+
+
+def _run_text(
+    connection: Connection,
+    statement: str,
+    values: Mapping[str, Any],
+    *,
+    prepared: bool,
+    binary: bool,
+) -> Rows:
+    """Run a text past SQLAlchemy, which would take as long over it as the database does."""
+    options = connection.get_execution_options()
+    is_reading = READING_OPTION in options
+    if not is_reading and not connection.in_transaction():
+        connection.begin()
+    with _driver(connection) as driver:
+        if prepared and driver.prepare_threshold is not None:
+            known = connection.info.setdefault(_PREPARED, OrderedDict())
+            return send_text(driver, statement, values, known, binary=binary)
+        if is_reading and options.get(LIMITED_OPTION):
+            return send_text(driver, statement, values)
+        # which, unlike libpq, ends where somebody stops a command
+        cursor = psycopg.ClientCursor(driver).execute(statement, values)
+        return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
+
+
+@contextmanager
+def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
+    """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
+    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    try:
+        yield driver
+    except psycopg.OperationalError as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise

@@ -1,0 +1,48 @@
+"""Connections for reading and transactions for writing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+)
+
+from samsyn_model.database.driver_errors import translated_errors
+from samsyn_model.database.engine import READING_OPTION
+from samsyn_model.database.execution import run
+
+LOCK_TIMEOUT = "10s"
+"""How long a transaction that writes waits for another one's locks."""
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in which every statement is a transaction of its own."""
+    with translated_errors(), engine.connect() as connection:
+        yield connection.execution_options(**{READING_OPTION: True})
+
+
+@contextmanager
+def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
+    """Yield a connection whose statements all see the database as it is now, and change nothing.
+
+    Each may take `timeout` seconds.
+    """
+    with writing(engine) as connection:
+        run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        set_in_transaction(connection, statement_timeout=f"{timeout}s")
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in one transaction: committed at the end, rolled back on any error."""
+    with translated_errors(), engine.begin() as connection:
+        yield connection
+
+
+def set_in_transaction(connection: Connection, **settings: str) -> None:
+    """Give PostgreSQL's settings these values until the connection's transaction ends."""
+    given = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
+    run(connection, f"SELECT {', '.join(given)}", settings)

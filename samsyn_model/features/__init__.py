@@ -1,0 +1,1 @@
+"""Features: geometries checked, features written, matched, and copied in bulk."""

@@ -1,0 +1,1 @@
+"""Who makes a request: API tokens, Clerk sessions and events, accounts."""

@@ -1,0 +1,185 @@
+"""Credentials to principals: API tokens, and Clerk sessions of users known or new."""
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine
+
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import CredentialsError, SamsynError
+from samsyn_model.identity.api_tokens import TOKEN_PATTERN, TOKEN_PREFIX, hash_token
+from samsyn_model.identity.clerk_sessions import ClerkSession, ClerkVerifier
+from samsyn_model.permissions.compiled import CompiledStatement
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+
+_FIND_HOLDER = """
+SELECT u.id AS holder_id, u.is_admin, t.scope, t.id AS token_id,
+    t.revoked_at IS NOT NULL OR u.deleted_at IS NOT NULL AS revoked,
+    coalesce(t.expires_at <= now(), false) AS expired,
+    coalesce(t.last_used_at < now() - interval '5 minutes', true)
+        AND NOT current_setting('transaction_read_only')::boolean AS unmarked
+FROM api_tokens t JOIN users u ON u.id = t.user_id
+WHERE t.token_hash = %(token_hash)s"""
+
+# Skipping a locked row: whoever holds it is marking the token too, or revoking it.
+_MARK_USED = """
+UPDATE api_tokens SET last_used_at = now()
+WHERE id = (SELECT id FROM api_tokens WHERE id = %(token_id)s
+    AND coalesce(last_used_at < now() - interval '5 minutes', true) FOR UPDATE SKIP LOCKED)"""
+
+_COLUMNS = "id, is_admin, clerk_updated_at, deleted_at IS NOT NULL AS deleted"
+
+_FIND_BY_CLERK_ID = f"SELECT {_COLUMNS} FROM users WHERE clerk_id = %(clerk_id)s"
+
+_LINK_BY_EMAIL = f"""
+UPDATE users SET clerk_id = %(clerk_id)s
+WHERE lower(email) = lower(%(email)s) AND clerk_id IS NULL AND deleted_at IS NULL
+    AND NOT EXISTS (SELECT FROM users WHERE clerk_id = %(clerk_id)s)
+RETURNING {_COLUMNS}"""
+
+_INSERT_USER = f"""
+INSERT INTO users (clerk_id, email) VALUES (%(clerk_id)s, %(email)s)
+ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
+
+_SET_ADMIN = """
+UPDATE users SET is_admin = %(is_admin)s WHERE id = %(user_id)s AND deleted_at IS NULL"""
+
+
+class Authenticator:
+    """Finds out who presents a token; one a process, safe for threads.
+
+    Raises ValueError when the settings name keys of Clerk that cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._clerk = ClerkVerifier(settings)
+
+    def principal(self, engine: Engine, token: str) -> Principal:
+        """Return the user behind an API token or a session JWT, in one statement as a rule.
+
+        The database is asked every time, so that what is revoked or deleted ends everywhere at
+        once. Raises CredentialsError when the token is not valid.
+        """
+        if is_api_token(token):
+            with reading(engine) as connection:
+                values = {"token_hash": hash_token(token)}
+                found = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
+            return _holder(engine, found)
+        return _by_session(engine, self._clerk.verify(token))
+
+
+def is_api_token(token: str) -> bool:
+    """Return whether credentials are an API token; raises CredentialsError for half of one."""
+    if not token.startswith(TOKEN_PREFIX):
+        return False
+    if not TOKEN_PATTERN.fullmatch(token):
+        raise CredentialsError("The API token is not valid.")
+    return True
+
+
+def find_token_holder_and_layer(
+    engine: Engine,
+    connection: Connection,
+    token: str,
+    look: CompiledStatement,
+    values: Mapping[str, Any],
+) -> tuple[Principal, Any]:
+    """Return the principal behind an API token, and the row of a look that reads a layer as the
+    principal sees it, None where there is none: in one statement.
+
+    `look` is made for a principal who is signed in; `values` are those that it binds. Raises
+    CredentialsError as `Authenticator.principal`.
+    """
+    bound = {**look.values, **values, "token_hash": hash_token(token)}
+    row = run(connection, _with_holder(look.text), bound, prepared=True).one_or_none()
+    return _holder(engine, row), row if row is not None and row.is_found else None
+
+
+@cache  # as many as there are statements that look for a layer
+def _with_holder(look: str) -> str:
+    return f"""
+SELECT holder.holder_id, holder.is_admin, holder.scope, holder.token_id, holder.revoked,
+    holder.expired, holder.unmarked, layer.*, layer.may_act IS NOT NULL AS is_found
+FROM ({_FIND_HOLDER}) AS holder
+LEFT JOIN LATERAL ({look.replace("%(principal)s::UUID", "holder.holder_id")}) AS layer ON true"""
+
+
+def _holder(engine: Engine, found: Any) -> Principal:
+    """Return the principal of a row of _FIND_HOLDER; notes now and then that its token is used."""
+    if found is None:
+        raise CredentialsError("The API token is not valid.")
+    if found.revoked:
+        raise CredentialsError("The API token has been revoked.")
+    if found.expired:
+        raise CredentialsError("The API token has expired.")
+    if found.unmarked:
+        _mark_used(engine, found.token_id)
+    return Principal(user_id=found.holder_id, is_admin=found.is_admin, scope=found.scope)
+
+
+def _mark_used(engine: Engine, token_id: object) -> None:
+    try:
+        with writing(engine) as connection:
+            run(connection, _MARK_USED, {"token_id": token_id})
+    except (SamsynError, psycopg.Error):
+        LOGGER.warning("The use of an API token cannot be noted.", exc_info=True)
+
+
+def _by_session(engine: Engine, session: ClerkSession) -> Principal:
+    user = _find_user(engine, session) or _create_user(engine, session)
+    if user.deleted:
+        raise CredentialsError("This account has been deleted.")
+    is_admin = user.is_admin
+    if session.is_admin is not None and session.is_admin != is_admin and _is_newer(session, user):
+        is_admin = session.is_admin
+        _set_admin(engine, user.id, is_admin)
+    return Principal(user_id=user.id, is_admin=is_admin)
+
+
+def _find_user(engine: Engine, session: ClerkSession) -> Any:
+    with reading(engine) as connection:
+        values = {"clerk_id": session.clerk_id}
+        return run(connection, _FIND_BY_CLERK_ID, values, prepared=True).one_or_none()
+
+
+def _create_user(engine: Engine, session: ClerkSession) -> Any:
+    """Return the user of a session seen for the first time, perhaps by two requests at once.
+
+    A user without clerk_id whose email is the session's verified one becomes its user.
+    """
+    by_email = {"clerk_id": session.clerk_id, "email": session.email}
+    without_email = {"clerk_id": session.clerk_id, "email": None}
+    attempts = [(_INSERT_USER, without_email), (_FIND_BY_CLERK_ID, without_email)]
+    if session.email:
+        attempts = [(_LINK_BY_EMAIL, by_email), (_INSERT_USER, by_email), *attempts]
+    for statement, values in attempts:
+        try:
+            with writing(engine) as connection:
+                user = run(connection, statement, values).one_or_none()
+        except psycopg.IntegrityError:  # linked and inserted in the same moment
+            continue
+        if user is not None:
+            return user
+    raise CredentialsError("The session's user cannot be found.")
+
+
+def _is_newer(session: ClerkSession, user: Any) -> bool:
+    """Whether the session was issued after the webhook's last news of the user (Clerk's clock)."""
+    told = user.clerk_updated_at
+    return told is None or session.issued_at >= int(told.timestamp())
+
+
+def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
+    try:
+        with writing(engine) as connection:
+            run(connection, _SET_ADMIN, {"user_id": user_id, "is_admin": is_admin})
+    except (SamsynError, psycopg.Error):
+        # A read-only database still honours what the session says, for this request.
+        LOGGER.warning("What a session says of administrators cannot be kept.", exc_info=True)

@@ -1,0 +1,1 @@
+"""Who may do what: each rule as one SQL expression, to check and to list."""

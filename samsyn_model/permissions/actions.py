@@ -1,0 +1,31 @@
+"""What a request may do: the actions that routes declare."""
+
+import enum
+
+
+class Action(enum.Enum):
+    """What a request does; every route declares one."""
+
+    READ_PUBLIC = "read what is public, whoever asks"
+    SIGNED_IN = "act as a signed-in user"
+    READ_LAYER = "read a layer"
+    SEARCH_LAYER = "read a layer as a body asks"
+    WRITE_FEATURES = "write a layer's features"
+    CHANGE_LAYER = "change a layer's definition"
+    OWN_LAYER = "change who sees and edits a layer, index it, or delete it"
+    READ_MAP = "read a map"
+    CHANGE_MAP = "change a map, its layers and their order"
+    COPY_MAP = "copy a map"
+    LEAVE_MAP = "leave a map"
+    OWN_MAP = "delete a map, change its permissions, collaborators or owner"
+    WEBHOOK = "deliver a signed event"
+
+
+WRITING = frozenset(Action) - {
+    Action.READ_PUBLIC,
+    Action.SIGNED_IN,
+    Action.READ_LAYER,
+    Action.SEARCH_LAYER,
+    Action.READ_MAP,
+    Action.WEBHOOK,
+}

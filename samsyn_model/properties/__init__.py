@@ -1,0 +1,1 @@
+"""Properties of features: a layer's schema, its roles, and values held to it."""

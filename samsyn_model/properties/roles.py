@@ -1,0 +1,101 @@
+"""The roles of properties (`x-ogc-role`): which of them tell when a feature is.
+
+OGC API Features Part 5 (OGC 23-058r2), /req/core-roles-features.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samsyn_model.errors import Fault
+
+ROLE = "x-ogc-role"
+INSTANT = "primary-instant"
+START = "primary-interval-start"
+END = "primary-interval-end"
+_TEMPORAL = (INSTANT, START, END)
+_OURS = ("id", "primary-geometry")
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalProperties:
+    """The properties that tell when a feature starts and ends; an instant's are the same.
+
+    An interval without one of them, in the schema or in a feature, is open on that side.
+    """
+
+    start: str | None
+    end: str | None
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether one property tells both."""
+        return self.start == self.end
+
+
+def temporal_properties(
+    schema: Mapping[str, Any] | None, time_field: str | None
+) -> TemporalProperties | None:
+    """Return what tells when the features of a layer are: its time field, or its schema's roles.
+
+    None where nothing does.
+    """
+    if time_field is not None:
+        return TemporalProperties(time_field, time_field)
+    named = {
+        member.get(ROLE): name
+        for name, member in (schema or {}).get("properties", {}).items()
+        if isinstance(member.get(ROLE), str)
+    }
+    if INSTANT in named:
+        return TemporalProperties(named[INSTANT], named[INSTANT])
+    if START in named or END in named:
+        return TemporalProperties(named.get(START), named.get(END))
+    return None
+
+
+def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str | None:
+    """Return why a layer cannot take its times from this property, None when it can."""
+    if _moment_format((schema or {}).get("properties", {}).get(time_field)) is None:
+        return "This names no text of property_schema whose format is date or date-time."
+    times = temporal_properties(schema, None)
+    if times is not None and times != TemporalProperties(time_field, time_field):
+        return "Another property of property_schema has a role that tells the time."
+    return None
+
+
+def role_faults(schema: Mapping[str, Any], place: str = "") -> Iterator[Fault]:
+    """Yield what is wrong with the roles that a property schema gives to properties."""
+    seen: dict[str, str] = {}
+    formats: dict[str, str] = {}
+    for name, member in schema.get("properties", {}).items():
+        if ROLE not in member:
+            continue
+        role = member[ROLE]
+        where = f"{place}/properties/{name.replace('~', '~0').replace('/', '~1')}/{ROLE}"
+        if not isinstance(role, str):
+            yield Fault(where, "A role is a text.")
+            continue
+        if role in _OURS:
+            yield Fault(where, f"No property has the role {role}: that is the feature's own.")
+        if role in seen:
+            yield Fault(where, f"The property {seen[role]!r} has this role already.")
+        seen[role] = name
+        form = _moment_format(member)
+        if role in _TEMPORAL:
+            formats[role] = form or ""
+            if form is None:
+                yield Fault(where, "This role is that of a text whose format is date or date-time.")
+        if role == "type" and member.get("type") != "string":
+            yield Fault(where, "This role is that of a text.")
+    where = f"{place}/properties"
+    if INSTANT in seen and (START in seen or END in seen):
+        yield Fault(where, f"A feature has either a {INSTANT} or an interval.")
+    elif len({formats[role] for role in (START, END) if role in formats}) > 1:
+        yield Fault(where, "An interval has two dates or two date-times.")
+
+
+def _moment_format(member: Any) -> str | None:
+    is_text = isinstance(member, dict) and member.get("type") in ("string", ["string", "null"])
+    form = member.get("format") if is_text else None
+    return form if form in ("date", "date-time") else None

@@ -1,0 +1,183 @@
+"""A feature's properties against its layer's schema, and the schemas themselves."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from jsonschema import FormatChecker
+from jsonschema.protocols import Validator
+from referencing import Registry
+
+from samsyn_model.errors import Fault
+from samsyn_model.properties.json_schema import DeadlineValidator, schema_error
+from samsyn_model.properties.roles import role_faults
+
+MAX_FAULTS = 100
+"""How many faults an answer names."""
+_MAX_DETAIL = 300
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMES = {"properties", "$defs", "definitions", "dependentSchemas"}
+_UNBOUNDED = {
+    "pattern": "Regular expressions are not taken here.",
+    "patternProperties": "Regular expressions are not taken here.",
+    "unevaluatedItems": "This keyword is not taken here.",
+    "unevaluatedProperties": "This keyword is not taken here: say additionalProperties.",
+}
+_LITERALS = {"enum", "const", "default", "examples"}
+_DEFINITIONS = ("$defs", "definitions")
+_REFERENCE = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
+_BROKEN_TEXT = re.compile("[\x00\ud800-\udfff]")
+# PostgreSQL reads offsets up to 15:59
+_CLOCK = r"\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)"
+_FORMS = {
+    "date": (re.compile(r"\d{4}-\d\d-\d\d"), date.fromisoformat),
+    "date-time": (re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_CLOCK}"), datetime.fromisoformat),
+    "time": (re.compile(_CLOCK), time.fromisoformat),
+}
+_FORMATS = FormatChecker(("email", "idn-email", "ipv4", "ipv6", "uuid"))
+
+
+def _is_moment(value: object, name: str) -> bool:
+    if not isinstance(value, str):
+        return True
+    form, parse = _FORMS[name]
+    if form.fullmatch(value):
+        parse(value.upper())
+        return True
+    return False
+
+
+# The library takes the other forms of ISO 8601 too, which PostgreSQL does not read.
+for _name in _FORMS:
+    _FORMATS.checks(_name, raises=ValueError)(lambda value, name=_name: _is_moment(value, name))
+
+
+def property_faults(properties: Any, schema: str | None, place: str = "") -> Iterator[Fault]:
+    """Yield what is wrong with a feature's properties; null stands for none.
+
+    `schema` is the layer's property schema as JSON text, None where anything goes; `place` is the
+    JSON pointer to the properties.
+    """
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, dict):
+        yield Fault(place, "Properties are an object or null.")
+        return
+    if schema is None:
+        return
+    # a null counts as absent, as in the files that layers come from
+    present = {name: value for name, value in properties.items() if value is not None}
+    try:
+        for error in _validator(schema).iter_errors(present):
+            message = error.message
+            if len(message) > _MAX_DETAIL:
+                message = f"{message[:_MAX_DETAIL]}…"
+            yield Fault(place + pointer(*error.absolute_path), f"{message}.")
+    except (ArithmeticError, RecursionError):  # such as a number too large for multipleOf
+        yield Fault(place, "The properties cannot be checked against the schema.")
+
+
+def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
+    """Return what is wrong with a layer's property schema: a JSON Schema (2020-12) of an object.
+
+    A `$ref` leads to one of the schema's own definitions, which hold none themselves, and there
+    are no regular expressions: a feature is then checked in bounded time, and nothing is fetched.
+    """
+    found = list(_refused_keywords(schema, place))
+    if found:
+        return found
+    error = schema_error(schema)
+    if error is not None:
+        where = place + pointer(*error.absolute_path)
+        return [Fault(where, f"This is not a JSON Schema: {error.message[:_MAX_DETAIL]}.")]
+    if schema.get("type", "object") != "object":
+        found.append(Fault(f"{place}/type", "The schema is one of an object."))
+    for name, member in schema.get("properties", {}).items():
+        where = f"{place}/properties{pointer(name)}"
+        if not isinstance(member, dict):
+            found.append(Fault(where, "Describe this property by an object."))
+        elif type(member.get("x-ogc-propertySeq", 0)) is not int:
+            found.append(Fault(f"{where}/x-ogc-propertySeq", "This is a whole number."))
+    found += _reference_faults(schema, schema, place, within_definition=False)
+    return found or list(role_faults(schema, place))
+
+
+def text_faults(value: Any, place: str = "") -> list[Fault]:
+    """Return where a JSON value has text that PostgreSQL cannot keep."""
+    return list(islice(_text_faults(value, place), MAX_FAULTS))
+
+
+def pointer(*path: object) -> str:
+    """Return the path as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _refused_keywords(schema: Any, place: str, *, is_root: bool = True) -> Iterator[Fault]:
+    """Yield where a schema asks for another dialect, or for a search without a bound in time."""
+    if isinstance(schema, list):
+        for number, member in enumerate(schema):
+            yield from _refused_keywords(member, f"{place}/{number}", is_root=False)
+    if not isinstance(schema, dict):
+        return
+    for keyword, member in schema.items():
+        where = place + pointer(keyword)
+        if keyword in _UNBOUNDED:
+            yield Fault(where, _UNBOUNDED[keyword])
+        elif keyword == "$schema" and (not is_root or member != _DIALECT):
+            yield Fault(where, f"The only dialect is {_DIALECT}.")
+        elif keyword in _NAMES and isinstance(member, dict):
+            for name, named in member.items():
+                yield from _refused_keywords(named, where + pointer(name), is_root=False)
+        elif keyword not in _LITERALS:
+            yield from _refused_keywords(member, where, is_root=False)
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: str) -> Validator:
+    return DeadlineValidator(json.loads(schema), format_checker=_FORMATS, registry=Registry())
+
+
+def _text_faults(value: Any, place: str) -> Iterator[Fault]:
+    if isinstance(value, str):
+        if _BROKEN_TEXT.search(value):
+            yield Fault(place, "A NUL character or half a surrogate pair cannot be stored.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if _BROKEN_TEXT.search(name):
+                yield Fault(place, "A name with a NUL or half a surrogate pair cannot be stored.")
+            else:
+                yield from _text_faults(member, place + pointer(name))
+    elif isinstance(value, list):
+        for number, member in enumerate(value):
+            yield from _text_faults(member, f"{place}/{number}")
+
+
+def _reference_faults(
+    value: Any, schema: Mapping[str, Any], place: str, *, within_definition: bool
+) -> Iterator[Fault]:
+    if isinstance(value, list):
+        for number, member in enumerate(value):
+            yield from _reference_faults(
+                member, schema, f"{place}/{number}", within_definition=within_definition
+            )
+    if not isinstance(value, dict):
+        return
+    for name, member in value.items():
+        where = place + pointer(name)
+        if name in {"$ref", "$dynamicRef", "$recursiveRef"} and isinstance(member, str):
+            target = _REFERENCE.fullmatch(member)
+            known = target is not None and target[2] in schema.get(target[1], {})
+            if name != "$ref" or not known or within_definition:
+                yield Fault(where, "A $ref leads from outside the definitions to one of them.")
+        elif name == "$id" and isinstance(member, str) and value is not schema:
+            yield Fault(where, "Only the whole schema has an $id.")
+        yield from _reference_faults(
+            member,
+            schema,
+            where,
+            within_definition=within_definition or name in _DEFINITIONS,
+        )

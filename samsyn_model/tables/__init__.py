@@ -1,0 +1,1 @@
+"""The tables, with every rule that needs no trigger."""

@@ -1,0 +1,1 @@
+"""Layers as collections: looked up, listed, described."""

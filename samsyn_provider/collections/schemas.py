@@ -1,0 +1,92 @@
+"""JSON Schemas of a collection: its features, what they are filtered by and what sorts them.
+
+OGC API Features Part 5 (OGC 23-058r2). What is returned and what is taken differ by the id alone,
+which is `readOnly`: one schema tells both.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from samsyn_model.properties.roles import INSTANT, ROLE, TemporalProperties
+from samsyn_provider.collections.collection import GEOMETRY_FORMATS, Collection
+from samsyn_provider.cql2.expressions import Kind
+from samsyn_provider.cql2.parsing import GEOMETRY, kind_of
+from samsyn_provider.cql2.text import is_plain_name
+from samsyn_provider.http.links import collection_url
+from samsyn_provider.query.items_query import sortable
+
+_JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+_ID = "id"
+
+
+def schema_document(collection: Collection) -> dict[str, Any]:
+    """Return the schema of the collection's features, with the role of each property.
+
+    /req/returnables-and-receivables. Where a property is called `id`, the feature's own id, which
+    is no property, is left out.
+    """
+    identifier = {"title": "Id", "type": "integer", "readOnly": True, ROLE: "id"}
+    document = _schema(
+        collection, "schema", {_ID: identifier, **_geometry(collection), **_properties(collection)}
+    )
+    required = (collection.property_schema or {}).get("required")
+    if required:
+        document["required"] = required
+    return document
+
+
+def queryables_document(collection: Collection) -> dict[str, Any]:
+    """Return what requests may filter by, /req/queryables: nothing else is taken.
+
+    `queryables` names those that GDAL up to 3.12 may filter by, which looks for this list of a
+    draft, writes names without quotes, and no dates or booleans of CQL2.
+    """
+    properties = {**_geometry(collection), **_properties(collection)}
+    plain = [{"id": name} for name, schema in properties.items() if _is_plain(name, schema)]
+    return _schema(collection, "queryables", properties) | {
+        "additionalProperties": False,
+        "queryables": plain,
+    }
+
+
+def _is_plain(name: str, schema: Mapping[str, Any]) -> bool:
+    kind = kind_of(schema) if "type" in schema else None
+    return kind in {Kind.TEXT, Kind.NUMBER} and is_plain_name(name)
+
+
+def sortables_document(collection: Collection) -> dict[str, Any]:
+    """Return what `sortby` may name, /req/sortables: nothing else is taken."""
+    properties = _properties(collection)
+    sorting = {name: schema for name, schema in properties.items() if sortable(name, schema)}
+    return _schema(collection, "sortables", sorting) | {"additionalProperties": False}
+
+
+def _schema(
+    collection: Collection, name: str, properties: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "$schema": _JSON_SCHEMA,
+        "$id": f"{collection_url(collection.id)}/{name}",
+        "type": "object",
+        "title": collection.title,
+        "properties": dict(properties),
+    }
+
+
+def _geometry(collection: Collection) -> dict[str, dict[str, Any]]:
+    kind = GEOMETRY_FORMATS.get(collection.geometry_type or "", "geometry-any")
+    return {GEOMETRY: {ROLE: "primary-geometry", "format": kind}}
+
+
+def _properties(collection: Collection) -> dict[str, dict[str, Any]]:
+    """Return the schemas of the properties; one called like the geometry is not to be told."""
+    return {
+        name: {"title": name, **schema} | _role(name, collection.times)
+        for name, schema in collection.fields.items()
+        if name != GEOMETRY
+    }
+
+
+def _role(name: str, times: TemporalProperties | None) -> dict[str, str]:
+    is_instant = times is not None and times.is_instant and name == times.start
+    return {ROLE: INSTANT} if is_instant else {}

@@ -1,0 +1,1 @@
+"""CQL2 filters: text or JSON, checked, as SQL conditions."""

@@ -1,0 +1,119 @@
+"""Literals of CQL2 that need more than their JSON type: moments, boxes, geometries."""
+
+import json
+import math
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import shapely
+
+from samsyn_model.errors import InvalidParameterError
+from samsyn_model.features.geometry import geometry_faults
+from samsyn_model.properties.schema import rfc3339
+from samsyn_provider.cql2.expressions import OPEN, Kind, Literal
+from samsyn_provider.geography.bbox import parse_bbox
+from samsyn_provider.geography.crs import ReferenceSystem, in_degrees, to_crs84
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.IGNORECASE,
+)
+_PIECES = 64
+
+
+def date_literal(text: Any) -> Literal:
+    """Return the date that DATE('…') names; raises InvalidParameterError for what is none."""
+    try:
+        if not isinstance(text, str) or not _DATE.fullmatch(text):
+            raise ValueError
+        date.fromisoformat(text)
+    except ValueError:
+        raise InvalidParameterError(
+            f"filter: {text!r} is not a date, such as DATE('2026-05-01')."
+        ) from None
+    return Literal(Kind.DATE, text)
+
+
+def timestamp_literal(text: Any) -> Literal:
+    """Return the moment that TIMESTAMP('…') names, in UTC.
+
+    Raises InvalidParameterError for what is none.
+    """
+    try:
+        if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidParameterError(
+            f"filter: {text!r} is not a timestamp, such as TIMESTAMP('2026-05-01T12:00:00Z')."
+        ) from None
+    return Literal(Kind.TIMESTAMP, rfc3339(moment))
+
+
+def bound_literal(text: str) -> Literal:
+    """Return a bound of an interval: a date, a timestamp, or OPEN of kind INTERVAL."""
+    if text == OPEN:
+        return Literal(Kind.INTERVAL, OPEN)
+    return date_literal(text) if len(text) == 10 else timestamp_literal(text)
+
+
+def bbox_literal(numbers: Any, crs: ReferenceSystem) -> Literal:
+    """Return the area of a BBOX in `crs`; one across the antimeridian has two parts.
+
+    Spatial functions look at it from above: six numbers are a box with heights that do not count.
+    Raises InvalidParameterError as `parse_bbox` does.
+    """
+    if not isinstance(numbers, list) or len(numbers) not in {4, 6}:
+        raise InvalidParameterError("filter: a BBOX has four or six numbers.")
+    if len(numbers) == 6:
+        numbers = [*numbers[:2], *numbers[3:5]]
+    if not all(_is_finite(number) for number in numbers):
+        raise InvalidParameterError("filter: a BBOX has four or six numbers.")
+    area = parse_bbox(",".join(repr(float(number)) for number in numbers), crs)
+    parts = [shapely.from_wkb(polygon) for polygon in area.polygons]
+    return _geometry(parts[0] if len(parts) == 1 else shapely.union_all(parts))
+
+
+def geometry_literal(geometry: dict[str, Any], crs: ReferenceSystem) -> Literal:
+    """Return a GeoJSON geometry in the axis order of `crs`; lines straight there become bent.
+
+    Raises InvalidParameterError when it is no geometry, is not valid (a ring that crosses itself)
+    or lies outside the area of the CRS.
+    """
+    fault = next(geometry_faults(in_degrees(geometry, crs)), None)
+    if fault:
+        raise InvalidParameterError(
+            f"filter: a geometry is wrong at {fault.pointer}. {fault.detail}"
+        )
+    shape = shapely.force_2d(shapely.from_geojson(json.dumps(geometry)))
+    if shape.is_empty:
+        raise InvalidParameterError("filter: a geometry has no positions.")
+    if not shapely.is_valid(shape):
+        raise InvalidParameterError(f"filter: {shapely.is_valid_reason(shape)}.")
+    return _geometry(_moved(shape, crs))
+
+
+def _moved(shape: shapely.Geometry, crs: ReferenceSystem) -> shapely.Geometry:
+    if not crs.is_geographic:
+        west, south, east, north = shapely.bounds(shape)
+        size = max(east - west, north - south)
+        shape = shapely.segmentize(shape, size / _PIECES) if size else shape
+
+    def to_degrees(positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        x, y = positions[:, ::-1].T if crs.y_first else positions.T
+        return np.column_stack((x, y) if crs.srid == 4326 else to_crs84(crs.srid).transform(x, y))
+
+    return shapely.transform(shape, to_degrees)
+
+
+def _is_finite(number: Any) -> bool:
+    # also takes integers of any length, unlike converting
+    return type(number) in {int, float} and abs(number) <= 1e300 and not math.isnan(number)
+
+
+def _geometry(shape: shapely.Geometry) -> Literal:
+    ewkb: str = shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True)
+    return Literal(Kind.GEOMETRY, ewkb)

@@ -1,0 +1,287 @@
+"""The `filter` parameter: CQL2 text or JSON, checked against the properties of a collection."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
+from samsyn_provider.cql2.literals import (
+    bbox_literal,
+    bound_literal,
+    date_literal,
+    geometry_literal,
+    timestamp_literal,
+)
+from samsyn_provider.cql2.text import MAX_DEPTH, Tree, parse_text
+from samsyn_provider.geography.crs import ReferenceSystem
+
+LANGUAGES = ("cql2-text", "cql2-json", "cql-text")
+"""The last is the draft's name of the first: GDAL up to 3.12 sends its filters under no other."""
+MAX_LENGTH = 100_000
+"""How many characters a filter has at most."""
+MAX_PARTS = 1_000
+"""How many properties, values and operators a filter has at most."""
+GEOMETRY = "geometry"
+"""What the geometry of the features is called, also where a property has the same name."""
+
+_COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+_EQUALITIES = frozenset({"=", "<>"})
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "div", "^"})
+_TEXT_FUNCTIONS = frozenset({"casei", "accenti"})
+_SPATIAL = frozenset(
+    f"s_{name}"
+    for name in (
+        *("intersects", "equals", "disjoint", "touches"),
+        *("within", "overlaps", "crosses", "contains"),
+    )
+)
+_TEMPORAL = frozenset(
+    f"t_{name}"
+    for name in (
+        *("after", "before", "contains", "disjoint", "during", "equals", "finishedby", "finishes"),
+        *("intersects", "meets", "metby", "overlappedby", "overlaps", "startedby", "starts"),
+    )
+)
+_ARRAYS = frozenset({"a_equals", "a_contains", "a_containedby", "a_overlaps"})
+_ORDERED = frozenset({Kind.NUMBER, Kind.TEXT, Kind.DATE, Kind.TIMESTAMP})
+_COMPARABLE = _ORDERED | {Kind.BOOLEAN}
+_INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP})
+_MOMENTS = {Kind.DATE: date_literal, Kind.TIMESTAMP: timestamp_literal}
+_FORMATS = {"date": Kind.DATE, "date-time": Kind.TIMESTAMP}
+_TYPES = {
+    "integer": Kind.NUMBER,
+    "number": Kind.NUMBER,
+    "boolean": Kind.BOOLEAN,
+    "array": Kind.ARRAY,
+    "object": Kind.OBJECT,
+}
+
+
+def parse_filter(
+    text: str, language: str, crs: ReferenceSystem, fields: Mapping[str, Mapping[str, Any]]
+) -> Expression:
+    """Return the boolean expression of a filter in one of LANGUAGES.
+
+    Its geometries are in `crs`; `fields` are the schemas of the properties. Raises
+    InvalidParameterError when it cannot be read, names no property, mixes kinds, or is too large.
+    """
+    if len(text) > MAX_LENGTH:
+        raise InvalidParameterError(f"filter has more than {MAX_LENGTH} characters.")
+    tree = _parse_json(text) if language == "cql2-json" else parse_text(text)
+    expression = _Checker(crs, fields).checked(tree)
+    if expression.kind is not Kind.BOOLEAN:
+        raise InvalidParameterError(f"filter: {_said(expression)} is neither true nor false.")
+    return expression
+
+
+def _parse_json(text: str) -> Tree:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidParameterError("filter is not JSON, as filter-lang says it is.") from None
+
+
+def kind_of(schema: Mapping[str, Any]) -> Kind:
+    """Return what a property with this schema holds."""
+    kind = schema.get("type", "string")
+    if kind == "string":
+        form = schema.get("format")
+        return _FORMATS.get(form, Kind.TEXT) if isinstance(form, str) else Kind.TEXT
+    return _TYPES.get(kind, Kind.TEXT)
+
+
+class _Checker:
+    def __init__(self, crs: ReferenceSystem, fields: Mapping[str, Mapping[str, Any]]) -> None:
+        self._crs = crs
+        self._fields = fields
+        self._parts = 0
+
+    def checked(self, tree: Tree, depth: int = 1) -> Expression:
+        """Return a tree with kinds; raises InvalidParameterError where they do not fit."""
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise InvalidParameterError(f"filter has more than {MAX_PARTS} parts.")
+        if depth > MAX_DEPTH:
+            raise InvalidParameterError(f"filter is nested more than {MAX_DEPTH} levels deep.")
+        if isinstance(tree, bool):
+            return Literal(Kind.BOOLEAN, tree)
+        if isinstance(tree, int | float):
+            if not abs(tree) <= sys.float_info.max:
+                raise InvalidParameterError("filter: a number is too large.")
+            return Literal(Kind.NUMBER, tree)
+        if isinstance(tree, str):
+            return Literal(Kind.TEXT, tree)
+        if isinstance(tree, list):
+            return self._array(tree, depth)
+        if isinstance(tree, dict):
+            return self._named(tree, depth)
+        raise InvalidParameterError("filter: nothing is equal to NULL; say IS NULL.")
+
+    def _array(self, members: list[Tree], depth: int) -> Expression:
+        elements = tuple(self.checked(member, depth + 1) for member in members)
+        for element in elements:
+            if element.kind in {Kind.GEOMETRY, Kind.INTERVAL, Kind.OBJECT}:
+                raise InvalidParameterError(f"filter: {_said(element)} cannot be in an array.")
+        return Operation(Kind.ARRAY, "array", elements)
+
+    def _named(self, tree: dict[str, Any], depth: int) -> Expression:
+        match tree:
+            case {"op": str(operator), "args": list(arguments)} if len(tree) == 2:
+                return self._operation(operator, arguments, depth)
+            case {"property": str(name)} if len(tree) == 1:
+                return self._property(name)
+            case {"date": text} if len(tree) == 1:
+                return date_literal(text)
+            case {"timestamp": text} if len(tree) == 1:
+                return timestamp_literal(text)
+            case {"interval": [first, last]} if len(tree) == 1:
+                return self._interval(first, last, depth)
+            case {"bbox": numbers} if "type" not in tree and len(tree) == 1:
+                return bbox_literal(numbers, self._crs)
+            case {"type": str()}:
+                return geometry_literal(tree, self._crs)
+        names = ", ".join(repr(str(name)) for name in list(tree)[:5])
+        raise InvalidParameterError(f"filter: an object with {names or 'nothing'} is not CQL2.")
+
+    def _property(self, name: str) -> Property:
+        if name == GEOMETRY:
+            return Property(Kind.GEOMETRY, name)
+        if name not in self._fields:
+            raise InvalidParameterError(f"filter names {name!r}, which is not a property here.")
+        return Property(kind_of(self._fields[name]), name)
+
+    def _interval(self, first: Tree, last: Tree, depth: int) -> Expression:
+        bounds = tuple(
+            bound_literal(bound) if isinstance(bound, str) else self.checked(bound, depth + 1)
+            for bound in (first, last)
+        )
+        for bound in bounds:
+            is_open = isinstance(bound, Literal) and bound.kind is Kind.INTERVAL
+            if bound.kind not in _INSTANTS and not is_open:
+                raise InvalidParameterError(f"filter: {_said(bound)} is no bound of an interval.")
+        return Operation(Kind.INTERVAL, "interval", bounds)
+
+    def _operation(self, name: str, trees: list[Tree], depth: int) -> Expression:
+        operator = name.lower()
+        if operator == "in":
+            return self._membership(trees, depth)
+        arguments = tuple(self.checked(tree, depth + 1) for tree in trees)
+        if operator in _COMPARISONS or operator == "between":
+            arguments = _with_moments(arguments)
+        if operator in {"and", "or"}:
+            _expect(operator, arguments, {Kind.BOOLEAN}, max(2, len(arguments)))
+        elif operator == "not":
+            _expect(operator, arguments, {Kind.BOOLEAN}, 1)
+        elif operator in _COMPARISONS:
+            _expect(operator, arguments, _COMPARABLE if operator in _EQUALITIES else _ORDERED, 2)
+            _expect_one_kind(operator, arguments)
+        elif operator == "between":
+            _expect(operator, arguments, _ORDERED, 3)
+            _expect_one_kind(operator, arguments)
+        elif operator == "like":
+            _expect(operator, arguments, {Kind.TEXT}, 2)
+            _check_pattern(arguments[1])
+        elif operator == "isnull":
+            _expect(operator, arguments, set(Kind), 1)
+        elif operator in _SPATIAL:
+            _expect(operator, arguments, {Kind.GEOMETRY}, 2)
+        elif operator in _TEMPORAL:
+            _expect(operator, arguments, _INSTANTS | {Kind.INTERVAL}, 2)
+        elif operator in _ARRAYS:
+            _expect(operator, arguments, {Kind.ARRAY}, 2)
+        else:
+            return _value_operation(name, arguments)
+        return Operation(Kind.BOOLEAN, operator, arguments)
+
+    def _membership(self, trees: list[Tree], depth: int) -> Expression:
+        if len(trees) != 2 or not isinstance(trees[1], list) or not trees[1]:
+            raise InvalidParameterError("filter: IN takes a value and a list of at least one.")
+        arguments = _with_moments(
+            tuple(self.checked(tree, depth + 1) for tree in (trees[0], *trees[1]))
+        )
+        _expect("in", arguments, _COMPARABLE, len(arguments))
+        _expect_one_kind("in", arguments)
+        return Operation(Kind.BOOLEAN, "in", arguments)
+
+
+def _with_moments(arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """Return what is compared, texts beside a property of dates or timestamps as what it holds.
+
+    QGIS writes them without DATE and TIMESTAMP in BETWEEN and IN. Raises InvalidParameterError for
+    texts that are none.
+    """
+    kinds = (argument.kind for argument in arguments if isinstance(argument, Property))
+    moment = _MOMENTS.get(next(kinds, Kind.TEXT))
+    if moment is None:
+        return arguments
+    return tuple(
+        moment(argument.value)
+        if isinstance(argument, Literal) and argument.kind is Kind.TEXT
+        else argument
+        for argument in arguments
+    )
+
+
+def _value_operation(name: str, arguments: tuple[Expression, ...]) -> Expression:
+    operator = name.lower()
+    if operator in _ARITHMETIC:
+        _expect(operator, arguments, {Kind.NUMBER}, 2)
+        return Operation(Kind.NUMBER, operator, arguments)
+    if operator in _TEXT_FUNCTIONS:
+        _expect(operator, arguments, {Kind.TEXT}, 1)
+        return Operation(Kind.TEXT, operator, arguments)
+    raise InvalidParameterError(f"filter: there is no function {name!r}.")
+
+
+def _expect(
+    operator: str,
+    arguments: tuple[Expression, ...],
+    kinds: "frozenset[Kind] | set[Kind]",
+    count: int,
+) -> None:
+    if len(arguments) != count:
+        raise InvalidParameterError(
+            f"filter: {operator.upper()} takes {count} arguments, not {len(arguments)}."
+        )
+    for argument in arguments:
+        if argument.kind not in kinds:
+            raise InvalidParameterError(
+                f"filter: {operator.upper()} takes {_alternatives(kinds)}; {_said(argument)} is"
+                f" of type {argument.kind.value}."
+            )
+
+
+def _expect_one_kind(operator: str, arguments: tuple[Expression, ...]) -> None:
+    first = arguments[0]
+    for other in arguments[1:]:
+        if other.kind is not first.kind:
+            raise InvalidParameterError(
+                f"filter: {_said(first)} is of type {first.kind.value} and {_said(other)} of type"
+                f" {other.kind.value}; {operator.upper()} takes one type."
+            )
+
+
+def _alternatives(kinds: "frozenset[Kind] | set[Kind]") -> str:
+    return " or ".join(sorted(kind.value for kind in kinds))
+
+
+def _check_pattern(pattern: Expression) -> None:
+    while isinstance(pattern, Operation):
+        pattern = pattern.arguments[0]
+    if not isinstance(pattern, Literal):
+        raise InvalidParameterError("filter: the pattern of LIKE is a text, not a property.")
+    text = str(pattern.value)
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        raise InvalidParameterError("filter: the pattern of LIKE ends with a lone backslash.")
+
+
+def _said(expression: Expression) -> str:
+    if isinstance(expression, Property):
+        return f"the property {expression.name!r}"
+    if isinstance(expression, Literal) and expression.kind is not Kind.GEOMETRY:
+        return f"the literal {str(expression.value)[:50]!r}"
+    if isinstance(expression, Literal):
+        return "a geometry"
+    return f"what {expression.operator.upper()} gives"

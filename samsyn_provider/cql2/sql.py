@@ -1,0 +1,159 @@
+"""Checked CQL2 expressions as SQL conditions on `layer_features`: pure, every value bound.
+
+A property's value of another type than its schema says counts as absent, so that no cast fails.
+Absent values make comparisons NULL, which `WHERE` takes for false.
+"""
+
+import json
+from typing import Any
+
+from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
+from samsyn_provider.cql2.temporal import TemporalSql, temporal_condition
+
+_CONTAINED = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
+"""The kinds whose equality is that of JSON values."""
+
+_SPATIAL = {
+    "s_intersects": "ST_Intersects",
+    "s_equals": "ST_Equals",
+    "s_touches": "ST_Touches",
+    "s_within": "ST_Within",
+    "s_overlaps": "ST_Overlaps",
+    "s_crosses": "ST_Crosses",
+    "s_contains": "ST_Contains",
+}
+_ARITHMETIC = {
+    "+": "({0} + {1})",
+    "-": "({0} - {1})",
+    "*": "({0} * {1})",
+    "/": "({0} / nullif({1}, 0))",
+    "div": "div({0}, nullif({1}, 0))",
+    "%": "mod({0}, nullif({1}, 0))",
+    # what has no value, or takes more digits than a double's exponent counts, is absent
+    "^": (
+        "(SELECT CASE WHEN base = 0 THEN CASE WHEN exponent > 0 THEN 0 WHEN exponent = 0 THEN 1 END"
+        " WHEN exponent = 0 THEN 1"
+        " WHEN base < 0 AND exponent <> trunc(exponent) THEN NULL"
+        " WHEN abs(base) NOT BETWEEN 1e-300 AND 1e300 THEN NULL"
+        " WHEN abs(exponent) NOT BETWEEN 1e-300 AND 1e15 THEN NULL"
+        " WHEN exponent::float8 * log(abs(base)::float8) > 300 THEN NULL"
+        " WHEN exponent::float8 * log(abs(base)::float8) < -300 THEN 0"
+        " ELSE power(base, exponent) END"
+        " FROM (SELECT {0} AS base, {1} AS exponent OFFSET 0) AS powers)"
+    ),
+}
+# OFFSET 0 keeps the planner from writing out an operand wherever it is named, which would double
+# nested ones at every level
+_PAIR = " FROM (SELECT {0} AS one, {1} AS other OFFSET 0) AS arrays)"
+_ARRAYS = {
+    "a_equals": "(SELECT one @> other AND one <@ other" + _PAIR,
+    "a_contains": "({0} @> {1})",
+    "a_containedby": "({0} <@ {1})",
+    "a_overlaps": (
+        "(SELECT CASE WHEN one IS NOT NULL AND other IS NOT NULL THEN EXISTS ("
+        "SELECT FROM jsonb_array_elements(one) AS mine JOIN jsonb_array_elements(other) AS theirs"
+        " ON mine.value = theirs.value) END" + _PAIR
+    ),
+}
+# ß and SS are alike only by way of the capitals; ICU's rules do not depend on the database's locale
+_CASE_FOLDED = '(lower(upper({0} COLLATE "und-x-icu")) COLLATE "C")'
+_MARKS = r"[\u0300-\u036F\u1AB0-\u1AFF\u1DC0-\u1DFF\u20D0-\u20FF\uFE20-\uFE2F]"
+# strokes through letters are no marks that Unicode takes off
+_STROKED = "'øØłŁđĐħĦŧŦ', 'oOlLdDhHtT'"
+_UNACCENTED = (
+    "(normalize(regexp_replace(normalize(translate({0}, "
+    + _STROKED
+    + "), NFD), '"
+    + _MARKS
+    + "', '', 'g'), NFC) COLLATE \"C\")"
+)
+
+
+def filter_conditions(expression: Expression, values: dict[str, Any]) -> list[str]:
+    """Return the conditions that a filter asks for all together; their values go into `values`."""
+    sql = _FilterSql(values)
+    return [sql.condition(part) for part in conjuncts(expression)]
+
+
+def conjuncts(expression: Expression) -> list[Expression]:
+    """Return the expressions that have to be true all together for this one to be."""
+    if isinstance(expression, Operation) and expression.operator == "and":
+        return [part for argument in expression.arguments for part in conjuncts(argument)]
+    return [expression]
+
+
+class _FilterSql(TemporalSql):
+    def condition(self, expression: Expression) -> str:
+        """Return what selects features: an equality in the form that an index on jsonb answers."""
+        if isinstance(expression, Operation) and expression.operator == "=":
+            one, other = expression.arguments
+            if isinstance(one, Literal):
+                one, other = other, one
+            if isinstance(one, Property) and isinstance(other, Literal) and one.kind in _CONTAINED:
+                member = self.bound(json.dumps({one.name: other.value}))
+                return f"properties @> {member}::jsonb"
+        return self.expression(expression)
+
+    def expression(self, expression: Expression) -> str:
+        """Return the SQL of an expression: boolean, numeric, text of collation C, geometry,
+        jsonb for an array; text for a date and timestamptz for a timestamp."""
+        if isinstance(expression, Literal):
+            return self.literal(expression)
+        if isinstance(expression, Property):
+            return self.property(expression)
+        arguments = expression.arguments
+        match expression.operator:
+            case "isnull":
+                return self._is_null(arguments[0])
+            case "array":
+                return f"jsonb_build_array({', '.join(map(self._element, arguments))})"
+            case "interval":
+                return self.interval_presence(expression)
+            case operator if operator.startswith("s_"):
+                return self._spatial(operator, *arguments)
+            case operator if operator.startswith("t_"):
+                return temporal_condition(self, operator, *arguments)
+            case operator:
+                return _combined(operator, [self.expression(argument) for argument in arguments])
+
+    def _is_null(self, operand: Expression) -> str:
+        if isinstance(operand, Property) and operand.kind is not Kind.GEOMETRY:
+            member = f"properties -> {self.name(operand)}"
+            return f"(coalesce(jsonb_typeof({member}), 'null') = 'null')"
+        return f"({self.expression(operand)} IS NULL)"
+
+    def _element(self, element: Expression) -> str:
+        if isinstance(element, Literal) and element.kind is Kind.TIMESTAMP:
+            return f"{self.bound(element.value)}::text"
+        return self.expression(element)
+
+    def _spatial(self, operator: str, one: Expression, other: Expression) -> str:
+        first, second = self.expression(one), self.expression(other)
+        near = f"{first} && {second}"
+        if operator == "s_disjoint":
+            return f"(NOT ({near} AND ST_Intersects({first}, {second})))"
+        return f"({near} AND {_SPATIAL[operator]}({first}, {second}))"
+
+
+def _combined(operator: str, arguments: list[str]) -> str:
+    first = arguments[0]
+    match operator:
+        case "and" | "or":
+            return "(" + f" {operator.upper()} ".join(arguments) + ")"
+        case "not":
+            return f"(NOT {first})"
+        case "in":
+            return f"({first} IN ({', '.join(arguments[1:])}))"
+        case "between":
+            return f"({first} BETWEEN {arguments[1]} AND {arguments[2]})"
+        case "like":
+            return f"({first} LIKE {arguments[1]})"
+        case "casei":
+            return _CASE_FOLDED.format(first)
+        case "accenti":
+            return _UNACCENTED.format(first)
+        case _ if operator in _ARITHMETIC:
+            return _ARITHMETIC[operator].format(*arguments)
+        case _ if operator in _ARRAYS:
+            return _ARRAYS[operator].format(*arguments)
+    return f"({first} {operator} {arguments[1]})"

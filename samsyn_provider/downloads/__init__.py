@@ -1,0 +1,1 @@
+"""Features as files: CSV, FlatGeobuf, GeoPackage, GeoParquet, KML, JSON-FG, text sequences."""

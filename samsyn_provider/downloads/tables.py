@@ -1,0 +1,175 @@
+"""Features as columns: Arrow tables that a download is written from, a few features at a time."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from samsyn_model.database.execution import run
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.cql2.expressions import Kind
+from samsyn_provider.cql2.parsing import kind_of
+from samsyn_provider.downloads.statements import (
+    select_geometry_kinds,
+    select_rows,
+    select_value_kinds,
+)
+from samsyn_provider.http.formats import Format
+from samsyn_provider.query.items_query import ItemsQuery
+
+_MARKUP = re.compile("[\"'<>&\x00-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A property as a column: its name in the file, its type, and how a value becomes one of it."""
+
+    property_name: str
+    name: str
+    type: pa.DataType
+    value: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """What a query finds as a table: `id`, the properties, and the geometry as ISO WKB."""
+
+    columns: Sequence[Column]
+    id_name: str
+    geometry_name: str | None
+    """None where geometries are left out."""
+    geometry_type: str
+    """As `MultiPolygon Z`; `Unknown` for a mixture."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of every batch."""
+        fields = [pa.field(self.id_name, pa.int64(), nullable=False)]
+        fields += [pa.field(column.name, column.type) for column in self.columns]
+        if self.geometry_name:
+            fields.append(pa.field(self.geometry_name, pa.binary()))
+        return pa.schema(fields)
+
+
+def describe_table(
+    connection: Connection, collection: Collection, query: ItemsQuery, form: Format
+) -> FeatureTable:
+    """Return what the features that a query finds are as a table, in two statements.
+
+    A column has the type that all of its values have: texts where they differ, objects and arrays
+    as JSON text. Names differ in more than case.
+    """
+    statement = select_value_kinds(collection.id, query, collection.times)
+    found = {row.name: row for row in run(connection, statement.text, statement.values)}
+    statement = select_geometry_kinds(collection.id, query, collection.times)
+    geometries = run(connection, statement.text, statement.values).one()
+    wanted = [*collection.fields, *(name for name in found if name not in collection.fields)]
+    if query.properties is not None:
+        wanted = [name for name in wanted if name in query.properties]
+    taken = {form.id_name.lower()}
+    geometry_name = None if query.skip_geometry else _free_name("geometry", taken)
+    columns = []
+    for name in wanted:
+        kind, value = _type(collection.fields.get(name, {}), found.get(name), form)
+        plain = _MARKUP.sub("_", name) if form.plain_names else name
+        columns.append(Column(name, _free_name(plain, taken), kind, value))
+    kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
+    return FeatureTable(
+        columns,
+        form.id_name,
+        geometry_name,
+        _geometry_type(kinds, has_heights=geometries.has_heights),
+    )
+
+
+def table_batches(
+    connection: Connection,
+    collection: Collection,
+    query: ItemsQuery,
+    table: FeatureTable,
+    groups: Iterable[Sequence[int]],
+) -> Iterator[pa.RecordBatch]:
+    """Yield features as batches of a table, one for each group of their ids."""
+    multiple = table.geometry_type.startswith("Multi")
+    for ids in groups:
+        statement = select_rows(collection.id, ids, query.crs, multiple=multiple)
+        rows = run(connection, statement.text, statement.values).all()
+        yield _batch(table, rows)
+
+
+def _batch(table: FeatureTable, rows: Sequence[Any]) -> pa.RecordBatch:
+    arrays = [pa.array([row.id for row in rows], pa.int64())]
+    for column in table.columns:
+        values = (row.properties.get(column.property_name) for row in rows)
+        arrays.append(
+            pa.array(
+                [None if value is None else column.value(value) for value in values], column.type
+            )
+        )
+    if table.geometry_name:
+        geometries = [None if row.wkb is None else bytes(row.wkb) for row in rows]
+        arrays.append(pa.array(geometries, pa.binary()))
+    return pa.record_batch(arrays, schema=table.schema)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Return the name, with a number where another column is called so already."""
+    free, number = name, 2
+    while free.lower() in taken:
+        free, number = f"{name}_{number}", number + 1
+    taken.add(free.lower())
+    return free
+
+
+def _type(
+    schema: Mapping[str, Any], found: Any, form: Format
+) -> tuple[pa.DataType, Callable[[Any], Any]]:
+    declared = kind_of(schema) if schema else None
+    kinds = set(found.kinds) if found else set()
+    if kinds == {"number"} or (not kinds and declared is Kind.NUMBER):
+        whole = found.whole if found else schema.get("type") == "integer"
+        return (
+            (pa.int64(), int)
+            if whole and schema.get("type") != "number"
+            else (pa.float64(), _number)
+        )
+    if kinds == {"boolean"} or (not kinds and declared is Kind.BOOLEAN):
+        return pa.bool_(), bool
+    if kinds <= {"string"} and form.has_times:
+        if declared is Kind.DATE and (not found or found.days):
+            return pa.date32(), date.fromisoformat
+        if declared is Kind.TIMESTAMP and (not found or found.moments):
+            return pa.timestamp("us", "UTC"), _moment
+    return pa.string(), _text
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON's numbers know no bounds
+        return math.inf if value > 0 else -math.inf
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.upper())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _geometry_type(kinds: Sequence[str], *, has_heights: bool) -> str:
+    single = {kind.removeprefix("Multi") for kind in kinds}
+    if len(single) != 1:
+        return "Unknown"
+    (kind,) = single
+    if len(kinds) > 1 or kinds[0].startswith("Multi"):
+        kind = f"Multi{kind}"
+    return f"{kind} Z" if has_heights else kind

@@ -1,0 +1,48 @@
+"""Pages of items and single items, as pygeoapi's functions build them over our provider."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
+from typing import Any
+
+from pygeoapi.api.itemtypes import get_collection_item, get_collection_items
+from sqlalchemy import Connection
+
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.resources import resources
+from samsyn_provider.features.provider import ItemsRequest
+from samsyn_provider.http.links import collection_link
+from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.upstream.api import api_for
+from samsyn_provider.upstream.deviations import DocumentRequest
+
+
+@lru_cache(maxsize=2)
+def _timestamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def items_document(
+    connection: Connection, collection: Collection, query: ItemsQuery
+) -> dict[str, Any]:
+    """Return a page of items: features as texts, `next_position` where more follow."""
+    _, _, document = get_collection_items(
+        api_for(resources([collection], ItemsRequest(connection, query))),
+        DocumentRequest(),
+        str(collection.id),
+    )
+    document["timeStamp"] = _timestamp(int(time()))
+    return dict(document)
+
+
+def item_document(
+    connection: Connection, collection: Collection, feature_id: int, query: ItemsQuery
+) -> dict[str, Any]:
+    """Return one item: its `text`, its `version` and its link to the collection."""
+    _, _, document = get_collection_item(
+        api_for(resources([collection], ItemsRequest(connection, query))),
+        DocumentRequest(),
+        str(collection.id),
+        feature_id,
+    )
+    return {**document, "links": [collection_link(collection.id, collection.title)]}

@@ -1,0 +1,106 @@
+"""The SQL of features by their ids, and of small layers whole."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from samsyn_model.database.statement import Statement
+from samsyn_model.properties.roles import TemporalProperties
+from samsyn_provider.features.geojson_sql import feature_expression
+from samsyn_provider.features.json_fg import json_fg_members
+from samsyn_provider.geography.crs import (
+    CRS84,
+    ReferenceSystem,
+    reference_system,
+)
+from samsyn_provider.query.items_query import ItemsQuery
+
+
+def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -> Statement:
+    """Return the statement for one item: `feature` (bytes, GeoJSON) and `version`."""
+    values: dict[str, Any] = {"layer": layer_id, "id": feature_id}
+    feature = feature_expression(ItemsQuery(crs=crs), values)
+    return Statement(
+        f"SELECT ({feature})::bpchar AS feature, version FROM layer_features"
+        " WHERE layer_id = %(layer)s AND id = %(id)s",
+        values,
+        prepared=True,
+    )
+
+
+def select_features(
+    layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem
+) -> Statement:
+    """Return the statement for some items in the order of their ids: text, with commas between."""
+    values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids)}
+    feature = feature_expression(ItemsQuery(crs=crs), values)
+    return Statement(
+        f"SELECT string_agg({feature}, ',' ORDER BY id) FROM layer_features"
+        " WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)",
+        values,
+    )
+
+
+def select_texts(  # noqa: PLR0913 - what is asked for, and how it is written
+    layer_id: uuid.UUID,
+    feature_ids: Sequence[int],
+    query: ItemsQuery,
+    times: TemporalProperties | None,
+    *,
+    separator: str,
+    json_fg: bool,
+) -> Statement:
+    """Return the statement for some of the features that a query finds, in the order of their ids.
+
+    Its one value: their GeoJSON, or JSON-FG, with `separator` between; null where there are none.
+    """
+    values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
+    feature = feature_expression(
+        query, values, json_fg_members(query.crs, times, values) if json_fg else ""
+    )
+    text = f"""
+SELECT string_agg({feature}, %(separator)s ORDER BY place)
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, place)
+JOIN layer_features USING (id)
+WHERE layer_id = %(layer)s"""
+    return Statement(text, values)
+
+
+def select_feature_collections(
+    layer_ids: Sequence[uuid.UUID], size: int, budget: int, whole: int = 1
+) -> Statement:
+    """Return the statement for all features of small layers, one row a layer in their order.
+
+    `layer_id`; `collection`: bytes, a GeoJSON feature collection, null when it would take more than
+    `size` bytes; `fits`: false, with `collection` null, where all so far take more than `budget`
+    bytes, though never for the first `whole` layers.
+    """
+    values: dict[str, Any] = {
+        "layers": list(layer_ids),
+        "size": size,
+        "budget": budget,
+        "whole": whole,
+    }
+    feature = feature_expression(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
+    # asked first what it takes stored, at most four times its GeoJSON: large layers are not written
+    text = f"""
+SELECT layer_id, (CASE WHEN fits THEN collection END)::bpchar AS collection, fits
+FROM (
+    SELECT wanted.layer_id, place, collection, place <= %(whole)s OR
+        coalesce(sum(octet_length(collection)) OVER (ORDER BY place), 0) <= %(budget)s AS fits
+    FROM unnest(%(layers)s::uuid[]) WITH ORDINALITY AS wanted (layer_id, place)
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN octet_length(written) <= %(size)s THEN written END AS collection
+        FROM (
+            SELECT '{{"type":"FeatureCollection","features":[' ||
+                coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS written
+            FROM layer_features
+            WHERE layer_id = wanted.layer_id
+        ) AS whole
+        WHERE coalesce((
+            SELECT sum(coalesce(pg_column_size(geom), 0) + pg_column_size(properties))
+            FROM layer_features WHERE layer_id = wanted.layer_id), 0) <= 4 * %(size)s
+    ) AS given ON true
+) AS budgeted
+ORDER BY place"""
+    return Statement(text, values)

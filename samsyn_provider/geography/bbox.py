@@ -1,0 +1,128 @@
+"""The `bbox` parameter: four or six numbers in the axis order of their CRS."""
+
+import math
+import re
+from dataclasses import dataclass
+from struct import Struct
+
+import numpy as np
+import shapely
+
+from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.geography.crs import ReferenceSystem, to_crs84
+
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
+_SRID = 4326
+_LINE_TYPE, _POLYGON_TYPE = 0x20000002, 0x20000003  # of EWKB with an SRID
+_LINE, _POLYGON = Struct("<BIII4d"), Struct("<BIIII10d")
+_SEGMENTS = 16
+_MERCATOR = 3857
+_RADIUS = 6_378_137.0
+_ROUNDING = 1e-9
+"""Degrees, a tenth of a millimetre: what is on the edge of a box in another CRS is within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bbox:
+    """The area asked for, as polygons in CRS84 (two across the antimeridian), and heights."""
+
+    polygons: tuple[str, ...]
+    """EWKB in hexadecimal."""
+    heights: tuple[float, float] | None = None
+
+
+def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
+    """Return the area that a bbox in `crs` covers (OGC API Features Part 1, 7.15.3).
+
+    A western edge east of the eastern one means a box across the antimeridian. Raises
+    InvalidParameterError when the text is no bbox, or lies outside what the CRS covers.
+    """
+    parts = text.split(",")
+    if len(parts) not in {4, 6} or not all(_NUMBER.fullmatch(part) for part in parts):
+        raise InvalidParameterError("bbox is four or six numbers with commas between them.")
+    numbers = [float(part) for part in parts]
+    if not all(map(math.isfinite, numbers)):
+        raise InvalidParameterError("bbox holds a number that is not finite.")
+    heights = None
+    if len(numbers) == 6:
+        heights = (numbers[2], numbers[5])
+        numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
+        if heights[0] > heights[1]:
+            raise InvalidParameterError("bbox: the lowest height is above the highest.")
+    if crs.y_first and not (crs.is_geographic and _only_x_first(numbers)):
+        numbers = [numbers[1], numbers[0], numbers[3], numbers[2]]
+    if crs.srid == _MERCATOR:
+        numbers = _from_mercator(numbers)
+    west, south, east, north = numbers
+    is_degrees = crs.is_geographic or crs.srid == _MERCATOR
+    if south > north:
+        raise InvalidParameterError("bbox: the southern edge is north of the northern one.")
+    if not is_degrees and west > east:
+        raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
+    if is_degrees:
+        return Bbox(_in_degrees(west, south, east, north), heights)
+    return Bbox((_in_plane(west, south, east, north, crs),), heights)
+
+
+def _only_x_first(numbers: list[float]) -> bool:
+    """Return whether degrees can only be meant in the order longitude, latitude.
+
+    Clients that do not know their CRS's axis order send that, the official test suite among them,
+    and no latitude is beyond a pole.
+    """
+    return max(abs(numbers[0]), abs(numbers[2])) > 90 >= max(abs(numbers[1]), abs(numbers[3]))
+
+
+def _from_mercator(numbers: list[float]) -> list[float]:
+    """Return a box of EPSG:3857 in degrees, where it is a box too; beyond the world it wraps."""
+    west, south, east, north = numbers
+    if west > east:
+        raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
+    if (east - west) / _RADIUS >= math.tau:
+        longitudes = [-180.0, 180.0]
+    else:
+        longitudes = [math.degrees(x / _RADIUS) for x in (west, east)]
+        if max(map(abs, longitudes)) > 180:
+            longitudes = [math.remainder(longitude, 360.0) for longitude in longitudes]
+    return [
+        longitudes[0] - _ROUNDING,
+        _latitude(south) - _ROUNDING,
+        longitudes[1] + _ROUNDING,
+        _latitude(north) + _ROUNDING,
+    ]
+
+
+def _latitude(y: float) -> float:
+    return math.degrees(math.atan(math.sinh(max(-20.0, min(20.0, y / _RADIUS)))))
+
+
+def _in_degrees(west: float, south: float, east: float, north: float) -> tuple[str, ...]:
+    if west <= east:
+        return (_box(west, south, east, north),)
+    return (
+        _box(west, south, max(180.0, west), north),
+        _box(min(-180.0, east), south, east, north),
+    )
+
+
+def _in_plane(west: float, south: float, east: float, north: float, crs: ReferenceSystem) -> str:
+    # the straight edges of a projected box are curves in longitude and latitude
+    steps = np.linspace(0, 1, _SEGMENTS, endpoint=False)
+    corners = np.array([[west, south], [east, south], [east, north], [west, north]])
+    edges = np.roll(corners, -1, axis=0) - corners
+    ring = (corners[:, None] + steps[None, :, None] * edges[:, None]).reshape(-1, 2)
+    longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
+    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
+        raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
+    polygon = shapely.Polygon(np.column_stack((longitudes, latitudes)))
+    widened = shapely.set_srid(polygon.buffer(_ROUNDING, quad_segs=1), _SRID)
+    text: str = shapely.to_wkb(widened, hex=True, include_srid=True)
+    return text
+
+
+def _box(west: float, south: float, east: float, north: float) -> str:
+    # written out here: a request for a box would wait longer for GEOS to make it than for its plan
+    if west == east or south == north:  # a polygon without an area meets nothing
+        return _LINE.pack(1, _LINE_TYPE, _SRID, 2, west, south, east, north).hex()
+    ring = (east, south, east, north, west, north, west, south, east, south)
+    return _POLYGON.pack(1, _POLYGON_TYPE, _SRID, 1, 5, *ring).hex()

@@ -1,0 +1,1 @@
+"""What both sides share of HTTP: the guard, problems, media types, links, bodies."""

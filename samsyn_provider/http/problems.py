@@ -1,0 +1,122 @@
+"""Errors as HTTP: one table of statuses, one body (RFC 9457 problem details, or a page)."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from samsyn_model import errors
+from samsyn_model.errors import SamsynError
+from samsyn_provider.http.representations import as_page
+
+LOGGER = logging.getLogger(__name__)
+
+STATUSES: dict[type[SamsynError], HTTPStatus] = {
+    errors.InvalidParameterError: HTTPStatus.BAD_REQUEST,
+    errors.MalformedBodyError: HTTPStatus.BAD_REQUEST,
+    errors.CredentialsError: HTTPStatus.UNAUTHORIZED,
+    errors.PermissionDeniedError: HTTPStatus.FORBIDDEN,
+    errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    errors.ConflictError: HTTPStatus.CONFLICT,
+    errors.PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.InvalidBodyError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""What each error means in HTTP; the nearest class counts."""
+
+_SERVER_FAULT = "Something went wrong on the server; its log says what."
+
+
+def _status_of(error: SamsynError) -> HTTPStatus:
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
+    """Return the answer to a request that failed, in a form that its client reads.
+
+    `application/problem+json` when the Accept header names it, a page for browsers outside
+    `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
+    """
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if faults:
+        document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
+    if _wants_page():
+        response = as_page(render_template("ogc/error.html", document=document))
+    else:
+        named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
+        response = Response(
+            json.dumps(document),
+            mimetype="application/problem+json" if named else "application/json",
+        )
+    response.status_code = status.value
+    response.headers["Cache-Control"] = "no-store"
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers.add("WWW-Authenticate", 'Bearer realm="SamSyn"')
+        response.headers.add("WWW-Authenticate", 'Basic realm="SamSyn", charset="UTF-8"')
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _wants_page() -> bool:
+    if request.path.startswith("/api"):
+        return False
+    if "f" in request.args:
+        return request.args["f"] == "html"
+    best = request.accept_mimetypes.best_match(
+        ["application/json", "application/problem+json", "application/geo+json", "text/html"]
+    )
+    return best == "text/html"
+
+
+def install(app: Flask) -> None:
+    """Answer every error of the app's views as a problem, and log those of the server itself."""
+    app.register_error_handler(SamsynError, problem_of)
+    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(Exception, _on_defect)
+
+
+def problem_of(error: SamsynError) -> Response:
+    """Return the problem that an error of ours is answered as; one of the server is logged."""
+    status = _status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
+    return problem(status, error.detail, error.faults)
+
+
+def _cause_of(error: SamsynError) -> str:
+    """Return what the driver said: a hundred lines of where, for every request while the database
+    is away, would hide it."""
+    said = str(error.__cause__ or "").strip().partition("\n")[0]
+    return f" ({said})" if said else ""
+
+
+def _on_http_exception(error: HTTPException) -> Response | HTTPException:
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    response = problem(HTTPStatus(error.code), error.description or error.name)
+    for name, value in error.get_headers(request.environ):
+        if name not in {"Content-Type", "WWW-Authenticate"}:
+            response.headers[name] = value
+    return response
+
+
+def _on_defect(error: Exception) -> Response:
+    LOGGER.error("%s %s", request.method, request.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER_FAULT)

@@ -1,0 +1,143 @@
+"""The bytes of a document: JSON, or a page."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, render_template, request
+
+from samsyn_provider.cache.response_cache import CachedResponse
+from samsyn_provider.http.links import request_url
+from samsyn_provider.http.media_types import HTML
+
+_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class SerializedFeatures:
+    """GeoJSON features as PostgreSQL wrote them: bytes that nobody parses on their way out."""
+
+    parts: Iterator[bytes]
+    """Some of them each, with commas between; commas are to be put between the parts."""
+    count: int
+    is_long: bool = False
+    """Whether the parts come from the database as they are asked for."""
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def respond(
+    media_type: str,
+    document: Mapping[str, Any],
+    template: str,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> Response:
+    """Return the document in the media type that was chosen, as a page with this template."""
+    if media_type == HTML:
+        response = as_page(
+            render_template(
+                template, document=_parsed(document), json_url=request_url(f="json"), **context
+            )
+        )
+    else:
+        response = _json_response(document, media_type)
+    response.headers.update(headers or {})
+    response.headers["Content-Language"] = "en"
+    if media_type == HTML:  # how a page looks is no state of what it shows
+        response.headers.pop("ETag", None)
+    else:
+        if "ETag" not in response.headers and not response.is_streamed:
+            response.add_etag(weak=True)
+        if "If-None-Match" in request.headers:
+            response.make_conditional(request)
+    return must_revalidate(response)
+
+
+def _json_response(document: Mapping[str, Any], media_type: str) -> Response:
+    parts = json_parts(document)
+    features = document.get("features")
+    if isinstance(features, SerializedFeatures) and features.is_long:
+        response = Response(parts, HTTPStatus.OK, content_type=media_type)
+        response.call_on_close(features.parts.close)  # type: ignore[attr-defined]
+        return response
+    return Response(b"".join(parts), HTTPStatus.OK, content_type=media_type)
+
+
+def not_modified(tag: str) -> Response:
+    """Return the answer to who has the state with this weak entity tag already."""
+    response = Response(status=HTTPStatus.NOT_MODIFIED)
+    response.set_etag(tag, weak=True)
+    return must_revalidate(response)
+
+
+def response_from_cache(kept: CachedResponse) -> Response:
+    """Return an answer that was given before."""
+    return must_revalidate(Response(kept.body, headers=kept.headers))
+
+
+def must_revalidate(response: Response) -> Response:
+    """Return the response, which may be kept but not used before the server is asked again."""
+    response.headers["Vary"] = "Accept, Authorization"
+    named = "Authorization" in request.headers
+    response.headers["Cache-Control"] = "private, no-cache" if named else "no-cache"
+    return response
+
+
+def as_page(text: str) -> Response:
+    """Return a page, which may load and run nothing but this server's own files."""
+    response = Response(text, HTTPStatus.OK, mimetype=HTML)
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def json_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the document as JSON; features that PostgreSQL wrote are passed on unparsed."""
+    if "feature" in document:
+        return _escaped(_with_links(document))
+    features = document.get("features")
+    if isinstance(features, SerializedFeatures):
+        rest = {k: v for k, v in document.items() if k not in {"type", "features"}}
+        return _escaped(_collection(features, rest))
+    return _escaped(iter((_compact(document).encode(),)))
+
+
+def _compact(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _with_links(document: Mapping[str, Any]) -> Iterator[bytes]:
+    yield document["feature"][:-1]
+    yield f",{_compact({'links': document['links']})[1:]}".encode()
+
+
+def _collection(features: SerializedFeatures, rest: Mapping[str, Any]) -> Iterator[bytes]:
+    before = b'{"type":"FeatureCollection","features":['
+    for part in features.parts:
+        yield before
+        yield part
+        before = b",\n"
+    tail = f"],{_compact(rest)[1:]}".encode()
+    yield tail if features.count else before + tail
+
+
+def _escaped(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the parts as QGIS up to 3.44 can read them.
+
+    It rewrites the text before it parses it, and stumbles over two escapes
+    (https://github.com/qgis/QGIS/issues/66700).
+    """
+    for part in parts:
+        if b"\\" in part:
+            yield part.replace(b"\\\\", b"\\u005c").replace(b'\\"', b"\\u0022")
+        else:
+            yield part
+
+
+def _parsed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = json.loads(b"".join(json_parts(document)))
+    return parsed

@@ -1,0 +1,95 @@
+"""JSON request bodies, read strictly."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from flask import request
+
+from samsyn_model.errors import (
+    Fault,
+    InvalidBodyError,
+    MalformedBodyError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
+from samsyn_model.properties.validation import text_faults
+
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested."""
+
+
+def read_json(*media_types: str) -> Any:
+    """Return the request's body as a JSON value; `application/json` unless others are named.
+
+    Raises UnsupportedMediaTypeError for another content type, TooLargeError, MalformedBodyError
+    for what is no JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH,
+    InvalidBodyError for text that cannot be stored: NUL characters and halves of surrogate pairs.
+    """
+    accepted = media_types or ("application/json",)
+    if request.mimetype not in accepted:
+        raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
+    content = request.get_data()
+    # one without a Content-Length is cut off at the limit without a word
+    if request.content_length is None and len(content) >= (request.max_content_length or math.inf):
+        raise TooLargeError("The body is larger than the server takes.")
+    try:
+        text = content.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise MalformedBodyError("The body is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise MalformedBodyError("The body is not text in UTF-8.") from None
+    except ValueError as error:
+        raise MalformedBodyError(f"The body is not JSON: {error}.") from None
+    _refuse_depth(value)
+    # both kinds can only be written as escapes: most bodies need no walk through every text
+    if "\\u" in text:
+        refuse(text_faults(value))
+    return value
+
+
+def refuse(faults: list[Fault]) -> None:
+    """Raise InvalidBodyError when there are faults; the first becomes the sentence for people."""
+    if faults:
+        first = faults[0]
+        raise InvalidBodyError(f"{first.pointer or 'The body'}: {first.detail}", tuple(faults))
+
+
+def merge_patch(current: Any, patch: Any) -> Any:
+    """Return the value that a JSON merge patch (RFC 7396) makes of the current one."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(current) if isinstance(current, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            member
+            for container in level
+            if type(container) in {dict, list}
+            for member in (container.values() if type(container) is dict else container)
+            if type(member) is dict or type(member) is list
+        ]
+        if not level:
+            return
+    raise MalformedBodyError("The body is nested too deeply.")

@@ -1,0 +1,1 @@
+"""The views of features: read, searched, created, replaced, updated, deleted."""

@@ -1,0 +1,1 @@
+"""Query parameters, parsed strictly, and the SQL conditions that they become."""

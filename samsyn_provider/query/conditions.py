@@ -1,0 +1,97 @@
+"""Which features a query asks for, as SQL conditions on `layer_features`: every value bound."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from samsyn_model.properties.roles import TemporalProperties
+from samsyn_provider.cql2.sql import filter_conditions
+from samsyn_provider.query.datetime_conditions import datetime_conditions
+from samsyn_provider.query.items_query import ItemsQuery, SortKey
+
+_RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
+
+
+def feature_conditions(
+    query: ItemsQuery, times: TemporalProperties | None, values: dict[str, Any]
+) -> list[str]:
+    """Return what selects the features that a query asks for, the first condition their layer.
+
+    `values` has the layer's id as `layer`; those of the conditions are added to it. Those of
+    `spatial_conditions` come next.
+    """
+    conditions = ["layer_id = %(layer)s", *spatial_conditions(query, values)]
+    if query.datetime and times:
+        conditions += datetime_conditions(query.datetime, times, values)
+    for number, (name, value) in enumerate(query.equals):
+        if isinstance(value, dict | list):
+            values[f"name{number}"], values[f"equal{number}"] = name, json.dumps(value)
+            conditions.append(f"properties -> %(name{number})s = %(equal{number})s::jsonb")
+        else:
+            values[f"equal{number}"] = json.dumps({name: value})
+            conditions.append(f"properties @> %(equal{number})s::jsonb")
+    if query.filter:
+        conditions += filter_conditions(query.filter, values)
+    return conditions
+
+
+def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
+    """Return the conditions by which the spatial index finds what a query asks for."""
+    conditions = []
+    if query.bbox:
+        areas = []
+        for number, polygon in enumerate(query.bbox.polygons):
+            values[f"bbox{number}"] = polygon
+            area = f"%(bbox{number})s::geometry"
+            areas.append(f"geom && {area} AND ST_Intersects(geom, {area})")
+        conditions.append("(" + " OR ".join(areas) + ")")
+        if query.bbox.heights:
+            values["bottom"], values["top"] = query.bbox.heights
+            conditions.append(
+                "(ST_NDims(geom) = 2 OR ST_ZMax(geom) >= %(bottom)s AND ST_ZMin(geom) <= %(top)s)"
+            )
+    for number, (relation, area) in enumerate(query.areas):
+        values[f"area{number}"] = area
+        place = f"%(area{number})s::geometry"
+        conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
+    return conditions
+
+
+def ordering(keys: Sequence[str], query: ItemsQuery) -> str:
+    """Return the order that a query asks for, of expressions for its sort keys; ids decide ties."""
+    directions = ("DESC" if key.descending else "ASC" for key in query.sortby)
+    sorting = (f"{key} {way} NULLS LAST" for key, way in zip(keys, directions, strict=True))
+    return ", ".join([*sorting, "id"])
+
+
+def sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
+    """Return what a sort key orders features by, NULL for a feature that lacks it."""
+    values[f"sort{number}"] = key.name
+    return f"nullif(properties -> %(sort{number})s, 'null')"
+
+
+def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
+    """Return the condition that a feature comes after `query.after` in the order asked for.
+
+    The comparison is lexicographic over the sort values and the id; absent values come last.
+    """
+    if query.after is None:
+        return []
+    values["after_id"] = query.after.values[-1]
+    alternatives = []
+    tied: list[str] = []
+    for number, key in enumerate(query.sortby):
+        expression = sort_value(key, number, values)
+        if query.after.values[number] is None:
+            tied.append(f"{expression} IS NULL")
+            continue
+        values["after"] = query.after.text
+        bound = f"(%(after)s::jsonb -> {number})"
+        sign = "<" if key.descending else ">"
+        beyond = f"({expression} {sign} {bound} OR {expression} IS NULL)"
+        alternatives.append(" AND ".join([*tied, beyond]))
+        tied.append(f"{expression} = {bound}")
+    alternatives.append(" AND ".join([*tied, "id > %(after_id)s"]))
+    if len(alternatives) == 1:
+        return alternatives
+    return ["(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"]

@@ -1,0 +1,190 @@
+"""What a request for items asks for, from its query parameters.
+
+OGC API Features Part 1, requirements /req/core/query-param-unknown and query-param-invalid.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+from werkzeug.datastructures import MultiDict
+
+from samsyn_model.errors import InvalidParameterError
+from samsyn_model.features.geometry import geometry_faults
+from samsyn_provider.cql2.expressions import Expression
+from samsyn_provider.cql2.parsing import GEOMETRY, LANGUAGES, parse_filter
+from samsyn_provider.geography.bbox import Bbox
+from samsyn_provider.geography.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
+from samsyn_provider.geography.datetime import Interval, parse_datetime
+from samsyn_provider.query.parameters import (
+    parse_bbox_parameter,
+    parse_boolean,
+    parse_limit,
+    parse_offset,
+    single_values,
+    typed_value,
+)
+from samsyn_provider.query.position import Position, decode_position
+
+DEFAULT_LIMIT = 10
+
+MAX_LIMIT = 10_000
+
+ITEMS_PARAMETERS = frozenset(
+    {
+        *("f", "limit", "offset", "after", "bbox", "bbox-crs", "crs", "datetime"),
+        *("properties", "sortby", "skipGeometry", "resulttype"),
+        *("filter", "filter-lang", "filter-crs"),
+    }
+)
+
+AREA_PARAMETERS = frozenset({"intersects", "within"})
+
+ITEM_PARAMETERS = frozenset({"f", "crs"})
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """A property to sort by; features without it come last either way."""
+
+    name: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsQuery:
+    """What a request for items asks for, every value typed and checked."""
+
+    crs: ReferenceSystem
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    after: Position | None = None
+    bbox: Bbox | None = None
+    datetime: Interval | None = None
+    equals: tuple[tuple[str, Any], ...] = ()
+    properties: tuple[str, ...] | None = None
+    sortby: tuple[SortKey, ...] = ()
+    skip_geometry: bool = False
+    hits: bool = False
+    areas: tuple[tuple[str, str], ...] = ()
+    """Relations to geometries: `intersects` or `within`, and the geometry as hexadecimal EWKB."""
+    filter: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a collection lets requests name."""
+
+    fields: Mapping[str, Mapping[str, Any]]
+    """The schemas of its properties by name."""
+    crs: tuple[str, ...] = SUPPORTED
+    relations: frozenset[str] = frozenset()
+    """The parameters that are geometries, of AREA_PARAMETERS."""
+
+
+def names_properties(
+    arguments: MultiDict[str, str], relations: frozenset[str] = frozenset()
+) -> bool:
+    """Return whether an items request can be parsed only by who knows the properties."""
+    others = set(arguments) - ITEMS_PARAMETERS - relations
+    return bool({"properties", "sortby", "filter"} & set(arguments) or others)
+
+
+def parse_items_query(arguments: MultiDict[str, str], offered: Capabilities) -> ItemsQuery:
+    """Return the query of an items request on a collection that offers this."""
+    fields, relations = offered.fields, offered.relations
+    known = ITEMS_PARAMETERS | relations
+    names = {name for name in fields if name not in known}
+    values = single_values(arguments, known | names)
+    sortby = _sort_keys(values.get("sortby"), fields)
+    resulttype = values.get("resulttype", "results")
+    if resulttype not in {"results", "hits"}:
+        raise InvalidParameterError("resulttype is either 'results' or 'hits'.")
+    if "bbox-crs" in values and "bbox" not in values:
+        raise InvalidParameterError("bbox-crs is given without bbox.")
+    return ItemsQuery(
+        limit=parse_limit(values, DEFAULT_LIMIT, MAX_LIMIT),
+        offset=parse_offset(values),
+        after=decode_position(values.get("after"), len(sortby)),
+        bbox=parse_bbox_parameter(values, offered.crs),
+        crs=reference_system(values.get("crs", CRS84), "crs", offered.crs),
+        datetime=parse_datetime(values["datetime"]) if "datetime" in values else None,
+        equals=tuple(
+            (name, typed_value(name, values[name], fields[name]))
+            for name in values
+            if name in names
+        ),
+        properties=_property_names(values.get("properties"), fields),
+        sortby=sortby,
+        skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
+        hits=resulttype == "hits",
+        areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
+        filter=_filter(values, offered),
+    )
+
+
+def _filter(values: Mapping[str, str], offered: Capabilities) -> Expression | None:
+    if "filter" not in values:
+        for name in ("filter-lang", "filter-crs"):
+            if name in values:
+                raise InvalidParameterError(f"{name} is given without filter.")
+        return None
+    language = values.get("filter-lang", LANGUAGES[0])
+    if language not in LANGUAGES:
+        raise InvalidParameterError(f"filter-lang is one of {', '.join(LANGUAGES)}.")
+    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs", offered.crs)
+    return parse_filter(values["filter"], language, crs, offered.fields)
+
+
+def _area(name: str, text: str) -> str:
+    try:
+        geometry = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidParameterError(f"{name} is a GeoJSON geometry.") from None
+    fault = next(geometry_faults(geometry), None)
+    if geometry is None or fault:
+        reason = f" {fault.pointer}: {fault.detail}" if fault else ""
+        raise InvalidParameterError(f"{name} is a GeoJSON geometry.{reason}")
+    shape = shapely.from_geojson(text)
+    if not shapely.is_valid(shape):
+        raise InvalidParameterError(f"{name}: {shapely.is_valid_reason(shape)}.")
+    ewkb: str = shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True)
+    return ewkb
+
+
+def parse_item_query(arguments: MultiDict[str, str], crs: tuple[str, ...]) -> ItemsQuery:
+    """Return the query of a request for one item of a collection that can be read in these CRSs."""
+    values = single_values(arguments, ITEM_PARAMETERS)
+    return ItemsQuery(crs=reference_system(values.get("crs", CRS84), "crs", crs))
+
+
+def _property_names(text: str | None, fields: Collection[str]) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name for name in text.split(",") if name)
+    for name in names:
+        if name not in fields:
+            raise InvalidParameterError(f"properties names {name!r}, which is not a property here.")
+    return names
+
+
+def sortable(name: str, schema: Mapping[str, Any]) -> bool:
+    """Return whether a property has an order (OGC API Features Part 5, /req/sortables/response)."""
+    return schema.get("type") not in {"object", "array"} and name != GEOMETRY
+
+
+def _sort_keys(text: str | None, fields: Mapping[str, Mapping[str, Any]]) -> tuple[SortKey, ...]:
+    if text is None:
+        return ()
+    keys = []
+    for part in text.split(","):
+        # a plus sign that the client did not escape arrives as a space
+        name = part[1:] if part[:1] in {"+", "-", " "} else part
+        if name not in fields or not sortable(name, fields[name]):
+            raise InvalidParameterError(f"sortby names {name!r}, which is not a sortable here.")
+        keys.append(SortKey(name, part.startswith("-")))
+    if len({key.name for key in keys}) < len(keys):
+        raise InvalidParameterError("sortby names a property twice.")
+    return tuple(keys)

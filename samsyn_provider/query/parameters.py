@@ -1,0 +1,129 @@
+"""Query parameters, parsed strictly: an unknown or malformed one is an error that says why."""
+
+import json
+import math
+import re
+import uuid
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_provider.geography.bbox import Bbox, parse_bbox
+from samsyn_provider.geography.crs import CRS84, reference_system
+
+MAX_OFFSET = 2**53
+
+DOCUMENT_PARAMETERS = frozenset({"f"})
+
+_INTEGER = re.compile(r"[0-9]{1,18}")
+
+_FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
+
+_SIGNED = re.compile(r"[+-]?[0-9]{1,19}")
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
+    """Return the parameters by name.
+
+    Raises InvalidParameterError for one that is unknown or given twice.
+    """
+    for name, values in arguments.lists():
+        if name not in known:
+            raise InvalidParameterError(f"Unknown query parameter {name!r}.")
+        if len(values) > 1:
+            raise InvalidParameterError(f"The query parameter {name!r} is given more than once.")
+        if "\x00" in values[0]:
+            raise InvalidParameterError(f"The query parameter {name!r} holds a NUL character.")
+    return arguments.to_dict()
+
+
+def parse_limit(values: Mapping[str, str], default: int, maximum: int) -> int:
+    """Return the `limit` parameter, at most `maximum`; raises InvalidParameterError."""
+    text = values.get("limit")
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text) or int(text) < 1:
+        raise InvalidParameterError(f"limit is a whole number from 1 to {maximum}.")
+    return min(int(text), maximum)
+
+
+def parse_offset(values: Mapping[str, str]) -> int:
+    """Return the `offset` parameter, 0 when absent; raises InvalidParameterError."""
+    text = values.get("offset", "0")
+    if not _INTEGER.fullmatch(text) or int(text) > MAX_OFFSET:
+        raise InvalidParameterError("offset is a whole number from 0.")
+    return int(text)
+
+
+def parse_bbox_parameter(values: Mapping[str, str], offered: tuple[str, ...]) -> Bbox | None:
+    """Return the area of `bbox` in the CRS of `bbox-crs`, one of `offered`; None when absent.
+
+    Raises InvalidParameterError.
+    """
+    if "bbox" not in values:
+        return None
+    crs = reference_system(values.get("bbox-crs", CRS84), "bbox-crs", offered)
+    return parse_bbox(values["bbox"], crs)
+
+
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID that a path names in its usual form, None for anything else."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text.lower() else None
+
+
+def parse_feature_id(text: str) -> int:
+    """Return the id of a feature that a path names; raises NotFoundError for what is none."""
+    if not _FEATURE_ID.fullmatch(text) or abs(int(text)) >= 2**63:
+        raise NotFoundError("There is no such feature in this collection.")
+    return int(text)
+
+
+def parse_boolean(name: str, text: str) -> bool:
+    """Return what a parameter says; raises InvalidParameterError unless that is true or false."""
+    if text not in {"true", "false"}:
+        raise InvalidParameterError(f"{name} is either true or false.")
+    return text == "true"
+
+
+def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
+    """Return a parameter's text as the property's JSON value.
+
+    Raises InvalidParameterError when it cannot be one of the property's type.
+    """
+    kind = schema.get("type", "string")
+    if kind == "integer" and _SIGNED.fullmatch(text):
+        return int(text)
+    if kind == "number" and _SIGNED.fullmatch(text):
+        return int(text)
+    if kind == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    if kind == "boolean" and text in {"true", "false"}:
+        return text == "true"
+    if kind == "string" and (schema.get("format") != "date" or _is_date(text)):
+        return text
+    if kind in {"object", "array"}:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict if kind == "object" else list):
+            return value
+    wanted = schema.get("format") or kind
+    raise InvalidParameterError(f"{name} is of type {wanted}; {text!r} is not.")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10

@@ -1,0 +1,60 @@
+"""Keyset positions: where a page ends, as the `after` parameter of the next one."""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from samsyn_model.errors import InvalidParameterError
+
+# escapes of NUL and of surrogates, behind an even number of backslashes
+_UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|[dD][89a-fA-F])")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ends: the sort values and the id of its last feature."""
+
+    text: str
+    """As a JSON array, with every digit that the database wrote."""
+    values: tuple[Any, ...]
+
+
+def encode_position(text: str) -> str:
+    """Return the `after` parameter of the page behind this position (JSON: sort values, id)."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_position(text: str | None, sort_keys: int) -> Position | None:
+    """Return the position in an `after` parameter for so many sort keys, None when absent.
+
+    Raises InvalidParameterError.
+    """
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        values = json.loads(decoded)
+    except (binascii.Error, ValueError, RecursionError):
+        decoded, values = "", None
+    if (
+        not isinstance(values, list)
+        or len(values) != sort_keys + 1
+        or type(values[-1]) is not int
+        or abs(values[-1]) >= 2**63
+        or _UNSTORABLE.search(decoded)
+        or not _is_strict_json(values)
+    ):
+        raise InvalidParameterError("after is not a position that this server gave out.")
+    return Position(decoded, tuple(values))
+
+
+def _is_strict_json(values: list[Any]) -> bool:
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Vector tiles of a collection or a map."""

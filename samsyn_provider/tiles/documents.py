@@ -1,0 +1,202 @@
+"""Documents of OGC API Tiles: tile matrix sets, lists of tilesets, tilesets, TileJSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.geography.crs import CRS84
+from samsyn_provider.http.links import Link, collection_url, link, ogc_url, request_url
+from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
+from samsyn_provider.tiles.matrix_sets import (
+    MERCATOR_LATITUDE,
+    TILE_MATRIX_SETS,
+    Edges,
+    TileMatrixSet,
+)
+
+MAX_ZOOM = 18
+"""The deepest tiles that TileJSON names: their units are centimetres, and clients enlarge them."""
+
+_REL = "http://www.opengis.net/def/rel/ogc/1.0"
+_DIMENSIONS = {"Point": 0, "LineString": 1, "Polygon": 2}
+_TILEJSON_TYPES = {"integer": "Number", "number": "Number", "boolean": "Boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tiled:
+    """What a tileset shows: a collection or a map."""
+
+    title: str
+    url: str
+    """Of the list of its tilesets."""
+    geodata: Link | None
+    """The link to the data that the tiles are made from, where there is one address for it."""
+
+
+def tiled_collection(collection: Collection) -> Tiled:
+    """Return a collection as what a tileset shows."""
+    address = collection_url(collection.id)
+    return Tiled(
+        collection.title,
+        f"{address}/tiles",
+        link(f"{_REL}/geodata", JSON, collection.title, address),
+    )
+
+
+def tiled_map(map_id: object, title: str) -> Tiled:
+    """Return a map as what a tileset shows."""
+    return Tiled(title, f"{ogc_url()}/maps/{map_id}/tiles", None)
+
+
+def tile_matrix_sets_document() -> dict[str, Any]:
+    """Return the list of tile matrix sets."""
+    return {
+        "tileMatrixSets": [
+            {
+                "id": grid.id,
+                "title": grid.title,
+                "uri": grid.uri,
+                "crs": grid.crs,
+                "links": [link("self", JSON, grid.title, _grid_url(grid))],
+            }
+            for grid in TILE_MATRIX_SETS.values()
+        ],
+        "links": [_self("Tile matrix sets")],
+    }
+
+
+def tile_matrix_set_document(grid: TileMatrixSet) -> dict[str, Any]:
+    """Return the definition of a tile matrix set."""
+    return {**grid.document(), "links": [_self(grid.title)]}
+
+
+def tilesets_document(tiled: Tiled) -> dict[str, Any]:
+    """Return the list of a collection's or a map's tilesets, one for each tile matrix set."""
+    return {
+        "tilesets": [
+            {
+                **_tileset(tiled, grid),
+                "links": [
+                    link("self", JSON, f"The tileset {grid.id}", f"{tiled.url}/{grid.id}?f=json"),
+                    _grid_link(grid),
+                    _item_link(tiled, grid),
+                ],
+            }
+            for grid in TILE_MATRIX_SETS.values()
+        ],
+        "links": [_self(f"Tilesets of {tiled.title}")],
+    }
+
+
+def tileset_document(
+    tiled: Tiled, grid: TileMatrixSet, collections: Sequence[Collection], bounds: Edges | None
+) -> dict[str, Any]:
+    """Return a tileset (Two Dimensional Tile Matrix Set 2.0, clause 8).
+
+    `collections` have their fields; without `bounds` nothing has a place.
+    """
+    document = {
+        **_tileset(tiled, grid),
+        "layers": [_layer(collection) for collection in collections],
+        "links": _tileset_links(tiled, grid),
+    }
+    if bounds is not None:
+        document["boundingBox"] = {
+            "lowerLeft": list(bounds[:2]),
+            "upperRight": list(bounds[2:]),
+            "crs": CRS84,
+        }
+        document["tileMatrixSetLimits"] = grid.limits(bounds)
+    return document
+
+
+def tilejson_document(
+    tiled: Tiled, grid: TileMatrixSet, collections: Sequence[Collection], bounds: Edges | None
+) -> dict[str, Any]:
+    """Return a tileset of Web Mercator as TileJSON 3.0; `collections` and `bounds` as above."""
+    document: dict[str, Any] = {
+        "tilejson": "3.0.0",
+        "name": tiled.title,
+        "scheme": "xyz",
+        "tiles": [f"{tiled.url}/{grid.id}/{{z}}/{{y}}/{{x}}?f=mvt"],
+        "minzoom": 0,
+        "maxzoom": MAX_ZOOM,
+        "vector_layers": [_vector_layer(collection) for collection in collections],
+    }
+    if bounds is not None:
+        edge = MERCATOR_LATITUDE
+        west, south, east, north = bounds
+        south, north = (max(-edge, min(edge, latitude)) for latitude in (south, north))
+        document["bounds"] = [west, south, east, north]
+        document["center"] = [(west + east) / 2, (south + north) / 2, 0]
+    return document
+
+
+def _tileset(tiled: Tiled, grid: TileMatrixSet) -> dict[str, Any]:
+    return {
+        "title": tiled.title,
+        "dataType": "vector",
+        "crs": grid.crs,
+        "tileMatrixSetURI": grid.uri,
+        "tileMatrixSetId": grid.id,
+    }
+
+
+def _tileset_links(tiled: Tiled, grid: TileMatrixSet) -> list[Link]:
+    links = [_self(f"The tileset {grid.id}", f="json"), _grid_link(grid), _item_link(tiled, grid)]
+    if grid.is_mercator:
+        links.append(link("alternate", TILEJSON, "As TileJSON", request_url(f="tilejson")))
+    if tiled.geodata:
+        links.append(tiled.geodata)
+    return links
+
+
+def _layer(collection: Collection) -> dict[str, Any]:
+    layer: dict[str, Any] = {
+        "id": str(collection.id),
+        "title": collection.title,
+        "dataType": "vector",
+        "propertiesSchema": {
+            "type": "object",
+            "properties": {
+                name: {"title": name, **schema} for name, schema in collection.fields.items()
+            },
+        },
+    }
+    if collection.description:
+        layer["description"] = collection.description
+    dimension = _DIMENSIONS.get((collection.geometry_type or "").removeprefix("Multi"))
+    if dimension is not None:
+        layer["geometryDimension"] = dimension
+    return layer
+
+
+def _vector_layer(collection: Collection) -> dict[str, Any]:
+    return {
+        "id": str(collection.id),
+        "description": collection.description or collection.title,
+        "fields": {
+            name: _TILEJSON_TYPES.get(schema["type"], "String")
+            for name, schema in collection.fields.items()
+        },
+        "minzoom": 0,
+        "maxzoom": MAX_ZOOM,
+    }
+
+
+def _item_link(tiled: Tiled, grid: TileMatrixSet) -> Link:
+    href = f"{tiled.url}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt"
+    return {**link("item", MVT, f"Tiles of {tiled.title}", href), "templated": True}
+
+
+def _grid_link(grid: TileMatrixSet) -> Link:
+    return link(f"{_REL}/tiling-scheme", JSON, grid.title, _grid_url(grid))
+
+
+def _grid_url(grid: TileMatrixSet) -> str:
+    return f"{ogc_url()}/tileMatrixSets/{grid.id}?f=json"
+
+
+def _self(title: str, **changes: str) -> Link:
+    return link("self", JSON, title, request_url(**changes))

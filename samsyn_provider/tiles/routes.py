@@ -1,0 +1,208 @@
+"""The routes of OGC API Tiles, under `/ogc`: vector tiles of a collection, and of a map."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection
+
+from samsyn_model.database.execution import run
+from samsyn_model.database.statement import Statement
+from samsyn_model.database.transactions import reading
+from samsyn_model.errors import InvalidParameterError, NotAcceptableError
+from samsyn_model.permissions.actions import Action
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
+from samsyn_provider.http.representations import respond
+from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
+from samsyn_provider.tiles import documents as tile_documents
+from samsyn_provider.tiles.documents import Tiled, tiled_collection, tiled_map
+from samsyn_provider.tiles.matrix_sets import Tile, TileMatrixSet, find_tile, find_tile_matrix_set
+from samsyn_provider.tiles.sources import (
+    common_bounds,
+    find_tiled_map,
+    tile_sources,
+    tile_tag,
+    with_all_fields,
+)
+from samsyn_provider.tiles.statements import TileSource, select_bounded_tile, select_small_tile
+
+bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
+
+_LONG = 0.03  # seconds that a tile takes which is kept for all
+_MAX_AGE = 60  # seconds for which what anonymous callers read may be kept unasked
+_COLLECTION = "/collections/<collection_id>/tiles"
+_MAP = "/maps/<map_id>/tiles"
+_TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
+
+
+@bp.get("/tileMatrixSets")
+@requires(Action.READ_PUBLIC)
+def tile_matrix_sets() -> Response:
+    """The grids that tiles are cut in: Two Dimensional Tile Matrix Set 2.0."""
+    return _document({"json": JSON}, tile_documents.tile_matrix_sets_document())
+
+
+@bp.get("/tileMatrixSets/<tile_matrix_set_id>")
+@requires(Action.READ_PUBLIC)
+def tile_matrix_set(tile_matrix_set_id: str) -> Response:
+    """One grid."""
+    grid = find_tile_matrix_set(tile_matrix_set_id)
+    return _document({"json": JSON}, tile_documents.tile_matrix_set_document(grid))
+
+
+@bp.get(_COLLECTION)
+@requires(Action.READ_LAYER)
+def collection_tilesets(collection_id: str) -> Response:
+    """A collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
+    with reading(deployment().engine) as connection:
+        layer = requested_collection(connection, collection_id)
+    document = tile_documents.tilesets_document(tiled_collection(layer))
+    return _document({"json": JSON}, document)
+
+
+@bp.get(f"{_COLLECTION}/<tile_matrix_set_id>")
+@requires(Action.READ_LAYER)
+def collection_tileset(collection_id: str, tile_matrix_set_id: str) -> Response:
+    """A collection's tileset, also as TileJSON: OGC API Tiles Part 1, /req/tileset."""
+    with reading(deployment().engine) as connection:
+        layer = requested_collection(connection, collection_id)
+        grid = find_tile_matrix_set(tile_matrix_set_id)
+        return _tileset(connection, tiled_collection(layer), [layer], grid)
+
+
+@bp.get(f"{_COLLECTION}{_TILE}")
+@requires(Action.READ_LAYER)
+def collection_tile(
+    collection_id: str, tile_matrix_set_id: str, tile_matrix: str, tile_row: str, tile_col: str
+) -> Response:
+    """A tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
+    with reading(deployment().engine) as connection:
+        layer = requested_collection(connection, collection_id)
+        grid = find_tile_matrix_set(tile_matrix_set_id)
+        tile = find_tile(grid, tile_matrix, tile_row, tile_col)
+        _form({"mvt": MVT})
+        return _tile(connection, tile, [layer])
+
+
+@bp.get(_MAP)
+@requires(Action.READ_MAP)
+def map_tilesets(map_id: str) -> Response:
+    """The tilesets of all vector layers of a map that the caller may read."""
+    with reading(deployment().engine) as connection:
+        found = find_tiled_map(connection, principal(), map_id)
+    document = tile_documents.tilesets_document(tiled_map(found.id, found.title))
+    return _document({"json": JSON}, document)
+
+
+@bp.get(f"{_MAP}/<tile_matrix_set_id>")
+@requires(Action.READ_MAP)
+def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
+    """A map's tileset, also as TileJSON."""
+    with reading(deployment().engine) as connection:
+        found = find_tiled_map(connection, principal(), map_id)
+        grid = find_tile_matrix_set(tile_matrix_set_id)
+        return _tileset(connection, tiled_map(found.id, found.title), found.layers, grid)
+
+
+@bp.get(f"{_MAP}{_TILE}")
+@requires(Action.READ_MAP)
+def map_tile(
+    map_id: str, tile_matrix_set_id: str, tile_matrix: str, tile_row: str, tile_col: str
+) -> Response:
+    """A tile of a map: a layer in it for each vector layer that the caller may read."""
+    with reading(deployment().engine) as connection:
+        found = find_tiled_map(connection, principal(), map_id)
+        grid = find_tile_matrix_set(tile_matrix_set_id)
+        tile = find_tile(grid, tile_matrix, tile_row, tile_col)
+        _form({"mvt": MVT})
+        return _tile(connection, tile, found.layers)
+
+
+def _tileset(
+    connection: Connection, tiled: Tiled, layers: Sequence[Collection], grid: TileMatrixSet
+) -> Response:
+    # TileJSON knows no other tiles than those of Web Mercator
+    forms = {"json": JSON, "tilejson": TILEJSON} if grid.is_mercator else {"json": JSON}
+    shown = _form(forms)
+    single_values(request.args, DOCUMENT_PARAMETERS)
+    collections = with_all_fields(connection, layers)
+    bounds = common_bounds(connection, collections)
+    if shown == TILEJSON:
+        document = tile_documents.tilejson_document(tiled, grid, collections, bounds)
+    else:
+        document = tile_documents.tileset_document(tiled, grid, collections, bounds)
+    return _document(forms, document)
+
+
+def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
+    """Answer a tile; nothing where it is empty, or where the caller has it already."""
+    tag = tile_tag(layers, tile, request.args)
+    is_known = request.if_none_match.contains_weak(tag)
+    content = deployment().tile_cache.get(tag)
+    if content is None:  # else the parameters were good when the tile was made
+        sources = tile_sources(connection, layers, request.args)
+        content = b"" if is_known else _made(connection, tile, sources, tag)
+    if is_known:
+        status = HTTPStatus.NOT_MODIFIED
+    else:
+        status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
+    is_public = principal().is_anonymous
+    headers = {
+        "ETag": f'W/"{tag}"',  # the same tile, compressed or not
+        "Vary": "Accept, Authorization",
+        "Cache-Control": f"public, max-age={_MAX_AGE}" if is_public else "private, no-cache",
+    }
+    return Response(b"" if is_known else content, status, headers, content_type=MVT)
+
+
+def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str) -> bytes:
+    """Return a tile that this process has not; one that takes long is kept for all."""
+    cache = deployment().tile_cache
+    start = monotonic()
+    row = _row(connection, select_small_tile(sources, tile, tag if cache.is_in_database else None))
+    was_cached = row.was_cached
+    if row.tile is None:
+        row = _row(connection, select_bounded_tile(sources, tile))
+    content: bytes = row.tile
+    if not was_cached and monotonic() - start >= _LONG:
+        cache.keep(connection, tag, content)
+    cache.put_local(tag, content)
+    return content
+
+
+def _row(connection: Connection, statement: Statement) -> Any:
+    prepared = statement.prepared
+    return run(
+        connection, statement.text, statement.values, prepared=prepared, binary=prepared
+    ).one()
+
+
+def _document(forms: Mapping[str, str], document: Mapping[str, Any]) -> Response:
+    shown = _form(forms)
+    single_values(request.args, DOCUMENT_PARAMETERS)
+    return respond(shown, document, template="")  # no form is a page
+
+
+def _form(forms: Mapping[str, str]) -> str:
+    """Return the media type to answer with, of those given by the value of `f` that names each.
+
+    Raises InvalidParameterError for any other `f`, NotAcceptableError when `Accept` admits none.
+    """
+    chosen = request.args.get("f")
+    if chosen is not None:
+        if chosen not in forms:
+            raise InvalidParameterError(f"f is {' or '.join(forms)} here, not {chosen!r}.")
+        return forms[chosen]
+    offered = list(forms.values())
+    if not request.accept_mimetypes:
+        return offered[0]
+    best = request.accept_mimetypes.best_match(offered)
+    if best is None:
+        raise NotAcceptableError(f"This can be had as {', '.join(offered)}.")
+    return best

@@ -1,0 +1,119 @@
+"""What tiles are made of: the collections that a principal may read, and the query of a tile."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import Connection, select
+from werkzeug.datastructures import MultiDict
+
+from samsyn_model.database.execution import run
+from samsyn_model.errors import NotFoundError
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.layers import readable_layers
+from samsyn_model.permissions.lookup import find_map
+from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.maps import MapLayer
+from samsyn_provider.collections.collection import DATA_VERSION, Collection, collection_of
+from samsyn_provider.query.items_query import Capabilities, names_properties, parse_items_query
+from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.tiles.matrix_sets import Edges, Tile
+from samsyn_provider.tiles.statements import TileSource, select_layer_bounds, select_observed_fields
+
+TILE_PARAMETERS = frozenset({"f", "datetime", "properties", "filter", "filter-lang", "filter-crs"})
+
+
+@dataclass(frozen=True, slots=True)
+class TiledMap:
+    """A map by name, with those of its vector layers that the reader may read."""
+
+    id: uuid.UUID
+    title: str
+    layers: Sequence[Collection]
+    """In the order of the map, the topmost first."""
+
+
+def find_tiled_map(connection: Connection, principal: Principal, map_id: str) -> TiledMap:
+    """Return a map as the principal sees it, in two statements.
+
+    Raises NotFoundError when it may not read the map.
+    """
+    key = parse_uuid(map_id)
+    if key is None:
+        raise NotFoundError("There is no such map.")
+    found = find_map(connection, principal, key, Action.READ_MAP)
+    statement = (
+        select(Layer.__table__, DATA_VERSION)
+        .join(MapLayer, MapLayer.layer_id == Layer.id)
+        .where(MapLayer.map_id == key, Layer.source_type == "vector", readable_layers(principal))
+        .order_by(MapLayer.order)
+    )
+    return TiledMap(key, found.name, [collection_of(row) for row in run(connection, statement)])
+
+
+def with_all_fields(connection: Connection, collections: Sequence[Collection]) -> list[Collection]:
+    """Return the collections with the schemas of their properties, as `with_fields` does; at most
+    one statement."""
+    bare = [collection.id for collection in collections if collection.property_schema is None]
+    observed: dict[uuid.UUID, dict[str, Any]] = {layer_id: {} for layer_id in bare}
+    if bare:
+        statement = select_observed_fields(bare)
+        for row in run(connection, statement.text, statement.values):
+            kind = row.types[0] if len(row.types) == 1 else "string"
+            observed[row.layer_id][row.name] = {"type": kind}
+    return [
+        replace(
+            collection, property_schema={"type": "object", "properties": observed[collection.id]}
+        )
+        if collection.id in observed
+        else collection
+        for collection in collections
+    ]
+
+
+def common_bounds(connection: Connection, collections: Sequence[Collection]) -> Edges | None:
+    """Return the extent of all collections in degrees, None where nothing has a place."""
+    statement = select_layer_bounds([collection.id for collection in collections])
+    row = run(connection, statement.text, statement.values).one()
+    return None if row.west is None else (row.west, row.south, row.east, row.north)
+
+
+def tile_sources(
+    connection: Connection, collections: Sequence[Collection], arguments: MultiDict[str, str]
+) -> list[TileSource]:
+    """Return what a tile is made of: each collection, and what the parameters ask of it.
+
+    Where several share a tile, what one of them lacks is absent from its features, not an error;
+    one statement at most. Raises InvalidParameterError for what is unknown or malformed.
+    """
+    values = single_values(arguments, TILE_PARAMETERS)
+    values.pop("f", None)
+    if names_properties(arguments):
+        collections = with_all_fields(connection, collections)
+    every: dict[str, Any] = {}
+    for collection in collections:
+        every = {**collection.fields, **every}
+    return [
+        TileSource(
+            collection.id,
+            collection.times,
+            parse_items_query(
+                MultiDict(values), Capabilities({**every, **collection.fields}, collection.crs)
+            ),
+        )
+        for collection in collections
+    ]
+
+
+def tile_tag(layers: Sequence[Collection], tile: Tile, arguments: MultiDict[str, str]) -> str:
+    """Return the entity tag of a tile: what it is made from, without making it."""
+    parts = [
+        (tile.grid.id, tile.level, tile.row, tile.col),
+        sorted(arguments.items()),
+        [(str(layer.id), layer.version) for layer in layers],
+    ]
+    return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()

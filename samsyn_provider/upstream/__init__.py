@@ -1,0 +1,1 @@
+"""pygeoapi as it is used here, and every departure from it."""

@@ -1,0 +1,227 @@
+"""Deliveries of Clerk about users who are known here in another way."""
+
+import uuid
+from collections.abc import Sequence
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, Row
+
+from samsyn_model.database.transactions import writing
+from samsyn_model.errors import DatabaseUnavailableError
+from samsyn_model.identity import accounts, clerk_events
+from samsyn_model.identity.api_tokens import create_token, find_or_create_user
+from samsyn_model.tables.metadata import metadata
+from tests.api.users.test_webhooks import client_of
+from tests.clerk_deliveries import clerk_user, deliver, event, new_id, tell
+from tests.clerk_instance import session_token
+from tests.model.identity.authentication import principal, rows
+
+EMAIL = "anna@example.org"
+
+
+@pytest.fixture
+def client(empty_database: Engine) -> FlaskClient:
+    return client_of(empty_database)
+
+
+def command_line_user(engine: Engine, email: str = EMAIL) -> uuid.UUID:
+    with writing(engine) as connection:
+        return find_or_create_user(connection, email)
+
+
+def live(engine: Engine) -> Sequence[Row]:
+    return rows(
+        engine,
+        "SELECT id, clerk_id, email FROM users WHERE deleted_at IS NULL ORDER BY clerk_id",
+    )
+
+
+def test_the_command_lines_user_becomes_the_clerk_user(client: FlaskClient, engine: Engine) -> None:
+    made = command_line_user(engine, "Anna@Example.org")
+    rows(engine, "UPDATE users SET is_admin = true")
+    tell(client, "created", clerk_user())
+    assert rows(engine, "SELECT id, clerk_id, email, is_admin FROM users") == [
+        (made, "user_anna", EMAIL, True)
+    ]
+    tell(client, "updated", clerk_user(at=1, public_metadata={"isAdmin": False}))
+    assert rows(engine, "SELECT is_admin FROM users") == [(False,)]
+
+
+def test_an_unverified_email_links_nobody(client: FlaskClient, engine: Engine) -> None:
+    made = command_line_user(engine)
+    tell(client, "created", clerk_user(verified=False))
+    assert {(user.clerk_id, user.email) for user in live(engine)} == {
+        ("user_anna", None),
+        (None, EMAIL),
+    }
+    tell(client, "updated", clerk_user(at=1))
+    assert live(engine) == [(made, "user_anna", EMAIL)]
+
+
+FILL = (
+    "INSERT INTO users (id, email) VALUES (:other, 'other@example.org') ON CONFLICT DO NOTHING",
+    "INSERT INTO maps (id, name, created_by) VALUES (:map, 'Mine', :user)",
+    "INSERT INTO layers (id, name, source_type, created_by) VALUES (:layer, 'L', 'vector', :user)",
+    "INSERT INTO layer_features (layer_id, created_by) VALUES (:layer, :user)",
+    "INSERT INTO comments (map_id, author_id, content, resolved_by, resolved_at)"
+    " VALUES (:map, :user, 'Here', :user, now())",
+    "INSERT INTO map_collaborators (map_id, user_id, invited_by) VALUES (:map, :other, :user)",
+)
+
+
+def fill(engine: Engine, user: uuid.UUID) -> str:
+    """Give the user something of everything; the token is returned."""
+    values = {"user": user, "other": uuid.UUID(int=7), "map": uuid.uuid4(), "layer": uuid.uuid4()}
+    for statement in FILL:
+        rows(engine, statement, **values)
+    with writing(engine) as connection:
+        return create_token(connection, user, name="QGIS", scope="write")
+
+
+@pytest.mark.parametrize("first", ["command line", "session"])
+def test_two_accounts_of_one_person_become_one(
+    client: FlaskClient, engine: Engine, first: str
+) -> None:
+    def by_session() -> uuid.UUID:
+        found = principal(engine, session_token()).user_id
+        assert found is not None
+        return found
+
+    if first == "session":
+        kept, gone = by_session(), command_line_user(engine)
+    else:
+        kept, gone = command_line_user(engine), by_session()
+    tokens = [fill(engine, user) for user in (kept, gone)]
+    rows(engine, "UPDATE users SET is_admin = true WHERE id = :gone", gone=gone)
+    features = rows(engine, "SELECT id, version FROM layer_features")
+    tell(client, "created", clerk_user())
+    [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=kept)
+    assert (user.clerk_id, user.email, user.first_name) == ("user_anna", EMAIL, "Anna")
+    assert user.is_admin is True
+    assert by_session() == kept
+    for token in tokens:
+        assert principal(engine, token).user_id == kept
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            if key.column.table.name == "users":
+                column = f'"{table.name}"."{key.parent.name}"'
+                found = rows(engine, f"SELECT {column} FROM {table.name}")
+                assert gone not in {row[0] for row in found}, column
+    counts = [
+        len(rows(engine, f"SELECT FROM {table} WHERE {column} = :id", id=kept))
+        for table, column in (
+            *(("maps", "created_by"), ("layers", "created_by"), ("comments", "author_id")),
+            *(("comments", "resolved_by"), ("map_collaborators", "invited_by")),
+        )
+    ]
+    assert counts == [2] * 5
+    [stone] = rows(engine, "SELECT * FROM users WHERE id = :id", id=gone)
+    assert (stone.clerk_id, stone.email, stone.is_admin) == (None, None, False)
+    assert stone.deleted_at is not None
+    assert rows(engine, "SELECT id, version FROM layer_features") == features
+    tell(client, "deleted", {"id": "user_anna", "deleted": True})
+    assert [user.email for user in live(engine)] == ["other@example.org"]
+
+
+def test_what_both_had_on_a_map_becomes_one(client: FlaskClient, engine: Engine) -> None:
+    kept = command_line_user(engine)
+    gone = principal(engine, session_token()).user_id
+    other = command_line_user(engine, "other@example.org")
+    roles = {
+        "weaker": (other, "editor", "viewer"),
+        "stronger": (other, "viewer", "editor"),
+        "new": (other, None, "editor"),
+        "old": (other, "viewer", None),
+        "invited by oneself": (kept, None, "editor"),
+        "inviting oneself": (gone, "editor", None),
+    }
+    for name, (owner, *given) in roles.items():
+        map_id = uuid.uuid4()
+        rows(
+            engine,
+            "INSERT INTO maps (id, name, created_by) VALUES (:map, :name, :owner)",
+            map=map_id,
+            name=name,
+            owner=owner,
+        )
+        for user, role in zip((kept, gone), given, strict=True):
+            if role:
+                rows(
+                    engine,
+                    "INSERT INTO map_collaborators (map_id, user_id, role)"
+                    " VALUES (:map, :user, :role)",
+                    map=map_id,
+                    user=user,
+                    role=role,
+                )
+    tell(client, "created", clerk_user())
+    found = rows(
+        engine,
+        "SELECT name, user_id, role FROM map_collaborators c JOIN maps ON maps.id = map_id"
+        " ORDER BY name",
+    )
+    assert found == [
+        ("new", kept, "editor"),
+        ("old", kept, "viewer"),
+        ("stronger", kept, "editor"),
+        ("weaker", kept, "editor"),
+    ]
+
+
+@pytest.mark.parametrize(("at", "holder"), [(9, "user_bo"), (10, "user_anna"), (11, "user_anna")])
+def test_an_email_is_whose_news_is_newest(
+    client: FlaskClient, engine: Engine, at: int, holder: str
+) -> None:
+    tell(client, "updated", clerk_user("user_bo", at=10, email="Anna@example.org"))
+    tell(client, "created", clerk_user("user_anna", at=at))
+    found = {user.clerk_id: user.email for user in live(engine)}
+    assert set(found) == {"user_anna", "user_bo"}
+    assert [clerk_id for clerk_id, email in found.items() if email] == [holder]
+    tell(client, "updated", clerk_user("user_bo", at=20, email="bo@example.org"))
+    tell(client, "updated", clerk_user("user_anna", at=21))
+    assert {user.clerk_id: user.email for user in live(engine)} == {
+        "user_anna": EMAIL,
+        "user_bo": "bo@example.org",
+    }
+
+
+def test_an_email_of_a_session_goes_to_newer_news(client: FlaskClient, engine: Engine) -> None:
+    principal(engine, session_token(sub="user_bo", email=EMAIL, email_verified=True))
+    tell(client, "created", clerk_user("user_anna", at=-10_000_000))
+    assert [(user.clerk_id, user.email) for user in live(engine)] == [
+        ("user_anna", None),
+        ("user_bo", EMAIL),
+    ]
+    tell(client, "updated", clerk_user("user_anna", at=10_000_000))
+    assert [(user.clerk_id, user.email) for user in live(engine)] == [
+        ("user_anna", EMAIL),
+        ("user_bo", None),
+    ]
+
+
+def test_the_email_of_the_dead_is_free(client: FlaskClient, engine: Engine) -> None:
+    tell(client, "created", clerk_user("user_bo", at=10))
+    tell(client, "deleted", {"id": "user_bo", "deleted": True})
+    tell(client, "created", clerk_user("user_anna"))
+    assert [(user.clerk_id, user.email) for user in live(engine)] == [("user_anna", EMAIL)]
+
+
+def test_a_delivery_that_fails_is_sent_again(
+    client: FlaskClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line_user(engine)
+    principal(engine, session_token())
+    svix_id, body = new_id(), event("user.created", clerk_user())
+
+    def fails(*_: object, **__: object) -> None:
+        raise DatabaseUnavailableError("The database cannot be reached.")
+
+    monkeypatch.setattr(accounts, "close_account", fails)
+    assert clerk_events.merge_accounts is accounts.merge_accounts
+    assert deliver(client, body, svix_id).status_code == 503
+    assert rows(engine, "SELECT FROM webhook_events") == []
+    assert len(live(engine)) == 2
+    monkeypatch.undo()
+    assert deliver(client, body, svix_id).status_code == 204
+    assert [user.email for user in live(engine)] == [EMAIL]

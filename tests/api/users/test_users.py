@@ -1,0 +1,167 @@
+"""`/api/v1/users`: one's own account, and people by their email."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.api.layer_requests import LAYERS, LINE, Person, feature, place_on_map, vector
+from tests.model.identity.authentication import rows
+from tests.statements import statements
+
+ME = "/api/v1/users/me"
+USERS = "/api/v1/users"
+MEMBERS = {
+    *("id", "clerk_id", "email", "username", "first_name", "last_name", "profile_image_url"),
+    *("created_at", "updated_at"),
+}
+
+
+def test_me_is_the_caller(owner: Person, engine: Engine) -> None:
+    rows(engine, "UPDATE users SET clerk_id = 'user_o', username = 'o', first_name = 'Ö'")
+    answer = owner.client.get(ME, headers=owner.headers)
+    assert answer.status_code == 200
+    me = answer.json
+    assert me
+    assert set(me) == MEMBERS | {"is_admin"}
+    assert (me["id"], me["email"], me["clerk_id"]) == (str(owner.id), "owner@example.org", "user_o")
+    assert (me["username"], me["first_name"], me["is_admin"]) == ("o", "Ö", False)
+    assert me["created_at"].endswith("Z")
+    again = {**owner.headers, "If-None-Match": answer.headers["ETag"]}
+    assert owner.client.get(ME, headers=again).status_code == 304
+    rows(engine, "UPDATE users SET is_admin = true")
+    changed = owner.client.get(ME, headers=again)
+    assert changed.status_code == 200
+    assert (changed.json or {})["is_admin"] is True
+
+
+def test_me_is_nobody_without_credentials(anybody: Person) -> None:
+    for method in ("GET", "HEAD", "DELETE"):
+        answer = anybody.client.open(ME, method=method)
+        assert answer.status_code == 401
+        assert "WWW-Authenticate" in answer.headers
+
+
+def test_me_is_two_statements(owner: Person, engine: Engine) -> None:
+    owner.client.get(ME, headers=owner.headers)
+    with statements() as seen:
+        owner.client.get(ME, headers=owner.headers)
+    assert len(seen) == 2
+
+
+def test_a_deleted_account_is_a_tombstone(person: Callable[..., Person], engine: Engine) -> None:
+    owner, other = person("owner", admin=True), person("other")
+    rows(
+        engine,
+        "UPDATE users SET clerk_id = 'user_o', username = 'o', first_name = 'A', last_name = 'B',"
+        " profile_image_url = 'https://x' WHERE id = :id",
+        id=owner.id,
+    )
+    layer = owner.post(vector(feature(LINE), visibility="public")).json
+    assert layer
+    own_map = place_on_map(engine, owner.id, layer["id"], "public")
+    others_map = place_on_map(engine, other.id, layer["id"])
+    for map_id in (own_map, others_map):
+        rows(
+            engine,
+            "INSERT INTO map_collaborators (map_id, user_id) SELECT :map, id FROM users"
+            " WHERE id NOT IN (SELECT created_by FROM maps WHERE id = :map)",
+            map=map_id,
+        )
+    rows(
+        engine,
+        "INSERT INTO comments (map_id, author_id, content) VALUES (:map, :owner, 'Here')",
+        map=own_map,
+        owner=owner.id,
+    )
+    answer = owner.client.delete(ME, headers=owner.headers)
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert owner.client.get(ME, headers=owner.headers).status_code == 401
+    [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=owner.id)
+    assert user.deleted_at is not None
+    assert user.clerk_id == "user_o"
+    assert user.is_admin is False
+    told = (user.email, user.username, user.first_name, user.last_name, user.profile_image_url)
+    assert told == (None,) * 5
+    assert rows(engine, "SELECT revoked_at IS NULL FROM api_tokens WHERE user_id = :id", id=user.id)
+    live = "SELECT FROM api_tokens WHERE revoked_at IS NULL"
+    assert len(rows(engine, live)) == 1, "the other's token"
+    assert rows(engine, "SELECT user_id FROM map_collaborators") == [(other.id,)]
+    assert len(rows(engine, "SELECT FROM maps")) == 2
+    assert rows(engine, "SELECT content FROM comments") == [("Here",)]
+    read = other.client.get(f"{LAYERS}/{layer['id']}", headers=other.headers).json
+    assert read
+    assert (read["creator"]["id"], read["creator"]["email"]) == (str(owner.id), None)
+    assert len(read["source_config"]["geojson"]["features"]) == 1
+
+
+def test_only_who_may_write_deletes_the_account(
+    person: Callable[..., Person], engine: Engine
+) -> None:
+    owner, reader = person("owner"), person("owner", "read")
+    assert reader.client.delete(ME, headers=reader.headers).status_code == 403
+    tag = owner.client.get(ME, headers=owner.headers).headers["ETag"]
+    rows(engine, "UPDATE users SET username = 'o'")
+    stale = {**owner.headers, "If-Match": tag}
+    assert owner.client.delete(ME, headers=stale).status_code == 412
+    assert owner.client.delete(f"{ME}?really=1", headers=owner.headers).status_code == 400
+    assert rows(engine, "SELECT deleted_at FROM users") == [(None,)]
+    fresh = owner.client.get(ME, headers=owner.headers).headers["ETag"]
+    assert owner.client.delete(ME, headers={**owner.headers, "If-Match": fresh}).status_code == 204
+
+
+def test_a_user_is_found_by_email(person: Callable[..., Person], engine: Engine) -> None:
+    owner, other = person("owner"), person("other")
+    rows(engine, "UPDATE users SET clerk_id = 'c-' || email")
+
+    def find(email: str) -> object:
+        answer = owner.client.get(USERS, query_string={"email": email}, headers=owner.headers)
+        assert answer.status_code == 200
+        assert isinstance(answer.json, list)
+        assert answer.headers["X-Total-Count"] == str(len(answer.json))
+        return answer.json
+
+    [oneself] = find("OWNER@example.ORG")
+    assert set(oneself) == MEMBERS
+    assert (oneself["email"], oneself["clerk_id"]) == ("owner@example.org", "c-owner@example.org")
+    [stranger] = find(" other@example.org ")
+    assert stranger["id"] == str(other.id)
+    assert (stranger["email"], stranger["clerk_id"]) == (None, None)
+    for nobody in ("other@example.or", "%@example.org", "other", "_ther@example.org"):
+        assert find(nobody) == []
+    layer = owner.post(vector()).json
+    assert layer
+    map_id = place_on_map(engine, owner.id, layer["id"])
+    rows(
+        engine,
+        "INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)",
+        map=map_id,
+        user=other.id,
+    )
+    [may_see_email] = find("other@example.org")
+    assert may_see_email["email"] == "other@example.org"
+    assert other.client.delete(ME, headers=other.headers).status_code == 204
+    assert find("other@example.org") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *({}, {"email": ""}, {"email": "  "}, {"email": "a\x00@b"}, {"name": "x"}),
+        *({"email": "a@b", "limit": "1"}, {"email": ["a@b", "c@d"]}),
+    ],
+)
+def test_an_odd_question_is_refused(owner: Person, query: dict[str, object]) -> None:
+    answer = owner.client.get(USERS, query_string=query, headers=owner.headers)
+    assert answer.status_code == 400
+    assert owner.client.get(f"{ME}?x=1", headers=owner.headers).status_code == 400
+
+
+def test_emails_are_for_signed_in_users(anybody: Person, person: Callable[..., Person]) -> None:
+    person("owner")
+    query = {"email": "owner@example.org"}
+    assert anybody.client.get(USERS, query_string=query).status_code == 401
+    reader = person("owner", "read")
+    assert reader.client.get(USERS, query_string=query, headers=reader.headers).status_code == 200
+    assert reader.client.get(f"{USERS}/{uuid.uuid4()}", headers=reader.headers).status_code == 404

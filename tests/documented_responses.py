@@ -1,0 +1,128 @@
+"""Holds the answers of an app to its OpenAPI documents: that of `/api` and that of `/ogc`."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from flask import Flask, Response, request
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from samsyn_admin.openapi.document import api_document
+from samsyn_provider.openapi import definition_source
+
+_LARGE = 1024 * 1024  # bytes of JSON that take minutes to be held to a schema
+
+
+class UndocumentedAnswerError(AssertionError):
+    """An answer that the document does not describe."""
+
+
+def hold_to_documents(app: Flask) -> None:
+    """Let every answer that the app's documents do not describe fail the test."""
+
+    @app.after_request
+    def check(response: Response) -> Response:
+        found = undocumented(app, response)
+        if found:
+            raise UndocumentedAnswerError(found)
+        return response
+
+
+def undocumented(app: Flask, response: Response) -> str | None:
+    """What of an answer to the present request the documents do not say, None when nothing."""
+    if request.url_rule is None or request.method == "OPTIONS":
+        return None
+    path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule)
+    if path.startswith("/api/"):
+        document = _api(app)
+    elif path.startswith("/ogc") and not path.startswith("/ogc/static"):
+        document = _ogc()
+        path = re.sub(r"_([a-z])(?=\w*})", lambda letter: letter[1].upper(), path[4:]) or "/"
+    else:
+        return None
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    return document.fault(path, method, response)
+
+
+@dataclass(frozen=True)
+class _Document:
+    """An OpenAPI document, whose schemas are read as JSON Schema."""
+
+    content: dict[str, Any]
+
+    def fault(self, path: str, method: str, response: Response) -> str | None:
+        """What of an answer to this operation it does not say, None when nothing."""
+        operation = self.content["paths"][path].get(method)
+        if operation is None or response.status_code == 405:
+            return None
+        where = f"{request.method} {request.full_path}: {response.status_code}"
+        answer = operation["responses"].get(str(response.status_code))
+        if answer is None:
+            return f"{where} is not documented"
+        if "$ref" in answer:
+            answer = self.content["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
+        media = {kind.split(";")[0]: said for kind, said in answer.get("content", {}).items()}
+        if request.method == "HEAD" or response.status_code == 304 or not response.data:
+            return None
+        if response.mimetype not in media:
+            return f"{where} is {response.mimetype}"
+        if not response.mimetype.endswith("json") or len(response.data) > _LARGE:
+            return None
+        validator = Draft202012Validator(
+            _absolute(in_json_schema(media[response.mimetype]["schema"])), registry=self.registry
+        )
+        value = json.loads(response.data, parse_int=_whole_number)
+        for error in validator.iter_errors(value):
+            return f"{where}: /{'/'.join(map(str, error.absolute_path))} {error.message[:300]}"
+        return None
+
+    @cached_property
+    def registry(self) -> "Registry[Any]":
+        """The document's schemas, by `urn:document`."""
+        resource = DRAFT202012.create_resource(in_json_schema(self.content))
+        return Registry().with_resource("urn:document", resource)
+
+
+@lru_cache(maxsize=1)
+def _ogc() -> _Document:
+    return _Document(definition_source())
+
+
+@lru_cache(maxsize=1)
+def _api(app: Flask) -> _Document:
+    return _Document(api_document(app))
+
+
+def _whole_number(digits: str) -> float:
+    """A number of the answer; Python refuses to convert thousands of digits."""
+    return int(digits) if len(digits) < 4000 else math.inf
+
+
+def in_json_schema(value: Any) -> Any:
+    """A schema of OpenAPI 3.0 in the words of JSON Schema: `nullable` becomes a type."""
+    if isinstance(value, list):
+        return [in_json_schema(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    schema = {name: in_json_schema(member) for name, member in value.items()}
+    if schema.pop("nullable", False) is True and isinstance(schema.get("type"), str):
+        schema["type"] = [schema["type"], "null"]
+    return schema
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_absolute(member) for member in value]
+    if isinstance(value, dict):
+        return {
+            name: f"urn:document{member}"
+            if name == "$ref" and isinstance(member, str) and member.startswith("#")
+            else _absolute(member)
+            for name, member in value.items()
+        }
+    return value

@@ -1,0 +1,172 @@
+"""Kept tiles: found again by every process, never after a change, never by who may not read."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import Engine, text
+
+from samsyn_admin.app import create_app
+from samsyn_model.database.transactions import reading
+from samsyn_model.settings import Settings
+from samsyn_provider.cache import tile_cache
+from samsyn_provider.cache.response_cache import ResponseCache
+from samsyn_provider.cache.tile_cache import TileCache
+from samsyn_provider.tiles import routes as tile_routes
+from tests.statements import statements
+
+Layer = Callable[..., str]
+MARK = b"kept"
+
+
+@pytest.fixture(autouse=True)
+def everything_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tile_routes, "_LONG", 0)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the tests' own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    socket = tmp_path_factory.mktemp("redis") / "socket"
+    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--daemonize", "no"]
+    with subprocess.Popen(
+        [program, *options], cwd=socket.parent, stdout=subprocess.DEVNULL
+    ) as server:
+        _wait_for(socket)
+        yield f"unix://{socket}"
+        server.terminate()
+
+
+def _wait_for(socket: Path) -> None:
+    for _ in range(200):
+        try:
+            Redis(unix_socket_path=str(socket)).ping()
+        except RedisConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("Redis does not start")
+
+
+@pytest.fixture(params=["database", "redis"])
+def process(request: Any, empty_database: Engine) -> Callable[[], FlaskClient]:
+    """Make a client of another process of one server."""
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
+    settings = Settings(_env_file=None, redis_url=url)
+    return lambda: create_app(settings, empty_database).test_client()
+
+
+def _address(layer_id: str) -> str:
+    return f"/ogc/collections/{layer_id}/tiles/WebMercatorQuad/3/3/4"
+
+
+def _layer(layer: Layer, **columns: Any) -> str:
+    return layer([("POINT(11.5 21)", {"name": "one"})], fields={"name": {}}, **columns)
+
+
+def _falsify(engine: Engine, redis: Redis | None) -> None:
+    """Make every tile that is kept for all one that no statement would make."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tile_cache SET content = :mark"), {"mark": MARK})
+    for key in redis.keys("samsyn:tile:*") if redis else []:
+        redis.set(key, MARK)  # type: ignore[union-attr]
+
+
+def test_other_processes_find_it_until_the_layer_changes(
+    process: Callable[[], FlaskClient], layer: Layer, empty_database: Engine, request: Any
+) -> None:
+    layer_id = _layer(layer)
+    address = _address(layer_id)
+    first = process()
+    made = first.get(address)
+    assert b"name" in made.data
+    with_redis = "redis" in request.node.name
+    redis = Redis.from_url(request.getfixturevalue("redis_url")) if with_redis else None
+    _falsify(empty_database, redis)
+    assert first.get(address).data == made.data  # its own
+    assert process().get(address).data == MARK
+    assert process().get(f"{address}?properties=name").data == made.data  # another tile
+    for change in (
+        'UPDATE layer_features SET properties = \'{"name": "two"}\' WHERE layer_id = :layer',
+        'UPDATE layers SET style_config = \'{"color": "#ff0000"}\' WHERE id = :layer',
+        "DELETE FROM layer_features WHERE layer_id = :layer",
+    ):
+        with empty_database.begin() as connection:
+            connection.execute(text(change), {"layer": layer_id})
+        answers = [client.get(address) for client in (first, process())]
+        assert MARK not in {answer.data for answer in answers}
+        assert (b"two" in answers[0].data) == (b"two" in answers[1].data)
+        _falsify(empty_database, redis)
+    assert answers[0].status_code == 204
+
+
+def test_who_may_not_read_finds_nothing(
+    process: Callable[[], FlaskClient],
+    layer: Layer,
+    person: Callable[[str], Any],
+) -> None:
+    layer_id = _layer(layer, visibility="private")
+    client = process()
+    assert client.get(_address(layer_id), headers=person("owner").headers).status_code == 200
+    headers: dict[str, str]
+    for headers in ({}, person("stranger").headers):
+        for principal_parameter in (client, process()):
+            assert principal_parameter.get(_address(layer_id), headers=headers).status_code == 404
+
+
+def test_an_answer_that_is_kept_takes_one_statement(
+    process: Callable[[], FlaskClient], layer: Layer
+) -> None:
+    client, address = process(), _address(_layer(layer))
+    client.get(address)
+    with statements() as seen:
+        assert client.get(address).status_code == 200
+    assert len(seen) == 1
+
+
+def test_an_empty_tile_is_kept_too(process: Callable[[], FlaskClient], layer: Layer) -> None:
+    address = _address(layer(fields={"name": {}}))
+    for client in (process(), process()):
+        assert [client.get(address).status_code for _ in range(2)] == [204, 204]
+
+
+def test_a_place_is_taken_by_the_next(
+    client: FlaskClient, layer: Layer, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tile_cache, "SLOTS", 1)
+    with empty_database.begin() as connection:
+        connection.execute(text("DELETE FROM tile_cache"))
+    tiles = {client.get(_address(_layer(layer))).data for _ in range(3)}
+    assert len(tiles) == 3
+    with empty_database.begin() as connection:
+        kept = connection.execute(text("SELECT content FROM tile_cache")).scalars().all()
+    assert len(kept) == 1
+    assert kept[0] in tiles
+
+
+@pytest.mark.parametrize("url", ["unix:///nowhere/redis", "redis://127.0.0.1:1/0"])
+def test_without_redis_tiles_are_made(layer: Layer, empty_database: Engine, url: str) -> None:
+    client = create_app(
+        Settings(_env_file=None, redis_url=url),  # type: ignore[call-arg]
+        empty_database,
+    ).test_client()
+    layer_id = _layer(layer)
+    assert b"name" in client.get(_address(layer_id)).data
+
+
+def test_a_database_that_can_only_be_read(layer: Layer, empty_database: Engine) -> None:
+    cache = TileCache(None, ResponseCache())
+    with reading(empty_database) as connection:
+        connection.connection.cursor().execute("SET default_transaction_read_only = on")
+        cache.keep(connection, "0" * 24, b"tile")
+        connection.connection.cursor().execute("RESET default_transaction_read_only")

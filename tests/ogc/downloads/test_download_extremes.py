@@ -1,0 +1,134 @@
+"""Downloads of layers with extreme values, and of such as change or are left meanwhile."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+
+from samsyn_admin.app import create_app
+from samsyn_model.settings import Settings
+from samsyn_provider.http.formats import FORMATS
+from tests.ogc.downloads.test_downloads import READERS
+
+Layer = Callable[..., str]
+
+EUROPE = "http://www.opengis.net/def/crs/EPSG/0/3035"
+FILES = sorted(FORMATS.keys() - {"jsonfg", "geojsonseq"})
+
+
+@pytest.fixture
+def many(layer: Layer, empty_database: Engine) -> str:
+    """The address of 5,000 points: more than are read at once."""
+    layer_id = layer(fields={"n": {"type": "integer"}})
+    statement = text(
+        "INSERT INTO layer_features (layer_id, geom, properties) SELECT :layer,"
+        " ST_SetSRID(ST_MakePoint(n % 90, 1), 4326), jsonb_build_object('n', n)"
+        " FROM generate_series(1, 5000) AS n"
+    )
+    with empty_database.begin() as connection:
+        connection.execute(statement, {"layer": layer_id})
+    return f"/ogc/collections/{layer_id}/items"
+
+
+@pytest.mark.parametrize("code", sorted(FORMATS))
+def test_many_features_are_read_a_few_at_a_time(
+    client: FlaskClient, many: str, code: str, tmp_path: Path
+) -> None:
+    for number, (query, expected) in enumerate(
+        (
+            ("", range(1, 5001)),
+            ("&limit=2500", range(1, 2501)),
+            ("&sortby=-n", range(5000, 0, -1)),
+            ("&sortby=-n&filter=n<=4200&offset=3", range(4197, 0, -1)),
+        )
+    ):
+        answer = client.get(f"{many}?f={code}{query}")
+        assert answer.status_code == 200, answer.text
+        rows = READERS[code](answer.data, tmp_path / f"{number}.{code}")
+        found = [int(row[2]["n"]) for row in rows]
+        # the rows of a GeoPackage have no order but that of their ids
+        assert found == (sorted(expected) if code == "gpkg" else list(expected)), query
+
+
+def test_what_is_sent_while_features_change(many: str, empty_database: Engine) -> None:
+    client = create_app(Settings(_env_file=None), empty_database).test_client()
+    answer = client.get(f"{many}?f=geojsonseq")
+    parts: Iterator[str | bytes] = iter(answer.response)
+    received = [next(parts)]
+    with empty_database.begin() as connection:
+        connection.execute(text("DELETE FROM layer_features WHERE properties @> '{\"n\": 4999}'"))
+        connection.execute(
+            text(
+                "INSERT INTO layer_features (layer_id, geom, properties)"
+                " SELECT layer_id, geom, '{\"n\": 9999}' FROM layer_features LIMIT 1"
+            )
+        )
+    received += list(parts)
+    content = b"".join(part.encode() if isinstance(part, str) else part for part in received)
+    found = [json.loads(part)["properties"]["n"] for part in content[1:].split(b"\x1e")]
+    assert found == [n for n in range(1, 5001) if n != 4999]
+
+
+@pytest.mark.parametrize("code", FILES)
+def test_nobody_waits_for_it(client: FlaskClient, many: str, code: str) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        waiting = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
+        assert waiting.status_code == 200
+        theirs.close()
+        for _ in range(3):  # more often than there are places for files
+            left = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
+            assert left.status_code == 400
+    assert client.get(f"{many}?f={code}").status_code == 200
+
+
+@pytest.mark.parametrize("code", sorted(FORMATS.keys() - {"kml"}))
+def test_a_place_outside_the_crs_is_told(client: FlaskClient, layer: Layer, code: str) -> None:
+    layer_id = layer([("POINT(12 57)", {}), ("POINT(-170 -52)", {})])
+    address = f"/ogc/collections/{layer_id}/items?f={code}&crs={EUROPE}"
+    answer = client.get(address)
+    assert answer.status_code == 400
+    assert "CRS" in answer.json["detail"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("code", sorted(FORMATS))
+def test_values_and_names_at_the_edge(
+    client: FlaskClient, layer: Layer, code: str, tmp_path: Path
+) -> None:
+    fields = {
+        "seen": {"type": "string", "format": "date-time"},
+        "day": {"type": "string", "format": "date"},
+    }
+    features = [
+        ("POINT(1 1)", {"seen": "0001-01-01T00:00:00+05:00", "day": "0001-01-01"}),
+        ("POINT(1 2)", {"seen": "9999-12-31T23:59:59-05:00", "day": "9999-12-31"}),
+        ("POINT(1 3)", {"large": 10**400, "whole": 2**63 - 1, "tiny": 1e-320}),
+        ("POINT(1 4)", {"large": -(10**400), "whole": -(2**63) + 1}),
+        ("POINT(1 5)", {"": "no name", '"; <&>\n': "\x01 ]]> \x7f \ufffe", "é" * 300: "long"}),
+        ("POINT(1 6)", {"ogc_fid": 1, "rowid": "r", "FID": "f", "Id": "i", "geom": 2, "Name": "N"}),
+    ]
+    layer_id = layer(features, fields=fields)
+    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    assert answer.status_code == 200, answer.text
+    rows = READERS[code](answer.data, tmp_path / f"edge.{code}")
+    assert len(rows) == len(features)
+    assert str(rows[0][2]["seen"]) == "0001-01-01T00:00:00+05:00"
+    if code == "parquet":
+        assert [row[2]["whole"] for row in rows[2:4]] == [2**63 - 1, -(2**63) + 1]
+        assert rows[2][2]["large"] == float("inf")
+        assert rows[1][2]["day"].isoformat() == "9999-12-31"
+
+
+@pytest.mark.parametrize("code", sorted(FORMATS))
+def test_many_properties(client: FlaskClient, layer: Layer, code: str) -> None:
+    layer_id = layer([("POINT(1 1)", {f"p{n}": n for n in range(2500)})])
+    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    if code == "gpkg":
+        assert answer.status_code == 400
+        assert "properties" in answer.json["detail"]  # type: ignore[index]
+    else:
+        assert answer.status_code == 200, answer.text
