@@ -94,10 +94,15 @@ def test_long_texts_are_not_remembered(preparing: Engine) -> None:
 
 def test_without_a_limit_statements_can_be_stopped(test_database_url: str) -> None:
     engine = open_engine(test_database_url)
-    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
-    with reading(engine) as connection, pytest.raises(KeyboardInterrupt):
-        run(connection, "SELECT pg_sleep(20)")
-    engine.dispose()
+    # a shell has what it starts in the background ignore the signal
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+        with reading(engine) as connection, pytest.raises(KeyboardInterrupt):
+            run(connection, "SELECT pg_sleep(20)")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        engine.dispose()
 
 
 @both
