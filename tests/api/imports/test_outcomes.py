@@ -190,7 +190,8 @@ def test_killed_halfway(
         with engine.connect() as connection:
             busy = connection.execute(
                 text(
-                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY layer_features%'"
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND query LIKE 'COPY layer_features%'"
                 )
             ).scalar_one()
         if not busy:
