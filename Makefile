@@ -1,6 +1,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check conformance bench clean
 
+# One more than there are cores, as tests wait for servers; each may open 30 of 100 connections.
+JOBS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 3 ? n + 1 : 3)))
+
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -8,9 +11,9 @@ run: ## install, load the demo plan, serve at http://127.0.0.1:8000 (or PORT)
 	@scripts/setup
 	@exec .venv/bin/samsyn serve --demo
 
-test: ## install, run the tests (ARGS="-k items" for some)
+test: ## install, run the tests (ARGS="-k items" for some, JOBS=0 in one process)
 	@scripts/setup --tests
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: ## format, lint, types, migrations, API definitions
 	@scripts/setup --tests
