@@ -1,50 +1,38 @@
-"""Serves the built web frontend on an origin of its own, and signs its users in."""
+"""The web frontend's built pages on an origin of their own, and what stands in for Clerk."""
 
 import functools
+import http.client
+import os
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
-from tests.clerk_instance import session_token
-from tests.clients.frontend_build import API_PLACE
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from tests.clerk_instance import private_key, session_token
+
+PAGES_HOST = "pages.localhost"
+"""A name that no pages are built to ask; browsers trust it as they do localhost."""
+_SCRIPT = Path(__file__).with_name("clerk_stand_in") / "clerk.browser.js"
+_OF_THE_TRANSFER = {"connection", "content-length", "transfer-encoding"}
 
 
-class FrontendServer(ThreadingHTTPServer):
-    """The address of the pages, and of the server that they are to use."""
-
-    api = ""
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.server_port}"
-
-
-class _Pages(SimpleHTTPRequestHandler):
-    server: FrontendServer
-
-    def do_GET(self) -> None:
-        address = urlsplit(self.path)
-        file = Path(self.translate_path(address.path))
-        if address.path == "/session-token":
-            self._answer(token_of(parse_qs(address.query)["user"][0]).encode(), "text/plain")
-        elif file.suffix == ".js" and file.is_file():
-            text = file.read_text().replace(API_PLACE, self.server.api)
-            self._answer(text.encode(), "text/javascript")
-        else:
-            super().do_GET()
-
-    def _answer(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def pages_folder() -> Path:
+    """Return the folder with the frontend's built pages; skip the test where there is none."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("SAMSYN_FRONTEND") or cache / "samsyn" / "frontend")
+    if not (folder / "index.html").is_file():
+        pytest.skip(f"no built pages of the web frontend at {folder} (SAMSYN_FRONTEND)")
+    return folder
 
 
 def token_of(user: str) -> str:
@@ -59,9 +47,41 @@ def token_of(user: str) -> str:
 
 
 @contextmanager
-def serving_pages(folder: Path) -> Iterator[FrontendServer]:
-    """Serve the frontend on a free port until the block ends."""
-    server = FrontendServer(("127.0.0.1", 0), functools.partial(_Pages, directory=str(folder)))
+def serving_pages(folder: Path) -> Iterator[str]:
+    """Serve the pages on a free port until the block ends; yield their address."""
+    with _running(functools.partial(_Pages, directory=str(folder))) as server:
+        yield f"http://{PAGES_HOST}:{server.server_port}"
+
+
+@contextmanager
+def standing_in_for_clerk(api: str, folder: Path) -> Iterator[int]:
+    """Answer in place of Clerk until the block ends; yield the port, which takes TLS.
+
+    Pages may be built to ask the API by TLS too: such requests go on to the server at `api`.
+    `folder` is for the certificate, which nobody has signed.
+    """
+    with _running(functools.partial(_Clerk, urlsplit(api).netloc), _certificate(folder)) as server:
+        yield server.server_port
+
+
+def resolver_rules(api: str, clerk: int) -> str:
+    """Return rules for Chromium by which all that pages ask for stays on this machine.
+
+    Whatever host and port they were built to ask is the server at `api`, but port 443, where Clerk
+    is, the one at port `clerk`. So what pages are built with need not be known.
+    """
+    return f"EXCLUDE {PAGES_HOST}, MAP *:443 127.0.0.1:{clerk}, MAP * {urlsplit(api).netloc}"
+
+
+@contextmanager
+def _running(
+    handler: functools.partial[BaseHTTPRequestHandler], secured: ssl.SSLContext | None = None
+) -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if secured:  # each connection's thread shakes hands, not the one that accepts
+        server.socket = secured.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -70,3 +90,75 @@ def serving_pages(folder: Path) -> Iterator[FrontendServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _certificate(folder: Path) -> ssl.SSLContext:
+    key, now = private_key("tls"), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "stand-in.pem"
+    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Clerk(BaseHTTPRequestHandler):
+    def __init__(self, api: str, *connection: object) -> None:
+        self._api = api
+        super().__init__(*connection)
+
+    def handle(self) -> None:
+        with suppress(OSError):  # a browser opens connections ahead, and leaves them
+            super().handle()
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        if address.path.startswith("/api/"):
+            self._pass_on()
+        elif address.path == "/session-token":
+            self._answer(token_of(parse_qs(address.query)["user"][0]).encode(), "text/plain")
+        elif "/@clerk/clerk-js@" in address.path:
+            self._answer(_SCRIPT.read_bytes(), "text/javascript")
+        else:
+            self.send_error(404)
+
+    do_DELETE = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        connection = http.client.HTTPConnection(self._api)
+        connection.request(self.command, self.path, body, dict(self.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _OF_THE_TRANSFER:
+                self.send_header(name, value)
+        self._finish(content)
+
+    def _answer(self, content: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self._finish(content)
+
+    def _finish(self, content: bytes) -> None:
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass

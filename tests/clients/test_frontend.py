@@ -1,6 +1,5 @@
-"""The public web frontend, its code untouched, works on this server: a plan is made in it."""
+"""The public web frontend's pages, as they were built, work on this server: a plan is made."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +10,13 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.clerk_instance import ISSUER, public_pem
 from tests.clients import frontend_pages as ui
-from tests.clients.frontend_build import built_frontend
-from tests.clients.frontend_server import FrontendServer, serving_pages, token_of
+from tests.clients.frontend_server import (
+    pages_folder,
+    resolver_rules,
+    serving_pages,
+    standing_in_for_clerk,
+    token_of,
+)
 from tests.clients.frontend_session import Person, chromium
 from tests.clients.gdal_programs import Wheel
 from tests.clients.samsyn_server import Server, migrated_database, serve
@@ -31,47 +35,45 @@ Visitor = Callable[[str | None], Person]
 
 
 @pytest.fixture(scope="module")
-def pages(request: pytest.FixtureRequest) -> Iterator[FrontendServer]:
-    """The built frontend on an origin of its own."""
-    shared = None if os.environ.get("SAMSYN_FRONTEND") else request.getfixturevalue("shared")
-    with serving_pages(built_frontend(shared)) as serving:
-        yield serving
+def pages() -> Iterator[str]:
+    """The address of the built pages."""
+    with serving_pages(pages_folder()) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def server(
-    pages: FrontendServer, server_url: str, tmp_path_factory: pytest.TempPathFactory
+    pages: str, server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that knows the frontend's origin and the key that signs its sessions."""
     log = tmp_path_factory.mktemp("server") / "log"
     known = {
-        "FRONTEND_URL": pages.url,
+        "FRONTEND_URL": pages,
         "CLERK_JWT_KEY": public_pem(),
         "CLERK_ISSUER": ISSUER,
     }
     with migrated_database(server_url) as database, serve(database, log, **known) as running:
-        pages.api = running.url
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    with chromium(tmp_path_factory.mktemp("browser")) as running:
+def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A browser whose pages find the server and the stand-in for Clerk, and nobody else."""
+    certificate, profile = map(tmp_path_factory.mktemp, ("certificate", "browser"))
+    with (
+        standing_in_for_clerk(server.url, certificate) as clerk,
+        chromium(profile, resolver_rules(server.url, clerk)) as running,
+    ):
         yield running
 
 
 @pytest.fixture(scope="module")
-def visitor(
-    pages: FrontendServer,
-    server: Server,
-    browser: WebDriver,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Visitor:
+def visitor(pages: str, browser: WebDriver, tmp_path_factory: pytest.TempPathFactory) -> Visitor:
     """Somebody who opens the frontend, signed in or not."""
     shots = tmp_path_factory.mktemp("screenshots")
 
     def comes(name: str | None) -> Person:
-        person = Person(browser, pages.url, server.url, shots)
+        person = Person(browser, pages, shots)
         person.comes(name)
         return person
 
