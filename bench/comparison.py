@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import URL
 
 from bench.cases import POSTGRESQL, Addresses, Case
-from bench.installing import UnavailableError
+from bench.installing import UnavailableError, told_version
 from bench.load import Client, Load, measure, transactions_per_second
 from bench.peers import Peer
 from bench.processes import ProgramError, Running, StartError, free_port, serving
@@ -39,10 +39,11 @@ def servers(
         )
         found = [Server(SAMSYN, running, Addresses(subject.items, subject.tile, subject.ids))]
         for peer in peers:
-            run.say(f"starting {peer.name} {peer.version}")
+            run.say(f"starting {peer.name}")
             try:
                 port = free_port()
                 started = peer.launch(plain, port, run.folder)
+                version = peer.version or told_version(started.command[0])
                 running = stack.enter_context(
                     serving(started, port, run.folder / f"{peer.name}.log")
                 )
@@ -50,7 +51,7 @@ def servers(
                 run.report.left_out[peer.name] = str(error)
                 run.say(f"  left out: {error}")
                 continue
-            run.report.versions[peer.name] = peer.version
+            run.report.versions[peer.name] = version
             found.append(Server(peer.name, running, Addresses(peer.items, peer.tile, subject.ids)))
         yield found
 

@@ -1,16 +1,13 @@
-"""The other servers, installed into a cache outside of the checkout; what is there is kept."""
+"""The other servers: installed from registries into a cache outside of the checkout, or found."""
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from bench.processes import ProgramError, run_program
 from samsyn_model.settings import CHECKOUT
-
-SOURCES = "BENCH_SOURCES"
-"""The environment variable that names a folder with clones called `pg_featureserv` and
-`pg_tileserv`, for machines that do not reach GitHub."""
 
 
 class UnavailableError(Exception):
@@ -18,7 +15,7 @@ class UnavailableError(Exception):
 
 
 def cache_folder() -> Path:
-    """Return the folder of what is built and installed, by the XDG convention."""
+    """Return the folder of what is installed, by the XDG convention."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(cache) / "samsyn" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,44 +38,46 @@ def install_python(name: str, *packages: str) -> Path:
     return folder / "bin"
 
 
-def build_go(name: str, commit: str) -> Path:
-    """Return the program of a server of CrunchyData's, built from a commit; beside it its sources.
-
-    Raises UnavailableError.
-    """
-    folder = cache_folder() / f"{name}-{commit[:12]}"
-    if not (folder / name).exists():
-        go = _tool("go", Path("/usr/local/go/bin"))
-        shutil.rmtree(folder, ignore_errors=True)
-        given = os.environ.get(SOURCES)
-        source = f"{given}/{name}" if given else f"https://github.com/CrunchyData/{name}"
-        _run(["git", "clone", "--quiet", source, folder])
-        _run(["git", "checkout", "--quiet", commit], folder)
-        _run([go, "build", "-o", name, "."], folder)
-    return folder / name
-
-
-def build_martin(version: str) -> Path:
-    """Return martin, built with PostgreSQL as its only source. Raises UnavailableError."""
+def install_martin(version: str) -> Path:
+    """Return martin, installed with PostgreSQL as its only source. Raises UnavailableError."""
     folder = cache_folder() / f"martin-{version}"
     program = folder / "bin" / "martin"
     if not program.exists():
-        cargo = _tool("cargo", Path.home() / ".cargo" / "bin")
+        usual = Path.home() / ".cargo" / "bin"
+        cargo = shutil.which("cargo") or shutil.which("cargo", path=usual)
+        if cargo is None:
+            raise UnavailableError("needs cargo on the PATH")
         features = ["--no-default-features", "--features", "postgres"]
         exact = ["martin", "--version", version, "--locked"]
         _run([cargo, "install", *exact, *features, "--root", folder])
     return program
 
 
-def _tool(name: str, usual: Path) -> str:
-    found = shutil.which(name) or shutil.which(name, path=usual)
+def find_program(name: str) -> Path:
+    """Return a program that is in no registry: the one that the environment variable of its name
+    in capitals names, else the one on the PATH. Raises UnavailableError."""
+    variable = name.upper()
+    given = os.environ.get(variable)
+    found = shutil.which(given or name)
+    if found is None and given:
+        raise UnavailableError(f"{variable} names no program: {given}")
     if found is None:
-        raise UnavailableError(f"needs {name} on the PATH")
-    return found
+        raise UnavailableError(f"needs {name} on the PATH, or {variable} to name it")
+    return Path(found).absolute()
 
 
-def _run(command: list[str | Path], folder: Path | None = None) -> None:
+def told_version(program: str) -> str:
+    """Return the version that a program says it is, with whatever status it then ends."""
+    command = [program, "--version"]
+    told = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+    )
+    lines = told.stdout.splitlines() or [""]
+    return lines[0].partition(" ")[2].strip() or "(does not tell its version)"
+
+
+def _run(command: list[str | Path]) -> None:
     try:
-        run_program(["nice", "-n", "10", *command], folder=folder)
+        run_program(["nice", "-n", "10", *command])
     except ProgramError as error:
         raise UnavailableError(str(error)) from error

@@ -10,15 +10,13 @@ from urllib.parse import quote
 from sqlalchemy import URL
 
 from bench.databases import TABLE, connection_values
-from bench.installing import build_go, build_martin, install_python
+from bench.installing import find_program, install_martin, install_python
 from bench.processes import Launch, run_program
 
 WORKERS = 2
 MOST_ITEMS = 10_000
 _PYGEOAPI = "0.24.0"
 _TIPG = "1.6.1"
-_FEATURESERV = "cd3ae95"
-_TILESERV = "cc7f57f"
 _MARTIN = "1.14.0"
 
 
@@ -27,9 +25,10 @@ class Peer:
     """A server beside which SamSyn is measured."""
 
     name: str
-    version: str
+    version: str | None
+    """The version that is installed; None where the program that is found tells it."""
     launch: Callable[[URL, int, Path], Launch]
-    """From the database, a port and a folder for its files; installs it first.
+    """From the database, a port and a folder for its files; installs or finds it first.
 
     Raises UnavailableError, ProgramError.
     """
@@ -132,8 +131,8 @@ def _tipg(database: URL, port: int, folder: Path) -> Launch:
     return Launch([str(programs / "uvicorn"), "tipg.main:app", *served], environment, folder)
 
 
-def _featureserv(database: URL, port: int, _: Path) -> Launch:
-    program = build_go("pg_featureserv", _FEATURESERV)
+def _featureserv(database: URL, port: int, folder: Path) -> Launch:
+    program = find_program("pg_featureserv")
     environment = {
         "DATABASE_URL": _socket_url(database),
         "PGFS_SERVER_HTTPHOST": "127.0.0.1",
@@ -142,11 +141,11 @@ def _featureserv(database: URL, port: int, _: Path) -> Launch:
         "PGFS_PAGING_LIMITMAX": str(MOST_ITEMS),
         "GOMAXPROCS": str(WORKERS),
     }
-    return Launch([str(program)], environment, program.parent, "/index.json")
+    return Launch([str(program)], environment, folder, "/index.json")
 
 
-def _tileserv(database: URL, port: int, _: Path) -> Launch:
-    program = build_go("pg_tileserv", _TILESERV)
+def _tileserv(database: URL, port: int, folder: Path) -> Launch:
+    program = find_program("pg_tileserv")
     environment = {
         "DATABASE_URL": _socket_url(database),
         "TS_HTTPHOST": "127.0.0.1",
@@ -154,11 +153,11 @@ def _tileserv(database: URL, port: int, _: Path) -> Launch:
         "TS_DBTIMEOUT": "120",
         "GOMAXPROCS": str(WORKERS),
     }
-    return Launch([str(program)], environment, program.parent, "/index.json")
+    return Launch([str(program)], environment, folder, "/index.json")
 
 
 def _martin(cache: int, database: URL, port: int, folder: Path) -> Launch:
-    command = [str(build_martin(_MARTIN)), "--listen-addresses", f"127.0.0.1:{port}"]
+    command = [str(install_martin(_MARTIN)), "--listen-addresses", f"127.0.0.1:{port}"]
     options = ["--workers", str(WORKERS), "--cache-size", str(cache)]
     return Launch([*command, *options, _socket_url(database)], {}, folder, "/health")
 
@@ -172,8 +171,8 @@ PEERS = (
         f"/collections/public.{TABLE}/items",
         f"/collections/public.{TABLE}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}",
     ),
-    Peer("pg_featureserv", _FEATURESERV, _featureserv, f"/collections/public.{TABLE}/items"),
-    Peer("pg_tileserv", _TILESERV, _tileserv, tile=f"/public.{TABLE}/{{z}}/{{x}}/{{y}}.pbf"),
+    Peer("pg_featureserv", None, _featureserv, f"/collections/public.{TABLE}/items"),
+    Peer("pg_tileserv", None, _tileserv, tile=f"/public.{TABLE}/{{z}}/{{x}}/{{y}}.pbf"),
     Peer(
         "martin",
         _MARTIN,

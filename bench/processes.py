@@ -57,12 +57,7 @@ def free_port() -> int:
         return port
 
 
-def run_program(
-    command: Sequence[str | Path],
-    environment: Mapping[str, str] | None = None,
-    *,
-    folder: Path | None = None,
-) -> str:
+def run_program(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and return what it printed. Raises ProgramError.
 
     `environment` is added to this process' own.
@@ -70,7 +65,6 @@ def run_program(
     try:
         done = subprocess.run(
             command,
-            cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
