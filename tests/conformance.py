@@ -1,10 +1,11 @@
 """The official OGC test suites, run against a server that is started for them.
 
-`python -m tests.conformance` (make conformance). The suites are the jars in ETS_DIR, by default the
-folder `ets` of the shared test data.
+`python -m tests.conformance` (make conformance). The suites are jars in ETS_DIR, by default
+~/.cache/samsyn/ets.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,11 +22,15 @@ import requests
 from samsyn_model.cluster.private_cluster import private_cluster
 from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
 
-HOW_TO_BUILD = """\
-No test suites at {folder}: ETS_DIR names the folder with the jars. They are built with Java 17:
-  git clone --branch 1.9 https://github.com/opengeospatial/ets-ogcapi-features10
-  git clone --branch 1.2 https://github.com/opengeospatial/ets-ogcapi-tiles10
-  mvn -DskipTests -Denforcer.skip=true package     # in each; the jar is target/*-aio.jar"""
+SUITES = {
+    "features": "ets-ogcapi-features10-*-aio.jar",
+    "tiles": "ets-ogcapi-tiles10-*-aio.jar",
+}
+"""Each suite's jar, by the name that its project gives it."""
+
+WHERE_FROM = """\
+The suites are github.com/opengeospatial/ets-ogcapi-features10 and ets-ogcapi-tiles10; their pages say
+how to come by the jars. They need Java 17."""
 
 TILED = "Shipping lanes"
 TILES = {"tilematrix": "5", "mintilerow": "9", "maxtilerow": "9", "mintilecol": "16",
@@ -54,24 +59,36 @@ class Results:
 
 
 def main() -> int:
-    """Run the suites that there are.
+    """Run the suites that there are, and say of the others why they did not run.
 
     Return 0 when no test failed and none was skipped but the EXPECTED_SKIPS, else 1; 2 when there
     are no suites.
     """
-    shared = Path(os.environ.get("SAMSYN_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = Path(os.environ.get("ETS_DIR", shared / "ets"))
-    jars = sorted(folder.glob("ets-ogcapi-*-aio.jar")) if folder.is_dir() else []
-    if not jars:
-        click.echo(HOW_TO_BUILD.format(folder=folder), err=True)
+    jars = {name: _newest_jar(name) for name in SUITES}
+    for name, jar in jars.items():
+        if isinstance(jar, str):
+            click.echo(f"OGC {name} suite: skipped, {jar}")
+    found = {name: jar for name, jar in jars.items() if isinstance(jar, Path)}
+    if not found:
+        click.echo(WHERE_FROM, err=True)
         return 2
     failures = 0
-    with _server(shared) as server:
-        for jar in jars:
+    with _server() as server:
+        for name, jar in found.items():
             results = run_suite(jar, server)
             failures += len(results.failed) + len(results.unexpected)
-            _tell(jar, results)
+            _tell(name, jar, results)
     return 1 if failures else 0
+
+
+def _newest_jar(suite: str) -> Path | str:
+    """Return a suite's jar, or why it cannot be run."""
+    if shutil.which("java") is None:
+        return "no java"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("ETS_DIR") or cache / "samsyn" / "ets")
+    jars = sorted(folder.glob(SUITES[suite]))
+    return jars[-1] if jars else f"no {SUITES[suite]} in {folder} (ETS_DIR)"
 
 
 def run_suite(jar: Path, server: Server) -> Results:
@@ -86,8 +103,9 @@ def run_suite(jar: Path, server: Server) -> Results:
 
 
 @contextmanager
-def _server(shared: Path) -> Iterator[Server]:
+def _server() -> Iterator[Server]:
     """Run a server that holds the demo plan and, where they are at hand, the standard's layers."""
+    shared = Path(os.environ.get("SAMSYN_SHARED", Path(__file__).parents[2] / "shared"))
     standard = shared / "cql2" / "ne110m4cql2.gpkg"
     with ExitStack() as stack:
         address = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(private_cluster())
@@ -135,9 +153,9 @@ def _results(tree: "ElementTree.ElementTree[ElementTree.Element]") -> Results:
     return results
 
 
-def _tell(jar: Path, results: Results) -> None:
+def _tell(suite: str, jar: Path, results: Results) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in sorted(results.counts.items()))
-    click.echo(f"{jar.stem}: {counts}")
+    click.echo(f"OGC {suite} suite: ran, {counts} ({jar.name})")
     for word, methods in (("FAIL", results.failed), ("SKIP", results.skipped)):
         for (name, reason), number in Counter(methods).items():
             click.echo(f"  {word} {name} ({number}): {reason}")
