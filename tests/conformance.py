@@ -29,8 +29,8 @@ SUITES = {
 """Each suite's jar, by the name that its project gives it."""
 
 WHERE_FROM = """\
-The suites are github.com/opengeospatial/ets-ogcapi-features10 and ets-ogcapi-tiles10; their pages say
-how to come by the jars. They need Java 17."""
+The suites are github.com/opengeospatial/ets-ogcapi-features10 and ets-ogcapi-tiles10; these
+projects say how their jars are made. They need Java 17."""
 
 TILED = "Shipping lanes"
 TILES = {"tilematrix": "5", "mintilerow": "9", "maxtilerow": "9", "mintilecol": "16",
