@@ -58,7 +58,7 @@ def standing_in_for_clerk(api: str, folder: Path) -> Iterator[int]:
     """Answer in place of Clerk until the block ends; yield the port, which takes TLS.
 
     Pages may be built to ask the API by TLS too: such requests go on to the server at `api`.
-    `folder` is for the certificate, which nobody has signed.
+    `folder` is for its certificate, which it has signed itself.
     """
     with _running(functools.partial(_Clerk, urlsplit(api).netloc), _certificate(folder)) as server:
         yield server.server_port

@@ -41,8 +41,8 @@ _SECONDS = 20
 def chromium(profile: Path, resolver_rules: str) -> Iterator[WebDriver]:
     """Run a headless Chromium that can draw maps; skip the test where there is none.
 
-    `resolver_rules` are Chromium's, and say where the hosts that pages ask are. Certificates that
-    nobody has signed will do.
+    `resolver_rules` are Chromium's, and say where the hosts that pages ask are. Certificates may
+    be self-signed.
     """
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not binary or not driver:
