@@ -31,7 +31,7 @@ _TIMEOUT = 120
 
 @dataclass(frozen=True)
 class Load:
-    """What came of principal_parameter for a while."""
+    """What sending requests for a while has led to."""
 
     rate: float
     """Good answers a second."""

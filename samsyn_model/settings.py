@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     clerk_secret_key: SecretStr | None = None
     clerk_webhook_secret: SecretStr | None = None
     clerk_jwt_key: str | None = None
-    """PEM public key: sessions are verified without principal_parameter Clerk."""
+    """PEM public key: sessions are verified without requests to Clerk."""
     clerk_jwks_url: str | None = None
     clerk_issuer: str | None = None
     clerk_authorized_parties: Annotated[tuple[str, ...], NoDecode] = ()

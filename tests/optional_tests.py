@@ -1,7 +1,7 @@
-"""One line about the optional tests: which of them ran, and why the others did not.
+"""One line about the optional tests: which ran, and why others did not.
 
-`python -m tests.optional_tests TESTS SUITES`: the JUnit report of pytest, and what `tests.conformance`
-printed. Either file is missing when a run ended before.
+`python -m tests.optional_tests TESTS SUITES`: the JUnit report of pytest, and the output of
+`tests.conformance`. Either file is missing when a run ended before.
 """
 
 import re

@@ -194,14 +194,12 @@ def test_an_entity_tag_follows_the_answer(owner: Person, engine: Engine) -> None
     layer_id = created.json["id"]
     tag = created.headers["ETag"]
     assert owner.get(layer_id).headers["ETag"] == tag
-    principal_parameter = {**owner.headers, "If-None-Match": tag}
+    conditional = {**owner.headers, "If-None-Match": tag}
     address = f"{LAYERS}/{layer_id}"
-    assert owner.client.get(address, headers=principal_parameter).status_code == 304
-    assert (
-        owner.client.get(f"{address}?inline=false", headers=principal_parameter).status_code == 200
-    )
+    assert owner.client.get(address, headers=conditional).status_code == 304
+    assert owner.client.get(f"{address}?inline=false", headers=conditional).status_code == 200
     place_on_map(engine, owner.id, layer_id)
-    assert owner.client.get(address, headers=principal_parameter).status_code == 200
+    assert owner.client.get(address, headers=conditional).status_code == 200
 
 
 def test_a_stale_precondition_keeps_the_layer(owner: Person, engine: Engine) -> None:

@@ -139,13 +139,13 @@ def test_a_slow_address_never_delays_known_keys(clock: Clock) -> None:
         for _ in range(20):
             assert keys.verify(session_token())
         assert time.perf_counter() - began < 0.5
-        principal_parameter = threading.Thread(target=lambda: _refused_by(keys, "unknown"))
-        principal_parameter.start()
+        request = threading.Thread(target=lambda: _refused_by(keys, "unknown"))
+        request.start()
         time.sleep(0.1)
         began = time.perf_counter()
         assert keys.verify(session_token())
         assert time.perf_counter() - began < 0.5
-        principal_parameter.join()
+        request.join()
 
 
 def _refused_by(keys: ClerkVerifier, kid: str) -> bool:

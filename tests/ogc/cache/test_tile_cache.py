@@ -120,8 +120,8 @@ def test_who_may_not_read_finds_nothing(
     assert client.get(_address(layer_id), headers=person("owner").headers).status_code == 200
     headers: dict[str, str]
     for headers in ({}, person("stranger").headers):
-        for principal_parameter in (client, process()):
-            assert principal_parameter.get(_address(layer_id), headers=headers).status_code == 404
+        for process_client in (client, process()):
+            assert process_client.get(_address(layer_id), headers=headers).status_code == 404
 
 
 def test_an_answer_that_is_kept_takes_one_statement(
