@@ -4,7 +4,7 @@
 # One more than there are cores, as tests wait for servers; each may open 30 of 100 connections.
 JOBS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 3 ? n + 1 : 3)))
 
-help: ## list what can be made
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## install, load the demo plan, serve at http://127.0.0.1:8000 (or PORT)
@@ -23,7 +23,7 @@ conformance: ## run the official OGC test suites (ETS_DIR)
 	@scripts/setup --tests
 	@.venv/bin/python -m tests.conformance
 
-bench: ## measure beside other servers (ARGS="--rounds 3 --cases items")
+bench: ## compare with other servers (ARGS="--rounds 3 --cases items")
 	@scripts/setup --tests
 	@.venv/bin/python -m bench $(ARGS)
 
