@@ -1,6 +1,6 @@
 """Which features can meet a query's conditions, as far as indexes on properties tell.
 
-An index keeps values rounded (`samsyn_model.tables.PropertyValue`), so what it finds are
+An index keeps values rounded (`samsyn_model.tables.layers.PropertyValue`), so what it finds are
 candidates: every condition is still put to the features themselves.
 """
 
