@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """What the environment or a `.env` file in the checkout says; `docs/operating.md` lists all.
+    """Values of the environment or of a `.env` file in the checkout; `docs/operating.md` lists all.
 
     Raises pydantic.ValidationError when a value is malformed.
     """
@@ -51,11 +51,11 @@ class Settings(BaseSettings):
     web_concurrency: int | None = Field(default=None, ge=1, le=256)
     """Number of worker processes; by default one a core."""
     statement_timeout: int = Field(default=30, ge=1)
-    """Seconds after which the database gives up a request's statement."""
+    """Seconds after which the database cancels a request's statement."""
     prepared_statements: bool = True
-    """Whether the database keeps plans of what is asked most; poolers have to know of them."""
+    """Whether frequent statements are prepared; a pooler has to support prepared statements."""
     inline_features: int = Field(default=1000, ge=0)
-    """Up to how many features a layer's `source_config` is answered with its GeoJSON."""
+    """Up to how many features a layer's `source_config` includes its GeoJSON."""
 
     @field_validator("clerk_authorized_parties", mode="before")
     @classmethod

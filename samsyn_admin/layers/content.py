@@ -64,7 +64,7 @@ def replace_content(
     places = {id(feature): place for place, feature in enumerate(given)}
     changes: list[dict[str, Any]] = []
     written: list[tuple[int, Any]] = []
-    for present, feature in matching.kept:
+    for present, feature in matching.matched:
         change: dict[str, Any] = {}
         if not same_geometry(present, feature):
             change["geometry"] = feature.get("geometry")

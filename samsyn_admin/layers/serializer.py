@@ -113,7 +113,9 @@ def serialize_layer(
     At most two statements. With `inline`, a vector layer of few features carries them. Errors as
     `find_layer`.
     """
-    row = find_layer(connection, principal, layer_id, Action.READ_LAYER, layer_columns, whole=False)
+    row = find_layer(
+        connection, principal, layer_id, Action.READ_LAYER, layer_columns, all_columns=False
+    )
     text = serialize_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
     return text or (), version_of(row.updated_at, row.data_version)
 

@@ -28,8 +28,8 @@ class Installation:
 
 def find_installations() -> list[Installation]:
     """Return what is new enough and has PostGIS and our other extensions, newest first."""
-    found = {_installation(programs.resolve()) for programs in _candidates()}
-    return sorted((one for one in found if one), reverse=True)
+    installations = {_installation(programs.resolve()) for programs in _candidates()}
+    return sorted((one for one in installations if one), reverse=True)
 
 
 def _candidates() -> list[Path]:

@@ -1,8 +1,8 @@
 """Where a private cluster lies and which system user runs it.
 
 PostgreSQL refuses to run as root, so root lets another user run it; where that user cannot reach
-the checkout, the cluster lies in a folder of its own under /var/lib/samsyn, and the text file
-`cluster` in the checkout's `.samsyn` names it.
+the checkout, the cluster lies in a separate folder under /var/lib/samsyn, which the text file
+`cluster` in the checkout's `.samsyn` names.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ _SYSTEM_USERS = ("postgres", "nobody")
 
 
 class ClusterError(Exception):
-    """The private cluster cannot be had; the text says why and what can be done."""
+    """The private cluster is not available; the text states why, and the remedy."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A folder for one cluster, and the system user that owns it and runs the server."""
 
     folder: Path
@@ -36,7 +36,7 @@ class Place:
         """Return the lock `name` of this cluster, not yet held."""
         path = self.folder / f"{name}.lock"
         lock = FileLock(path)
-        own(path, self.uid)
+        chown_from_root(path, self.uid)
         return lock
 
     @property
@@ -75,35 +75,35 @@ class Place:
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
-            found = folder.lstat()
-            private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
-            if not private or found.st_uid not in {self.uid, os.geteuid()}:
+            status = folder.lstat()
+            private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+            if not private or status.st_uid not in {self.uid, os.geteuid()}:
                 raise ClusterError(
                     f"{folder} is in the way: it belongs to another user or is open to others."
                 ) from None
-        own(folder, self.uid)
+        chown_from_root(folder, self.uid)
 
 
-def find_place(home: Path, elsewhere: Path = ELSEWHERE) -> Place:
+def find_location(home: Path, elsewhere: Path = ELSEWHERE) -> Location:
     """Return where the cluster of `home` (a checkout's `.samsyn`) lies, made if it is new.
 
     Raises ClusterError when no user can run it there, OSError when a folder cannot be made.
     """
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    own(home, home.parent.stat().st_uid)
+    chown_from_root(home, home.parent.stat().st_uid)
     folder = _existing_folder(home, elsewhere) or _new_folder(home, elsewhere)
     if folder.stat().st_uid == 0:
-        own(folder, _server_uid(home))
-    place = Place(folder, folder.stat().st_uid)
-    if os.geteuid() not in {0, place.uid}:
+        chown_from_root(folder, _server_uid(home))
+    location = Location(folder, folder.stat().st_uid)
+    if os.geteuid() not in {0, location.uid}:
         raise ClusterError(f"{folder} belongs to another user: run this command as that user.")
-    if not _can_enter(folder, place.uid):
+    if not _can_enter(folder, location.uid):
         raise ClusterError(
-            f"{folder} cannot be reached by {_name(place.uid)}, who runs its database:"
+            f"{folder} cannot be reached by {_name(location.uid)}, who runs its database:"
             " open the folders above it to that user (chmod o+x)."
         )
-    return place
+    return location
 
 
 def _existing_folder(home: Path, elsewhere: Path) -> Path | None:
@@ -156,11 +156,11 @@ def _server_uid(home: Path) -> int:
 
 
 def _can_enter(folder: Path, uid: int) -> bool:
-    as_user = Place(folder, uid).as_server_user
+    as_user = Location(folder, uid).as_server_user
     return subprocess.run(["/usr/bin/test", "-x", folder], check=False, **as_user).returncode == 0  # noqa: S603
 
 
-def own(path: Path, uid: int) -> None:
+def chown_from_root(path: Path, uid: int) -> None:
     """As root, give to a user what root made for that user; else do nothing."""
     if os.geteuid() == 0 and path.lstat().st_uid == 0:
         os.chown(path, uid, -1, follow_symlinks=False)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from samsyn_model.cluster.file_lock import FileLock
-from samsyn_model.cluster.location import ELSEWHERE, ClusterError, Place, find_place
+from samsyn_model.cluster.location import ELSEWHERE, ClusterError, Location, find_location
 from samsyn_model.cluster.server import ClusterServer
 from samsyn_model.settings import CHECKOUT
 
@@ -49,36 +49,36 @@ class Cluster:
     def in_use(self) -> Iterator[str]:
         """Yield the database's URL and keep its server running meanwhile. Raises ClusterError."""
         with _as_cluster_error(self._home):
-            place = find_place(self._home, self._elsewhere)
-            users = place.lock("users")
-        server = ClusterServer(place, self._patience)
+            location = find_location(self._home, self._elsewhere)
+            users = location.lock("users")
+        server = ClusterServer(location, self._patience)
         try:
-            with _as_cluster_error(place.folder), place.lock("start"):
+            with _as_cluster_error(location.folder), location.lock("start"):
                 users.share()
                 server.ensure_running()
             yield server.url.render_as_string()
         finally:
-            with _as_cluster_error(place.folder):
-                _leave(place, users, server)
+            with _as_cluster_error(location.folder):
+                _leave(location, users, server)
 
     def remove(self) -> None:
         """Stop the server and delete the database. Raises ClusterError while somebody uses it."""
         with _as_cluster_error(self._home):
-            place = find_place(self._home, self._elsewhere)
-            with place.lock("start"):
-                users = place.lock("users")
+            location = find_location(self._home, self._elsewhere)
+            with location.lock("start"):
+                users = location.lock("users")
                 if not users.take_alone():
                     raise ClusterError("The private database is in use: stop what uses it first.")
-                ClusterServer(place, self._patience).stop()
-                shutil.rmtree(place.folder)
+                ClusterServer(location, self._patience).stop()
+                shutil.rmtree(location.folder)
                 users.release()
             (self._home / "cluster").unlink(missing_ok=True)
 
 
-def _leave(place: Place, users: FileLock, server: ClusterServer) -> None:
+def _leave(location: Location, users: FileLock, server: ClusterServer) -> None:
     if not users.is_open:  # a forked child: its parent is the user
         return
-    with place.lock("start"):
+    with location.lock("start"):
         try:
             if users.take_alone():
                 server.stop()

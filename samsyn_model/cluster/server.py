@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy import URL
 
 from samsyn_model.cluster.installations import MINIMUM_POSTGIS, Installation, find_installations
-from samsyn_model.cluster.location import ClusterError, Place, own
+from samsyn_model.cluster.location import ClusterError, Location, chown_from_root
 
 _NAME = "samsyn"
 _PORT = "5432"  # only part of the socket's name
@@ -23,13 +23,13 @@ _LOG_LIMIT = 10 * _MIB
 
 
 class ClusterServer:
-    """The server of one place; `patience` is in seconds.
+    """The server of one location; `patience` is in seconds.
 
-    Whoever calls a method holds the place's lock `start`.
+    Whoever calls a method holds the location's lock `start`.
     """
 
-    def __init__(self, place: Place, patience: int) -> None:
-        self._place, self._patience = place, patience
+    def __init__(self, location: Location, patience: int) -> None:
+        self._location, self._patience = location, patience
 
     @property
     def url(self) -> URL:
@@ -38,7 +38,7 @@ class ClusterServer:
             "postgresql+psycopg",
             username=_NAME,
             database=_NAME,
-            query={"host": str(self._place.socket_folder), "port": _PORT},
+            query={"host": str(self._location.socket_folder), "port": _PORT},
         )
 
     def ensure_running(self) -> None:
@@ -68,7 +68,7 @@ class ClusterServer:
                     break
             else:
                 with suppress(OSError):
-                    self._place.socket_folder.rmdir()
+                    self._location.socket_folder.rmdir()
                 return
         raise self._failure("The private database does not stop", 0)
 
@@ -77,7 +77,7 @@ class ClusterServer:
         for database in (_NAME, "postgres"):
             try:
                 connection = psycopg.connect(
-                    host=str(self._place.socket_folder),
+                    host=str(self._location.socket_folder),
                     port=_PORT,
                     user=_NAME,
                     dbname=database,
@@ -100,15 +100,15 @@ class ClusterServer:
     def _process(self) -> int | None:
         """Return the server's process; None too when its file names a process of someone else."""
         with suppress(OSError, ValueError, IndexError):
-            pid = int((self._place.data / "postmaster.pid").read_text().split()[0])
-            if Path(f"/proc/{pid}/cwd").samefile(self._place.data):
+            pid = int((self._location.data / "postmaster.pid").read_text().split()[0])
+            if Path(f"/proc/{pid}/cwd").samefile(self._location.data):
                 return pid
         return None
 
     def _clear_reused_number(self) -> None:
         # PostgreSQL refuses to start while any process has the number of a dead server, or where
         # a full disk left the file empty. Of a number that is free it judges better itself.
-        file = self._place.data / "postmaster.pid"
+        file = self._location.data / "postmaster.pid"
         with suppress(FileNotFoundError):
             number = file.read_text().split("\n")[0].strip()
             if not number.isdigit() or Path(f"/proc/{number}").exists():
@@ -116,13 +116,13 @@ class ClusterServer:
 
     def _start(self, deadline: float) -> None:
         installation = self._installation()
-        if not self._place.data.is_dir():
+        if not self._location.data.is_dir():
             self._make_data(installation)
         self._clear_reused_number()
-        self._place.make_socket_folder()
-        for left_over in self._place.socket_folder.iterdir():
+        self._location.make_socket_folder()
+        for left_over in self._location.socket_folder.iterdir():
             left_over.unlink()
-        log = self._place.log
+        log = self._location.log
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.old"))
         logged = log.stat().st_size if log.exists() else 0
@@ -141,7 +141,7 @@ class ClusterServer:
         settings = {
             "listen_addresses": "",
             "port": _PORT,
-            "unix_socket_directories": str(self._place.socket_folder),
+            "unix_socket_directories": str(self._location.socket_folder),
             "unix_socket_permissions": "0700",
             "cluster_name": _NAME,
             "shared_buffers": f"{max(32, min(1024, memory // _MIB // 8))}MB",
@@ -166,14 +166,14 @@ class ClusterServer:
                 " their number in place of 15), or set DATABASE_URL to a database elsewhere,"
                 " such as the one that `docker compose up -d db` runs."
             )
-        if not self._place.data.is_dir():
+        if not self._location.data.is_dir():
             return installations[0]
-        major = int((self._place.data / "PG_VERSION").read_text())
+        major = int((self._location.data / "PG_VERSION").read_text())
         for installation in installations:
             if installation.major == major:
                 return installation
         raise ClusterError(
-            f"The private database in {self._place.data} was made by PostgreSQL {major}, but"
+            f"The private database in {self._location.data} was made by PostgreSQL {major}, but"
             f" only {', '.join(str(one.major) for one in installations)} is installed with"
             f" PostGIS: install postgresql-{major}-postgis-3, or delete the database with"
             " `make clean`."
@@ -181,51 +181,51 @@ class ClusterServer:
 
     def _make_data(self, installation: Installation) -> None:
         sys.stderr.write(
-            f"samsyn: making a PostgreSQL {installation.major} database in {self._place.data}\n"
+            f"samsyn: making a PostgreSQL {installation.major} database in {self._location.data}\n"
         )
-        partial = self._place.data.with_name("data.partial")
+        partial = self._location.data.with_name("data.partial")
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir(mode=0o700)
-        own(partial, self._place.uid)
+        chown_from_root(partial, self._location.uid)
         command = ["initdb", "-D", partial.name, "--encoding=UTF8", "--locale=C.UTF-8"]
         result = self._run(installation, [*command, "--auth=trust", f"--username={_NAME}"])
         if result.returncode:
             raise self._failure("The private database cannot be made", None, result.stderr)
-        partial.rename(self._place.data)
+        partial.rename(self._location.data)
 
     def _run(
         self, installation: Installation, command: list[str]
     ) -> subprocess.CompletedProcess[str]:
-        # Nothing of ours is handed on: PGHOST and the like would mislead, secrets are not its own.
-        kept = {
+        # No other variable is passed on: PGHOST and the like would mislead, secrets are not for it.
+        environment = {
             name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ
         }
         return subprocess.run(  # noqa: S603 - a program of the installation, our arguments
             [installation.programs / command[0], *command[1:]],
-            cwd=self._place.folder,
-            env=kept | {"LC_ALL": "C", "TZ": "UTC"},
+            cwd=self._location.folder,
+            env=environment | {"LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
-            **self._place.as_server_user,
+            **self._location.as_server_user,
         )
 
     def _logged(self, since: int) -> str:
         """Return what the server logged from byte `since` on."""
         try:
-            with self._place.log.open("rb") as log:
+            with self._location.log.open("rb") as log:
                 log.seek(since)
                 return log.read().decode(errors="replace")
         except OSError:
             return ""
 
-    def _failure(self, what: str, logged: int | None, said: str = "") -> ClusterError:
-        lines = said.splitlines() + ([] if logged is None else self._logged(logged).splitlines())
-        free = shutil.disk_usage(self._place.folder).free // _MIB
+    def _failure(self, what: str, logged: int | None, output: str = "") -> ClusterError:
+        lines = output.splitlines() + ([] if logged is None else self._logged(logged).splitlines())
+        free = shutil.disk_usage(self._location.folder).free // _MIB
         if free < 100:
-            lines.append(f"only {free} MB are free on the disk of {self._place.folder}")
-        where = "" if logged is None else f" (see {self._place.log})"
+            lines.append(f"only {free} MB are free on the disk of {self._location.folder}")
+        where = "" if logged is None else f" (see {self._location.log})"
         return ClusterError("\n  ".join([f"{what}{where}:", *lines[-10:]]))

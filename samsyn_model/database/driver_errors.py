@@ -55,7 +55,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
     (
         (psycopg.errors.ProgramLimitExceeded,),
         InvalidParameterError,
-        "The answer would be larger than the database can make at once: ask for less.",
+        "The response would be larger than the database can make at once: request less.",
     ),
     (
         (psycopg.DataError,),

@@ -29,8 +29,8 @@ LIMITED_OPTION = "samsyn_limited"  # an option of engines whose statements Postg
 
 READING_OPTION = "samsyn_reading"  # an option of connections on which nothing begins a transaction
 
-# PostgreSQL's default has it start workers, which takes 15 ms, for the first hundred features of a
-# large box: what PostGIS says a condition costs is twenty times too much.
+# With PostgreSQL's default it starts parallel workers, which takes 15 ms, for the first hundred
+# features of a large box: PostGIS overestimates the cost of its conditions twenty times.
 _PARALLEL_COST = 100_000
 
 
@@ -72,7 +72,7 @@ def open_engine(
         pool_reset_on_return=None,  # whatever began a transaction ends it
         use_native_hstore=False,  # which would be looked for
         execution_options={LIMITED_OPTION: statement_timeout > 0},
-        isolation_level="AUTOCOMMIT",  # changed by nobody: `_begin` opens transactions
+        isolation_level="AUTOCOMMIT",  # never changed: `_begin` opens transactions
         connect_args={
             "connect_timeout": 5,
             "application_name": "samsyn",
@@ -106,7 +106,7 @@ def _replace_if_lost(
 ) -> None:
     """Have the pool make a new connection where one that was idle for a while has been lost.
 
-    One that served a moment ago is not asked: that would cost every request a round trip.
+    One used less than a second ago is not checked: that would cost every request a round trip.
     """
     if monotonic() - record.info.get("used", monotonic()) < _TRUSTED:
         return
@@ -124,6 +124,6 @@ class _BytesLoader(Loader):
         return bytes(data)
 
 
-# Text of a megabyte that is only passed on need not be decoded: SQL says so by `::bpchar`, a type
-# that no column has.
+# Text that is only passed on need not be decoded: SQL marks it by `::bpchar`, a type that no column
+# has.
 psycopg.adapters.register_loader("bpchar", _BytesLoader)

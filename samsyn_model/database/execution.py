@@ -100,7 +100,7 @@ def _run_text(
             return send_text(driver, statement, values, known, binary=binary)
         if is_reading and options.get(LIMITED_OPTION):
             return send_text(driver, statement, values)
-        # which, unlike libpq, ends where somebody stops a command
+        # unlike libpq's own functions, a cursor can be interrupted
         cursor = psycopg.ClientCursor(driver).execute(statement, values)
         return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
 

@@ -12,23 +12,23 @@ from samsyn_model.errors import DatabaseSetupError
 from samsyn_model.settings import CHECKOUT
 
 _REVISION = re.compile(r'^(down_)?revision = "(\w+)"$', re.MULTILINE)
-_FOUND = "SELECT version_num FROM alembic_version"
+_SELECT_REVISION = "SELECT version_num FROM alembic_version"
 
 
 @cache
 def newest_revision() -> str:
     """Return the revision of the migrations in the checkout that no other one builds on."""
     texts = (file.read_text() for file in (CHECKOUT / "migrations" / "versions").glob("*.py"))
-    found = [match.groups() for text in texts for match in _REVISION.finditer(text)]
-    built_on = {name for is_built_on, name in found if is_built_on}
-    (newest,) = {name for _, name in found} - built_on
+    matches = [match.groups() for text in texts for match in _REVISION.finditer(text)]
+    built_on = {name for is_built_on, name in matches if is_built_on}
+    (newest,) = {name for _, name in matches} - built_on
     return newest
 
 
 def current_revision(connection: Connection) -> str | None:
     """Return the revision that the database is at, None when it was never migrated."""
     try:
-        return run(connection, _FOUND).scalar()  # type: ignore[no-any-return]
+        return run(connection, _SELECT_REVISION).scalar()  # type: ignore[no-any-return]
     except DatabaseSetupError as error:
         if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
             return None

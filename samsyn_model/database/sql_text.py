@@ -1,7 +1,7 @@
 """SQL texts with psycopg's placeholders `%(name)s`, sent by libpq past psycopg's cursors.
 
 A cursor takes as long over a statement that looks something up as PostgreSQL does. It wakes for
-every eight kilobytes of an answer, and waits for the interpreter each time; libpq waits for all of
+every eight kilobytes of a result, and waits for the interpreter each time; libpq waits for all of
 it. But nothing interrupts that: this is for statements that PostgreSQL ends by its own timeout.
 """
 
@@ -107,12 +107,12 @@ def send_text(
         if known is None:
             parts, names = (_split_once if len(text) <= _LONGEST else _split)(text)
             written = [transformer.as_literal(values[name]) for name in names]
-            whole = chain.from_iterable(zip_longest(parts, written, fillvalue=b""))
-            result = pgconn.exec_(b"".join(whole))
+            joined = chain.from_iterable(zip_longest(parts, written, fillvalue=b""))
+            result = pgconn.exec_(b"".join(joined))
         else:
             query, names = _numbered(text)
-            given = [values[name] for name in names]
-            sent: Any = transformer.dump_sequence(given, [PyFormat.AUTO] * len(given))
+            arguments = [values[name] for name in names]
+            sent: Any = transformer.dump_sequence(arguments, [PyFormat.AUTO] * len(arguments))
             name = _prepared(pgconn, text, query, transformer.types or (), known)
             result = pgconn.exec_prepared(name, sent, transformer.formats, int(binary))
     except MemoryError:  # what libpq brings of a connection that is lost: nothing
@@ -125,7 +125,7 @@ def _prepared(
     pgconn: pq.abc.PGconn, text: str, query: bytes, types: tuple[int, ...], known: PreparedTexts
 ) -> bytes:
     """Return the name under which a connection has prepared a text, which it does now if it has
-    not; what was not run for longest gives way."""
+    not; the least recently used one is closed."""
     key = text, types
     if key in known:
         known.move_to_end(key)
@@ -149,13 +149,13 @@ def _check(result: pq.abc.PGresult) -> None:
 def _split(text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Return what stands between a text's placeholders, and their names."""
     parts, names, start = [""], [], 0
-    for found in _PLACEHOLDER.finditer(text):
-        parts[-1] += text[start : found.start()]
-        start = found.end()
-        if found[1] is None:
+    for match in _PLACEHOLDER.finditer(text):
+        parts[-1] += text[start : match.start()]
+        start = match.end()
+        if match[1] is None:
             parts[-1] += "%"
         else:
-            names.append(found[1])
+            names.append(match[1])
             parts.append("")
     parts[-1] += text[start:]
     return tuple(part.encode() for part in parts), tuple(names)
@@ -170,5 +170,5 @@ def _numbered(text: str) -> tuple[bytes, tuple[str, ...]]:
     parts, names = _split(text)
     order = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
     placeholders = [b"$%d" % order[name] for name in names]
-    whole = chain.from_iterable(zip_longest(parts, placeholders, fillvalue=b""))
-    return b"".join(whole), tuple(order)
+    joined = chain.from_iterable(zip_longest(parts, placeholders, fillvalue=b""))
+    return b"".join(joined), tuple(order)

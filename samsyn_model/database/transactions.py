@@ -44,5 +44,5 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def set_in_transaction(connection: Connection, **settings: str) -> None:
     """Give PostgreSQL's settings these values until the connection's transaction ends."""
-    given = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
-    run(connection, f"SELECT {', '.join(given)}", settings)
+    assignments = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
+    run(connection, f"SELECT {', '.join(assignments)}", settings)

@@ -15,8 +15,8 @@ class FeatureBatch:
     """Consecutive features of a source.
 
     `geometries` is an object array of shapely geometries (longitude and latitude in degrees when
-    they are to be stored; Z is kept, M is not known) or None; `properties` the text of a JSON
-    object each; `first` the first one's number in the source, counted from 1; `ids` what the
+    they are to be stored; Z is retained, M is not supported) or None; `properties` the text of a
+    JSON object each; `first` the first one's number in the source, counted from 1; `ids` what the
     source itself calls them, an `id_word` each. `wkb` is what the geometries were read from, where
     that was WKB of a sound source.
     """

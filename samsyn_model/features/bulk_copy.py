@@ -66,10 +66,10 @@ def copy_features(
     """COPY features into a layer, in the connection's transaction, whose `work_mem` it sets.
 
     The batches are made in a thread of their own, while the database stores the one before;
-    `on_copied` is told the number of features of each batch sent. Raises UnstorableFeatureError,
-    which names the feature, when a coordinate is not a longitude or latitude or the database
-    refuses a row; NotFoundError when the layer is gone; whatever making the batches raises. The
-    transaction is then good for a rollback only.
+    `on_copied` is called with the number of features of each batch sent. Raises
+    UnstorableFeatureError, which names the feature, when a coordinate is not a longitude or
+    latitude or the database refuses a row; NotFoundError when the layer is gone; any error of the
+    batches. The transaction can then only be rolled back.
     """
     copied = CopiedFeatures()
     driver = cast(psycopg.Connection, connection.connection.driver_connection)
@@ -104,9 +104,9 @@ def _copy(
 
 
 def _translation(error: psycopg.Error, before: int) -> Exception:
-    """Return an error of a statement that so many features were copied before in our words."""
+    """Return the translation of a driver's error; `before` features were copied by earlier ones."""
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
-        return NotFoundError("There is no such layer, or somebody deleted it meanwhile.")
+        return NotFoundError("There is no such layer, or it has been deleted meanwhile.")
     row = _ROW_OF_CONTEXT.search(error.diag.context or "")
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.InternalError):
         reason = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
@@ -204,7 +204,7 @@ def _out_of_range(geometry: Any) -> str | None:
 
 
 def _wkb(batch: FeatureBatch, geometries: NDArray[Any]) -> pa.LargeBinaryArray:
-    """Return the geometries' WKB: the source's own where that is plain and says the same."""
+    """Return the geometries' WKB: the source's own where it is plain and equal."""
     if batch.wkb is not None and geometries is batch.geometries:
         types = _WKB_TYPES[shapely.get_type_id(geometries)] + 1000 * shapely.has_z(geometries)
         if ((types == wkb_types(batch.wkb)) | shapely.is_missing(geometries)).all():

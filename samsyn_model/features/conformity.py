@@ -12,7 +12,7 @@ from samsyn_model.properties.validation import property_faults
 
 _SELECT = sql_text("""
 SELECT properties,
-    geom IS NOT NULL AND replace(ST_GeometryType(geom), 'ST_', '') <> ALL (:types) AS odd
+    geom IS NOT NULL AND replace(ST_GeometryType(geom), 'ST_', '') <> ALL (:types) AS mismatch
 FROM layer_features WHERE layer_id = :layer""").execution_options(
     stream_results=True, max_row_buffer=1_000
 )
@@ -31,7 +31,7 @@ def count_misfits(
     count = 0
     with validation_deadline():
         for row in rows:
-            odd = bool(geometry_type) and row.odd
-            if odd or any(islice(property_faults(row.properties, schema), 1)):
+            mismatch = bool(geometry_type) and row.mismatch
+            if mismatch or any(islice(property_faults(row.properties, schema), 1)):
                 count += 1
     return count

@@ -20,7 +20,7 @@ _GEOMETRY_HEADER = np.dtype([("length", ">i4"), *_WKB_HEADER.descr, ("srid", "<u
 _PROPERTIES_HEADER = np.dtype([("length", ">i4"), ("version", "u1")])
 _ADDED = _GEOMETRY_HEADER.itemsize - _LENGTH.size - _WKB_HEADER.itemsize
 _WITH_SRID = 0x20000000  # a flag of EWKB's types
-_LONGEST = 2**31  # said, as Arrow's arithmetic overflows without an end
+_MAX_LENGTH = 2**31  # Arrow's arithmetic overflows without an explicit end
 _NOTHING = pa.scalar(b"", pa.large_binary())
 
 
@@ -47,7 +47,7 @@ def copy_rows(
     rows = pc.binary_join_element_wise(
         pa.scalar(start, pa.large_binary()),
         _geometry_headers(wkb),
-        pc.binary_slice(wkb, _WKB_HEADER.itemsize, _LONGEST).fill_null(_NOTHING),
+        pc.binary_slice(wkb, _WKB_HEADER.itemsize, _MAX_LENGTH).fill_null(_NOTHING),
         _properties_headers(texts),
         texts,
         _NOTHING,
@@ -76,9 +76,9 @@ def _properties_headers(texts: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
 def _arrow(records: NDArray[np.void], sizes: NDArray[np.int64]) -> pa.LargeBinaryArray:
     """Return the first bytes, so many each, of records."""
     content = records.view(np.uint8).reshape(len(records), records.itemsize)
-    kept = content[np.arange(records.itemsize) < sizes[:, np.newaxis]]
+    valid = content[np.arange(records.itemsize) < sizes[:, np.newaxis]]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(kept)]
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(valid)]
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(records), buffers)
 
 

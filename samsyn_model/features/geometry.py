@@ -17,61 +17,61 @@ _DEPTHS = {
 
 
 def geometry_faults(
-    geometry: Any, place: str = "", geometry_type: str | None = None
+    geometry: Any, prefix: str = "", geometry_type: str | None = None
 ) -> Iterator[Fault]:
     """Yield what is wrong with a GeoJSON geometry in longitudes and latitudes; null is right.
 
-    `place` is the JSON pointer to it. `geometry_type` is the layer's; a Multi type admits its
+    `prefix` is the JSON pointer to it. `geometry_type` is the layer's; a Multi type admits its
     single counterpart. Positions have two or three finite numbers, within ±180 and ±90 degrees;
     lines have two positions, rings four and end where they began.
     """
     if geometry is None:
         return
-    yield from _faults(geometry, place, 0)
+    yield from _faults(geometry, prefix, 0)
     if isinstance(geometry, dict) and geometry_type:
         found = geometry.get("type")
         if found not in (geometry_type, geometry_type.removeprefix("Multi")):
-            yield Fault(f"{place}/type", f"The layer takes geometries of type {geometry_type}.")
+            yield Fault(f"{prefix}/type", f"The layer takes geometries of type {geometry_type}.")
 
 
-def _faults(geometry: Any, place: str, nesting: int) -> Iterator[Fault]:
+def _faults(geometry: Any, prefix: str, nesting: int) -> Iterator[Fault]:
     if not isinstance(geometry, dict):
-        yield Fault(place, "A geometry is an object or null.")
+        yield Fault(prefix, "A geometry is an object or null.")
         return
     kind = geometry.get("type")
     if kind == "GeometryCollection":
         members = geometry.get("geometries")
         if not isinstance(members, list):
-            yield Fault(f"{place}/geometries", "This is an array of geometries.")
+            yield Fault(f"{prefix}/geometries", "This is an array of geometries.")
         elif nesting:  # RFC 7946, 3.1.8 advises against it, and PostGIS cannot write it
-            yield Fault(place, "A collection of geometries holds no other collections.")
+            yield Fault(prefix, "A collection of geometries holds no other collections.")
         else:
             for number, member in enumerate(members):
-                yield from _faults(member, f"{place}/geometries/{number}", nesting + 1)
+                yield from _faults(member, f"{prefix}/geometries/{number}", nesting + 1)
     elif not isinstance(kind, str) or kind not in _DEPTHS:
-        yield Fault(f"{place}/type", "This is not a type of GeoJSON geometry.")
+        yield Fault(f"{prefix}/type", "This is not a type of GeoJSON geometry.")
     else:
         yield from _coordinate_faults(
-            geometry.get("coordinates"), f"{place}/coordinates", _DEPTHS[kind], kind
+            geometry.get("coordinates"), f"{prefix}/coordinates", _DEPTHS[kind], kind
         )
 
 
-def _coordinate_faults(value: Any, place: str, depth: int, kind: str) -> Iterator[Fault]:
+def _coordinate_faults(value: Any, prefix: str, depth: int, kind: str) -> Iterator[Fault]:
     if depth == 0:
         fault = _position_fault(value)
         if fault:
-            yield Fault(place, fault)
+            yield Fault(prefix, fault)
         return
     if not isinstance(value, list):
-        yield Fault(place, "This is an array.")
+        yield Fault(prefix, "This is an array.")
         return
     for number, member in enumerate(value):
         if depth > 1 or _position_fault(member):
-            yield from _coordinate_faults(member, f"{place}/{number}", depth - 1, kind)
+            yield from _coordinate_faults(member, f"{prefix}/{number}", depth - 1, kind)
     if depth == 1 and kind.endswith("LineString") and len(value) < 2:
-        yield Fault(place, "A line has at least two positions.")
+        yield Fault(prefix, "A line has at least two positions.")
     if depth == 1 and kind.endswith("Polygon") and (len(value) < 4 or value[0] != value[-1]):
-        yield Fault(place, "A ring has at least four positions and ends where it began.")
+        yield Fault(prefix, "A ring has at least four positions and ends where it began.")
 
 
 def _position_fault(position: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Which features of a collection are which of those that a layer has."""
+"""Features of a collection matched to the stored features of a layer."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DECIMALS = 9
-"""How many decimals of a degree coordinates are answered with, and so compared by."""
+"""Decimals of a degree in responses, and so in comparisons."""
 
 Feature = dict[str, Any]
 Key = Callable[[Feature], Hashable | None]
@@ -14,56 +14,60 @@ Key = Callable[[Feature], Hashable | None]
 
 @dataclass(slots=True)
 class Matching:
-    """What becomes of a layer's features when a collection replaces them.
+    """The result of matching a collection to a layer's features.
 
-    `kept` pairs each matched feature of the layer with the collection's; `added` are members that
-    match none, `missing` features that no member matches.
+    `matched` pairs each matched feature of the layer with the collection's; `added` are members
+    without a match, `missing` stored features without one.
     """
 
-    kept: list[tuple[Feature, Feature]] = field(default_factory=list)
+    matched: list[tuple[Feature, Feature]] = field(default_factory=list)
     added: list[Feature] = field(default_factory=list)
     missing: list[Feature] = field(default_factory=list)
 
 
-def match_features(present: Sequence[Feature], given: Sequence[Feature]) -> Matching:
-    """Match the GeoJSON features given to those present, each to one at most, in linear time.
+def match_features(stored: Sequence[Feature], incoming: Sequence[Feature]) -> Matching:
+    """Match incoming GeoJSON features to stored ones, each to one at most, in linear time.
 
     A known id decides; then, for the others in turn: geometry and properties, geometry and name,
-    geometry, name. The order of both is kept.
+    geometry, name. The order of both is retained.
     """
     matched: dict[int, Feature] = {}
-    free = {feature["id"]: feature for feature in present}
+    free = {feature["id"]: feature for feature in stored}
     unmatched = []
-    for place, feature in enumerate(given):
+    for position, feature in enumerate(incoming):
         own = feature.get("id")
         known = free.pop(own, None) if type(own) is int else None
         if known is None:
-            unmatched.append(place)
+            unmatched.append(position)
         else:
-            matched[place] = known
+            matched[position] = known
     for key in (_everything, _geometry_and_name, _geometry, _name):
-        unmatched = _match_by(key, given, unmatched, free, matched)
+        unmatched = _match_by(key, incoming, unmatched, free, matched)
     return Matching(
-        kept=[(matched[place], feature) for place, feature in enumerate(given) if place in matched],
-        added=[given[place] for place in unmatched],
+        matched=[
+            (matched[position], feature)
+            for position, feature in enumerate(incoming)
+            if position in matched
+        ],
+        added=[incoming[position] for position in unmatched],
         missing=list(free.values()),
     )
 
 
 def same_geometry(one: Feature, other: Feature) -> bool:
-    """Return whether two features have the same geometry as far as answers tell."""
+    """Return whether two features have the same geometry at the precision of responses."""
     return _geometry(one) == _geometry(other)
 
 
-def merged_properties(present: Feature, given: Feature) -> dict[str, Any] | None:
-    """Return the properties of a feature after what is given, None when that changes nothing.
+def merged_properties(stored: Feature, incoming: Feature) -> dict[str, Any] | None:
+    """Return a feature's properties after a change, None when it changes nothing.
 
-    Properties that are not given stay; a null where there is nothing changes nothing.
+    Properties that are not sent stay; a null for an absent property changes nothing.
     """
-    old = present.get("properties") or {}
+    old = stored.get("properties") or {}
     new = {
         name: value
-        for name, value in (given.get("properties") or {}).items()
+        for name, value in (incoming.get("properties") or {}).items()
         if value is not None or name in old
     }
     if all(
@@ -84,23 +88,23 @@ def comparable(value: Any) -> Hashable:
 
 def _match_by(
     key: Key,
-    given: Sequence[Feature],
-    places: Iterable[int],
+    incoming: Sequence[Feature],
+    positions: Iterable[int],
     free: dict[Any, Feature],
     matched: dict[int, Feature],
 ) -> list[int]:
-    """Match what `key` calls equal, first to first; return the places that remain."""
+    """Match features of equal key, first to first; return the positions that remain."""
     waiting: dict[Hashable, deque[Feature]] = defaultdict(deque)
     for feature in free.values():
         waiting[key(feature)].append(feature)
     remaining = []
-    for place in places:
-        wanted = key(given[place])
-        if wanted is None or not waiting.get(wanted):
-            remaining.append(place)
+    for position in positions:
+        value = key(incoming[position])
+        if value is None or not waiting.get(value):
+            remaining.append(position)
         else:
-            matched[place] = waiting[wanted].popleft()
-            del free[matched[place]["id"]]
+            matched[position] = waiting[value].popleft()
+            del free[matched[position]["id"]]
     return remaining
 
 

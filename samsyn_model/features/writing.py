@@ -20,8 +20,8 @@ INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
 SELECT %(layer)s,
     ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326),
     coalesce(nullif(feature -> 'properties', 'null'), '{}'), %(user)s, %(user)s
-FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, place)
-ORDER BY place
+FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, prefix)
+ORDER BY prefix
 RETURNING id"""
 
 
@@ -41,42 +41,42 @@ DELETE FROM layer_features WHERE layer_id = %(layer)s AND id = ANY(%(ids)s) RETU
 
 
 def feature_collection_faults(
-    collection: Any, place: str, geometry_type: str | None, property_schema: str | None
+    collection: Any, prefix: str, geometry_type: str | None, property_schema: str | None
 ) -> list[Fault]:
     """Return what is wrong with a GeoJSON feature collection for a layer, at most MAX_FAULTS.
 
-    `place` is the JSON pointer to it, `property_schema` the layer's as JSON text. Raises
+    `prefix` is the JSON pointer to it, `property_schema` the layer's as JSON text. Raises
     TooLargeError when checking takes too long.
     """
-    faults = _faults(collection, place, geometry_type, property_schema)
+    faults = _faults(collection, prefix, geometry_type, property_schema)
     with validation_deadline():
         return list(islice(faults, MAX_FAULTS))
 
 
 def feature_faults(
-    feature: Any, place: str, geometry_type: str | None, property_schema: str | None
+    feature: Any, prefix: str, geometry_type: str | None, property_schema: str | None
 ) -> Iterator[Fault]:
     """Yield what is wrong with a GeoJSON feature for a layer; members unknown to it do no harm."""
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
-        yield Fault(place, "This is no GeoJSON Feature.")
+        yield Fault(prefix, "This is no GeoJSON Feature.")
         return
-    yield from geometry_faults(feature.get("geometry"), f"{place}/geometry", geometry_type)
-    yield from property_faults(feature.get("properties"), property_schema, f"{place}/properties")
+    yield from geometry_faults(feature.get("geometry"), f"{prefix}/geometry", geometry_type)
+    yield from property_faults(feature.get("properties"), property_schema, f"{prefix}/properties")
 
 
 def _faults(
-    collection: Any, place: str, geometry_type: str | None, property_schema: str | None
+    collection: Any, prefix: str, geometry_type: str | None, property_schema: str | None
 ) -> Iterator[Fault]:
     if not isinstance(collection, dict) or collection.get("type") != "FeatureCollection":
-        yield Fault(place, "This is no GeoJSON FeatureCollection.")
+        yield Fault(prefix, "This is no GeoJSON FeatureCollection.")
         return
     features = collection.get("features")
     if not isinstance(features, list):
-        yield Fault(f"{place}/features", "This is no array of features.")
+        yield Fault(f"{prefix}/features", "This is no array of features.")
         return
     for number, feature in enumerate(features):
         yield from feature_faults(
-            feature, f"{place}/features/{number}", geometry_type, property_schema
+            feature, f"{prefix}/features/{number}", geometry_type, property_schema
         )
 
 

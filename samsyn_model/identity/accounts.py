@@ -1,4 +1,4 @@
-"""Accounts that end: a tombstone, or two accounts that turn out to be one person's."""
+"""Accounts that are closed (tombstones), and accounts of one person that are merged."""
 
 import uuid
 
@@ -23,20 +23,20 @@ _LEAVE_MAPS = "DELETE FROM map_collaborators WHERE user_id = %(user)s"
 
 _FORGET_CLERK_ID = "UPDATE users SET clerk_id = NULL WHERE id = %(user)s"
 
-# What the two had on one map becomes one row: the owner's place, or the stronger role.
+# Two roles on one map become one row: the owner's or the stronger one.
 _KEEP_STRONGER_ROLE = """
-UPDATE map_collaborators kept SET role = 'editor'
-FROM map_collaborators gone
-WHERE kept.user_id = %(kept)s AND gone.user_id = %(gone)s AND gone.map_id = kept.map_id
-    AND gone.role = 'editor' AND kept.role <> 'editor'"""
+UPDATE map_collaborators target SET role = 'editor'
+FROM map_collaborators source
+WHERE target.user_id = %(target)s AND source.user_id = %(source)s AND source.map_id = target.map_id
+    AND source.role = 'editor' AND target.role <> 'editor'"""
 
 _DROP_DOUBLE_ROLES = """
 DELETE FROM map_collaborators role
-WHERE role.user_id IN (%(kept)s, %(gone)s) AND (
+WHERE role.user_id IN (%(target)s, %(source)s) AND (
     EXISTS (SELECT FROM maps
-        WHERE maps.id = role.map_id AND maps.created_by IN (%(kept)s, %(gone)s))
-    OR role.user_id = %(gone)s AND EXISTS (SELECT FROM map_collaborators other
-        WHERE other.map_id = role.map_id AND other.user_id = %(kept)s))"""
+        WHERE maps.id = role.map_id AND maps.created_by IN (%(target)s, %(source)s))
+    OR role.user_id = %(source)s AND EXISTS (SELECT FROM map_collaborators other
+        WHERE other.map_id = role.map_id AND other.user_id = %(target)s))"""
 
 
 def close_account(connection: Connection, user_id: uuid.UUID) -> None:
@@ -45,29 +45,31 @@ def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     Maps, layers and comments stay, and so does the `clerk_id`: a late event or a session that is
     still valid finds the tombstone instead of making the user anew. Nothing happens to a tombstone.
     """
-    # FOR UPDATE waits for whoever is just giving the user a token or a place on a map.
+    # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
     for statement in (_EMPTY, _REVOKE_TOKENS, _LEAVE_MAPS):
         run(connection, statement, {"user": user_id})
 
 
-def merge_accounts(connection: Connection, *, kept: uuid.UUID, gone: uuid.UUID) -> None:
-    """Give all that one user has to another: maps, layers, comments, tokens, collaborations.
+def merge_accounts(connection: Connection, *, target: uuid.UUID, source: uuid.UUID) -> None:
+    """Move maps, layers, comments, tokens and collaborations from one user to another.
 
-    The former becomes a tombstone without `clerk_id`. Features keep the id of who wrote them:
-    `docs/decisions/clerk-events.md` tells why.
+    The source becomes a tombstone without `clerk_id`. Features keep the id of their author:
+    `docs/decisions/clerk-events.md` explains why.
     """
-    both = {"kept": kept, "gone": gone}
-    run(connection, _KEEP_STRONGER_ROLE, both)
-    run(connection, _DROP_DOUBLE_ROLES, both)
+    accounts = {"target": target, "source": source}
+    run(connection, _KEEP_STRONGER_ROLE, accounts)
+    run(connection, _DROP_DOUBLE_ROLES, accounts)
     for table in metadata.sorted_tables:
-        _hand_over(connection, table, kept, gone)
-    close_account(connection, gone)
-    run(connection, _FORGET_CLERK_ID, {"user": gone})
+        _transfer_rows(connection, table, target, source)
+    close_account(connection, source)
+    run(connection, _FORGET_CLERK_ID, {"user": source})
 
 
-def _hand_over(connection: Connection, table: Table, kept: uuid.UUID, gone: uuid.UUID) -> None:
+def _transfer_rows(
+    connection: Connection, table: Table, target: uuid.UUID, source: uuid.UUID
+) -> None:
     for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
         if key.references(_USERS):
             column = key.parent
-            run(connection, update(table).where(column == gone).values({column.name: kept}))
+            run(connection, update(table).where(column == source).values({column.name: target}))

@@ -47,7 +47,7 @@ def create_token(
     scope: Literal["read", "write"] = "read",
     expires_at: datetime | None = None,
 ) -> str:
-    """Store a new token of the user and return it: only its hash is kept, so this is the one time.
+    """Store the hash of a new token of the user and return the token, which cannot be read again.
 
     Raises InvalidBodyError when the name is empty, longer than 255 or has control characters.
     """

@@ -28,7 +28,7 @@ SELECT u.id AS holder_id, u.is_admin, t.scope, t.id AS token_id,
 FROM api_tokens t JOIN users u ON u.id = t.user_id
 WHERE t.token_hash = %(token_hash)s"""
 
-# Skipping a locked row: whoever holds it is marking the token too, or revoking it.
+# A locked row is skipped: another transaction marks or revokes the token.
 _MARK_USED = """
 UPDATE api_tokens SET last_used_at = now()
 WHERE id = (SELECT id FROM api_tokens WHERE id = %(token_id)s
@@ -64,14 +64,14 @@ class Authenticator:
     def principal(self, engine: Engine, token: str) -> Principal:
         """Return the user behind an API token or a session JWT, in one statement as a rule.
 
-        The database is asked every time, so that what is revoked or deleted ends everywhere at
+        The database is queried every time, so that a revocation takes effect in every process at
         once. Raises CredentialsError when the token is not valid.
         """
         if is_api_token(token):
             with reading(engine) as connection:
                 values = {"token_hash": hash_token(token)}
-                found = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
-            return _holder(engine, found)
+                holder_row = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
+            return _holder(engine, holder_row)
         return _by_session(engine, self._clerk.verify(token))
 
 
@@ -88,40 +88,41 @@ def find_token_holder_and_layer(
     engine: Engine,
     connection: Connection,
     token: str,
-    look: CompiledStatement,
+    lookup: CompiledStatement,
     values: Mapping[str, Any],
 ) -> tuple[Principal, Any]:
-    """Return the principal behind an API token, and the row of a look that reads a layer as the
-    principal sees it, None where there is none: in one statement.
+    """Return the holder of an API token, and a layer's row as the holder sees it: one statement.
 
-    `look` is made for a principal who is signed in; `values` are those that it binds. Raises
-    CredentialsError as `Authenticator.principal`.
+    The row is None where there is no such layer. `lookup` is compiled for ANY_USER; `values` are
+    those that it binds. Raises CredentialsError as `Authenticator.principal`.
     """
-    bound = {**look.values, **values, "token_hash": hash_token(token)}
-    row = run(connection, _with_holder(look.text), bound, prepared=True).one_or_none()
+    bound = {**lookup.values, **values, "token_hash": hash_token(token)}
+    row = run(connection, _with_holder(lookup.text), bound, prepared=True).one_or_none()
     return _holder(engine, row), row if row is not None and row.is_found else None
 
 
-@cache  # as many as there are statements that look for a layer
-def _with_holder(look: str) -> str:
+@cache  # one entry for each statement that looks up a layer
+def _with_holder(lookup: str) -> str:
     return f"""
 SELECT holder.holder_id, holder.is_admin, holder.scope, holder.token_id, holder.revoked,
     holder.expired, holder.unmarked, layer.*, layer.may_act IS NOT NULL AS is_found
 FROM ({_FIND_HOLDER}) AS holder
-LEFT JOIN LATERAL ({look.replace("%(principal)s::UUID", "holder.holder_id")}) AS layer ON true"""
+LEFT JOIN LATERAL ({lookup.replace("%(principal)s::UUID", "holder.holder_id")}) AS layer ON true"""
 
 
-def _holder(engine: Engine, found: Any) -> Principal:
+def _holder(engine: Engine, holder_row: Any) -> Principal:
     """Return the principal of a row of _FIND_HOLDER; notes now and then that its token is used."""
-    if found is None:
+    if holder_row is None:
         raise CredentialsError("The API token is not valid.")
-    if found.revoked:
+    if holder_row.revoked:
         raise CredentialsError("The API token has been revoked.")
-    if found.expired:
+    if holder_row.expired:
         raise CredentialsError("The API token has expired.")
-    if found.unmarked:
-        _mark_used(engine, found.token_id)
-    return Principal(user_id=found.holder_id, is_admin=found.is_admin, scope=found.scope)
+    if holder_row.unmarked:
+        _mark_used(engine, holder_row.token_id)
+    return Principal(
+        user_id=holder_row.holder_id, is_admin=holder_row.is_admin, scope=holder_row.scope
+    )
 
 
 def _mark_used(engine: Engine, token_id: object) -> None:
@@ -129,7 +130,7 @@ def _mark_used(engine: Engine, token_id: object) -> None:
         with writing(engine) as connection:
             run(connection, _MARK_USED, {"token_id": token_id})
     except (SamsynError, psycopg.Error):
-        LOGGER.warning("The use of an API token cannot be noted.", exc_info=True)
+        LOGGER.warning("The use of an API token cannot be recorded.", exc_info=True)
 
 
 def _by_session(engine: Engine, session: ClerkSession) -> Principal:
@@ -167,13 +168,13 @@ def _create_user(engine: Engine, session: ClerkSession) -> Any:
             continue
         if user is not None:
             return user
-    raise CredentialsError("The session's user cannot be found.")
+    raise CredentialsError("The session's user cannot be holder_row.")
 
 
 def _is_newer(session: ClerkSession, user: Any) -> bool:
-    """Whether the session was issued after the webhook's last news of the user (Clerk's clock)."""
-    told = user.clerk_updated_at
-    return told is None or session.issued_at >= int(told.timestamp())
+    """Whether the session was issued after the webhook's last update (by Clerk's clock)."""
+    updated_at = user.clerk_updated_at
+    return updated_at is None or session.issued_at >= int(updated_at.timestamp())
 
 
 def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
@@ -181,5 +182,5 @@ def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
         with writing(engine) as connection:
             run(connection, _SET_ADMIN, {"user_id": user_id, "is_admin": is_admin})
     except (SamsynError, psycopg.Error):
-        # A read-only database still honours what the session says, for this request.
-        LOGGER.warning("What a session says of administrators cannot be kept.", exc_info=True)
+        # On a read-only database the session's claim still holds, for this request.
+        LOGGER.warning("A session's claim about administrators cannot be stored.", exc_info=True)

@@ -1,4 +1,4 @@
-"""What Clerk's webhook tells of users: read, and applied once and in the order of its making."""
+"""Events of Clerk's webhook about users: parsed, and applied once, in the order of creation."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NOTE = """
+_RECORD_DELIVERY = """
 INSERT INTO webhook_events (svix_id, type) VALUES (%(svix_id)s, %(type)s)
 ON CONFLICT DO NOTHING RETURNING svix_id"""
 
@@ -37,12 +37,12 @@ _INSERT = """
 INSERT INTO users (clerk_id, email, username, first_name, last_name, profile_image_url,
     clerk_updated_at, is_admin)
 VALUES (%(clerk_id)s, %(email)s, %(username)s, %(first_name)s, %(last_name)s,
-    %(profile_image_url)s, %(told_at)s, %(is_admin)s)"""
+    %(profile_image_url)s, %(updated_at)s, %(is_admin)s)"""
 
 _UPDATE = """
 UPDATE users SET clerk_id = %(clerk_id)s, email = %(email)s, username = %(username)s,
     first_name = %(first_name)s, last_name = %(last_name)s,
-    profile_image_url = %(profile_image_url)s, clerk_updated_at = %(told_at)s,
+    profile_image_url = %(profile_image_url)s, clerk_updated_at = %(updated_at)s,
     is_admin = %(is_admin)s
 WHERE id = %(user)s"""
 
@@ -56,12 +56,12 @@ _FIND = "SELECT id FROM users WHERE clerk_id = %(clerk_id)s"
 
 @dataclass(frozen=True, slots=True)
 class UserUpdate:
-    """A Clerk user as of `told_at`; what Clerk does not know is None."""
+    """A Clerk user as of `updated_at`; what Clerk does not know is None."""
 
     clerk_id: str
-    told_at: datetime
-    is_first: bool
-    """Whether this tells of the user's making: the oldest of all news of the same time."""
+    updated_at: datetime
+    is_creation: bool
+    """Whether this is `user.created`: the oldest of all updates of the same time."""
     email: str | None = None
     """The primary email, only when it is verified."""
     username: str | None = None
@@ -80,10 +80,10 @@ class UserDeletion:
 
 @dataclass(frozen=True, slots=True)
 class ClerkEvent:
-    """One event; those that concern nothing here have no news."""
+    """One event; those that do not concern users have no update."""
 
     type: str
-    news: UserUpdate | UserDeletion | None = None
+    update: UserUpdate | UserDeletion | None = None
 
 
 def _storable(text: str) -> str:
@@ -140,24 +140,24 @@ def parse_event(body: bytes) -> ClerkEvent:
     try:
         event = _Envelope.model_validate(json.loads(body))
         if event.type in {"user.created", "user.updated"}:
-            return ClerkEvent(event.type, _news(event))
+            return ClerkEvent(event.type, _user_update(event))
         if event.type == "user.deleted":
             return ClerkEvent(event.type, UserDeletion(_Deleted.model_validate(event.data).id))
     except ValidationError as error:
-        place = "/".join(str(part) for part in error.errors()[0]["loc"])
-        raise MalformedBodyError(f"The event has an unexpected shape at {place!r}.") from error
+        path = "/".join(str(part) for part in error.errors()[0]["loc"])
+        raise MalformedBodyError(f"The event has an unexpected shape at {path!r}.") from error
     except (ValueError, RecursionError) as error:
         raise MalformedBodyError("The event is not JSON.") from error
     return ClerkEvent(event.type)
 
 
-def _news(event: _Envelope) -> UserUpdate:
+def _user_update(event: _Envelope) -> UserUpdate:
     user = _User.model_validate(event.data)
     is_admin = (user.public_metadata or {}).get("isAdmin")
     return UserUpdate(
         clerk_id=user.id,
-        told_at=_EPOCH + timedelta(milliseconds=user.updated_at),
-        is_first=event.type == "user.created",
+        updated_at=_EPOCH + timedelta(milliseconds=user.updated_at),
+        is_creation=event.type == "user.created",
         email=_verified_email(user),
         username=user.username,
         first_name=user.first_name,
@@ -178,96 +178,96 @@ def _verified_email(user: _User) -> str | None:
 def apply_event(engine: Engine, svix_id: str, event: ClerkEvent) -> None:
     """Apply an event in one transaction, unless the delivery `svix_id` has been taken before.
 
-    Raises DatabaseUnavailableError when others keep making the same user meanwhile.
+    Raises DatabaseUnavailableError when others keep creating the same user meanwhile.
     """
     for _ in range(_ATTEMPTS):
         try:
             with writing(engine) as connection:
-                note = {"svix_id": svix_id, "type": event.type}
-                if run(connection, _NOTE, note).one_or_none() is not None:
-                    _apply(connection, event.news)
+                delivery = {"svix_id": svix_id, "type": event.type}
+                if run(connection, _RECORD_DELIVERY, delivery).one_or_none() is not None:
+                    _apply(connection, event.update)
             return
         except psycopg.IntegrityError as error:  # a session, or a command, made the user
             cause = error
     raise DatabaseUnavailableError("This user is being changed by others: try again.") from cause
 
 
-def _apply(connection: Connection, news: UserUpdate | UserDeletion | None) -> None:
-    if news is None:
+def _apply(connection: Connection, update: UserUpdate | UserDeletion | None) -> None:
+    if update is None:
         return
-    values = {"clerk_id": news.clerk_id}
+    values = {"clerk_id": update.clerk_id}
     run(connection, _LOCK_CLERK_ID, values)
-    if isinstance(news, UserUpdate):
-        _apply_news(connection, news)
+    if isinstance(update, UserUpdate):
+        _apply_update(connection, update)
         return
-    # Also where nothing is known of the user yet: the news of its making may come later.
+    # Also for an unknown user: the event of its creation may come later.
     run(connection, _INSERT_TOMBSTONE, values)
     close_account(connection, run(connection, _FIND, values).scalar_one())
 
 
-def _apply_news(connection: Connection, news: UserUpdate) -> None:
-    values = {"clerk_id": news.clerk_id, "email": news.email}
-    found = run(connection, _LOCK_USERS, values).all()
-    own = next((user for user in found if user.clerk_id == news.clerk_id), None)
-    if own is not None and (own.deleted_at is not None or _is_known(own, news)):
+def _apply_update(connection: Connection, update: UserUpdate) -> None:
+    values = {"clerk_id": update.clerk_id, "email": update.email}
+    candidates = run(connection, _LOCK_USERS, values).all()
+    current = next((user for user in candidates if user.clerk_id == update.clerk_id), None)
+    if current is not None and (current.deleted_at is not None or _is_outdated(current, update)):
         return
-    holder = next((user for user in found if user.clerk_id != news.clerk_id), None)
-    email, same = news.email, [] if own is None else [own]
-    if holder is not None and holder.clerk_id is None:
-        same.append(holder)
-    elif holder is not None and not _take_email(connection, holder, news):
+    other = next((user for user in candidates if user.clerk_id != update.clerk_id), None)
+    email, accounts = update.email, [] if current is None else [current]
+    if other is not None and other.clerk_id is None:
+        accounts.append(other)
+    elif other is not None and not _take_email(connection, other, update):
         email = None
-    _store(connection, news, email, same)
+    _store(connection, update, email, accounts)
 
 
-def _is_known(user: Row[Any], news: UserUpdate) -> bool:
-    """Whether what is stored of the user is as new as this, or newer."""
+def _is_outdated(user: Row[Any], update: UserUpdate) -> bool:
+    """Whether the stored user is as new as this update, or newer."""
     if user.clerk_updated_at is None:
         return False
-    if news.told_at == user.clerk_updated_at:
-        return news.is_first
-    return bool(news.told_at < user.clerk_updated_at)
+    if update.updated_at == user.clerk_updated_at:
+        return update.is_creation
+    return bool(update.updated_at < user.clerk_updated_at)
 
 
-def _take_email(connection: Connection, holder: Row[Any], news: UserUpdate) -> bool:
+def _take_email(connection: Connection, other: Row[Any], update: UserUpdate) -> bool:
     """Take the email from another Clerk user, unless what is known of that one is newer.
 
     At any time Clerk lets one user have an email, so the other's claim is out of date.
     """
-    if news.told_at < (holder.clerk_updated_at or holder.created_at):
+    if update.updated_at < (other.clerk_updated_at or other.created_at):
         LOGGER.warning(
-            "%s keeps an email that older news gives to %s.", holder.clerk_id, news.clerk_id
+            "%s keeps an email that an older update assigns to %s.", other.clerk_id, update.clerk_id
         )
         return False
-    LOGGER.warning("The email of %s is now that of %s.", holder.clerk_id, news.clerk_id)
-    run(connection, _TAKE_EMAIL, {"user": holder.id})
+    LOGGER.warning("The email of %s is now that of %s.", other.clerk_id, update.clerk_id)
+    run(connection, _TAKE_EMAIL, {"user": other.id})
     return True
 
 
 def _store(
-    connection: Connection, news: UserUpdate, email: str | None, same: list[Row[Any]]
+    connection: Connection, update: UserUpdate, email: str | None, accounts: list[Row[Any]]
 ) -> None:
-    """Keep the news in the oldest of the accounts that are the user's, which takes in the others.
+    """Store the update in the oldest of the user's accounts, and merge the others into it.
 
-    An administrator's account makes an administrator, unless the news says what the user is.
+    The user is an administrator if one of the accounts is, unless the update says otherwise.
     """
-    was_admin = any(user.is_admin for user in same)
+    was_admin = any(user.is_admin for user in accounts)
     values: dict[str, Any] = {
-        "clerk_id": news.clerk_id,
+        "clerk_id": update.clerk_id,
         "email": email,
-        "username": news.username,
-        "first_name": news.first_name,
-        "last_name": news.last_name,
-        "profile_image_url": news.profile_image_url,
-        "told_at": news.told_at,
-        "is_admin": was_admin if news.is_admin is None else news.is_admin,
+        "username": update.username,
+        "first_name": update.first_name,
+        "last_name": update.last_name,
+        "profile_image_url": update.profile_image_url,
+        "updated_at": update.updated_at,
+        "is_admin": was_admin if update.is_admin is None else update.is_admin,
     }
-    if not same:
+    if not accounts:
         run(connection, _INSERT, values)
         return
-    kept: uuid.UUID
-    kept, *others = (user.id for user in sorted(same, key=lambda user: user.created_at))
-    for gone in others:
-        merge_accounts(connection, kept=kept, gone=gone)
-        LOGGER.info("Two accounts of %s have become one.", news.clerk_id)
-    run(connection, _UPDATE, values | {"user": kept})
+    target: uuid.UUID
+    target, *others = (user.id for user in sorted(accounts, key=lambda user: user.created_at))
+    for source in others:
+        merge_accounts(connection, target=target, source=source)
+        LOGGER.info("Two accounts of %s have become one.", update.clerk_id)
+    run(connection, _UPDATE, values | {"user": target})

@@ -26,13 +26,13 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ClerkSession:
-    """What a verified session JWT says of its user; what it does not say is None."""
+    """The claims of a verified session JWT about its user; None for a claim that is absent."""
 
     clerk_id: str
     issued_at: int
     is_admin: bool | None = None
     email: str | None = None
-    """The primary email, only when the JWT says that it is verified."""
+    """The primary email, only when the JWT states that it is verified."""
 
 
 class ClerkVerifier:
@@ -55,7 +55,7 @@ class ClerkVerifier:
         self._parties = frozenset(p.rstrip("/") for p in settings.clerk_authorized_parties)
 
     def verify(self, token: str) -> ClerkSession:
-        """Return what the token says. Raises CredentialsError unless it is valid right now."""
+        """Return the claims of a token. Raises CredentialsError unless it is valid now."""
         if len(token) > MAX_TOKEN:
             raise CredentialsError(_INVALID)
         try:

@@ -55,9 +55,9 @@ def decode_base64(text: str) -> bytes:
 class SigningKeys:
     """The public keys behind a JWKS URL, by key id; safe for threads, one a process.
 
-    A key once seen answers at once, also while the URL does not: it is looked up again in the
-    background. An unknown key id asks the URL, but all of them together no more often than once
-    in `JWKS_INTERVAL` seconds, after a burst of `JWKS_BURST`.
+    A key that has been fetched is returned at once, also while the URL does not respond: it is
+    fetched again in the background. An unknown key id makes a request, but all of them together no
+    more than one in `JWKS_INTERVAL` seconds, after a burst of `JWKS_BURST`.
     """
 
     def __init__(self, url: str) -> None:
@@ -73,25 +73,25 @@ class SigningKeys:
             raise ValueError("CLERK_JWKS_URL is not an http or https address.") from error
         self._keys: dict[str, RSAPublicKey] = {}
         self._fetching = threading.Lock()
-        self._stale_at = self._asked_at = self._allowance_at = monotonic()
+        self._stale_at = self._fetched_at = self._allowance_at = monotonic()
         self._allowance = JWKS_BURST
 
     def find(self, kid: str) -> RSAPublicKey | None:
-        """Return the key, or None when the instance has no such key or cannot be asked."""
+        """Return the key, or None when the instance has no such key or cannot be reached."""
         key = self._keys.get(kid)
         if key is None:
-            return self._ask_for(kid)
+            return self._request(kid)
         if monotonic() >= self._stale_at:
             self._renew()
         return key
 
-    def _ask_for(self, kid: str) -> RSAPublicKey | None:
+    def _request(self, kid: str) -> RSAPublicKey | None:
         began = monotonic()
         if self._fetching.acquire(timeout=JWKS_TIMEOUT):
             try:
                 # Whoever waited here takes what the other one brought.
-                asked_meanwhile = self._asked_at > began
-                if kid not in self._keys and not asked_meanwhile and self._take_allowance():
+                fetched_meanwhile = self._fetched_at > began
+                if kid not in self._keys and not fetched_meanwhile and self._take_allowance():
                     self._fetch()
             finally:
                 self._fetching.release()
@@ -120,7 +120,7 @@ class SigningKeys:
             self._fetching.release()
 
     def _fetch(self) -> None:
-        """Replace the keys, unless the URL answers with none; the lock is held."""
+        """Replace the keys, unless the response has none; the caller holds the lock."""
         try:
             keys = _rsa_keys(self._client.fetch_data())
         except (jwt.PyJWTError, OSError, ValueError) as error:
@@ -129,7 +129,7 @@ class SigningKeys:
         if keys:
             self._keys = keys
             self._stale_at = monotonic() + JWKS_LIFESPAN
-        self._asked_at = monotonic()
+        self._fetched_at = monotonic()
 
 
 def _rsa_keys(document: dict[str, Any]) -> dict[str, RSAPublicKey]:

@@ -6,10 +6,10 @@ import enum
 class Action(enum.Enum):
     """What a request does; every route declares one."""
 
-    READ_PUBLIC = "read what is public, whoever asks"
+    READ_PUBLIC = "read what is public"
     SIGNED_IN = "act as a signed-in user"
     READ_LAYER = "read a layer"
-    SEARCH_LAYER = "read a layer as a body asks"
+    SEARCH_LAYER = "search a layer"
     WRITE_FEATURES = "write a layer's features"
     CHANGE_LAYER = "change a layer's definition"
     OWN_LAYER = "change who sees and edits a layer, index it, or delete it"

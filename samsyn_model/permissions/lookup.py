@@ -46,7 +46,7 @@ _MAP_RULES = {
 }
 
 
-def _nothing(_: Principal) -> tuple[ColumnElement[Any], ...]:
+def _no_columns(_: Principal) -> tuple[ColumnElement[Any], ...]:
     return ()
 
 
@@ -62,23 +62,23 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
     principal: Principal,
     layer_id: uuid.UUID,
     action: Action,
-    columns: Columns = _nothing,
+    columns: Columns = _no_columns,
     *,
     values: Mapping[str, Any] | None = None,
-    whole: bool = True,
+    all_columns: bool = True,
     lock: Lock | None = None,
     source_type: str | None = None,
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    It has `source_type`, `may_act`, what `columns` gives (`values` are those that it binds), and
-    if `whole` every column of `layers`. With `lock` the row is PostgreSQL's `FOR …`, as it is then,
-    until the transaction ends. Raises NotFoundError when it may not read the layer, or when that
-    is not of this `source_type`; CredentialsError or PermissionDeniedError when it may read it but
-    not do this.
+    It has `source_type`, `may_act`, what `columns` returns (`values` are the values it binds) and,
+    with `all_columns`, every column of `layers`. With `lock` the row is locked until the
+    transaction ends. Raises NotFoundError when the principal may not read the layer or the layer is
+    not of this `source_type`; CredentialsError or PermissionDeniedError when the principal may read
+    it but not do this.
     """
-    look = layer_statement(principal_kind(principal), action, columns, whole, lock)
-    row = look.run(connection, principal, key=layer_id, **(values or {})).one_or_none()
+    lookup = layer_statement(principal_kind(principal), action, columns, all_columns, lock)
+    row = lookup.run(connection, principal, key=layer_id, **(values or {})).one_or_none()
     return checked_layer(row, principal, action, source_type)
 
 
@@ -98,8 +98,8 @@ def find_map(
     connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
 ) -> Row[tuple[object, ...]]:
     """Return the map's row if the principal may read it and do `action`; errors as `find_layer`."""
-    look = _map_statement(principal_kind(principal), action)
-    row = look.run(connection, principal, key=map_id).one_or_none()
+    lookup = _map_statement(principal_kind(principal), action)
+    row = lookup.run(connection, principal, key=map_id).one_or_none()
     return _allowed(row, principal, action, "map")
 
 
@@ -109,14 +109,14 @@ def layer_statement(
     kind: Principal,
     action: Action,
     columns: Columns,
-    whole: bool,
+    all_columns: bool,
     lock: Lock | None,
 ) -> CompiledStatement:
     """Return the statement of `find_layer`, which binds the layer's id as `key`."""
-    own = Layer.__table__ if whole else Layer.source_type
-    statement = select(own, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)).where(
-        Layer.id == _KEY, readable_layers(kind)
-    )
+    columns_of_layer = Layer.__table__ if all_columns else Layer.source_type
+    statement = select(
+        columns_of_layer, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)
+    ).where(Layer.id == _KEY, readable_layers(kind))
     if lock is not None:
         statement = statement.with_for_update(of=Layer, **_LOCKS[lock])
     return compile_statement(statement)

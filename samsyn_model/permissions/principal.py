@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import bindparam
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: anonymous, or a user signed in by a Clerk session or by an API token."""
+    """Who makes a request: anonymous, or a user with a Clerk session or an API token."""
 
     user_id: uuid.UUID | None = None
     is_admin: bool = False
@@ -43,4 +43,4 @@ def principal_parameter(principal: Principal) -> ColumnElement[uuid.UUID]:
 
 
 Columns = Callable[[Principal], tuple[ColumnElement[Any], ...]]
-"""A function of a module that gives what a statement selects besides, for a principal."""
+"""A module's function that returns further columns of a statement, for a principal."""

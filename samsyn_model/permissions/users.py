@@ -18,11 +18,12 @@ from samsyn_model.tables.users import User
 def may_see_email(principal: Principal, user_id: Any = User.id) -> ColumnElement[bool]:
     """Return the condition on a user's id under which the principal may see the user's email.
 
-    That is oneself, and whoever owns or collaborates on a map that one owns or collaborates on.
+    That is the principal, and the owners and collaborators of maps that the principal owns or
+    collaborates on.
     """
     if principal.is_anonymous:
         return false()
-    # Sets, looked up once a statement, whose size depends on nobody else's maps.
+    # Evaluated once per statement; their size does not depend on other people's maps.
     ours = union_all(
         select(Map.id).where(Map.created_by == principal_parameter(principal)).correlate(None),
         select(MapCollaborator.map_id)

@@ -62,8 +62,10 @@ def _one_of(validator: Any, schemas: Any, instance: Any, _: Any) -> Iterator[Val
 
 
 # The library compares each item with each where they cannot be sorted.
-def _unique_items(validator: Any, wanted: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    if wanted is True and validator.is_type(instance, "array"):
+def _unique_items(
+    validator: Any, required: Any, instance: Any, _: Any
+) -> Iterator[ValidationError]:
+    if required is True and validator.is_type(instance, "array"):
         texts = {json.dumps(_with_whole_numbers(item), sort_keys=True) for item in instance}
         if len(texts) < len(instance):
             yield ValidationError(f"{shortened(instance)} has non-unique elements")

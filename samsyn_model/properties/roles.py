@@ -1,4 +1,4 @@
-"""The roles of properties (`x-ogc-role`): which of them tell when a feature is.
+"""The roles of properties (`x-ogc-role`): which of them hold the time of a feature.
 
 OGC API Features Part 5 (OGC 23-058r2), /req/core-roles-features.
 """
@@ -19,7 +19,7 @@ _OURS = ("id", "primary-geometry")
 
 @dataclass(frozen=True, slots=True)
 class TemporalProperties:
-    """The properties that tell when a feature starts and ends; an instant's are the same.
+    """The properties that hold when a feature starts and ends; for an instant they are the same.
 
     An interval without one of them, in the schema or in a feature, is open on that side.
     """
@@ -29,14 +29,14 @@ class TemporalProperties:
 
     @property
     def is_instant(self) -> bool:
-        """Whether one property tells both."""
+        """Whether one property holds both."""
         return self.start == self.end
 
 
 def temporal_properties(
     schema: Mapping[str, Any] | None, time_field: str | None
 ) -> TemporalProperties | None:
-    """Return what tells when the features of a layer are: its time field, or its schema's roles.
+    """Return the properties that hold the time of a layer's features: its time field, or by role.
 
     None where nothing does.
     """
@@ -60,19 +60,19 @@ def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str |
         return "This names no text of property_schema whose format is date or date-time."
     times = temporal_properties(schema, None)
     if times is not None and times != TemporalProperties(time_field, time_field):
-        return "Another property of property_schema has a role that tells the time."
+        return "Another property of property_schema has a temporal role."
     return None
 
 
-def role_faults(schema: Mapping[str, Any], place: str = "") -> Iterator[Fault]:
-    """Yield what is wrong with the roles that a property schema gives to properties."""
+def role_faults(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Fault]:
+    """Yield the faults of the roles in a property schema."""
     seen: dict[str, str] = {}
     formats: dict[str, str] = {}
     for name, member in schema.get("properties", {}).items():
         if ROLE not in member:
             continue
         role = member[ROLE]
-        where = f"{place}/properties/{name.replace('~', '~0').replace('/', '~1')}/{ROLE}"
+        where = f"{prefix}/properties/{name.replace('~', '~0').replace('/', '~1')}/{ROLE}"
         if not isinstance(role, str):
             yield Fault(where, "A role is a text.")
             continue
@@ -88,7 +88,7 @@ def role_faults(schema: Mapping[str, Any], place: str = "") -> Iterator[Fault]:
                 yield Fault(where, "This role is that of a text whose format is date or date-time.")
         if role == "type" and member.get("type") != "string":
             yield Fault(where, "This role is that of a text.")
-    where = f"{place}/properties"
+    where = f"{prefix}/properties"
     if INSTANT in seen and (START in seen or END in seen):
         yield Fault(where, f"A feature has either a {INSTANT} or an interval.")
     elif len({formats[role] for role in (START, END) if role in formats}) > 1:

@@ -10,7 +10,7 @@ from samsyn_model.errors import SamsynError
 
 
 class Kind(enum.Enum):
-    """What a field holds; JSON_VALUE is any JSON whatever, told apart only by its values."""
+    """What a field holds; JSON_VALUE is any JSON whatever, distinguished only by its values."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -93,7 +93,7 @@ _DATE_TIME = re.compile(
 def rfc3339(moment: datetime) -> str:
     """Return a moment in UTC, `2024-05-01T10:00:00Z`; one without a zone is taken as UTC.
 
-    Fractions of a second are kept when there are any, to the millisecond or the microsecond.
+    Fractions of a second are retained, to the millisecond or the microsecond.
     """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     fraction = moment.microsecond
@@ -128,7 +128,7 @@ def merged(one: Kind | None, other: Kind) -> Kind:
     return Kind.JSON_VALUE
 
 
-_JSON_KINDS: dict[type, Kind] = {
+_JSON_KINDS_BY_TYPE: dict[type, Kind] = {
     bool: Kind.BOOLEAN,
     int: Kind.INTEGER,
     float: Kind.NUMBER,
@@ -149,8 +149,8 @@ class ObservedKinds:
         self._free_texts = frozenset(free_texts)
         self._rewritten: set[str] = set()
 
-    def see(self, properties: dict[str, Any]) -> None:
-        """Learn from one feature's properties, whose date-times are rewritten in place.
+    def observe(self, properties: dict[str, Any]) -> None:
+        """Observe one feature's properties; its date-times are rewritten in place.
 
         Raises NotDateTimesError when a field that was rewritten holds something else as well: the
         caller starts again with that field among the `free_texts`.
@@ -162,13 +162,13 @@ class ObservedKinds:
                 kinds.setdefault(name, None)
             elif isinstance(value, str):
                 if known is not Kind.STRING:
-                    properties[name] = self._see_text(name, known, value)
+                    properties[name] = self._observe_text(name, known, value)
             else:
-                kind = _JSON_KINDS[type(value)]
+                kind = _JSON_KINDS_BY_TYPE[type(value)]
                 if kind is not known:
                     self._widen(name, known, kind)
 
-    def _see_text(self, name: str, known: Kind | None, value: str) -> str:
+    def _observe_text(self, name: str, known: Kind | None, value: str) -> str:
         kind = Kind.STRING if name in self._free_texts else kind_of_text(value)
         if self._widen(name, known, kind) is not Kind.DATE_TIME:
             return value
@@ -188,11 +188,11 @@ class ObservedKinds:
 def unique_names(names: Sequence[str]) -> list[str]:
     """Return the names, those that repeat an earlier one with `_2`, `_3` … behind."""
     taken: set[str] = set()
-    given = set(names)
+    all_names = set(names)
     unique = []
     for name in names:
         number, candidate = 2, name
-        while candidate in taken or (candidate != name and candidate in given):
+        while candidate in taken or (candidate != name and candidate in all_names):
             candidate = f"{name}_{number}"
             number += 1
         taken.add(candidate)

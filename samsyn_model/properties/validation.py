@@ -17,15 +17,15 @@ from samsyn_model.properties.json_schema import DeadlineValidator, schema_error
 from samsyn_model.properties.roles import role_faults
 
 MAX_FAULTS = 100
-"""How many faults an answer names."""
+"""How many faults a response lists at most."""
 _MAX_DETAIL = 300
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {"properties", "$defs", "definitions", "dependentSchemas"}
 _UNBOUNDED = {
-    "pattern": "Regular expressions are not taken here.",
-    "patternProperties": "Regular expressions are not taken here.",
-    "unevaluatedItems": "This keyword is not taken here.",
-    "unevaluatedProperties": "This keyword is not taken here: say additionalProperties.",
+    "pattern": "Regular expressions are not supported here.",
+    "patternProperties": "Regular expressions are not supported here.",
+    "unevaluatedItems": "This keyword is not supported.",
+    "unevaluatedProperties": "This keyword is not supported: use additionalProperties.",
 }
 _LITERALS = {"enum", "const", "default", "examples"}
 _DEFINITIONS = ("$defs", "definitions")
@@ -56,16 +56,16 @@ for _name in _FORMS:
     _FORMATS.checks(_name, raises=ValueError)(lambda value, name=_name: _is_moment(value, name))
 
 
-def property_faults(properties: Any, schema: str | None, place: str = "") -> Iterator[Fault]:
+def property_faults(properties: Any, schema: str | None, prefix: str = "") -> Iterator[Fault]:
     """Yield what is wrong with a feature's properties; null stands for none.
 
-    `schema` is the layer's property schema as JSON text, None where anything goes; `place` is the
+    `schema` is the layer's property schema as JSON text, None where anything goes; `prefix` is the
     JSON pointer to the properties.
     """
     if properties is None:
         properties = {}
     if not isinstance(properties, dict):
-        yield Fault(place, "Properties are an object or null.")
+        yield Fault(prefix, "Properties are an object or null.")
         return
     if schema is None:
         return
@@ -76,39 +76,39 @@ def property_faults(properties: Any, schema: str | None, place: str = "") -> Ite
             message = error.message
             if len(message) > _MAX_DETAIL:
                 message = f"{message[:_MAX_DETAIL]}…"
-            yield Fault(place + pointer(*error.absolute_path), f"{message}.")
+            yield Fault(prefix + pointer(*error.absolute_path), f"{message}.")
     except (ArithmeticError, RecursionError):  # such as a number too large for multipleOf
-        yield Fault(place, "The properties cannot be checked against the schema.")
+        yield Fault(prefix, "The properties cannot be checked against the schema.")
 
 
-def schema_faults(schema: Mapping[str, Any], place: str = "") -> list[Fault]:
+def schema_faults(schema: Mapping[str, Any], prefix: str = "") -> list[Fault]:
     """Return what is wrong with a layer's property schema: a JSON Schema (2020-12) of an object.
 
     A `$ref` leads to one of the schema's own definitions, which hold none themselves, and there
     are no regular expressions: a feature is then checked in bounded time, and nothing is fetched.
     """
-    found = list(_refused_keywords(schema, place))
-    if found:
-        return found
+    faults = list(_refused_keywords(schema, prefix))
+    if faults:
+        return faults
     error = schema_error(schema)
     if error is not None:
-        where = place + pointer(*error.absolute_path)
+        where = prefix + pointer(*error.absolute_path)
         return [Fault(where, f"This is not a JSON Schema: {error.message[:_MAX_DETAIL]}.")]
     if schema.get("type", "object") != "object":
-        found.append(Fault(f"{place}/type", "The schema is one of an object."))
+        faults.append(Fault(f"{prefix}/type", "The schema is one of an object."))
     for name, member in schema.get("properties", {}).items():
-        where = f"{place}/properties{pointer(name)}"
+        where = f"{prefix}/properties{pointer(name)}"
         if not isinstance(member, dict):
-            found.append(Fault(where, "Describe this property by an object."))
+            faults.append(Fault(where, "Describe this property by an object."))
         elif type(member.get("x-ogc-propertySeq", 0)) is not int:
-            found.append(Fault(f"{where}/x-ogc-propertySeq", "This is a whole number."))
-    found += _reference_faults(schema, schema, place, within_definition=False)
-    return found or list(role_faults(schema, place))
+            faults.append(Fault(f"{where}/x-ogc-propertySeq", "This is a whole number."))
+    faults += _reference_faults(schema, schema, prefix, within_definition=False)
+    return faults or list(role_faults(schema, prefix))
 
 
-def text_faults(value: Any, place: str = "") -> list[Fault]:
+def text_faults(value: Any, prefix: str = "") -> list[Fault]:
     """Return where a JSON value has text that PostgreSQL cannot keep."""
-    return list(islice(_text_faults(value, place), MAX_FAULTS))
+    return list(islice(_text_faults(value, prefix), MAX_FAULTS))
 
 
 def pointer(*path: object) -> str:
@@ -116,15 +116,15 @@ def pointer(*path: object) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _refused_keywords(schema: Any, place: str, *, is_root: bool = True) -> Iterator[Fault]:
-    """Yield where a schema asks for another dialect, or for a search without a bound in time."""
+def _refused_keywords(schema: Any, prefix: str, *, is_root: bool = True) -> Iterator[Fault]:
+    """Yield keywords of another dialect, and those whose evaluation is not bounded in time."""
     if isinstance(schema, list):
         for number, member in enumerate(schema):
-            yield from _refused_keywords(member, f"{place}/{number}", is_root=False)
+            yield from _refused_keywords(member, f"{prefix}/{number}", is_root=False)
     if not isinstance(schema, dict):
         return
     for keyword, member in schema.items():
-        where = place + pointer(keyword)
+        where = prefix + pointer(keyword)
         if keyword in _UNBOUNDED:
             yield Fault(where, _UNBOUNDED[keyword])
         elif keyword == "$schema" and (not is_root or member != _DIALECT):
@@ -141,33 +141,33 @@ def _validator(schema: str) -> Validator:
     return DeadlineValidator(json.loads(schema), format_checker=_FORMATS, registry=Registry())
 
 
-def _text_faults(value: Any, place: str) -> Iterator[Fault]:
+def _text_faults(value: Any, prefix: str) -> Iterator[Fault]:
     if isinstance(value, str):
         if _BROKEN_TEXT.search(value):
-            yield Fault(place, "A NUL character or half a surrogate pair cannot be stored.")
+            yield Fault(prefix, "A NUL character or half a surrogate pair cannot be stored.")
     elif isinstance(value, dict):
         for name, member in value.items():
             if _BROKEN_TEXT.search(name):
-                yield Fault(place, "A name with a NUL or half a surrogate pair cannot be stored.")
+                yield Fault(prefix, "A name with a NUL or half a surrogate pair cannot be stored.")
             else:
-                yield from _text_faults(member, place + pointer(name))
+                yield from _text_faults(member, prefix + pointer(name))
     elif isinstance(value, list):
         for number, member in enumerate(value):
-            yield from _text_faults(member, f"{place}/{number}")
+            yield from _text_faults(member, f"{prefix}/{number}")
 
 
 def _reference_faults(
-    value: Any, schema: Mapping[str, Any], place: str, *, within_definition: bool
+    value: Any, schema: Mapping[str, Any], prefix: str, *, within_definition: bool
 ) -> Iterator[Fault]:
     if isinstance(value, list):
         for number, member in enumerate(value):
             yield from _reference_faults(
-                member, schema, f"{place}/{number}", within_definition=within_definition
+                member, schema, f"{prefix}/{number}", within_definition=within_definition
             )
     if not isinstance(value, dict):
         return
     for name, member in value.items():
-        where = place + pointer(name)
+        where = prefix + pointer(name)
         if name in {"$ref", "$dynamicRef", "$recursiveRef"} and isinstance(member, str):
             target = _REFERENCE.fullmatch(member)
             known = target is not None and target[2] in schema.get(target[1], {})

@@ -59,7 +59,7 @@ def find_collection(
         action,
         lookup_columns,
         values=sought.values,
-        whole=False,
+        all_columns=False,
         lock=lock,
         source_type="vector",
     )

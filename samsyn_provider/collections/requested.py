@@ -27,7 +27,9 @@ def requested_collection(connection: Connection, collection_id: str) -> Collecti
     except NotFoundError:
         principal()  # who is not let in is told so first
         raise
-    look = layer_statement(ANY_USER, Action.READ_LAYER, lookup_columns, whole=False, lock=None)
+    look = layer_statement(
+        ANY_USER, Action.READ_LAYER, lookup_columns, all_columns=False, lock=None
+    )
     values = {"key": sought.layer_id, **sought.values}
     holder, row = find_token_holder_and_layer(deployment().engine, connection, token, look, values)
     set_principal(holder)

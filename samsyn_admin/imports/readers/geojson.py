@@ -77,7 +77,7 @@ class GeoJSONLayer(SourceLayer):
             properties = feature.get("properties") or {}
             if not isinstance(properties, dict):
                 raise refuse(index, "its properties are not an object")
-            self._observed.see(properties)
+            self._observed.observe(properties)
             texts.append(json_text(properties))
         geometries, left_out = parse_geometries(
             [feature.get("geometry") for feature in features], refuse

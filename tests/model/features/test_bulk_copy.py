@@ -213,7 +213,7 @@ def test_schema_of_kinds() -> None:
 def test_kinds_of_values(values: list[Any], kind: Kind | None) -> None:
     observed = ObservedKinds()
     for value in values:
-        observed.see({"a": value})
+        observed.observe({"a": value})
     assert observed.kinds == {"a": kind}
 
 
@@ -225,15 +225,15 @@ def test_date_times_are_rewritten_unless_told_not_to() -> None:
         ("2024-05-01T10:00:00.123456Z", "2024-05-01T10:00:00.123456Z"),
     ]:
         properties: dict[str, Any] = {"a": text_}
-        ObservedKinds().see(properties)
+        ObservedKinds().observe(properties)
         assert properties == {"a": expected}
     observed = ObservedKinds()
-    observed.see({"a": "2024-05-01T10:00:00"})
+    observed.observe({"a": "2024-05-01T10:00:00"})
     with pytest.raises(NotDateTimesError) as not_date_times:
-        observed.see({"a": "later"})
+        observed.observe({"a": "later"})
     observed = ObservedKinds([not_date_times.value.name])
     properties = {"a": "2024-05-01T10:00:00"}
-    observed.see(properties)
+    observed.observe(properties)
     assert properties == {"a": "2024-05-01T10:00:00"}
 
 

@@ -25,9 +25,9 @@ def matched(present: list[dict[str, Any]], given: list[dict[str, Any]]) -> dict[
     """The places of what is given, by the ids that they were matched to."""
     places = {id(feature): place for place, feature in enumerate(given)}
     matching = match_features(present, given)
-    assert len(matching.kept) + len(matching.added) == len(given)
-    assert len(matching.kept) + len(matching.missing) == len(present)
-    return {old["id"]: places[id(new)] for old, new in matching.kept}
+    assert len(matching.matched) + len(matching.added) == len(given)
+    assert len(matching.matched) + len(matching.missing) == len(present)
+    return {old["id"]: places[id(new)] for old, new in matching.matched}
 
 
 def test_a_known_id_decides() -> None:

@@ -142,7 +142,7 @@ def test_use_that_cannot_be_noted_fails_nothing(
     try:
         with caplog.at_level(logging.WARNING):
             assert principal(engine, token)
-        assert "cannot be noted" in caplog.text
+        assert "cannot be recorded" in caplog.text
     finally:
         rows(engine, "ALTER TABLE api_tokens DROP CONSTRAINT frozen")
 
