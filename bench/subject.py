@@ -31,7 +31,7 @@ from samsyn_provider.features.page_statements import (
     select_page,
     select_streamed_page,
 )
-from samsyn_provider.features.provider import LONG
+from samsyn_provider.features.provider import MAX_BUFFERED_LIMIT
 from samsyn_provider.features.statements import select_feature
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.query.items_query import Capabilities, parse_items_query
@@ -122,10 +122,12 @@ class Subject:
         collection = self.collection
         arguments = MultiDict(parse_qsl(urlsplit(path).query))
         query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs))
-        select = select_page if query.limit <= LONG else select_streamed_page
-        near = select_box_page(collection.id, query) if query.limit <= LONG else None
+        select = select_page if query.limit <= MAX_BUFFERED_LIMIT else select_streamed_page
+        box_page = (
+            select_box_page(collection.id, query) if query.limit <= MAX_BUFFERED_LIMIT else None
+        )
         return self._with_values(
-            near or select(collection.id, query, collection.times, indexed=collection.indexed)
+            box_page or select(collection.id, query, collection.times, indexed=collection.indexed)
         )
 
     def item_sql(self, feature_id: int) -> str:

@@ -33,8 +33,8 @@ bp = Blueprint(
 
 
 @bp.app_context_processor
-def addresses() -> dict[str, str]:
-    """Give every page the addresses that its links start with."""
+def base_urls() -> dict[str, str]:
+    """Return the template variables with the base URLs of links."""
     return {"base_url": links.ogc_url(), "home_url": f"{public_url()}/"}
 
 
@@ -47,51 +47,58 @@ bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods
 @requires(Action.READ_PUBLIC)
 def landing_page() -> Response:
     """OGC API Common Part 1, /req/core/root-op."""
-    shown = negotiate_media_type(JSON)
+    media_type = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
     document = landing.landing_page()
-    document["links"] = links.own_links(shown, JSON, "This document") + document["links"]
-    return respond(shown, document, "ogc/landing.html")
+    document["links"] = links.self_links(media_type, JSON, "This document") + document["links"]
+    return respond(media_type, document, "ogc/landing.html")
 
 
 @bp.get("/conformance")
 @requires(Action.READ_PUBLIC)
 def conformance() -> Response:
     """OGC API Common Part 1, /req/core/conformance-op."""
-    shown = negotiate_media_type(JSON)
+    media_type = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
     document = landing.conformance_declaration()
-    document["links"] = links.own_links(shown, JSON, "This document")
-    return respond(shown, document, "ogc/conformance.html")
+    document["links"] = links.self_links(media_type, JSON, "This document")
+    return respond(media_type, document, "ogc/conformance.html")
 
 
 @bp.get("/openapi")
 @requires(Action.READ_PUBLIC)
 def api_definition() -> Response:
     """The OpenAPI 3.0 document: OGC API Features Part 1, /req/core/api-definition-op."""
-    shown = negotiate_media_type(OPENAPI)
+    media_type = negotiate_media_type(OPENAPI)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    return respond(OPENAPI if shown == JSON else shown, openapi.definition(), "ogc/openapi.html")
+    return respond(
+        OPENAPI if media_type == JSON else media_type, openapi.definition(), "ogc/openapi.html"
+    )
 
 
 @bp.get("/collections")
 @requires(Action.READ_LAYER)
 def collections() -> Response:
     """The collections that the caller may read: OGC API Common Part 2, /req/collections."""
-    shown = negotiate_media_type(JSON)
+    media_type = negotiate_media_type(JSON)
     query = parse_collections_query(request.args)
     with reading(deployment().engine) as connection:
-        found, more = list_collections(connection, principal(), query)
-    document = documents.collections_document(found)
-    document["links"] = links.own_links(shown, JSON, "These collections")
-    if more:
-        document["links"].append(links.page_link(shown, "next", offset=query.offset + query.limit))
+        page, has_more = list_collections(connection, principal(), query)
+    document = documents.collections_document(page)
+    document["links"] = links.self_links(media_type, JSON, "These collections")
+    if has_more:
+        document["links"].append(
+            links.page_link(media_type, "next", offset=query.offset + query.limit)
+        )
     if query.offset:
         document["links"].append(
-            links.page_link(shown, "prev", offset=max(0, query.offset - query.limit))
+            links.page_link(media_type, "prev", offset=max(0, query.offset - query.limit))
         )
     return respond(
-        shown, document, "ogc/collections.html", headers={"Link": links.header(document["links"])}
+        media_type,
+        document,
+        "ogc/collections.html",
+        headers={"Link": links.header(document["links"])},
     )
 
 
@@ -100,12 +107,12 @@ def collections() -> Response:
 def collection(collection_id: str) -> Response:
     """One collection: OGC API Features Part 1, /req/core/sfc-md-op."""
     with reading(deployment().engine) as connection:
-        found = requested_collection(connection, collection_id)
-        shown = negotiate_media_type(JSON)
+        requested = requested_collection(connection, collection_id)
+        media_type = negotiate_media_type(JSON)
         single_values(request.args, DOCUMENT_PARAMETERS)
-        found = with_extents(connection, found)
-    document = documents.collection_document(found)
-    return respond(shown, document, "ogc/collection.html", collection=document)
+        requested = with_extents(connection, requested)
+    document = documents.collection_document(requested)
+    return respond(media_type, document, "ogc/collection.html", collection=document)
 
 
 @bp.get("/collections/<collection_id>/schema")
@@ -118,27 +125,27 @@ def schema(collection_id: str) -> Response:
 @bp.get("/collections/<collection_id>/queryables")
 @requires(Action.READ_LAYER)
 def queryables(collection_id: str) -> Response:
-    """What a collection's items can be filtered by: OGC API Features Part 3."""
+    """The queryables of a collection: OGC API Features Part 3."""
     return _schema(collection_id, schemas.queryables_document, "ogc/queryables.html")
 
 
 @bp.get("/collections/<collection_id>/sortables")
 @requires(Action.READ_LAYER)
 def sortables(collection_id: str) -> Response:
-    """What a collection's items can be sorted by: OGC API Features Part 5, /req/sortables."""
+    """The sortables of a collection: OGC API Features Part 5, /req/sortables."""
     return _schema(collection_id, schemas.sortables_document, "ogc/sortables.html")
 
 
 def _schema(
-    collection_id: str, document_of: Callable[[Collection], dict[str, Any]], template: str
+    collection_id: str, build: Callable[[Collection], dict[str, Any]], template: str
 ) -> Response:
     with reading(deployment().engine) as connection:
-        found = requested_collection(connection, collection_id)
-        shown = negotiate_media_type(SCHEMA)
+        requested = requested_collection(connection, collection_id)
+        media_type = negotiate_media_type(SCHEMA)
         single_values(request.args, DOCUMENT_PARAMETERS)
-        found = with_fields(connection, found)
-    return respond(shown, document_of(found), template, **_page_context(shown, found))
+        requested = with_fields(connection, requested)
+    return respond(media_type, build(requested), template, **_page_context(media_type, requested))
 
 
-def _page_context(shown: str, found: Collection) -> dict[str, Any]:
-    return {"collection": documents.collection_document(found)} if shown == HTML else {}
+def _page_context(media_type: str, requested: Collection) -> dict[str, Any]:
+    return {"collection": documents.collection_document(requested)} if media_type == HTML else {}

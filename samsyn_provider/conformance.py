@@ -8,7 +8,7 @@ _CQL2_CLASSES = (
     *("temporal-functions", "array-functions", "property-property", "arithmetic"),
 )
 _EDITING_CLASSES = ("create-replace-delete", "update", "optimistic-locking-etags", "features")
-# one standard under two names: clients look for either
+# one standard under two URIs: clients check either
 _SCHEMAS = (f"{_SPEC}/ogcapi-common-3/1.0", f"{_SPEC}/ogcapi-features-5/1.0")
 _SCHEMA_CLASSES = (
     *("schemas", "core-roles-features", "returnables-and-receivables", "queryables", "sortables"),
@@ -39,4 +39,4 @@ CONFORMANCE_CLASSES = (
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
 )
-"""What this server holds to; `docs/conformance.md` names the test that shows each."""
+"""The conformance classes of this server; `docs/conformance.md` names the test of each."""

@@ -32,6 +32,6 @@ def landing_page() -> dict[str, Any]:
 
 
 def conformance_declaration() -> dict[str, Any]:
-    """Return the conformance declaration: our classes, not those of pygeoapi's own providers."""
+    """Return the conformance declaration, with SamSyn's classes in place of pygeoapi's."""
     _, _, document = conformance(api_for({}), DocumentRequest())
     return {**document, "conformsTo": list(CONFORMANCE_CLASSES)}

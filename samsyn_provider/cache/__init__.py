@@ -1,1 +1,1 @@
-"""Responses and tiles cached by the tags of what they are made from."""
+"""Responses and tiles cached by entity tag."""

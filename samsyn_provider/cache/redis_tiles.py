@@ -1,4 +1,4 @@
-"""Tiles in Redis, where all workers find them."""
+"""Tiles cached in Redis, shared by all workers."""
 
 import logging
 
@@ -7,36 +7,34 @@ from redis.exceptions import RedisError
 
 LOGGER = logging.getLogger(__name__)
 
-_DAY = 86_400  # seconds that a tile is kept at most
-_PATIENCE = 1  # seconds that Redis is waited for
+_EXPIRY = 86_400  # seconds
+_TIMEOUT = 1  # seconds, of a connection and of a request
 
 
 class RedisTiles:
-    """Tiles by their tags. What fails is logged, and finds or keeps nothing.
+    """Tiles by entity tag. A failure is logged: `get` returns None then, `put` stores nothing.
 
-    Raises ValueError when `url` is not an address of Redis.
+    Raises ValueError when `url` is not a Redis URL.
     """
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
-        )
+        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
 
     def get(self, tag: str) -> bytes | None:
-        """Return the tile of a tag, None where none is kept."""
+        """Return the tile with this tag, None where none is cached."""
         try:
-            found: bytes | None = self._redis.get(_key(tag))  # type: ignore[assignment]
+            tile: bytes | None = self._redis.get(_key(tag))  # type: ignore[assignment]
         except RedisError as error:
-            LOGGER.warning("Redis cannot be asked for tiles: %s", error)
+            LOGGER.warning("Tiles cannot be read from Redis: %s", error)
             return None
-        return found
+        return tile
 
-    def keep(self, tag: str, tile: bytes) -> None:
-        """Keep a tile."""
+    def put(self, tag: str, tile: bytes) -> None:
+        """Store a tile."""
         try:
-            self._redis.set(_key(tag), tile, ex=_DAY)
+            self._redis.set(_key(tag), tile, ex=_EXPIRY)
         except RedisError as error:
-            LOGGER.warning("Redis cannot keep tiles: %s", error)
+            LOGGER.warning("Tiles cannot be stored in Redis: %s", error)
 
 
 def _key(tag: str) -> str:

@@ -1,7 +1,7 @@
-"""Answers that a process has given, by the tags of what they are made from.
+"""Responses that a process has sent, cached by entity tag.
 
-A layer that changes has other tags from then on: what is kept under the old ones is never asked
-for again, and gives way.
+The tag of a response changes with its layer: entries under former tags are not requested again, and
+are evicted.
 """
 
 from collections import OrderedDict
@@ -9,48 +9,48 @@ from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 
-_MOST = 16 * 1024 * 1024  # bytes
-_LARGEST = _MOST // 32
-_ENTRY, _OBJECTS = 512, 200  # bytes that Python takes for an answer, and for one of its headers
+_MAX_SIZE = 16 * 1024 * 1024  # bytes
+_MAX_RESPONSE_SIZE = _MAX_SIZE // 32
+_ENTRY_OVERHEAD, _HEADER_OVERHEAD = 512, 200  # bytes of Python objects, each entry and header
 
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """The body of an answer, and the headers that belong to it."""
+    """The body and the headers of a response."""
 
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def size(self) -> int:
-        """How many bytes it takes to keep it, near enough: more than it has."""
-        headers = sum(_OBJECTS + len(name) + len(value) for name, value in self.headers)
-        return _ENTRY + len(self.body) + headers
+        """The memory that the entry takes, in bytes: an estimate with the overhead."""
+        headers = sum(_HEADER_OVERHEAD + len(name) + len(value) for name, value in self.headers)
+        return _ENTRY_OVERHEAD + len(self.body) + headers
 
 
 class ResponseCache:
-    """Keeps the answers asked for last, 16 MiB together; safe for threads."""
+    """An LRU cache of responses, 16 MiB in total; thread-safe."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[str, CachedResponse] = OrderedDict()
+        self._responses: OrderedDict[str, CachedResponse] = OrderedDict()
         self._size = 0
         self._lock = Lock()
 
     def get(self, tag: str) -> CachedResponse | None:
-        """Return the answer of a tag where it is kept."""
+        """Return the response with this tag, None where it is not cached."""
         with self._lock:
-            if tag not in self._answers:
+            if tag not in self._responses:
                 return None
-            self._answers.move_to_end(tag)
-            return self._answers[tag]
+            self._responses.move_to_end(tag)
+            return self._responses[tag]
 
-    def keep(self, tag: str, answer: CachedResponse) -> None:
-        """Keep an answer, unless it is large, in place of those not asked for longest."""
-        if answer.size > _LARGEST:
+    def put(self, tag: str, response: CachedResponse) -> None:
+        """Store a response, unless it is large; the least recently used ones are evicted."""
+        if response.size > _MAX_RESPONSE_SIZE:
             return
         with self._lock:
-            before = self._answers.pop(tag, None)
-            self._answers[tag] = answer
-            self._size += answer.size - (before.size if before else 0)
-            while self._size > _MOST:
-                self._size -= self._answers.popitem(last=False)[1].size
+            previous = self._responses.pop(tag, None)
+            self._responses[tag] = response
+            self._size += response.size - (previous.size if previous else 0)
+            while self._size > _MAX_SIZE:
+                self._size -= self._responses.popitem(last=False)[1].size

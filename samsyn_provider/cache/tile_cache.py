@@ -1,8 +1,8 @@
-"""Tiles kept by what they are made from: a layer that changes has other tags from then on.
+"""Tiles cached by entity tag, which changes with the layers that a tile is made from.
 
-Each process keeps those that it answered last, among its other answers. Those that took long to
-make are also kept for all processes: in Redis where there is one, else in the database, in as many
-places as `SLOTS`, where a tile takes the place of whichever was there.
+Each process has the tiles that it sent last in its response cache. Tiles that took long to make are
+also cached for all processes: in Redis where it is configured, else in the database, in `SLOTS`
+slots. A tile replaces the one in its slot.
 """
 
 import logging
@@ -17,67 +17,67 @@ from samsyn_provider.cache.response_cache import CachedResponse, ResponseCache
 LOGGER = logging.getLogger(__name__)
 
 SLOTS = 8192
-KEPT = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)"
-"""The expression for the tile that the database keeps under a tag; null where it keeps none."""
+CACHED_TILE = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)"
+"""The expression for the tile that the database has under a tag; null where it has none."""
 
-_LARGEST = 4 * 1024 * 1024  # bytes
-# The disk is not waited for: a tile that a crash takes away is made again.
-_KEEP = """
+_MAX_TILE_SIZE = 4 * 1024 * 1024  # bytes
+# Committed asynchronously: a tile that a crash loses is made again.
+_UPSERT_TILE = """
 INSERT INTO tile_cache (slot, tag, content)
 SELECT %(slot)s::bigint, %(tag)s::varchar, %(content)s::bytea
-FROM (SELECT set_config('synchronous_commit', 'off', true) AS waiting) AS commit
-WHERE waiting = 'off'
+FROM (SELECT set_config('synchronous_commit', 'off', true) AS value) AS setting
+WHERE value = 'off'
 ON CONFLICT (slot) DO UPDATE SET tag = EXCLUDED.tag, content = EXCLUDED.content"""
 
 
 def slot_of(tag: str) -> int:
-    """Return the place of a tag (hexadecimal digits) in the database."""
+    """Return the slot of a tag (hexadecimal digits) in the database."""
     return int(tag[:8], 16) % SLOTS
 
 
 class TileCache:
-    """Keeps tiles by their tags; safe for threads. What fails keeps nothing, and no request.
+    """Tiles by entity tag; thread-safe. A failure to store a tile fails no request.
 
-    Raises ValueError when `redis_url` is not an address of Redis.
+    Raises ValueError when `redis_url` is not a Redis URL.
     """
 
-    def __init__(self, redis_url: str | None, own: ResponseCache) -> None:
-        self._own = own
+    def __init__(self, redis_url: str | None, local: ResponseCache) -> None:
+        self._local = local
         self._redis = None
         if redis_url:
-            # slow to load, and most do without
+            # slow to import, and optional
             from samsyn_provider.cache.redis_tiles import RedisTiles  # noqa: PLC0415
 
             self._redis = RedisTiles(redis_url)
 
     @property
     def is_in_database(self) -> bool:
-        """Whether the statement that makes a tile has to look for it first."""
+        """Whether the shared cache is in the database: the statement for a tile reads it first."""
         return not self._redis
 
     def get(self, tag: str) -> bytes | None:
-        """Return the tile of a tag where it is kept, but for the database."""
-        own = self._own.get(tag)
-        if own is not None:
-            return own.body
-        found = self._redis.get(tag) if self._redis else None
-        if found is not None:
-            self.put_local(tag, found)
-        return found
+        """Return the tile with this tag from this process or Redis, None where neither has it."""
+        response = self._local.get(tag)
+        if response is not None:
+            return response.body
+        tile = self._redis.get(tag) if self._redis else None
+        if tile is not None:
+            self.put_local(tag, tile)
+        return tile
 
     def put_local(self, tag: str, tile: bytes) -> None:
-        """Keep a tile in this process."""
-        self._own.keep(tag, CachedResponse(tile))
+        """Store a tile in this process."""
+        self._local.put(tag, CachedResponse(tile))
 
-    def keep(self, connection: Connection, tag: str, tile: bytes) -> None:
-        """Keep a tile for every process."""
-        if len(tile) > _LARGEST:
+    def put(self, connection: Connection, tag: str, tile: bytes) -> None:
+        """Store a tile for all processes."""
+        if len(tile) > _MAX_TILE_SIZE:
             return
         if self._redis:
-            self._redis.keep(tag, tile)
+            self._redis.put(tag, tile)
             return
         try:
             values = {"slot": slot_of(tag), "tag": tag, "content": tile}
-            run(connection, _KEEP, values, prepared=True)
+            run(connection, _UPSERT_TILE, values, prepared=True)
         except (SamsynError, psycopg.Error) as error:
-            LOGGER.debug("A tile cannot be kept: %s", error)  # a replica, say
+            LOGGER.debug("A tile cannot be stored: %s", error)  # as on a replica

@@ -33,7 +33,7 @@ admits its single counterpart."""
 DATA_VERSION: ColumnElement[int] = literal_column(LAYER_VERSION.format(layer="layers.id")).label(
     "data_version"
 )
-"""The column that gives a collection its version."""
+"""The column with the version of a layer's features."""
 
 
 @dataclass(frozen=True)
@@ -49,33 +49,33 @@ class Collection:
     property_schema: Mapping[str, Any] | None
     metadata: Mapping[str, Any]
     crs: tuple[str, ...] = SUPPORTED
-    """What it can be read and written in, the default first."""
+    """The CRSs that it can be read and written in, the default first."""
 
     indexed: frozenset[str] = frozenset()
-    """The properties that an index is kept of; none in a list."""
+    """The properties that have an index; empty in a list."""
 
     version: str | None = None
-    """Of its features and its description, but in a list: it never comes back."""
+    """The version of its features and its description, never used again; None in a list."""
     feature_count: int | None = None
     bounds: tuple[float, float, float, float] | None = None
-    """West, south, east, north in degrees, when it was asked for and anything has a place."""
+    """West, south, east, north in degrees; None if not selected or no feature has a geometry."""
 
     time_bounds: tuple[datetime, datetime] | None = None
-    """When the first feature starts and the last one ends, to the second; None as `bounds`."""
+    """The start of the first feature and the end of the last, to the second; None as `bounds`."""
 
     colour: str | None = None
-    """The colour (`#rrggbb`) that its style draws it in."""
+    """The colour (`#rrggbb`) of its style."""
 
     @cached_property
     def times(self) -> TemporalProperties | None:
-        """The properties that tell when a feature is, None where none does."""
+        """The properties with the time of a feature, None where there are none."""
         return temporal_properties(self.property_schema, self.time_field)
 
     @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """The schemas of the properties by name, in the order of `x-ogc-propertySeq`.
 
-        Each has one `type`; a property of a schema that says none is taken for text.
+        Each has one `type`, `string` by default.
         """
         properties = (self.property_schema or {}).get("properties", {})
         order = {
@@ -88,20 +88,20 @@ class Collection:
         }
 
     def at_version(self, version: str) -> "Collection":
-        """Return the same with its features in a version; what has been made of it is kept."""
-        changed = object.__new__(Collection)
-        vars(changed).update(vars(self), version=version)
-        return changed
+        """Return a copy with this version, without recomputing the cached properties."""
+        copy = object.__new__(Collection)
+        vars(copy).update(vars(self), version=version)
+        return copy
 
 
 def _single_type(types: object) -> str:
-    """Return the one type that clients understand; absent values are allowed in any case."""
-    named = [types] if isinstance(types, str) else types if isinstance(types, list) else []
-    return next((kind for kind in named if kind != "null"), "string")
+    """Return the first type but `null`: clients expect one, and values may be absent anyway."""
+    names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
+    return next((kind for kind in names if kind != "null"), "string")
 
 
 def collection_of(row: Any) -> Collection:
-    """Return the collection of a row of `layers`, with count and bounds where it has them."""
+    """Return the collection of a row of `layers`, with count and extents where it has them."""
     bounds = getattr(row, "bounds", None)
     times = getattr(row, "time_bounds", None)
     return Collection(
@@ -124,7 +124,7 @@ def collection_of(row: Any) -> Collection:
 
 
 def time_bounds(seconds: Sequence[float | None]) -> tuple[datetime, datetime] | None:
-    """Return the moments that many seconds after 1970, rounded apart."""
+    """Return the times of seconds since 1970, rounded down and up."""
     first, last = seconds
     if first is None or last is None:
         return None

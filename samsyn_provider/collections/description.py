@@ -1,4 +1,4 @@
-"""What else a document tells of a collection: its fields, extents and number of features."""
+"""Collections with their fields, extents and number of features."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from samsyn_provider.collections.statements import (
 def with_fields(connection: Connection, collection: Collection) -> Collection:
     """Return the collection with the schemas of its properties.
 
-    Where its layer has no schema they are those of its first features, at one statement more.
+    Where its layer has no schema, they are observed in its first features, by one more statement.
     """
     if collection.property_schema is not None:
         return collection
@@ -32,7 +32,7 @@ def with_fields(connection: Connection, collection: Collection) -> Collection:
 
 
 def with_extents(connection: Connection, collection: Collection) -> Collection:
-    """Return the collection with its number of features and its bounds."""
+    """Return the collection with its number of features and its extents."""
     row = run(
         connection,
         f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds,"

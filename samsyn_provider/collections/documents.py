@@ -1,4 +1,4 @@
-"""Descriptions of collections: what pygeoapi's functions build, with our links."""
+"""Descriptions of collections: pygeoapi's documents, with SamSyn's links."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
     api = api_for(resources(collections))
     _, _, document = describe_collections(api, DocumentRequest())
     document["collections"] = [
-        _completed(member, collection)
+        _complete(member, collection)
         for member, collection in zip(document["collections"], collections, strict=True)
     ]
     document["links"] = []
@@ -31,24 +31,29 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
 
 
 def collection_document(collection: Collection) -> dict[str, Any]:
-    """Return the description of one collection; extent and count where they are known.
+    """Return the description of one collection, with extent and count where they are known.
 
-    Beyond what a list says of it, its links lead to its items in every format.
+    Unlike in a list, it links to the items in every format.
     """
     _, _, document = describe_collections(
         api_for(resources([collection])), DocumentRequest(), str(collection.id)
     )
-    address = collection_url(collection.id)
-    files = [
-        link("items", form.media_type, f"Items as {form.title}", f"{address}/items?f={code}")
-        for code, form in FORMATS.items()
+    url = collection_url(collection.id)
+    downloads = [
+        link(
+            "items",
+            file_format.media_type,
+            f"Items as {file_format.title}",
+            f"{url}/items?f={code}",
+        )
+        for code, file_format in FORMATS.items()
     ]
-    document = _completed(document, collection)
-    document["links"] += files
+    document = _complete(document, collection)
+    document["links"] += downloads
     return document
 
 
-def _completed(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
+def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
     if collection.bounds is None:
         document.pop("extent", None)
     if collection.time_bounds is not None:
@@ -58,44 +63,44 @@ def _completed(document: dict[str, Any], collection: Collection) -> dict[str, An
     if collection.feature_count is not None:
         document["itemCount"] = collection.feature_count
     document |= metadata_members(collection.metadata)
-    address = collection_url(collection.id)
+    url = collection_url(collection.id)
     document["links"] = [
-        link("self", JSON, "This collection", f"{address}?f=json"),
-        link("alternate", HTML, "This collection as HTML", f"{address}?f=html"),
-        link("items", GEOJSON, "Items as GeoJSON", f"{address}/items?f=json"),
-        link("items", HTML, "Items as HTML", f"{address}/items?f=html"),
-        link("describedby", SCHEMA, "Schema", f"{address}/schema?f=json"),
+        link("self", JSON, "This collection", f"{url}?f=json"),
+        link("alternate", HTML, "This collection as HTML", f"{url}?f=html"),
+        link("items", GEOJSON, "Items as GeoJSON", f"{url}/items?f=json"),
+        link("items", HTML, "Items as HTML", f"{url}/items?f=html"),
+        link("describedby", SCHEMA, "Schema", f"{url}/schema?f=json"),
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/schema",
             SCHEMA,
             "Schema",
-            f"{address}/schema?f=json",
+            f"{url}/schema?f=json",
         ),
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/queryables",
             SCHEMA,
             "Queryables",
-            f"{address}/queryables?f=json",
+            f"{url}/queryables?f=json",
         ),
-        # the draft's name for it: GDAL up to 3.12 looks for that, and takes nothing but JSON
-        link("queryables", JSON, "Queryables", f"{address}/queryables"),
+        # the draft's relation: GDAL up to 3.12 uses it, and accepts only JSON
+        link("queryables", JSON, "Queryables", f"{url}/queryables"),
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/sortables",
             SCHEMA,
             "Sortables",
-            f"{address}/sortables?f=json",
+            f"{url}/sortables?f=json",
         ),
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
             JSON,
             "Vector tiles",
-            f"{address}/tiles?f=json",
+            f"{url}/tiles?f=json",
         ),
         link(
             "describedby",
             TILEJSON,
             "Vector tiles as TileJSON",
-            f"{address}/tiles/WebMercatorQuad?f=tilejson",
+            f"{url}/tiles/WebMercatorQuad?f=tilejson",
         ),
         *metadata_links(collection.metadata),
         link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),

@@ -21,10 +21,10 @@ from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LA
 from samsyn_provider.query.collections_query import CollectionsQuery
 
 
-def _picked(column: str, *names: str) -> ColumnElement[Any]:
-    """Return the members of a jsonb column that a list needs: the rest may be large."""
-    members = ", ".join(f"'{name}', layers.{column} -> '{name}'" for name in names)
-    return literal_column(f"jsonb_build_object({members})", JSONB).label(column)
+def _members(column: str, *names: str) -> ColumnElement[Any]:
+    """Return the members of a jsonb column that a list needs: the others may be large."""
+    arguments = ", ".join(f"'{name}', layers.{column} -> '{name}'" for name in names)
+    return literal_column(f"jsonb_build_object({arguments})", JSONB).label(column)
 
 
 def list_collections(
@@ -32,15 +32,15 @@ def list_collections(
 ) -> tuple[list[Collection], bool]:
     """Return a page of the collections that the principal may read, and whether more follow.
 
-    Newest first; one statement whatever their number.
+    Newest first; one statement.
     """
     statement = (
         select(
             *(Layer.id, Layer.name, Layer.description, Layer.category),
             *(Layer.geometry_type, Layer.time_field, Layer.additional_crs, Layer.created_at),
             literal_column("NULL").label("property_schema"),
-            _picked("layer_metadata", *MEMBERS),
-            _picked("style_config", "color", "fillColor"),
+            _members("layer_metadata", *MEMBERS),
+            _members("style_config", "color", "fillColor"),
             literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
             literal_column(LAYER_TIMES).label("time_bounds"),

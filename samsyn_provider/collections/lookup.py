@@ -1,4 +1,4 @@
-"""Collections found as a principal sees them, and what each process has described of them."""
+"""Collections looked up as a principal sees them, and the cache of their descriptions."""
 
 import json
 import uuid
@@ -31,11 +31,11 @@ from samsyn_provider.collections.collection import (
 from samsyn_provider.query.parameters import parse_uuid
 
 _STATE: Label[str] = literal_column("layers.xmin::text").label("state")
-"""The column that tells versions of a layer's row apart."""
+"""The version of a layer's row."""
 
-_MOST_KNOWN = 256
+_MAX_CACHED = 256
 
-_LONGEST_KNOWN = 32 * 1024  # characters
+_MAX_CACHED_LENGTH = 32 * 1024  # characters
 
 
 def find_collection(
@@ -46,82 +46,82 @@ def find_collection(
     *,
     lock: Lock | None = None,
 ) -> Collection:
-    """Return the collection with this id as the principal sees it, without count and bounds.
+    """Return the collection with this id as the principal sees it, without count and extents.
 
-    One statement; `lock` as in `find_layer`. Raises NotFoundError when there is none that the
-    principal may read, else the errors of `find_layer`.
+    One statement; `lock` as in `find_layer`. Raises NotFoundError when the principal may read no
+    such collection, else the errors of `find_layer`.
     """
-    sought = CollectionLookup.of(collection_id)
+    lookup = CollectionLookup.of(collection_id)
     row = find_layer(
         connection,
         principal,
-        sought.layer_id,
+        lookup.layer_id,
         action,
         lookup_columns,
-        values=sought.values,
+        values=lookup.values,
         all_columns=False,
         lock=lock,
         source_type="vector",
     )
-    return sought.found(row)
+    return lookup.collection(row)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionLookup:
-    """A collection that is looked for by a statement with `lookup_columns`."""
+    """The lookup of a collection by a statement with `lookup_columns`."""
 
     layer_id: uuid.UUID
-    known: tuple[str, Collection] | None
+    cached: tuple[str, Collection] | None
 
     @classmethod
     def of(cls, collection_id: str) -> "CollectionLookup":
-        """Return what an id stands for; raises NotFoundError when it is none."""
+        """Return the lookup of a collection id; raises NotFoundError when it is not a UUID."""
         layer_id = parse_uuid(collection_id)
         if layer_id is None:
             raise NotFoundError("There is no such collection.")
-        return cls(layer_id, _known.get(layer_id))
+        return cls(layer_id, _cache.get(layer_id))
 
     @property
     def values(self) -> dict[str, Any]:
-        """What the columns bind."""
-        return {"known": self.known and self.known[0]}
+        """The bound values of the columns."""
+        return {"cached_state": self.cached and self.cached[0]}
 
-    def found(self, row: Any) -> Collection:
-        """Return the collection of the row that was found."""
-        if row.described is None and self.known:
-            collection = self.known[1]
+    def collection(self, row: Any) -> Collection:
+        """Return the collection of the statement's row."""
+        if row.layer_json is None and self.cached:
+            collection = self.cached[1]
         else:
-            described = json.loads(row.described)
-            collection = collection_of(SimpleNamespace(id=self.layer_id, **described))
-            if len(row.described) <= _LONGEST_KNOWN:
-                _remember(row.state, collection)
+            columns = json.loads(row.layer_json)
+            collection = collection_of(SimpleNamespace(id=self.layer_id, **columns))
+            if len(row.layer_json) <= _MAX_CACHED_LENGTH:
+                _store(row.state, collection)
         return collection.at_version(version_of_row(row))
 
 
-_known: dict[uuid.UUID, tuple[str, Collection]] = {}
-"""Collections that this process has described, with the state of their row: they are used only
-where the statement that finds the layer says that it is in this state still."""
+_cache: dict[uuid.UUID, tuple[str, Collection]] = {}
+"""Collections with the state of their layer's row: an entry is used only where the statement that
+looks up the layer finds the row in the same state."""
 
 
-def _remember(state: str, collection: Collection) -> None:
-    _known.pop(collection.id, None)
-    _ = collection.fields, collection.times  # made here, once for all requests
-    while len(_known) >= _MOST_KNOWN:
-        _known.pop(next(iter(_known)), None)
-    _known[collection.id] = (state, collection)
+def _store(state: str, collection: Collection) -> None:
+    _cache.pop(collection.id, None)
+    _ = collection.fields, collection.times  # computed once, for all requests
+    while len(_cache) >= _MAX_CACHED:
+        _cache.pop(next(iter(_cache)), None)
+    _cache[collection.id] = (state, collection)
 
 
 def lookup_columns(_: Principal) -> tuple[Any, ...]:
-    """Return the columns for versions, and for a description unless its state is `known`."""
+    """Return the columns for the versions, and for the description unless its state is cached."""
     columns = (
         *(Layer.name, Layer.description, Layer.category, Layer.geometry_type, Layer.time_field),
         *(Layer.property_schema, Layer.layer_metadata, Layer.style_config),
         *(Layer.additional_crs, Layer.indexed_properties),
     )
     members = (part for column in columns for part in (column.key, column))
-    described = cast(func.json_build_object(*members), Text)
-    is_known = _STATE.element == bindparam("known", None, Text)
+    description = cast(func.json_build_object(*members), Text)
+    is_cached = _STATE.element == bindparam("cached_state", None, Text)
     return (
         *(DATA_VERSION, Layer.updated_at, _STATE),
-        case((is_known, None), else_=described).label("described"),
+        case((is_cached, None), else_=description).label("layer_json"),
     )

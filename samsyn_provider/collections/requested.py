@@ -1,4 +1,4 @@
-"""The collection that a request reads, and who asks for it."""
+"""The collection that a request reads, looked up together with its principal."""
 
 from sqlalchemy import Connection
 
@@ -14,7 +14,7 @@ from samsyn_provider.http.guard import principal, set_principal, unresolved_toke
 
 
 def requested_collection(connection: Connection, collection_id: str) -> Collection:
-    """Return the collection as who asks may read it: one statement, also with an API token.
+    """Return the collection as the request's principal sees it: one statement, API token included.
 
     Raises CredentialsError when the request's token is not valid, else the errors of
     `find_collection`.
@@ -23,14 +23,16 @@ def requested_collection(connection: Connection, collection_id: str) -> Collecti
     if token is None:
         return find_collection(connection, principal(), collection_id, Action.READ_LAYER)
     try:
-        sought = CollectionLookup.of(collection_id)
+        lookup = CollectionLookup.of(collection_id)
     except NotFoundError:
-        principal()  # who is not let in is told so first
+        principal()  # 401 goes before 404
         raise
-    look = layer_statement(
+    statement = layer_statement(
         ANY_USER, Action.READ_LAYER, lookup_columns, all_columns=False, lock=None
     )
-    values = {"key": sought.layer_id, **sought.values}
-    holder, row = find_token_holder_and_layer(deployment().engine, connection, token, look, values)
+    values = {"key": lookup.layer_id, **lookup.values}
+    holder, row = find_token_holder_and_layer(
+        deployment().engine, connection, token, statement, values
+    )
     set_principal(holder)
-    return sought.found(checked_layer(row, holder, Action.READ_LAYER, "vector"))
+    return lookup.collection(checked_layer(row, holder, Action.READ_LAYER, "vector"))

@@ -9,7 +9,7 @@ from samsyn_provider.geography.crs import CRS84, SUPPORTED, covering
 
 
 def _listed_crs(collection: Collection) -> tuple[str, ...]:
-    """Return what shows all of the collection, and what its layer asks for."""
+    """Return the supported CRSs that cover the collection, and its additional ones."""
     if collection.bounds is None:
         return collection.crs
     return (*covering(collection.bounds), *collection.crs[len(SUPPORTED) :])
@@ -18,9 +18,9 @@ def _listed_crs(collection: Collection) -> tuple[str, ...]:
 def resources(collections: Sequence[Collection], request: object = None) -> dict[str, Any]:
     """Return the collections as pygeoapi's `resources`, by id.
 
-    `request` reaches the provider untouched: the connection and the parsed query that it answers.
+    `request` is passed to the provider: the connection and the parsed query.
     """
-    return {str(one.id): _resource(one, request) for one in collections}
+    return {str(collection.id): _resource(collection, request) for collection in collections}
 
 
 def _resource(collection: Collection, request: object) -> dict[str, Any]:

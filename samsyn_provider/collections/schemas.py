@@ -1,7 +1,7 @@
-"""JSON Schemas of a collection: its features, what they are filtered by and what sorts them.
+"""JSON Schemas of a collection: its features, queryables and sortables.
 
-OGC API Features Part 5 (OGC 23-058r2). What is returned and what is taken differ by the id alone,
-which is `readOnly`: one schema tells both.
+OGC API Features Part 5 (OGC 23-058r2). Returnables and receivables differ only by the id, which is
+`readOnly`: one schema describes both.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ _ID = "id"
 def schema_document(collection: Collection) -> dict[str, Any]:
     """Return the schema of the collection's features, with the role of each property.
 
-    /req/returnables-and-receivables. Where a property is called `id`, the feature's own id, which
-    is no property, is left out.
+    /req/returnables-and-receivables. A property named `id` takes the place of the feature's id,
+    which is not a property.
     """
     identifier = {"title": "Id", "type": "integer", "readOnly": True, ROLE: "id"}
     document = _schema(
@@ -36,10 +36,10 @@ def schema_document(collection: Collection) -> dict[str, Any]:
 
 
 def queryables_document(collection: Collection) -> dict[str, Any]:
-    """Return what requests may filter by, /req/queryables: nothing else is taken.
+    """Return the queryables, /req/queryables: filters may use no other properties.
 
-    `queryables` names those that GDAL up to 3.12 may filter by, which looks for this list of a
-    draft, writes names without quotes, and no dates or booleans of CQL2.
+    `queryables` lists those that GDAL up to 3.12 can filter by: it reads this member of a draft,
+    does not quote names, and has no CQL2 dates or booleans.
     """
     properties = {**_geometry(collection), **_properties(collection)}
     plain = [{"id": name} for name, schema in properties.items() if _is_plain(name, schema)]
@@ -55,10 +55,10 @@ def _is_plain(name: str, schema: Mapping[str, Any]) -> bool:
 
 
 def sortables_document(collection: Collection) -> dict[str, Any]:
-    """Return what `sortby` may name, /req/sortables: nothing else is taken."""
+    """Return the sortables, /req/sortables: `sortby` accepts no other properties."""
     properties = _properties(collection)
-    sorting = {name: schema for name, schema in properties.items() if sortable(name, schema)}
-    return _schema(collection, "sortables", sorting) | {"additionalProperties": False}
+    sortables = {name: schema for name, schema in properties.items() if sortable(name, schema)}
+    return _schema(collection, "sortables", sortables) | {"additionalProperties": False}
 
 
 def _schema(
@@ -79,7 +79,7 @@ def _geometry(collection: Collection) -> dict[str, dict[str, Any]]:
 
 
 def _properties(collection: Collection) -> dict[str, dict[str, Any]]:
-    """Return the schemas of the properties; one called like the geometry is not to be told."""
+    """Return the schemas of the properties; one named like the geometry is left out."""
     return {
         name: {"title": name, **schema} | _role(name, collection.times)
         for name, schema in collection.fields.items()

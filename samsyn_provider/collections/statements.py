@@ -19,15 +19,15 @@ LAYER_VERSION = (
 """A layer's data version: it grows with every committed write of its features."""
 
 LAYER_BOUNDS = "layer_bounds({layer})"
-"""A layer's extent [west, south, east, north] in degrees, nulls when nothing has a place."""
+"""A layer's extent [west, south, east, north] in degrees, nulls when no feature has a geometry."""
 
 LAYER_TIMES = "layer_times(layers)"
-"""A layer's extent in time [first, last], where `layers` is selected from: seconds since 1970,
-nulls when nothing has a time."""
+"""A layer's extent in time [first, last], in a statement on `layers`: seconds since 1970, nulls
+when no feature has a time."""
 
 
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
-    """Return the condition on `layers` that a layer's extent meets a bbox."""
+    """Return the condition on `layers` that a layer's extent intersects a bbox."""
     extent: ColumnElement[Any] = literal_column(
         "(SELECT ST_MakeEnvelope(edges[1], edges[2], edges[3], edges[4], 4326)"
         f" FROM {LAYER_BOUNDS.format(layer='layers.id')} AS edges)"
@@ -38,8 +38,8 @@ def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
 
 
 def select_observed_properties(layer_id: uuid.UUID) -> Statement:
-    """Return the statement that tells `name` and `type` of the properties in a layer's first
-    thousand features: what a layer without a schema is known by."""
+    """Return the statement for the properties observed in a layer's first thousand features: `name`
+    and `types`."""
     text = """
 SELECT name, array_agg(DISTINCT type) AS types
 FROM (

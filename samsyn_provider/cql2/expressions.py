@@ -1,11 +1,11 @@
-"""CQL2 filters as checked trees: every part has a kind, every name is a property's."""
+"""CQL2 filters as checked expression trees: every node has a kind, every name is a property."""
 
 import enum
 from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """What an expression gives; a value of another kind is absent to it."""
+    """The type of an expression; a property's value of another type counts as absent."""
 
     BOOLEAN = "boolean"
     NUMBER = "number"
@@ -19,7 +19,7 @@ class Kind(enum.Enum):
 
 
 OPEN = ".."
-"""The bound of an interval that has no end on this side."""
+"""The bound of an interval that is open on this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator of CQL2 in lower case, or `array` and `interval` for what has parts."""
+    """An operator of CQL2 in lower case, or `array` or `interval` with their members."""
 
     kind: Kind
     operator: str

@@ -1,4 +1,4 @@
-"""Literals of CQL2 that need more than their JSON type: moments, boxes, geometries."""
+"""Literals of CQL2 that JSON has no type for: dates, timestamps, boxes, geometries."""
 
 import json
 import math
@@ -21,11 +21,11 @@ _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
     re.IGNORECASE,
 )
-_PIECES = 64
+_SEGMENTS = 64
 
 
 def date_literal(text: Any) -> Literal:
-    """Return the date that DATE('…') names; raises InvalidParameterError for what is none."""
+    """Return the literal of DATE('…'); raises InvalidParameterError for an invalid date."""
     try:
         if not isinstance(text, str) or not _DATE.fullmatch(text):
             raise ValueError
@@ -38,9 +38,9 @@ def date_literal(text: Any) -> Literal:
 
 
 def timestamp_literal(text: Any) -> Literal:
-    """Return the moment that TIMESTAMP('…') names, in UTC.
+    """Return the literal of TIMESTAMP('…') in UTC.
 
-    Raises InvalidParameterError for what is none.
+    Raises InvalidParameterError for an invalid timestamp.
     """
     try:
         if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
@@ -63,7 +63,7 @@ def bound_literal(text: str) -> Literal:
 def bbox_literal(numbers: Any, crs: ReferenceSystem) -> Literal:
     """Return the area of a BBOX in `crs`; one across the antimeridian has two parts.
 
-    Spatial functions look at it from above: six numbers are a box with heights that do not count.
+    Spatial functions are two-dimensional: the heights of six numbers are ignored.
     Raises InvalidParameterError as `parse_bbox` does.
     """
     if not isinstance(numbers, list) or len(numbers) not in {4, 6}:
@@ -78,29 +78,30 @@ def bbox_literal(numbers: Any, crs: ReferenceSystem) -> Literal:
 
 
 def geometry_literal(geometry: dict[str, Any], crs: ReferenceSystem) -> Literal:
-    """Return a GeoJSON geometry in the axis order of `crs`; lines straight there become bent.
+    """Return the literal of a GeoJSON geometry in `crs`, in its axis order.
 
-    Raises InvalidParameterError when it is no geometry, is not valid (a ring that crosses itself)
-    or lies outside the area of the CRS.
+    Lines in a projected CRS are segmentized, so that they stay straight there. Raises
+    InvalidParameterError when it is not a geometry, is not valid (a ring that crosses itself) or
+    lies outside the area of the CRS.
     """
     fault = next(geometry_faults(in_degrees(geometry, crs)), None)
     if fault:
         raise InvalidParameterError(
-            f"filter: a geometry is wrong at {fault.pointer}. {fault.detail}"
+            f"filter: a geometry is invalid at {fault.pointer}. {fault.detail}"
         )
     shape = shapely.force_2d(shapely.from_geojson(json.dumps(geometry)))
     if shape.is_empty:
         raise InvalidParameterError("filter: a geometry has no positions.")
     if not shapely.is_valid(shape):
         raise InvalidParameterError(f"filter: {shapely.is_valid_reason(shape)}.")
-    return _geometry(_moved(shape, crs))
+    return _geometry(_in_crs84(shape, crs))
 
 
-def _moved(shape: shapely.Geometry, crs: ReferenceSystem) -> shapely.Geometry:
+def _in_crs84(shape: shapely.Geometry, crs: ReferenceSystem) -> shapely.Geometry:
     if not crs.is_geographic:
         west, south, east, north = shapely.bounds(shape)
         size = max(east - west, north - south)
-        shape = shapely.segmentize(shape, size / _PIECES) if size else shape
+        shape = shapely.segmentize(shape, size / _SEGMENTS) if size else shape
 
     def to_degrees(positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         x, y = positions[:, ::-1].T if crs.y_first else positions.T
@@ -110,7 +111,7 @@ def _moved(shape: shapely.Geometry, crs: ReferenceSystem) -> shapely.Geometry:
 
 
 def _is_finite(number: Any) -> bool:
-    # also takes integers of any length, unlike converting
+    # unlike float(), accepts integers of any length
     return type(number) in {int, float} and abs(number) <= 1e300 and not math.isnan(number)
 
 

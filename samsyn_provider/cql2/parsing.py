@@ -18,13 +18,13 @@ from samsyn_provider.cql2.text import MAX_DEPTH, Tree, parse_text
 from samsyn_provider.geography.crs import ReferenceSystem
 
 LANGUAGES = ("cql2-text", "cql2-json", "cql-text")
-"""The last is the draft's name of the first: GDAL up to 3.12 sends its filters under no other."""
+"""The last is the draft's name of the first, and the only one that GDAL up to 3.12 sends."""
 MAX_LENGTH = 100_000
-"""How many characters a filter has at most."""
+"""The most characters of a filter."""
 MAX_PARTS = 1_000
-"""How many properties, values and operators a filter has at most."""
+"""The most properties, values and operators of a filter."""
 GEOMETRY = "geometry"
-"""What the geometry of the features is called, also where a property has the same name."""
+"""The name of the features' geometry, even where a property has the same name."""
 
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _EQUALITIES = frozenset({"=", "<>"})
@@ -48,7 +48,7 @@ _ARRAYS = frozenset({"a_equals", "a_contains", "a_containedby", "a_overlaps"})
 _ORDERED = frozenset({Kind.NUMBER, Kind.TEXT, Kind.DATE, Kind.TIMESTAMP})
 _COMPARABLE = _ORDERED | {Kind.BOOLEAN}
 _INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP})
-_MOMENTS = {Kind.DATE: date_literal, Kind.TIMESTAMP: timestamp_literal}
+_TEMPORAL_LITERALS = {Kind.DATE: date_literal, Kind.TIMESTAMP: timestamp_literal}
 _FORMATS = {"date": Kind.DATE, "date-time": Kind.TIMESTAMP}
 _TYPES = {
     "integer": Kind.NUMBER,
@@ -65,14 +65,14 @@ def parse_filter(
     """Return the boolean expression of a filter in one of LANGUAGES.
 
     Its geometries are in `crs`; `fields` are the schemas of the properties. Raises
-    InvalidParameterError when it cannot be read, names no property, mixes kinds, or is too large.
+    InvalidParameterError for a syntax error, an unknown property, mixed kinds, a filter too large.
     """
     if len(text) > MAX_LENGTH:
         raise InvalidParameterError(f"filter has more than {MAX_LENGTH} characters.")
     tree = _parse_json(text) if language == "cql2-json" else parse_text(text)
-    expression = _Checker(crs, fields).checked(tree)
+    expression = _Checker(crs, fields).check(tree)
     if expression.kind is not Kind.BOOLEAN:
-        raise InvalidParameterError(f"filter: {_said(expression)} is neither true nor false.")
+        raise InvalidParameterError(f"filter: {_label(expression)} is neither true nor false.")
     return expression
 
 
@@ -80,11 +80,11 @@ def _parse_json(text: str) -> Tree:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidParameterError("filter is not JSON, as filter-lang says it is.") from None
+        raise InvalidParameterError("filter is not JSON, but filter-lang is cql2-json.") from None
 
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
-    """Return what a property with this schema holds."""
+    """Return the kind of a property with this schema."""
     kind = schema.get("type", "string")
     if kind == "string":
         form = schema.get("format")
@@ -98,8 +98,8 @@ class _Checker:
         self._fields = fields
         self._parts = 0
 
-    def checked(self, tree: Tree, depth: int = 1) -> Expression:
-        """Return a tree with kinds; raises InvalidParameterError where they do not fit."""
+    def check(self, tree: Tree, depth: int = 1) -> Expression:
+        """Return the expression of a tree; raises InvalidParameterError where kinds do not fit."""
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise InvalidParameterError(f"filter has more than {MAX_PARTS} parts.")
@@ -116,17 +116,17 @@ class _Checker:
         if isinstance(tree, list):
             return self._array(tree, depth)
         if isinstance(tree, dict):
-            return self._named(tree, depth)
-        raise InvalidParameterError("filter: nothing is equal to NULL; say IS NULL.")
+            return self._object(tree, depth)
+        raise InvalidParameterError("filter: NULL cannot be compared; use IS NULL.")
 
     def _array(self, members: list[Tree], depth: int) -> Expression:
-        elements = tuple(self.checked(member, depth + 1) for member in members)
+        elements = tuple(self.check(member, depth + 1) for member in members)
         for element in elements:
             if element.kind in {Kind.GEOMETRY, Kind.INTERVAL, Kind.OBJECT}:
-                raise InvalidParameterError(f"filter: {_said(element)} cannot be in an array.")
+                raise InvalidParameterError(f"filter: {_label(element)} cannot be in an array.")
         return Operation(Kind.ARRAY, "array", elements)
 
-    def _named(self, tree: dict[str, Any], depth: int) -> Expression:
+    def _object(self, tree: dict[str, Any], depth: int) -> Expression:
         match tree:
             case {"op": str(operator), "args": list(arguments)} if len(tree) == 2:
                 return self._operation(operator, arguments, depth)
@@ -154,22 +154,24 @@ class _Checker:
 
     def _interval(self, first: Tree, last: Tree, depth: int) -> Expression:
         bounds = tuple(
-            bound_literal(bound) if isinstance(bound, str) else self.checked(bound, depth + 1)
+            bound_literal(bound) if isinstance(bound, str) else self.check(bound, depth + 1)
             for bound in (first, last)
         )
         for bound in bounds:
             is_open = isinstance(bound, Literal) and bound.kind is Kind.INTERVAL
             if bound.kind not in _INSTANTS and not is_open:
-                raise InvalidParameterError(f"filter: {_said(bound)} is no bound of an interval.")
+                raise InvalidParameterError(
+                    f"filter: {_label(bound)} is not a bound of an interval."
+                )
         return Operation(Kind.INTERVAL, "interval", bounds)
 
     def _operation(self, name: str, trees: list[Tree], depth: int) -> Expression:
         operator = name.lower()
         if operator == "in":
             return self._membership(trees, depth)
-        arguments = tuple(self.checked(tree, depth + 1) for tree in trees)
+        arguments = tuple(self.check(tree, depth + 1) for tree in trees)
         if operator in _COMPARISONS or operator == "between":
-            arguments = _with_moments(arguments)
+            arguments = _with_temporal_literals(arguments)
         if operator in {"and", "or"}:
             _expect(operator, arguments, {Kind.BOOLEAN}, max(2, len(arguments)))
         elif operator == "not":
@@ -198,26 +200,26 @@ class _Checker:
     def _membership(self, trees: list[Tree], depth: int) -> Expression:
         if len(trees) != 2 or not isinstance(trees[1], list) or not trees[1]:
             raise InvalidParameterError("filter: IN takes a value and a list of at least one.")
-        arguments = _with_moments(
-            tuple(self.checked(tree, depth + 1) for tree in (trees[0], *trees[1]))
+        arguments = _with_temporal_literals(
+            tuple(self.check(tree, depth + 1) for tree in (trees[0], *trees[1]))
         )
         _expect("in", arguments, _COMPARABLE, len(arguments))
         _expect_one_kind("in", arguments)
         return Operation(Kind.BOOLEAN, "in", arguments)
 
 
-def _with_moments(arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
-    """Return what is compared, texts beside a property of dates or timestamps as what it holds.
+def _with_temporal_literals(arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """Return operands with texts parsed as literals of the property's kind, date or timestamp.
 
     QGIS writes them without DATE and TIMESTAMP in BETWEEN and IN. Raises InvalidParameterError for
-    texts that are none.
+    invalid ones.
     """
     kinds = (argument.kind for argument in arguments if isinstance(argument, Property))
-    moment = _MOMENTS.get(next(kinds, Kind.TEXT))
-    if moment is None:
+    parse = _TEMPORAL_LITERALS.get(next(kinds, Kind.TEXT))
+    if parse is None:
         return arguments
     return tuple(
-        moment(argument.value)
+        parse(argument.value)
         if isinstance(argument, Literal) and argument.kind is Kind.TEXT
         else argument
         for argument in arguments
@@ -248,7 +250,7 @@ def _expect(
     for argument in arguments:
         if argument.kind not in kinds:
             raise InvalidParameterError(
-                f"filter: {operator.upper()} takes {_alternatives(kinds)}; {_said(argument)} is"
+                f"filter: {operator.upper()} takes {_alternatives(kinds)}; {_label(argument)} is"
                 f" of type {argument.kind.value}."
             )
 
@@ -258,7 +260,7 @@ def _expect_one_kind(operator: str, arguments: tuple[Expression, ...]) -> None:
     for other in arguments[1:]:
         if other.kind is not first.kind:
             raise InvalidParameterError(
-                f"filter: {_said(first)} is of type {first.kind.value} and {_said(other)} of type"
+                f"filter: {_label(first)} is of type {first.kind.value} and {_label(other)} of type"
                 f" {other.kind.value}; {operator.upper()} takes one type."
             )
 
@@ -277,11 +279,11 @@ def _check_pattern(pattern: Expression) -> None:
         raise InvalidParameterError("filter: the pattern of LIKE ends with a lone backslash.")
 
 
-def _said(expression: Expression) -> str:
+def _label(expression: Expression) -> str:
     if isinstance(expression, Property):
         return f"the property {expression.name!r}"
     if isinstance(expression, Literal) and expression.kind is not Kind.GEOMETRY:
         return f"the literal {str(expression.value)[:50]!r}"
     if isinstance(expression, Literal):
         return "a geometry"
-    return f"what {expression.operator.upper()} gives"
+    return f"the result of {expression.operator.upper()}"

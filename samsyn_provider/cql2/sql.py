@@ -1,7 +1,7 @@
 """Checked CQL2 expressions as SQL conditions on `layer_features`: pure, every value bound.
 
-A property's value of another type than its schema says counts as absent, so that no cast fails.
-Absent values make comparisons NULL, which `WHERE` takes for false.
+A property's value of another type than its schema's counts as absent, so that no cast fails.
+Absent values make comparisons NULL, which `WHERE` treats as false.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
 from samsyn_provider.cql2.temporal import TemporalSql, temporal_condition
 
-_CONTAINED = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
-"""The kinds whose equality is that of JSON values."""
+_CONTAINMENT_KINDS = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
+"""The kinds whose equality is that of JSON values, which containment (`@>`) tests."""
 
 _SPATIAL = {
     "s_intersects": "ST_Intersects",
@@ -29,7 +29,7 @@ _ARITHMETIC = {
     "/": "({0} / nullif({1}, 0))",
     "div": "div({0}, nullif({1}, 0))",
     "%": "mod({0}, nullif({1}, 0))",
-    # what has no value, or takes more digits than a double's exponent counts, is absent
+    # an undefined result, or one beyond the range of a double, is absent
     "^": (
         "(SELECT CASE WHEN base = 0 THEN CASE WHEN exponent > 0 THEN 0 WHEN exponent = 0 THEN 1 END"
         " WHEN exponent = 0 THEN 1"
@@ -42,8 +42,8 @@ _ARITHMETIC = {
         " FROM (SELECT {0} AS base, {1} AS exponent OFFSET 0) AS powers)"
     ),
 }
-# OFFSET 0 keeps the planner from writing out an operand wherever it is named, which would double
-# nested ones at every level
+# OFFSET 0 keeps the planner from inlining an operand at each reference, which would double nested
+# ones at every level
 _PAIR = " FROM (SELECT {0} AS one, {1} AS other OFFSET 0) AS arrays)"
 _ARRAYS = {
     "a_equals": "(SELECT one @> other AND one <@ other" + _PAIR,
@@ -51,14 +51,15 @@ _ARRAYS = {
     "a_containedby": "({0} <@ {1})",
     "a_overlaps": (
         "(SELECT CASE WHEN one IS NOT NULL AND other IS NOT NULL THEN EXISTS ("
-        "SELECT FROM jsonb_array_elements(one) AS mine JOIN jsonb_array_elements(other) AS theirs"
-        " ON mine.value = theirs.value) END" + _PAIR
+        "SELECT FROM jsonb_array_elements(one) AS element"
+        " JOIN jsonb_array_elements(other) AS other_element"
+        " ON element.value = other_element.value) END" + _PAIR
     ),
 }
-# ß and SS are alike only by way of the capitals; ICU's rules do not depend on the database's locale
+# ß and SS are equal only in upper case; ICU's rules do not depend on the database's locale
 _CASE_FOLDED = '(lower(upper({0} COLLATE "und-x-icu")) COLLATE "C")'
 _MARKS = r"[\u0300-\u036F\u1AB0-\u1AFF\u1DC0-\u1DFF\u20D0-\u20FF\uFE20-\uFE2F]"
-# strokes through letters are no marks that Unicode takes off
+# Unicode does not decompose letters with strokes
 _STROKED = "'øØłŁđĐħĦŧŦ', 'oOlLdDhHtT'"
 _UNACCENTED = (
     "(normalize(regexp_replace(normalize(translate({0}, "
@@ -70,13 +71,13 @@ _UNACCENTED = (
 
 
 def filter_conditions(expression: Expression, values: dict[str, Any]) -> list[str]:
-    """Return the conditions that a filter asks for all together; their values go into `values`."""
+    """Return the conditions of a filter, all required; their values are added to `values`."""
     sql = _FilterSql(values)
     return [sql.condition(part) for part in conjuncts(expression)]
 
 
 def conjuncts(expression: Expression) -> list[Expression]:
-    """Return the expressions that have to be true all together for this one to be."""
+    """Return the operands of a conjunction, nested ones included; else the expression itself."""
     if isinstance(expression, Operation) and expression.operator == "and":
         return [part for argument in expression.arguments for part in conjuncts(argument)]
     return [expression]
@@ -84,12 +85,16 @@ def conjuncts(expression: Expression) -> list[Expression]:
 
 class _FilterSql(TemporalSql):
     def condition(self, expression: Expression) -> str:
-        """Return what selects features: an equality in the form that an index on jsonb answers."""
+        """Return the condition; an equality takes the form that an index on jsonb supports."""
         if isinstance(expression, Operation) and expression.operator == "=":
             one, other = expression.arguments
             if isinstance(one, Literal):
                 one, other = other, one
-            if isinstance(one, Property) and isinstance(other, Literal) and one.kind in _CONTAINED:
+            if (
+                isinstance(one, Property)
+                and isinstance(other, Literal)
+                and one.kind in _CONTAINMENT_KINDS
+            ):
                 member = self.bound(json.dumps({one.name: other.value}))
                 return f"properties @> {member}::jsonb"
         return self.expression(expression)
@@ -129,10 +134,10 @@ class _FilterSql(TemporalSql):
 
     def _spatial(self, operator: str, one: Expression, other: Expression) -> str:
         first, second = self.expression(one), self.expression(other)
-        near = f"{first} && {second}"
+        boxes_intersect = f"{first} && {second}"
         if operator == "s_disjoint":
-            return f"(NOT ({near} AND ST_Intersects({first}, {second})))"
-        return f"({near} AND {_SPATIAL[operator]}({first}, {second}))"
+            return f"(NOT ({boxes_intersect} AND ST_Intersects({first}, {second})))"
+        return f"({boxes_intersect} AND {_SPATIAL[operator]}({first}, {second}))"
 
 
 def _combined(operator: str, arguments: list[str]) -> str:

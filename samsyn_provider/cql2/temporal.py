@@ -1,4 +1,4 @@
-"""Values and moments of CQL2 as SQL: properties with a type, dates as days, intervals."""
+"""Values, instants and intervals of CQL2 as SQL."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from samsyn_provider.cql2.expressions import OPEN, Expression, Kind, Literal, Operation, Property
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-# exactly the days that PostgreSQL reads, so that a cast behind it never fails
+# exactly the dates that PostgreSQL accepts, so that a cast after a match never fails
 DAY = (
     "(?!0000)(?:[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -43,7 +43,7 @@ _RELATIONS = {
     "t_startedby": "{start} = {other_start} AND {end} > {other_end}",
     "t_starts": "{start} = {other_start} AND {end} < {other_end}",
 }
-"""OGC 21-065r2, 7.4; both ends of an interval belong to it."""
+"""OGC 21-065r2, 7.4; an interval includes both ends."""
 
 
 def moment_or_null(text: str) -> str:
@@ -54,7 +54,7 @@ def moment_or_null(text: str) -> str:
 
 @dataclass(slots=True)
 class TemporalSql:
-    """SQL of literals and properties, whose values and names go into `values`."""
+    """SQL of literals and properties; their values and names are added to `values`."""
 
     values: dict[str, Any]
 
@@ -69,7 +69,7 @@ class TemporalSql:
         return f"{self.bound(operand.name)}::text"
 
     def literal(self, literal: Literal) -> str:
-        """Return the SQL of a literal, with the type that its kind has."""
+        """Return the SQL of a literal, cast to the type of its kind."""
         value = f"{self.bound(literal.value)}::{_CASTS[literal.kind]}"
         return f'({value} COLLATE "C")' if literal.kind in _TEXTS else value
 
@@ -84,11 +84,11 @@ class TemporalSql:
         if operand.kind is Kind.DATE:
             return f"(CASE WHEN {text} ~ '^{DAY}$' THEN {text} END COLLATE \"C\")"
         kind = "string" if operand.kind is Kind.TEXT else operand.kind.value
-        is_one = f"jsonb_typeof({member}) = '{kind}'"
+        has_type = f"jsonb_typeof({member}) = '{kind}'"
         if operand.kind is Kind.TEXT:
-            return f'(CASE WHEN {is_one} THEN {text} END COLLATE "C")'
+            return f'(CASE WHEN {has_type} THEN {text} END COLLATE "C")'
         cast = _CASTS.get(operand.kind, "jsonb")
-        return f"CASE WHEN {is_one} THEN ({member})::{cast} END"
+        return f"CASE WHEN {has_type} THEN ({member})::{cast} END"
 
     def interval_presence(self, interval: Operation) -> str:
         """Return SQL that is NULL where a bound of an interval is absent, else text."""
@@ -96,9 +96,9 @@ class TemporalSql:
         return "(" + " || ".join(f"({bound})::text" for bound in bounds) + ")"
 
     def moments(self, operand: Expression, *, in_days: bool) -> tuple[str, str]:
-        """Return where an instant or interval starts and ends, both within it.
+        """Return the start and the end of an instant or interval, both included.
 
-        With `in_days` as dates, else as moments: a day is then all of its microseconds.
+        With `in_days` as dates, else as timestamps, with the last microsecond of a day as its end.
         """
         is_interval = isinstance(operand, Operation)
         first, last = operand.arguments if isinstance(operand, Operation) else (operand, operand)
@@ -106,7 +106,7 @@ class TemporalSql:
         end = self._bound(last, is_end=True, in_days=in_days)
         if not is_interval or not any(isinstance(bound, Property) for bound in (first, last)):
             return start, end
-        # an interval that lacks a bound is not known at all
+        # an interval without one of its bounds is unknown
         return f"CASE WHEN {end} IS NOT NULL THEN {start} END", (
             f"CASE WHEN {start} IS NOT NULL THEN {end} END"
         )
@@ -129,9 +129,9 @@ class TemporalSql:
 
 
 def temporal_condition(sql: TemporalSql, operator: str, one: Expression, other: Expression) -> str:
-    """Return the condition that two instants or intervals stand in a relation of time.
+    """Return the condition of a temporal relation between two instants or intervals.
 
-    Dates are compared as days where there is nothing else, otherwise as all of their day in UTC.
+    Dates are compared as dates where all bounds are dates, otherwise as whole days in UTC.
     """
     in_days = all(bound.kind is Kind.DATE for bound in (*_bounds(one), *_bounds(other)))
     start, end = sql.moments(one, in_days=in_days)

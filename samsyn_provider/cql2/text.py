@@ -1,6 +1,6 @@
-"""CQL2 text, read into the same tree as CQL2 JSON (OGC 21-065r2, annexes B and C).
+"""CQL2 text, parsed into the same tree as CQL2 JSON (OGC 21-065r2, annexes B and C).
 
-Every text takes time in proportion to its length and at most MAX_DEPTH levels of the stack.
+Parsing takes time in proportion to the text's length and at most MAX_DEPTH levels of recursion.
 """
 
 import re
@@ -11,13 +11,13 @@ from samsyn_provider.cql2.tokens import TokenReader, is_word
 from samsyn_provider.cql2.wkt import GEOMETRY_WORDS, read_bbox, read_geometry
 
 MAX_DEPTH = 64
-"""How deeply the parts of a filter may lie within each other."""
+"""How deep expressions may be nested."""
 
 Tree = Any
-"""A CQL2 JSON expression: what `json.loads` makes of one."""
+"""A CQL2 JSON expression, as `json.loads` returns it."""
 
 _ESCAPED_QUOTE = re.compile(r"''|\\'")
-_BINDINGS = {
+_PRECEDENCES = {
     "or": 1,
     "and": 2,
     **dict.fromkeys(("=", "<>", "<", "<=", ">", ">=", "is", "not"), 4),
@@ -26,7 +26,7 @@ _BINDINGS = {
     **dict.fromkeys(("*", "/", "%", "div"), 6),
     "^": 7,
 }
-"""How tightly operators hold their operands; one before an operand is below."""
+"""The precedence of binary operators; that of prefix operators is below."""
 _NEGATION, _SUM, _POWER, _OPERAND = 3, 5, 7, 8
 _ADVANCED = ("like", "ilike", "between", "in")
 _RESERVED = {"and", "or", "not", "like", "between", "in", "is", "null"}
@@ -34,15 +34,15 @@ _RESERVED = {"and", "or", "not", "like", "between", "in", "is", "null"}
 
 def is_plain_name(name: str) -> bool:
     """Return whether a property's name can be written without quotes."""
-    return is_word(name) and name.lower() not in {*_RESERVED, *_BINDINGS, "true", "false"}
+    return is_word(name) and name.lower() not in {*_RESERVED, *_PRECEDENCES, "true", "false"}
 
 
 def parse_text(text: str) -> Tree:
-    """Return the tree of a CQL2 text; raises InvalidParameterError, which says where it ends.
+    """Return the tree of a CQL2 text; raises InvalidParameterError with the position of the error.
 
-    `a ILIKE b`, which the standard does not have, is `CASEI(a) LIKE CASEI(b)`: GDAL writes it.
+    `a ILIKE b`, which is not in the standard but written by GDAL, is `CASEI(a) LIKE CASEI(b)`.
     """
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 class _Parser:
@@ -50,28 +50,28 @@ class _Parser:
         self._tokens = TokenReader(text)
         self._depth = 0
 
-    def whole(self) -> Tree:
+    def parse(self) -> Tree:
         tree = self._expression(0)
         if self._tokens.kind:
             raise self._tokens.fault("an operator or the end")
         return tree
 
-    def _expression(self, binding: int) -> Tree:
-        """Read what holds together at least as tightly as `binding`."""
+    def _expression(self, precedence: int) -> Tree:
+        """Parse an expression of operators with at least this precedence."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise InvalidParameterError(f"filter is nested more than {MAX_DEPTH} levels deep.")
-        tree = self._prefixed()
+        tree = self._unary()
         while self._tokens.kind in {"sign", "word"}:
             operator = self._tokens.token.lower()
-            if _BINDINGS.get(operator, -1) < binding:
+            if _PRECEDENCES.get(operator, -1) < precedence:
                 break
             self._tokens.advance()
             tree = self._operation(tree, operator)
         self._depth -= 1
         return tree
 
-    def _prefixed(self) -> Tree:
+    def _unary(self) -> Tree:
         tokens = self._tokens
         if tokens.is_word("not"):
             tokens.advance()
@@ -86,9 +86,9 @@ class _Parser:
         return self._operand()
 
     def _operation(self, left: Tree, operator: str) -> Tree:
-        binding = _BINDINGS[operator]
+        precedence = _PRECEDENCES[operator]
         if operator in {"and", "or"}:
-            right = self._expression(binding + 1)
+            right = self._expression(precedence + 1)
             is_same = isinstance(left, dict) and left.get("op") == operator
             return _call(operator, *(left["args"] if is_same else [left]), right)
         if operator == "^":
@@ -99,8 +99,8 @@ class _Parser:
                 self._tokens.advance()
             self._tokens.expect_word("null")
             return _negated(_call("isNull", left), negated)
-        if binding > _BINDINGS["="] or operator not in {"not", *_ADVANCED}:
-            return _call(operator, left, self._expression(binding + 1))
+        if precedence > _PRECEDENCES["="] or operator not in {"not", *_ADVANCED}:
+            return _call(operator, left, self._expression(precedence + 1))
         negated = operator == "not"
         if negated:
             if not self._tokens.is_word(*_ADVANCED):
@@ -132,9 +132,9 @@ class _Parser:
             return members[0] if len(members) == 1 else members
         if tokens.kind != "word" or tokens.token.lower() in _RESERVED:
             raise tokens.fault("a value")
-        return self._named()
+        return self._name()
 
-    def _named(self) -> Tree:
+    def _name(self) -> Tree:
         tokens = self._tokens
         name = tokens.advance()
         word = name.lower()
@@ -146,10 +146,10 @@ class _Parser:
         elif tokens.is_sign("(") and word == "bbox":
             return {"bbox": read_bbox(tokens)}
         elif tokens.is_sign("("):
-            return self._call_of(name)
+            return self._function(name)
         return {"property": name}
 
-    def _call_of(self, name: str) -> Tree:
+    def _function(self, name: str) -> Tree:
         word = name.lower()
         arguments = self._members(of_arrays=word.startswith("a_"))
         if word in {"date", "timestamp"} and len(arguments) == 1:
@@ -157,7 +157,7 @@ class _Parser:
         return {"interval": arguments} if word == "interval" else _call(name, *arguments)
 
     def _members(self, *, of_arrays: bool = False) -> list[Tree]:
-        """Read what stands in parentheses; with `of_arrays` those within are no mere grouping."""
+        """Parse a list in parentheses; nested parentheses are arrays or, by default, groups."""
         tokens = self._tokens
         tokens.expect("(")
         members: list[Tree] = []

@@ -1,4 +1,4 @@
-"""CQL2 text as tokens, read one after the other (OGC 21-065r2, annex B)."""
+"""The tokenizer of CQL2 text (OGC 21-065r2, annex B)."""
 
 import re
 
@@ -18,7 +18,7 @@ _MAX_DIGITS = 400
 
 
 def is_word(text: str) -> bool:
-    """Return whether a text is a single token of letters, as a name without quotes is."""
+    """Return whether a text is a single word token, as an unquoted name is."""
     match = _TOKEN.fullmatch(text)
     return match is not None and match["word"] == text
 
@@ -31,7 +31,7 @@ class TokenReader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._position = 0
         self._start = 0
         self.kind = ""
         self.token = ""
@@ -39,28 +39,28 @@ class TokenReader:
 
     def advance(self) -> str:
         """Go to the next token; return the one that was current."""
-        passed = self.token
-        match = _TOKEN.match(self._text, self._place)
+        previous = self.token
+        match = _TOKEN.match(self._text, self._position)
         if match is None:
             self.kind, self.token = "", ""
-            self._start = self._place
-            rest = self._text[self._place :]
+            self._start = self._position
+            rest = self._text[self._position :]
             if rest.strip():
                 self._start += len(rest) - len(rest.lstrip())
                 raise self.fault("CQL2")
-            return passed
+            return previous
         self.kind = match.lastgroup or ""
         self.token = match[self.kind]
         self._start = match.start(self.kind)
-        self._place = match.end()
-        return passed
+        self._position = match.end()
+        return previous
 
-    def fault(self, wanted: str) -> InvalidParameterError:
-        """Return the error that says what is missing at the current token."""
-        found = self._text[self._start : self._start + 20]
-        where = f"where {found!r} begins" if found else "at its end"
+    def fault(self, expected: str) -> InvalidParameterError:
+        """Return the error that names the token expected in place of the current one."""
+        excerpt = self._text[self._start : self._start + 20]
+        where = f"where {excerpt!r} begins" if excerpt else "at its end"
         return InvalidParameterError(
-            f"filter is not CQL2 text: {wanted} is missing {where} (character {self._start + 1})."
+            f"filter is not CQL2 text: {expected} is missing {where} (character {self._start + 1})."
         )
 
     def is_sign(self, sign: str) -> bool:
@@ -68,7 +68,7 @@ class TokenReader:
         return self.kind == "sign" and self.token == sign
 
     def is_word(self, *words: str) -> bool:
-        """Return whether the current token is one of these words, given in lower case."""
+        """Return whether the current token is one of these words (in lower case)."""
         return self.kind == "word" and self.token.lower() in words
 
     def expect(self, sign: str) -> None:
@@ -78,7 +78,7 @@ class TokenReader:
         self.advance()
 
     def expect_word(self, word: str) -> None:
-        """Pass a word, given in lower case."""
+        """Pass a word (in lower case)."""
         if not self.is_word(word):
             raise self.fault(word.upper())
         self.advance()
@@ -91,7 +91,7 @@ class TokenReader:
         return int(text) if text.isdecimal() else float(text)
 
     def signed_number(self) -> int | float:
-        """Pass a number with a sign or without, and return it."""
+        """Pass a number with an optional sign, and return it."""
         negative = self.is_sign("-")
         if negative or self.is_sign("+"):
             self.advance()

@@ -1,4 +1,4 @@
-"""Geometries and boxes in CQL2 text: WKT, read into GeoJSON."""
+"""Geometries and boxes in CQL2 text: WKT, parsed into GeoJSON."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ _TYPES = {
     "multilinestring": ("MultiLineString", 2),
     "multipolygon": ("MultiPolygon", 3),
 }
-"""GeoJSON's name for a type of WKT, and how many arrays its positions lie in."""
+"""The GeoJSON type of a WKT type, and the depth of arrays around its positions."""
 _COLLECTION = "geometrycollection"
 GEOMETRY_WORDS = frozenset({*_TYPES, _COLLECTION})
 """The words that a geometry begins with, in lower case."""
 
 
 def read_geometry(tokens: TokenReader, word: str) -> dict[str, Any]:
-    """Return the GeoJSON geometry behind one of GEOMETRY_WORDS, which has been passed."""
+    """Return the GeoJSON geometry after one of GEOMETRY_WORDS, which has been passed."""
     if tokens.is_word("z"):
         tokens.advance()
     if word == _COLLECTION:
@@ -35,7 +35,7 @@ def read_geometry(tokens: TokenReader, word: str) -> dict[str, Any]:
 
 
 def read_bbox(tokens: TokenReader) -> list[Any]:
-    """Return the numbers behind the word BBOX, which has been passed."""
+    """Return the numbers after the word BBOX, which has been passed."""
     tokens.expect("(")
     numbers = [tokens.signed_number()]
     while tokens.is_sign(","):

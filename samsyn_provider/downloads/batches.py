@@ -1,4 +1,4 @@
-"""Which features a query finds, as many at a time as may be in memory at once."""
+"""The ids of a query's features, in batches that fit into memory."""
 
 from array import array
 from collections.abc import Iterator
@@ -10,28 +10,28 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.downloads.statements import CURSOR, declare_sizes
 from samsyn_provider.query.items_query import ItemsQuery
 
-_MOST_ROWS = 1_000
-_MOST_BYTES = 1024 * 1024  # as stored
-_FETCH = f"FETCH FORWARD {_MOST_ROWS} FROM {CURSOR}"
+_MAX_ROWS = 1_000
+_MAX_BYTES = 1024 * 1024  # as stored
+_FETCH = f"FETCH FORWARD {_MAX_ROWS} FROM {CURSOR}"
 
 
 def feature_batches(
     connection: Connection, collection: Collection, query: ItemsQuery, limit: int | None
 ) -> Iterator[array[int]]:
-    """Yield the ids of what a query finds in its order, at most `limit`, group by group.
+    """Yield the ids of a query's features in its order, at most `limit`, batch by batch.
 
-    Within one transaction. A group is a megabyte of features, as stored, or a single one.
+    Within one transaction. A batch has at most a megabyte of features, as stored, or one feature.
     """
     statement = declare_sizes(collection.id, query, collection.times, limit)
     run(connection, statement.text, statement.values)
-    while found := run(connection, _FETCH).all():
-        group = array("q")
+    while rows := run(connection, _FETCH).all():
+        batch = array("q")
         size = 0
-        for row in found:
-            if group and size + row.size > _MOST_BYTES:
-                yield group
-                group, size = array("q"), 0
-            group.append(row.id)
+        for row in rows:
+            if batch and size + row.size > _MAX_BYTES:
+                yield batch
+                batch, size = array("q"), 0
+            batch.append(row.id)
             size += row.size
-        yield group
+        yield batch
     run(connection, f"CLOSE {CURSOR}")

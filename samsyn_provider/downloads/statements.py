@@ -1,4 +1,4 @@
-"""The SQL of downloads: which columns the features make, and the features a few at a time."""
+"""The SQL of downloads: the columns of a table, the ids of its features, and their rows."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,32 +19,33 @@ from samsyn_provider.query.conditions import (
 from samsyn_provider.query.items_query import ItemsQuery
 
 CURSOR = "download"
-_EDGES = "(0001-01-01|9999-12-31)"  # days that another zone's clock has outside Python's calendar
+_EDGE_DAYS = "(0001-01-01|9999-12-31)"  # may be out of Python's range in another time zone
 
 
 def select_value_kinds(
     layer_id: uuid.UUID, query: ItemsQuery, times: TemporalProperties | None
 ) -> Statement:
-    """Return the statement that tells the values of each property of all that a query finds.
+    """Return the statement for the types of each property's values in a query's features.
 
-    A row a property: `name`, the `kinds` of its values in JSON but null, whether all numbers are
-    `whole` and of 64 bits, and whether all texts are `days` or `moments`.
+    One row per property: `name`, the JSON types of its values but null (`kinds`), and whether all
+    numbers are 64-bit integers (`integers`), all texts `dates`, all texts `timestamps`.
     """
     values: dict[str, Any] = {"layer": layer_id}
     where = " AND ".join(feature_conditions(query, times, values))
-    # by kind first: an aggregate of distinct kinds would sort all values, and most texts are no
-    # times, which a look at one character or two tells
+    # grouped by kind first: array_agg(DISTINCT kind) would sort all values; most texts are no
+    # timestamps, which a check of one character or of the length finds out
     text = f"""
-SELECT name, array_agg(kind) AS kinds, coalesce(bool_and(whole), false) AS whole,
-       coalesce(bool_and(days), false) AS days, coalesce(bool_and(moments), false) AS moments
+SELECT name, array_agg(kind) AS kinds, coalesce(bool_and(integers), false) AS integers,
+       coalesce(bool_and(dates), false) AS dates,
+       coalesce(bool_and(timestamps), false) AS timestamps
 FROM (
     SELECT name, kind,
-           bool_and(number = trunc(number) AND abs(number) < 9223372036854775808) AS whole,
-           bool_and(length(content) = 10 AND content ~ '^{DAY}$') AS days,
+           bool_and(number = trunc(number) AND abs(number) < 9223372036854775808) AS integers,
+           bool_and(length(content) = 10 AND content ~ '^{DAY}$') AS dates,
            bool_and(
                substr(content, 11, 1) IN ('T', 't')
-               AND content ~ '^{DAY}{TIME}$' AND content !~ '^{_EDGES}'
-           ) AS moments
+               AND content ~ '^{DAY}{TIME}$' AND content !~ '^{_EDGE_DAYS}'
+           ) AS timestamps
     FROM (
         SELECT name, kind, CASE WHEN kind = 'number' THEN value::numeric END AS number,
                CASE WHEN kind = 'string' THEN value #>> '{{}}' END AS content
@@ -54,9 +55,9 @@ FROM (
             WHERE {where}
         ) AS entries
         WHERE kind <> 'null'
-    ) AS parts
+    ) AS typed
     GROUP BY name, kind
-) AS told
+) AS by_kind
 GROUP BY name ORDER BY name"""
     return Statement(text, values)
 
@@ -64,8 +65,8 @@ GROUP BY name ORDER BY name"""
 def select_geometry_kinds(
     layer_id: uuid.UUID, query: ItemsQuery, times: TemporalProperties | None
 ) -> Statement:
-    """Return the statement that tells the geometries of all that a query finds: `kinds` (as
-    `Polygon`) and whether any of them `has_heights`."""
+    """Return the statement for the geometries of a query's features: their types, such as `Polygon`
+    (`kinds`), and whether any `has_heights`."""
     values: dict[str, Any] = {"layer": layer_id}
     where = " AND ".join(feature_conditions(query, times, values))
     text = f"""
@@ -78,8 +79,8 @@ FROM layer_features WHERE {where} AND geom IS NOT NULL"""
 def declare_sizes(
     layer_id: uuid.UUID, query: ItemsQuery, times: TemporalProperties | None, limit: int | None
 ) -> Statement:
-    """Return the statement that opens CURSOR on `id` and stored `size` of what a query finds, in
-    its order: at most `limit` features, or all."""
+    """Return the statement that opens CURSOR on a query's features in its order, at most `limit` or
+    all: their `id` and stored `size`."""
     values: dict[str, Any] = {"layer": layer_id, "offset": query.offset}
     conditions = feature_conditions(query, times, values) + after_position(query, values)
     keys = [sort_value(key, number, values) for number, key in enumerate(query.sortby)]
@@ -96,15 +97,18 @@ LIMIT %(limit)s OFFSET %(offset)s"""
 def select_rows(
     layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem, *, multiple: bool
 ) -> Statement:
-    """Return the statement for features in the order of their ids: `id`, `wkb` (ISO WKB, x before
-    y, null for none) and `properties`; with `multiple` single geometries as multiple ones."""
+    """Return the statement for features in the order of `feature_ids`.
+
+    `id`, `wkb` (ISO WKB, x before y, null for none) and `properties`; with `multiple`, single
+    geometries become Multi ones.
+    """
     geometry = geometry_expression(replace(crs, y_first=False))
     if multiple:
         geometry = f"ST_Multi({geometry})"
     text = f"""
 SELECT id, ST_AsBinary({geometry}) AS wkb, properties
-FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, place)
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN layer_features USING (id)
 WHERE layer_id = %(layer)s
-ORDER BY place"""
+ORDER BY ordinality"""
     return Statement(text, {"layer": layer_id, "ids": list(feature_ids)})

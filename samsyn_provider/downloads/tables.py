@@ -1,4 +1,4 @@
-"""Features as columns: Arrow tables that a download is written from, a few features at a time."""
+"""Features as columns: the Arrow record batches that a download is written from."""
 
 import json
 import math
@@ -28,7 +28,7 @@ _MARKUP = re.compile("[\"'<>&\x00-\x1f\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A property as a column: its name in the file, its type, and how a value becomes one of it."""
+    """A property as a column: its name in the file, its type, and the conversion to that type."""
 
     property_name: str
     name: str
@@ -38,14 +38,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """What a query finds as a table: `id`, the properties, and the geometry as ISO WKB."""
+    """A query's features as a table: `id`, the properties, and the geometry as ISO WKB."""
 
     columns: Sequence[Column]
     id_name: str
     geometry_name: str | None
     """None where geometries are left out."""
     geometry_type: str
-    """As `MultiPolygon Z`; `Unknown` for a mixture."""
+    """Such as `MultiPolygon Z`; `Unknown` for a mixture."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -58,31 +58,31 @@ class FeatureTable:
 
 
 def describe_table(
-    connection: Connection, collection: Collection, query: ItemsQuery, form: Format
+    connection: Connection, collection: Collection, query: ItemsQuery, file_format: Format
 ) -> FeatureTable:
-    """Return what the features that a query finds are as a table, in two statements.
+    """Return the table for a query's features, by two statements.
 
-    A column has the type that all of its values have: texts where they differ, objects and arrays
-    as JSON text. Names differ in more than case.
+    A column has the type that all of its values have; mixed types become text, objects and arrays
+    JSON text. Names are unique regardless of case.
     """
     statement = select_value_kinds(collection.id, query, collection.times)
-    found = {row.name: row for row in run(connection, statement.text, statement.values)}
+    observed = {row.name: row for row in run(connection, statement.text, statement.values)}
     statement = select_geometry_kinds(collection.id, query, collection.times)
     geometries = run(connection, statement.text, statement.values).one()
-    wanted = [*collection.fields, *(name for name in found if name not in collection.fields)]
+    names = [*collection.fields, *(name for name in observed if name not in collection.fields)]
     if query.properties is not None:
-        wanted = [name for name in wanted if name in query.properties]
-    taken = {form.id_name.lower()}
+        names = [name for name in names if name in query.properties]
+    taken = {file_format.id_name.lower()}
     geometry_name = None if query.skip_geometry else _free_name("geometry", taken)
     columns = []
-    for name in wanted:
-        kind, value = _type(collection.fields.get(name, {}), found.get(name), form)
-        plain = _MARKUP.sub("_", name) if form.plain_names else name
+    for name in names:
+        kind, value = _type(collection.fields.get(name, {}), observed.get(name), file_format)
+        plain = _MARKUP.sub("_", name) if file_format.plain_names else name
         columns.append(Column(name, _free_name(plain, taken), kind, value))
     kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
     return FeatureTable(
         columns,
-        form.id_name,
+        file_format.id_name,
         geometry_name,
         _geometry_type(kinds, has_heights=geometries.has_heights),
     )
@@ -93,11 +93,11 @@ def table_batches(
     collection: Collection,
     query: ItemsQuery,
     table: FeatureTable,
-    groups: Iterable[Sequence[int]],
+    id_batches: Iterable[Sequence[int]],
 ) -> Iterator[pa.RecordBatch]:
-    """Yield features as batches of a table, one for each group of their ids."""
+    """Yield features as record batches of a table, one for each batch of ids."""
     multiple = table.geometry_type.startswith("Multi")
-    for ids in groups:
+    for ids in id_batches:
         statement = select_rows(collection.id, ids, query.crs, multiple=multiple)
         rows = run(connection, statement.text, statement.values).all()
         yield _batch(table, rows)
@@ -119,7 +119,7 @@ def _batch(table: FeatureTable, rows: Sequence[Any]) -> pa.RecordBatch:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Return the name, with a number where another column is called so already."""
+    """Return the name, with a number appended where it is taken already."""
     free, number = name, 2
     while free.lower() in taken:
         free, number = f"{name}_{number}", number + 1
@@ -128,37 +128,37 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _type(
-    schema: Mapping[str, Any], found: Any, form: Format
+    schema: Mapping[str, Any], observed: Any, file_format: Format
 ) -> tuple[pa.DataType, Callable[[Any], Any]]:
     declared = kind_of(schema) if schema else None
-    kinds = set(found.kinds) if found else set()
+    kinds = set(observed.kinds) if observed else set()
     if kinds == {"number"} or (not kinds and declared is Kind.NUMBER):
-        whole = found.whole if found else schema.get("type") == "integer"
+        is_integer = observed.integers if observed else schema.get("type") == "integer"
         return (
             (pa.int64(), int)
-            if whole and schema.get("type") != "number"
+            if is_integer and schema.get("type") != "number"
             else (pa.float64(), _number)
         )
     if kinds == {"boolean"} or (not kinds and declared is Kind.BOOLEAN):
         return pa.bool_(), bool
-    if kinds <= {"string"} and form.has_times:
-        if declared is Kind.DATE and (not found or found.days):
+    if kinds <= {"string"} and file_format.has_times:
+        if declared is Kind.DATE and (not observed or observed.dates):
             return pa.date32(), date.fromisoformat
-        if declared is Kind.TIMESTAMP and (not found or found.moments):
-            return pa.timestamp("us", "UTC"), _moment
+        if declared is Kind.TIMESTAMP and (not observed or observed.timestamps):
+            return pa.timestamp("us", "UTC"), _timestamp
     return pa.string(), _text
 
 
 def _number(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # JSON's numbers know no bounds
+    except OverflowError:  # JSON's numbers have no range
         return math.inf if value > 0 else -math.inf
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.upper())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+def _timestamp(text: str) -> datetime:
+    timestamp = datetime.fromisoformat(text.upper())
+    return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Features written to a file in one of the formats that are not text of GeoJSON."""
+"""Features written to files: CSV, FlatGeobuf, GeoPackage, GeoParquet, KML."""
 
 import json
 import math
@@ -28,8 +28,8 @@ _NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """What a file is written from, and what it says of itself."""
+class FileContent:
+    """The content of a file, and its metadata."""
 
     table: FeatureTable
     batches: Iterator[pa.RecordBatch]
@@ -38,26 +38,26 @@ class Writing:
 
 
 @contextmanager
-def written_file(media_type: str, writing: Writing) -> Iterator[IO[bytes]]:
-    """Write a file and yield it opened for reading; it has no name any more by then.
+def written_file(media_type: str, content: FileContent) -> Iterator[IO[bytes]]:
+    """Write a file and yield it open for reading, already deleted from its folder.
 
-    Memory is bounded by a batch. Raises whatever reading the features raises.
+    Memory is bounded by a batch. Raises the errors of `content.batches`.
     """
     with tempfile.TemporaryDirectory(prefix="samsyn-download-") as folder:
         path = Path(folder, "features")
-        WRITERS[media_type](path, writing)
+        WRITERS[media_type](path, content)
         file = path.open("rb")
     yield file
 
 
-def _write_csv(path: Path, writing: Writing) -> None:
-    """Geometries as WKT; an empty text is quoted, an absent value is not."""
-    name = writing.table.geometry_name
-    schema = writing.table.schema
+def _write_csv(path: Path, content: FileContent) -> None:
+    """Write CSV: geometries as WKT; an empty text is quoted, an absent value is not."""
+    name = content.table.geometry_name
+    schema = content.table.schema
     if name:
         schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
     with pa.csv.CSVWriter(path, schema) as writer:
-        for batch in writing.batches:
+        for batch in content.batches:
             writer.write_batch(batch if name is None else _with_wkt(batch, name, schema))
 
 
@@ -68,22 +68,22 @@ def _with_wkt(batch: pa.RecordBatch, name: str, schema: pa.Schema) -> pa.RecordB
     return pa.record_batch(arrays, schema=schema)
 
 
-def _write_parquet(path: Path, writing: Writing) -> None:
-    """GeoParquet 1.1."""
-    name = writing.table.geometry_name
+def _write_parquet(path: Path, content: FileContent) -> None:
+    """Write GeoParquet 1.1."""
+    name = content.table.geometry_name
     bounds: list[float] = []
     kinds: set[str] = set()
-    with pa.parquet.ParquetWriter(path, writing.table.schema, compression="zstd") as writer:
-        for batch in writing.batches:
+    with pa.parquet.ParquetWriter(path, content.table.schema, compression="zstd") as writer:
+        for batch in content.batches:
             writer.write_batch(batch)
             if name:
                 shapes = shapely.from_wkb(batch.column(name).to_numpy(zero_copy_only=False))
                 kinds |= _geometry_types(shapes)
-                bounds = _joined(bounds, shapely.total_bounds(shapes).tolist())
+                bounds = _united(bounds, shapely.total_bounds(shapes).tolist())
         if name:
             column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(kinds)}
-            if writing.crs.uri != CRS84:
-                column["crs"] = CRS.from_epsg(writing.crs.srid).to_json_dict()
+            if content.crs.uri != CRS84:
+                column["crs"] = CRS.from_epsg(content.crs.srid).to_json_dict()
             if bounds:
                 column["bbox"] = bounds
             geo = {"version": "1.1.0", "primary_column": name, "columns": {name: column}}
@@ -96,29 +96,29 @@ def _geometry_types(shapes: Any) -> set[str]:
     }
 
 
-def _joined(bounds: list[float], more: list[float]) -> list[float]:
-    if any(map(math.isnan, more)):  # nothing has a place
+def _united(bounds: list[float], other: list[float]) -> list[float]:
+    if any(map(math.isnan, other)):  # of no geometries
         return bounds
     if not bounds:
-        return more
-    return [*map(min, bounds[:2], more[:2]), *map(max, bounds[2:], more[2:])]
+        return other
+    return [*map(min, bounds[:2], other[:2]), *map(max, bounds[2:], other[2:])]
 
 
-def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, Writing], None]:
-    def write(path: Path, writing: Writing) -> None:
-        table = writing.table
-        named = path.with_suffix(extension)  # drivers are particular about it
+def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, FileContent], None]:
+    def write(path: Path, content: FileContent) -> None:
+        table = content.table
+        driver_path = path.with_suffix(extension)  # GDAL's drivers require it
         failures: list[Exception] = []
-        batches = _noting_failures(writing.batches, failures)
+        batches = _recording_failures(content.batches, failures)
         try:
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(table.schema, batches),
-                named,
+                driver_path,
                 driver=driver,
-                layer=_layer_name(writing.title),
+                layer=_layer_name(content.title),
                 geometry_name=table.geometry_name,
                 geometry_type=table.geometry_type if table.geometry_name else None,
-                crs=f"EPSG:{writing.crs.srid}" if table.geometry_name else None,
+                crs=f"EPSG:{content.crs.srid}" if table.geometry_name else None,
                 **options,
             )
         except FieldError as error:
@@ -126,15 +126,15 @@ def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, 
             raise InvalidParameterError(detail) from error
         except RuntimeError as error:
             raise failures[0] if failures else error from None
-        named.rename(path)
+        driver_path.rename(path)
 
     return write
 
 
-def _noting_failures(
+def _recording_failures(
     batches: Iterator[pa.RecordBatch], failures: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the batches; note the error that ends them, of which GDAL passes nothing on."""
+    """Yield the batches; record the error that ends them, which GDAL does not pass on."""
     try:
         yield from batches
     except Exception as error:
@@ -142,13 +142,13 @@ def _noting_failures(
         raise
 
 
-def _write_kml(path: Path, writing: Writing) -> None:
-    """Characters that XML 1.0 has no way to write become U+FFFD."""
-    batches = map(_as_xml_text, writing.batches)
-    _ogr_writer("KML", ".kml")(path, replace(writing, batches=batches))
+def _write_kml(path: Path, content: FileContent) -> None:
+    """Write KML; characters that XML 1.0 cannot represent become U+FFFD."""
+    batches = map(_with_xml_characters, content.batches)
+    _ogr_writer("KML", ".kml")(path, replace(content, batches=batches))
 
 
-def _as_xml_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _with_xml_characters(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = [
         pa.compute.replace_substring_regex(array, _NOT_XML, "\ufffd")
         if pa.types.is_string(array.type)
@@ -159,17 +159,17 @@ def _as_xml_text(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _layer_name(title: str) -> str:
-    """Return a name that every driver takes for a layer: XML's are the strictest."""
+    """Return a layer name that every driver accepts: the rules of XML are the strictest."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title[:60])
     return name if name[:1].isalpha() else f"layer_{name}"
 
 
-# an index of FlatGeobuf would be made in memory
-WRITERS: dict[str, Callable[[Path, Writing], None]] = {
+# FlatGeobuf's spatial index would be built in memory
+WRITERS: dict[str, Callable[[Path, FileContent], None]] = {
     CSV: _write_csv,
     FLATGEOBUF: _ogr_writer("FlatGeobuf", ".fgb", SPATIAL_INDEX="NO"),
     GEOPACKAGE: _ogr_writer("GPKG", ".gpkg", FID="fid", GEOMETRY_NAME="geometry"),
     KML: _write_kml,
     PARQUET: _write_parquet,
 }
-"""What writes each format."""
+"""The function that writes each format, by media type."""

@@ -1,1 +1,1 @@
-"""Features as PostgreSQL writes them: statements, and pygeoapi's provider over them."""
+"""Features as PostgreSQL serializes them: statements, and pygeoapi's provider over them."""

@@ -25,7 +25,7 @@ def _timestamp(second: int) -> str:
 def items_document(
     connection: Connection, collection: Collection, query: ItemsQuery
 ) -> dict[str, Any]:
-    """Return a page of items: features as texts, `next_position` where more follow."""
+    """Return a page of items: SerializedFeatures, and `next_position` where more follow."""
     _, _, document = get_collection_items(
         api_for(resources([collection], ItemsRequest(connection, query))),
         DocumentRequest(),
@@ -38,7 +38,7 @@ def items_document(
 def item_document(
     connection: Connection, collection: Collection, feature_id: int, query: ItemsQuery
 ) -> dict[str, Any]:
-    """Return one item: its `text`, its `version` and its link to the collection."""
+    """Return one item: its bytes as `feature`, its `version` and its link to the collection."""
     _, _, document = get_collection_item(
         api_for(resources([collection], ItemsRequest(connection, query))),
         DocumentRequest(),

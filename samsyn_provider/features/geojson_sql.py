@@ -13,9 +13,12 @@ from samsyn_provider.query.items_query import ItemsQuery
 _DECIMALS = 9
 
 
-def feature_expression(query: ItemsQuery, values: dict[str, Any], more_members: str = "") -> str:
-    """Return the expression for a feature as text; `more_members` is one for what comes before its
-    properties, where a geometry in another CRS than WGS 84 is not called `geometry`."""
+def feature_expression(query: ItemsQuery, values: dict[str, Any], extra_members: str = "") -> str:
+    """Return the expression for a feature as GeoJSON text.
+
+    `extra_members` is an expression for JSON-FG's members, inserted before the properties: with it,
+    a geometry in another CRS than CRS84 is the member `place`.
+    """
     geometry = geometry_expression(query.crs)
     properties = "properties::text"
     if query.properties is not None:
@@ -28,15 +31,15 @@ def feature_expression(query: ItemsQuery, values: dict[str, Any], more_members: 
         geometry_text = "'null'"
     else:
         geometry_text = f"coalesce(ST_AsGeoJSON({geometry}, {_DECIMALS}, 0), 'null')"
-    member = "place" if more_members and query.crs.uri != CRS84 else "geometry"
+    member = "place" if extra_members and query.crs.uri != CRS84 else "geometry"
     return (
         f"""'{{"type":"Feature","id":' || id || ',"{member}":' || {geometry_text}"""
-        f"""{more_members} || ',"properties":' || {properties} || '}}'"""
+        f"""{extra_members} || ',"properties":' || {properties} || '}}'"""
     )
 
 
 def geometry_expression(crs: ReferenceSystem) -> str:
-    """Return the expression for a feature's geometry in a CRS, in the axis order of that."""
+    """Return the expression for a feature's geometry in a CRS, in its axis order."""
     geometry = "geom"
     if crs.srid == MERCATOR:
         edge = MERCATOR_LATITUDE

@@ -1,4 +1,4 @@
-"""Features and places on Earth in JSON (JSON-FG 1.0, OGC 21-045): what it adds to GeoJSON."""
+"""The members that JSON-FG 1.0 (OGC 21-045) adds to GeoJSON."""
 
 import json
 from typing import Any
@@ -13,9 +13,9 @@ _CLASSES = ("http://www.opengis.net/spec/json-fg-1/1.0/conf/core",)
 def json_fg_members(
     crs: ReferenceSystem, times: TemporalProperties | None, values: dict[str, Any]
 ) -> str:
-    """Return the SQL of a feature's `time`, and of whichever of `place` and `geometry` is null.
+    """Return the SQL of a feature's `time`, and of its `place` or `geometry` that is null.
 
-    A geometry in longitude and latitude is the feature's `geometry`, any other its `place`.
+    A geometry in CRS84 is the feature's `geometry`, in any other CRS its `place`.
     """
     absent = "place" if crs.uri == CRS84 else "geometry"
     return f""" || ',"{absent}":null,"time":' || {_time(times, values)}"""
@@ -40,7 +40,7 @@ def _time(times: TemporalProperties | None, values: dict[str, Any]) -> str:
         member = "CASE WHEN length(moment) = 10 THEN 'date' ELSE 'timestamp' END"
         return (
             f"coalesce((SELECT json_build_object({member}, moment)::text"
-            f" FROM (SELECT {start} AS moment OFFSET 0) AS told WHERE moment IS NOT NULL), 'null')"
+            f" FROM (SELECT {start} AS moment OFFSET 0) AS times WHERE moment IS NOT NULL), 'null')"
         )
     end = _moment("fg_end", times.end, values)
     return (
@@ -50,12 +50,12 @@ def _time(times: TemporalProperties | None, values: dict[str, Any]) -> str:
 
 
 def _moment(key: str, name: str | None, values: dict[str, Any]) -> str:
-    """Return the SQL of a property's date, or of its moment in UTC as RFC 3339 writes it."""
+    """Return the SQL of a property's date, or of its timestamp in UTC, in the form of RFC 3339."""
     if name is None:
         return "NULL::text"
     values[key] = name
     text = f"(properties ->> %({key})s)"
     moment = moment_or_null(text)
-    written = f'to_char({moment}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
-    day = f"CASE WHEN {moment} IS NOT NULL THEN {text} END"
-    return f"CASE WHEN length({text}) = 10 THEN {day} ELSE {written} END"
+    timestamp = f'to_char({moment}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
+    date = f"CASE WHEN {moment} IS NOT NULL THEN {text} END"
+    return f"CASE WHEN length({text}) = 10 THEN {date} ELSE {timestamp} END"

@@ -22,22 +22,22 @@ from samsyn_provider.http.representations import SerializedFeatures
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.position import encode_position
 
-LONG = 500
-"""How many features a page has at most that is made at once; a longer one is passed on in parts."""
+MAX_BUFFERED_LIMIT = 500
+"""The highest `limit` of a page that is read as one row; a longer page is streamed in parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemsRequest:
-    """What a request brings to the provider: a connection, and its query already parsed."""
+    """The connection and the parsed query of a request, for the provider."""
 
     connection: Connection
     query: ItemsQuery
 
 
 class PostGISProvider(BaseProvider):  # type: ignore[misc]
-    """Reads one collection; made for one request, and makes no connection of its own.
+    """Reads one collection for one request, on the request's connection.
 
-    pygeoapi's arguments repeat what the request already says parsed and typed; they are not used.
+    pygeoapi's arguments are not used: the request has them parsed and typed.
     """
 
     def __init__(self, provider_def: Mapping[str, Any]) -> None:
@@ -57,13 +57,13 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
     def query(self, **_: Any) -> dict[str, Any]:
         """Return a page: a feature collection whose `features` are SerializedFeatures.
 
-        `next_position` is the `after` parameter of the next page; `numberMatched` is there where
-        it is known.
+        `next_position` is the `after` parameter of the next page; `numberMatched` is left out
+        where it is not known.
         """
-        query = self._asked().query
+        query = self._items_request().query
         collection = self.collection
         if query.hits:
-            row = self._row(
+            row = self._read_row(
                 select_hits(collection.id, query, collection.times, indexed=collection.indexed)
             )
             return {
@@ -72,16 +72,16 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
                 "numberMatched": row.matched,
                 "numberReturned": 0,
             }
-        row, features = self._page(query)
+        row, features = self._read_page(query)
         page = {
             "type": "FeatureCollection",
             "features": features,
             "numberReturned": row.returned,
         }
-        matched = _last_place(query, row) if row.matched is None else int(row.matched)
+        matched = _count_at_end(query, row) if row.matched is None else int(row.matched)
         if matched is not None:
             page["numberMatched"] = matched
-        if row.more:
+        if row.has_more:
             page["next_position"] = encode_position(row.last)
         return page
 
@@ -90,52 +90,59 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
 
         Raises NotFoundError when the collection has no such feature.
         """
-        asked = self._asked()
-        row = self._row(select_feature(self.collection.id, identifier, asked.query.crs))
+        crs = self._items_request().query.crs
+        row = self._read_row(select_feature(self.collection.id, identifier, crs))
         if row is None:
             raise NotFoundError("There is no such feature in this collection.")
         return {"feature": row.feature, "version": row.version, "properties": {}}
 
-    def _page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures]:
-        """Return what is told of a page, and its features: those of a long one are yet to come."""
+    def _read_page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures]:
+        """Return the row of a page without the features, and the features, maybe yet to be read."""
         collection = self.collection
-        if query.limit <= LONG:
-            row = self._short_page(query)
+        if query.limit <= MAX_BUFFERED_LIMIT:
+            row = self._read_buffered_page(query)
             parts = (row.features,) if row.features else ()
             return row, SerializedFeatures(iter(parts), row.returned)
         statement = select_streamed_page(
             collection.id, query, collection.times, indexed=collection.indexed
         )
-        rows = stream(self._asked().connection, statement.text, statement.values)
+        rows = stream(self._items_request().connection, statement.text, statement.values)
         row = next(rows)
-        return row, SerializedFeatures((part.features for part in rows), row.returned, is_long=True)
+        return row, SerializedFeatures(
+            (part.features for part in rows), row.returned, is_streamed=True
+        )
 
-    def _short_page(self, query: ItemsQuery) -> Any:
-        """Return the row of a page that is made at once."""
-        found = self.collection
-        near = select_box_page(found.id, query)
-        row = self._row(near) if near else None
+    def _read_buffered_page(self, query: ItemsQuery) -> Any:
+        """Return the row of a page that is not streamed."""
+        collection = self.collection
+        box_page = select_box_page(collection.id, query)
+        row = self._read_row(box_page) if box_page else None
         if row is not None and row.matched is not None:
             return row
-        # planned for its box: so many may be found sooner in the order of their ids
-        return self._row(
+        # planned for its box: with so many features a scan in the order of ids may be faster
+        return self._read_row(
             select_page(
-                *(found.id, query, found.times), indexed=found.indexed, is_counted=near is None
+                *(collection.id, query, collection.times),
+                indexed=collection.indexed,
+                is_counted=box_page is None,
             )
         )
 
-    def _asked(self) -> ItemsRequest:
+    def _items_request(self) -> ItemsRequest:
         if self.request is None:
-            raise RuntimeError("this provider was made to describe a collection, not to read it")
+            raise RuntimeError("this provider describes a collection and cannot read it")
         return self.request
 
-    def _row(self, statement: Statement) -> Any:
+    def _read_row(self, statement: Statement) -> Any:
         return run(
-            self._asked().connection, statement.text, statement.values, prepared=statement.prepared
+            self._items_request().connection,
+            statement.text,
+            statement.values,
+            prepared=statement.prepared,
         ).one_or_none()
 
 
-def _last_place(query: ItemsQuery, row: Any) -> int | None:
-    """Return how many features there are up to the end of a page behind which there are none."""
-    is_end = not row.more and (row.returned or not query.offset)
+def _count_at_end(query: ItemsQuery, row: Any) -> int | None:
+    """Return the number of matches where the page is the last one and was read by offset."""
+    is_end = not row.has_more and (row.returned or not query.offset)
     return query.offset + row.returned if is_end and query.after is None else None

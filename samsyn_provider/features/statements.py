@@ -1,4 +1,4 @@
-"""The SQL of features by their ids, and of small layers whole."""
+"""The SQL of features by id, and of all features of small layers."""
 
 import uuid
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -
 def select_features(
     layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem
 ) -> Statement:
-    """Return the statement for some items in the order of their ids: text, with commas between."""
+    """Return the statement for items in ascending order of id: text, separated by commas."""
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids)}
     feature = feature_expression(ItemsQuery(crs=crs), values)
     return Statement(
@@ -41,7 +41,7 @@ def select_features(
     )
 
 
-def select_texts(  # noqa: PLR0913 - what is asked for, and how it is written
+def select_texts(  # noqa: PLR0913 - the features, and their form
     layer_id: uuid.UUID,
     feature_ids: Sequence[int],
     query: ItemsQuery,
@@ -50,57 +50,57 @@ def select_texts(  # noqa: PLR0913 - what is asked for, and how it is written
     separator: str,
     json_fg: bool,
 ) -> Statement:
-    """Return the statement for some of the features that a query finds, in the order of their ids.
+    """Return the statement for features of a query's result, in the order of `feature_ids`.
 
-    Its one value: their GeoJSON, or JSON-FG, with `separator` between; null where there are none.
+    Its one value: their GeoJSON or JSON-FG, joined by `separator`; null where there are none.
     """
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
     feature = feature_expression(
         query, values, json_fg_members(query.crs, times, values) if json_fg else ""
     )
     text = f"""
-SELECT string_agg({feature}, %(separator)s ORDER BY place)
-FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, place)
+SELECT string_agg({feature}, %(separator)s ORDER BY ordinality)
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN layer_features USING (id)
 WHERE layer_id = %(layer)s"""
     return Statement(text, values)
 
 
 def select_feature_collections(
-    layer_ids: Sequence[uuid.UUID], size: int, budget: int, whole: int = 1
+    layer_ids: Sequence[uuid.UUID], size: int, budget: int, guaranteed: int = 1
 ) -> Statement:
-    """Return the statement for all features of small layers, one row a layer in their order.
+    """Return the statement for all features of small layers, one row per layer in their order.
 
     `layer_id`; `collection`: bytes, a GeoJSON feature collection, null when it would take more than
-    `size` bytes; `fits`: false, with `collection` null, where all so far take more than `budget`
-    bytes, though never for the first `whole` layers.
+    `size` bytes; `fits`: false, with `collection` null, where the layers up to this one take more
+    than `budget` bytes; always true for the first `guaranteed` layers.
     """
     values: dict[str, Any] = {
         "layers": list(layer_ids),
         "size": size,
         "budget": budget,
-        "whole": whole,
+        "guaranteed": guaranteed,
     }
     feature = feature_expression(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
-    # asked first what it takes stored, at most four times its GeoJSON: large layers are not written
+    # the stored size, at most four times its GeoJSON, is checked first: large layers are skipped
     text = f"""
 SELECT layer_id, (CASE WHEN fits THEN collection END)::bpchar AS collection, fits
 FROM (
-    SELECT wanted.layer_id, place, collection, place <= %(whole)s OR
-        coalesce(sum(octet_length(collection)) OVER (ORDER BY place), 0) <= %(budget)s AS fits
-    FROM unnest(%(layers)s::uuid[]) WITH ORDINALITY AS wanted (layer_id, place)
+    SELECT requested.layer_id, ordinality, collection, ordinality <= %(guaranteed)s OR
+        coalesce(sum(octet_length(collection)) OVER (ORDER BY ordinality), 0) <= %(budget)s AS fits
+    FROM unnest(%(layers)s::uuid[]) WITH ORDINALITY AS requested (layer_id, ordinality)
     LEFT JOIN LATERAL (
-        SELECT CASE WHEN octet_length(written) <= %(size)s THEN written END AS collection
+        SELECT CASE WHEN octet_length(document) <= %(size)s THEN document END AS collection
         FROM (
             SELECT '{{"type":"FeatureCollection","features":[' ||
-                coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS written
+                coalesce(string_agg({feature}, ',' ORDER BY id), '') || ']}}' AS document
             FROM layer_features
-            WHERE layer_id = wanted.layer_id
-        ) AS whole
+            WHERE layer_id = requested.layer_id
+        ) AS documents
         WHERE coalesce((
             SELECT sum(coalesce(pg_column_size(geom), 0) + pg_column_size(properties))
-            FROM layer_features WHERE layer_id = wanted.layer_id), 0) <= 4 * %(size)s
-    ) AS given ON true
+            FROM layer_features WHERE layer_id = requested.layer_id), 0) <= 4 * %(size)s
+    ) AS serialized ON true
 ) AS budgeted
-ORDER BY place"""
+ORDER BY ordinality"""
     return Statement(text, values)

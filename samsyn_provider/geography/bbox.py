@@ -18,13 +18,13 @@ _LINE, _POLYGON = Struct("<BIII4d"), Struct("<BIIII10d")
 _SEGMENTS = 16
 _MERCATOR = 3857
 _RADIUS = 6_378_137.0
-_ROUNDING = 1e-9
-"""Degrees, a tenth of a millimetre: what is on the edge of a box in another CRS is within it."""
+_TOLERANCE = 1e-9
+"""Degrees, a tenth of a millimetre: a position on the edge of a box in another CRS is inside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bbox:
-    """The area asked for, as polygons in CRS84 (two across the antimeridian), and heights."""
+    """The area as polygons in CRS84 (two across the antimeridian), and heights."""
 
     polygons: tuple[str, ...]
     """EWKB in hexadecimal."""
@@ -32,14 +32,14 @@ class Bbox:
 
 
 def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
-    """Return the area that a bbox in `crs` covers (OGC API Features Part 1, 7.15.3).
+    """Return the area of a bbox in `crs` (OGC API Features Part 1, 7.15.3).
 
     A western edge east of the eastern one means a box across the antimeridian. Raises
-    InvalidParameterError when the text is no bbox, or lies outside what the CRS covers.
+    InvalidParameterError when the text is no bbox, or lies outside the area of the CRS.
     """
     parts = text.split(",")
     if len(parts) not in {4, 6} or not all(_NUMBER.fullmatch(part) for part in parts):
-        raise InvalidParameterError("bbox is four or six numbers with commas between them.")
+        raise InvalidParameterError("bbox is four or six numbers separated by commas.")
     numbers = [float(part) for part in parts]
     if not all(map(math.isfinite, numbers)):
         raise InvalidParameterError("bbox holds a number that is not finite.")
@@ -49,7 +49,7 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
         numbers = [numbers[0], numbers[1], numbers[3], numbers[4]]
         if heights[0] > heights[1]:
             raise InvalidParameterError("bbox: the lowest height is above the highest.")
-    if crs.y_first and not (crs.is_geographic and _only_x_first(numbers)):
+    if crs.y_first and not (crs.is_geographic and _is_longitude_first(numbers)):
         numbers = [numbers[1], numbers[0], numbers[3], numbers[2]]
     if crs.srid == _MERCATOR:
         numbers = _from_mercator(numbers)
@@ -60,21 +60,20 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
     if not is_degrees and west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
     if is_degrees:
-        return Bbox(_in_degrees(west, south, east, north), heights)
-    return Bbox((_in_plane(west, south, east, north, crs),), heights)
+        return Bbox(_degree_boxes(west, south, east, north), heights)
+    return Bbox((_projected_box(west, south, east, north, crs),), heights)
 
 
-def _only_x_first(numbers: list[float]) -> bool:
-    """Return whether degrees can only be meant in the order longitude, latitude.
+def _is_longitude_first(numbers: list[float]) -> bool:
+    """Return whether degrees are valid only in the order longitude, latitude.
 
-    Clients that do not know their CRS's axis order send that, the official test suite among them,
-    and no latitude is beyond a pole.
+    Clients that ignore the CRS's axis order send them so, the official test suite among them.
     """
     return max(abs(numbers[0]), abs(numbers[2])) > 90 >= max(abs(numbers[1]), abs(numbers[3]))
 
 
 def _from_mercator(numbers: list[float]) -> list[float]:
-    """Return a box of EPSG:3857 in degrees, where it is a box too; beyond the world it wraps."""
+    """Return a box of EPSG:3857 in degrees, where it is a box too; longitudes wrap."""
     west, south, east, north = numbers
     if west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
@@ -85,10 +84,10 @@ def _from_mercator(numbers: list[float]) -> list[float]:
         if max(map(abs, longitudes)) > 180:
             longitudes = [math.remainder(longitude, 360.0) for longitude in longitudes]
     return [
-        longitudes[0] - _ROUNDING,
-        _latitude(south) - _ROUNDING,
-        longitudes[1] + _ROUNDING,
-        _latitude(north) + _ROUNDING,
+        longitudes[0] - _TOLERANCE,
+        _latitude(south) - _TOLERANCE,
+        longitudes[1] + _TOLERANCE,
+        _latitude(north) + _TOLERANCE,
     ]
 
 
@@ -96,7 +95,7 @@ def _latitude(y: float) -> float:
     return math.degrees(math.atan(math.sinh(max(-20.0, min(20.0, y / _RADIUS)))))
 
 
-def _in_degrees(west: float, south: float, east: float, north: float) -> tuple[str, ...]:
+def _degree_boxes(west: float, south: float, east: float, north: float) -> tuple[str, ...]:
     if west <= east:
         return (_box(west, south, east, north),)
     return (
@@ -105,7 +104,9 @@ def _in_degrees(west: float, south: float, east: float, north: float) -> tuple[s
     )
 
 
-def _in_plane(west: float, south: float, east: float, north: float, crs: ReferenceSystem) -> str:
+def _projected_box(
+    west: float, south: float, east: float, north: float, crs: ReferenceSystem
+) -> str:
     # the straight edges of a projected box are curves in longitude and latitude
     steps = np.linspace(0, 1, _SEGMENTS, endpoint=False)
     corners = np.array([[west, south], [east, south], [east, north], [west, north]])
@@ -115,14 +116,14 @@ def _in_plane(west: float, south: float, east: float, north: float, crs: Referen
     if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
     polygon = shapely.Polygon(np.column_stack((longitudes, latitudes)))
-    widened = shapely.set_srid(polygon.buffer(_ROUNDING, quad_segs=1), _SRID)
+    widened = shapely.set_srid(polygon.buffer(_TOLERANCE, quad_segs=1), _SRID)
     text: str = shapely.to_wkb(widened, hex=True, include_srid=True)
     return text
 
 
 def _box(west: float, south: float, east: float, north: float) -> str:
-    # written out here: a request for a box would wait longer for GEOS to make it than for its plan
-    if west == east or south == north:  # a polygon without an area meets nothing
+    # packed here: GEOS would take longer to make the box than PostgreSQL to plan the statement
+    if west == east or south == north:  # a polygon without an area intersects nothing
         return _LINE.pack(1, _LINE_TYPE, _SRID, 2, west, south, east, north).hex()
     ring = (east, south, east, north, west, north, west, south, east, south)
     return _POLYGON.pack(1, _POLYGON_TYPE, _SRID, 1, 5, *ring).hex()

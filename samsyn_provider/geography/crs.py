@@ -1,4 +1,4 @@
-"""Coordinate reference systems by URI (OGC API Features Part 2), with the axis order each has."""
+"""Coordinate reference systems by URI (OGC API Features Part 2), with their axis order."""
 
 import re
 import sys
@@ -14,17 +14,17 @@ from samsyn_model.errors import InvalidParameterError
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 SUPPORTED = (CRS84, *(f"{_EPSG}{code}" for code in (4326, 3857, 3035, 25832, 25833)))
-"""What collections can be read in; the first is the default and the storage CRS."""
+"""The CRSs of every collection; the first is the default and the storage CRS."""
 MERCATOR = 3857
 MERCATOR_LATITUDE = 85.06
 """Beyond these latitudes the Web Mercator projection has no plane coordinates."""
-_BEYOND = 70.0
-"""How many degrees of longitude beyond its area of use a projection is offered."""
+_LONGITUDE_MARGIN = 70.0
+"""Degrees of longitude beyond its area of use in which a projection is offered."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSystem:
-    """A CRS as requests name it: its URI, PostGIS's SRID, and whether y comes before x."""
+    """A CRS: its URI, PostGIS's SRID, and whether y comes before x."""
 
     uri: str
     srid: int
@@ -33,7 +33,7 @@ class ReferenceSystem:
 
 
 @lru_cache(maxsize=256)
-def _known(uri: str) -> ReferenceSystem | None:
+def _parse_uri(uri: str) -> ReferenceSystem | None:
     if uri == CRS84:
         return ReferenceSystem(uri, 4326, y_first=False, is_geographic=True)
     match = re.fullmatch(re.escape(_EPSG) + r"([1-9]\d{3,5})", uri)
@@ -49,12 +49,14 @@ def _known(uri: str) -> ReferenceSystem | None:
 
 
 def _is_y_first(crs: CRS) -> bool:
-    """Return whether a CRS says its northing or latitude first: its own axes against the order
-    easting, northing. Their directions do not tell: all meridians at a pole lead north."""
+    """Return whether northing or latitude is the first axis, by transforming a position both in the
+    axis order of the CRS and with x first. Axis directions are no help: at a pole all are north."""
     area = crs.area_of_use
-    place = ((area.west + area.east) / 2 + 1, (area.south + area.north) / 2) if area else (1.0, 2.0)
-    east, north = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(*place)
-    first, _ = Transformer.from_crs("OGC:CRS84", crs).transform(*place)
+    position = (
+        ((area.west + area.east) / 2 + 1, (area.south + area.north) / 2) if area else (1.0, 2.0)
+    )
+    east, north = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(*position)
+    first, _ = Transformer.from_crs("OGC:CRS84", crs).transform(*position)
     return bool(abs(first - north) < abs(first - east))
 
 
@@ -64,50 +66,50 @@ def epsg_uri(code: int) -> str:
 
 
 def is_offerable(code: int) -> bool:
-    """Return whether features can be in the CRS with this EPSG code: one of two dimensions."""
-    return _known(epsg_uri(code)) is not None
+    """Return whether the EPSG code is of a CRS with two dimensions, which layers can offer."""
+    return _parse_uri(epsg_uri(code)) is not None
 
 
 def reference_system(
     uri: str, parameter: str, supported: tuple[str, ...] = SUPPORTED
 ) -> ReferenceSystem:
-    """Return the CRS that a request's `parameter` names.
+    """Return the CRS with the URI in a request's `parameter`.
 
     Raises InvalidParameterError when the collection does not offer it.
     """
-    known = _known(uri) if uri in supported else None
-    if known is None:
+    crs = _parse_uri(uri) if uri in supported else None
+    if crs is None:
         raise InvalidParameterError(
             f"The CRS {uri!r} in {parameter} is not one of this collection's:"
             f" {', '.join(supported)}."
         )
-    return known
+    return crs
 
 
 def covering(bounds: tuple[float, float, float, float]) -> tuple[str, ...]:
-    """Return those of SUPPORTED that can show everything within west, south, east and north.
+    """Return the CRSs of SUPPORTED that can represent all within west, south, east and north.
 
-    A projection for one part of the world tears the other side of the globe apart, and has no
-    coordinates at all for some places there.
+    A regional projection distorts the other side of the globe, and has no coordinates at all for
+    some positions there.
     """
     west, south, east, north = bounds
-    suited = []
+    covering_uris = []
     for uri in SUPPORTED:
         srid = reference_system(uri, "crs").srid
-        first, last = _reach(srid)
+        first, last = _longitude_range(srid)
         reaches_a_pole = max(-south, north) > MERCATOR_LATITUDE
         if first <= west and east <= last and not (srid == MERCATOR and reaches_a_pole):
-            suited.append(uri)
-    return tuple(suited)
+            covering_uris.append(uri)
+    return tuple(covering_uris)
 
 
 @lru_cache(maxsize=64)
-def _reach(srid: int) -> tuple[float, float]:
-    """Return the longitudes between which an EPSG CRS can be relied on."""
+def _longitude_range(srid: int) -> tuple[float, float]:
+    """Return the longitudes between which an EPSG CRS is usable."""
     area = CRS.from_epsg(srid).area_of_use
     if area is None or area.east - area.west > 180:
         return -180.0, 180.0
-    return area.west - _BEYOND, area.east + _BEYOND
+    return area.west - _LONGITUDE_MARGIN, area.east + _LONGITUDE_MARGIN
 
 
 @lru_cache(maxsize=64)
@@ -117,14 +119,14 @@ def to_crs84(srid: int) -> Transformer:
 
 
 def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
-    """Return a GeoJSON geometry in another CRS as one in longitude and latitude.
+    """Return a GeoJSON geometry in `crs` transformed to longitude and latitude.
 
-    What is no position stays as it is, for whoever checks the geometry; a position beyond the
-    area of the CRS becomes infinite.
+    Invalid positions stay as they are, for the geometry's validation; a position outside the area
+    of the CRS becomes infinite.
     """
     if isinstance(geometry, dict):
-        moved = {"coordinates", "geometries"} & set(geometry)
-        return {**geometry, **{name: in_degrees(geometry[name], crs) for name in moved}}
+        names = {"coordinates", "geometries"} & set(geometry)
+        return {**geometry, **{name: in_degrees(geometry[name], crs) for name in names}}
     if not isinstance(geometry, list):
         return geometry
     if geometry and all(type(number) in {int, float} for number in geometry):

@@ -11,7 +11,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A span of time, half open: None is unbounded; an instant's end is its start."""
+    """An interval of time; None is unbounded; the end of an instant is its start."""
 
     start: datetime | None
     end: datetime | None
@@ -19,9 +19,9 @@ class Interval:
 
 
 def parse_datetime(text: str) -> Interval:
-    """Return the instant or interval that a `datetime` parameter says (RFC 3339; `..` is open).
+    """Return the instant or interval of a `datetime` parameter (RFC 3339; `..` is open).
 
-    A date counts as its whole day, in UTC. Raises InvalidParameterError when it is none of these.
+    A date counts as its whole day, in UTC. Raises InvalidParameterError for any other text.
     """
     parts = text.split("/")
     if len(parts) == 1:
@@ -42,7 +42,7 @@ def parse_datetime(text: str) -> Interval:
 
 
 def _moment(text: str) -> tuple[datetime, datetime | None, bool]:
-    """Return start, end and whether it is a whole day (whose end does not belong to it)."""
+    """Return start, end and whether it is a whole day, which excludes its end."""
     try:
         if not _DATE_TIME.fullmatch(text):
             raise ValueError

@@ -1,1 +1,1 @@
-"""What both sides share of HTTP: the guard, problems, media types, links, bodies."""
+"""HTTP for both sides: the guard, problem documents, media types, links, bodies."""

@@ -1,4 +1,4 @@
-"""What a running server is made of, as the views reach it."""
+"""The objects that the requests of one process share."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,14 +11,14 @@ from samsyn_model.settings import Settings
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 
-_ROOT = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
+_ROOT_VARIABLES = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The parts that one process shares among its requests.
+    """The objects that the requests of one process share.
 
-    None holds data of theirs but answers, which are found by the tag of what they are made from.
+    The caches alone have data of requests: responses, by entity tag.
     """
 
     settings: Settings
@@ -29,18 +29,18 @@ class Deployment:
 
 
 def deployment() -> Deployment:
-    """Return the deployment of the app that answers the present request."""
-    found: Deployment = current_app.extensions["samsyn"]
-    return found
+    """Return the deployment of the app that serves the current request."""
+    current: Deployment = current_app.extensions["samsyn"]
+    return current
 
 
 def public_url() -> str:
-    """Return the address that the client uses, without a trailing slash: links start with it."""
+    """Return the base URL that the client uses, without a trailing slash: links start with it."""
     settings, environ = deployment().settings, request.environ
-    return settings.public_url or _root_url(*map(environ.get, _ROOT))
+    return settings.public_url or _root_url(*map(environ.get, _ROOT_VARIABLES))
 
 
-@lru_cache(maxsize=64)  # werkzeug takes a tenth of a fast request's time to put it together
+@lru_cache(maxsize=64)  # building it takes werkzeug a tenth of a fast request's time
 def _root_url(*_: str | None) -> str:
-    """Return the root that these values of the request's environment make."""
+    """Return the root URL of the request, cached by the WSGI variables that it depends on."""
     return request.root_url.rstrip("/")

@@ -1,4 +1,4 @@
-"""The formats that features can be had in beside GeoJSON and pages."""
+"""The formats of features beside GeoJSON and HTML."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class Format:
     extension: str
     needs_geometry: bool = False
     id_name: str = "id"
-    """What the column of the features' ids is called."""
+    """The name of the column with the features' ids."""
     has_times: bool = True
-    """Whether dates and moments have types of their own."""
+    """Whether the format has types for dates and timestamps."""
     plain_names: bool = False
-    """Whether names of columns are without the characters that mark up XML."""
+    """Whether column names must not contain the characters of XML markup."""
 
 
 FORMATS = {
@@ -32,11 +32,11 @@ FORMATS = {
         "KML",
         "kml",
         needs_geometry=True,
-        id_name="fid",  # a placemark has an `id` of another kind
+        id_name="fid",  # `id` is an attribute of a placemark
         has_times=False,
         plain_names=True,
     ),
     "parquet": Format(media_types.PARQUET, "GeoParquet", "parquet"),
 }
-"""The formats by the `f` that asks for each."""
-MEDIA_TYPES = {code: form.media_type for code, form in FORMATS.items()}
+"""The formats by their value of `f`."""
+MEDIA_TYPES = {code: file_format.media_type for code, file_format in FORMATS.items()}

@@ -1,4 +1,4 @@
-"""The one door of both sides: every request's credentials and its view's declared action.
+"""Check every request's credentials against its view's declared action.
 
 A view without a declared action is never served.
 """
@@ -23,7 +23,7 @@ from samsyn_provider.http.problems import problem_of
 View = TypeVar("View", bound=Callable[..., object])
 
 UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK})
-"""Actions for which credentials are not even looked at: they need no database."""
+"""Actions for which credentials are ignored: they need no database."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ATTRIBUTE = "samsyn_action"
@@ -31,11 +31,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class UndeclaredActionError(RuntimeError):
-    """A view was asked for that nobody has said who may use."""
+    """The requested view declares no action."""
 
 
 def requires(action: Action) -> Callable[[View], View]:
-    """Declare what a view does, nearest to the function: `@bp.get("/x")`, then `@requires(…)`."""
+    """Declare the action of a view, next to the function: `@bp.get("/x")`, then `@requires(…)`."""
 
     def declare(view: View) -> View:
         setattr(view, _ATTRIBUTE, action)
@@ -50,50 +50,50 @@ def declared_action(app: Flask, endpoint: str) -> Action | None:
     name, _, last = endpoint.rpartition(".")
     if name:
         owner = app.blueprints.get(name)
-    # Flask itself claims the endpoint `static` of whatever has a static folder.
+    # Flask adds the endpoint `static` to apps and blueprints with a static folder.
     if last == "static" and getattr(owner, "has_static_folder", False):
         return Action.READ_PUBLIC
-    found = getattr(app.view_functions[endpoint], _ATTRIBUTE, None)
-    return found if isinstance(found, Action) else None
+    action = getattr(app.view_functions[endpoint], _ATTRIBUTE, None)
+    return action if isinstance(action, Action) else None
 
 
 def install(app: Flask) -> None:
-    """Put the guard before every view of the app."""
-    app.before_request(_admit)
-    app.after_request(_refuse_unknown)
+    """Install the guard before every view of the app."""
+    app.before_request(_authorize)
+    app.after_request(_reject_invalid_token)
 
 
 def principal() -> Principal:
-    """Return who asks; anonymous where the view's action needs nobody.
+    """Return the request's principal; anonymous where the view's action needs no credentials.
 
-    Raises CredentialsError when the request's API token, which is looked up only now, is not valid.
+    Looks up a deferred API token; raises CredentialsError when it is not valid.
     """
     token = unresolved_token()
     if token is not None:
         set_principal(deployment().authenticator.principal(deployment().engine, token))
-    found: Principal = g.get("principal", ANONYMOUS)
-    return found
+    current: Principal = g.get("principal", ANONYMOUS)
+    return current
 
 
 def unresolved_token() -> str | None:
-    """Return the API token whose holder has not been looked up yet."""
-    found: str | None = g.get("token")
-    return found
+    """Return the request's API token while its lookup is deferred, else None."""
+    token: str | None = g.get("token")
+    return token
 
 
-def set_principal(found: Principal) -> None:
-    """Say who asks, once the token has been looked up."""
-    g.principal, g.token = found, None
+def set_principal(holder: Principal) -> None:
+    """Set the request's principal, once its token has been looked up."""
+    g.principal, g.token = holder, None
 
 
-def _admit() -> None:
-    """Find out who asks, and whether anybody of this kind may ask the view at all.
+def _authorize() -> None:
+    """Authenticate the request, and check what its view's action requires of every principal.
 
-    Raises CredentialsError when credentials are presented but not valid, or missing where the
-    action needs a user; PermissionDeniedError when a token that may only read would write.
+    Raises CredentialsError when the credentials are not valid, or missing where the action needs
+    a user; PermissionDeniedError when a token of scope `read` would write.
     """
     if request.endpoint is None:
-        return  # Flask answers 404, 405 or a redirect
+        return  # Flask responds with 404, 405 or a redirect
     action = declared_action(current_app, request.endpoint)
     if action is None:
         raise UndeclaredActionError(f"The view {request.endpoint!r} declares no action.")
@@ -101,29 +101,29 @@ def _admit() -> None:
         return
     header = request.headers.get("Authorization")
     if header is not None:
-        _present(parse_authorization(header), action)
-    # A browser's preflight carries no credentials, and is told nothing but methods.
+        _authenticate(parse_authorization(header), action)
+    # A browser's preflight request carries no credentials; its response lists only methods.
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())
-    # The other actions find their layer or map first, which may not even exist for this principal.
+    # The other actions look up their layer or map first: 404 goes before 403.
     if action is Action.SEARCH_LAYER:
-        return  # it only reads, although it is a POST
+        return  # a POST that only reads
     if request.method not in _SAFE_METHODS and action not in WRITING:
         require_write_scope(principal())
 
 
-def _present(token: str, action: Action) -> None:
-    """Look up who presents credentials; of an API token that reads a layer the view does, together
-    with the layer."""
+def _authenticate(token: str, action: Action) -> None:
+    """Look up the token's holder; an API token that reads a layer is left to the view, which looks
+    up both in one statement."""
     if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
         g.token = token
     else:
         g.principal = deployment().authenticator.principal(deployment().engine, token)
 
 
-def _refuse_unknown(response: Response) -> Response:
-    """Answer 401 in place of a view that was done before its token was looked up, where that is
-    not valid."""
+def _reject_invalid_token(response: Response) -> Response:
+    """Return 401 in place of the view's response, where it did not look up the deferred token and
+    that is not valid."""
     try:
         principal()
     except SamsynError as error:
@@ -134,7 +134,7 @@ def _refuse_unknown(response: Response) -> Response:
 def parse_authorization(header: str) -> str:
     """Return the token in an Authorization header: Bearer, or the password of Basic.
 
-    Raises CredentialsError when it is of another scheme or malformed.
+    Raises CredentialsError for another scheme or a malformed header.
     """
     scheme, _, value = header.strip().partition(" ")
     token = value.strip()

@@ -1,4 +1,4 @@
-"""Links as OGC API documents carry them (RFC 8288)."""
+"""Links of OGC API documents (RFC 8288)."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -19,56 +19,58 @@ def link(rel: str, media_type: str, title: str, href: str) -> Link:
 
 
 def ogc_url() -> str:
-    """Return the address of the OGC landing page, without a trailing slash."""
+    """Return the URL of the OGC landing page, without a trailing slash."""
     return f"{public_url()}/ogc"
 
 
 def collection_url(collection_id: object) -> str:
-    """Return the address of a collection."""
+    """Return the URL of a collection."""
     return f"{ogc_url()}/collections/{collection_id}"
 
 
 def request_url(**changes: object) -> str:
-    """Return the address of this request with some parameters set, or left out where None."""
+    """Return the URL of this request with some parameters set, or left out where None."""
     arguments: dict[str, object] = {**request.args.to_dict(), **changes}
     query = urlencode(
         {name: value for name, value in arguments.items() if value is not None},
         quote_via=quote,
         safe=",:/",
     )
-    address = f"{public_url()}{request.path}"
-    return f"{address}?{query}" if query else address
+    url = f"{public_url()}{request.path}"
+    return f"{url}?{query}" if query else url
 
 
-def own_links(
-    shown: str, json_type: str, title: str, others: Iterable[tuple[str, str, str]] = ()
+def self_links(
+    media_type: str, json_type: str, title: str, others: Iterable[tuple[str, str, str]] = ()
 ) -> list[Link]:
-    """Return the links to this document as it is shown, and to its other forms: `others` are media
-    type, `f` and name of each beside JSON and HTML."""
-    forms = ((json_type, "json", "JSON"), (HTML, "html", "HTML"), *others)
-    address = request_url(f=None)
-    address = f"{address}{'&' if '?' in address else '?'}f="
-    present = HTML if shown == HTML else json_type
+    """Return the `self` link in the media type of the response, and `alternate` links.
+
+    `others` are the media type, `f` and name of the representations beside JSON and HTML.
+    """
+    representations = ((json_type, "json", "JSON"), (HTML, "html", "HTML"), *others)
+    url = request_url(f=None)
+    url = f"{url}{'&' if '?' in url else '?'}f="
+    current = HTML if media_type == HTML else json_type
     return [
         {
-            "rel": "self" if media_type == present else "alternate",
-            "type": media_type,
+            "rel": "self" if other == current else "alternate",
+            "type": other,
             "title": f"{title} as {name}",
-            "href": f"{address}{code}",
+            "href": f"{url}{code}",
         }
-        for media_type, code, name in forms
+        for other, code, name in representations
     ]
 
 
 class PageLink(Protocol):
-    """Links to another page of what a request asks for, as `page_link` does."""
+    """A function that links to another page of the request's result, as `page_link` does."""
 
     def __call__(self, media_type: str, rel: str, **changes: object) -> Link:
-        """Return the link to the page asked for with these parameters changed."""
+        """Return the link to the page with these parameters changed."""
 
 
 def page_link(media_type: str, rel: str, **changes: object) -> Link:
-    """Return a link to this request's address with some parameters set, or left out where None."""
+    """Return a link to this request's URL with some parameters set, or left out where None."""
     return {
         "rel": rel,
         "type": media_type,
@@ -78,7 +80,7 @@ def page_link(media_type: str, rel: str, **changes: object) -> Link:
 
 
 def search_page_link(body: dict[str, Any], media_type: str, rel: str, **changes: object) -> Link:
-    """Return a link that is followed by POST: with this body, some of its members changed."""
+    """Return a link to follow by POST with this body, some of its members changed."""
     members = {**body, **changes}
     return page_link(media_type, rel) | {
         "method": "POST",
@@ -87,9 +89,9 @@ def search_page_link(body: dict[str, Any], media_type: str, rel: str, **changes:
 
 
 def entity_tag(version: str, media_type: str) -> str:
-    """Return the tag of what this request asks for, of data in a version."""
-    asked = "\n".join((version, media_type, public_url(), request.full_path))
-    return blake2b(asked.encode(), digest_size=12).hexdigest()
+    """Return the tag of this request's representation, of data in a version."""
+    key = "\n".join((version, media_type, public_url(), request.full_path))
+    return blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def collection_link(collection_id: object, title: str) -> Link:

@@ -1,4 +1,4 @@
-"""Media types of the OGC side, and which of them a client wants."""
+"""Media types of the OGC side, and content negotiation."""
 
 from collections.abc import Mapping
 
@@ -27,23 +27,23 @@ _NO_OTHERS: Mapping[str, str] = {}
 
 
 def negotiate_media_type(media_type: str, others: Mapping[str, str] = _NO_OTHERS) -> str:
-    """Return the media type to answer with: that of the document's JSON form, JSON, or HTML.
+    """Return the media type of the response: `media_type` (the document as JSON), JSON, or HTML.
 
-    `f` (json, html) decides before the Accept header does; `others` are further media types by the
-    `f` that asks for them. Raises InvalidParameterError for any other `f`, NotAcceptableError when
-    the header admits none.
+    `f` (json, html) has precedence over the Accept header; `others` are further media types by
+    their value of `f`. Raises InvalidParameterError for any other `f`, NotAcceptableError when the
+    header accepts none.
     """
-    chosen = request.args.get("f")
-    if chosen is not None:
-        forms = {"json": media_type, "html": HTML, **others}
-        if chosen not in forms:
-            raise InvalidParameterError(f"f is one of {', '.join(forms)}, not {chosen!r}.")
-        return forms[chosen]
+    code = request.args.get("f")
+    if code is not None:
+        media_types = {"json": media_type, "html": HTML, **others}
+        if code not in media_types:
+            raise InvalidParameterError(f"f is one of {', '.join(media_types)}, not {code!r}.")
+        return media_types[code]
     if not request.accept_mimetypes:
         return media_type
     base = media_type.split(";", maxsplit=1)[0]
     offered = list(dict.fromkeys([media_type, base, JSON, HTML, *others.values()]))
     best = request.accept_mimetypes.best_match(offered)
     if best is None:
-        raise NotAcceptableError(f"This can be had as {', '.join(offered)}.")
+        raise NotAcceptableError(f"This is available as {', '.join(offered)}.")
     return media_type if best == base else best

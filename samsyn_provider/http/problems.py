@@ -30,9 +30,9 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""What each error means in HTTP; the nearest class counts."""
+"""The status of each error; of a subclass, that of its nearest base class."""
 
-_SERVER_FAULT = "Something went wrong on the server; its log says what."
+_SERVER_FAULT = "Something went wrong on the server; its log has the details."
 
 
 def _status_of(error: SamsynError) -> HTTPStatus:
@@ -43,9 +43,9 @@ def _status_of(error: SamsynError) -> HTTPStatus:
 
 
 def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
-    """Return the answer to a request that failed, in a form that its client reads.
+    """Return the response to a request that failed, in a media type that the client accepts.
 
-    `application/problem+json` when the Accept header names it, a page for browsers outside
+    `application/problem+json` when the Accept header names it, an HTML page for browsers outside
     `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
     """
     document: dict[str, Any] = {
@@ -56,13 +56,13 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     }
     if faults:
         document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
-    if _wants_page():
+    if _prefers_html():
         response = as_page(render_template("ogc/error.html", document=document))
     else:
-        named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
+        is_named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
         response = Response(
             json.dumps(document),
-            mimetype="application/problem+json" if named else "application/json",
+            mimetype="application/problem+json" if is_named else "application/json",
         )
     response.status_code = status.value
     response.headers["Cache-Control"] = "no-store"
@@ -74,7 +74,7 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     return response
 
 
-def _wants_page() -> bool:
+def _prefers_html() -> bool:
     if request.path.startswith("/api"):
         return False
     if "f" in request.args:
@@ -86,14 +86,14 @@ def _wants_page() -> bool:
 
 
 def install(app: Flask) -> None:
-    """Answer every error of the app's views as a problem, and log those of the server itself."""
+    """Turn every error of the app's views into a problem document, and log server errors."""
     app.register_error_handler(SamsynError, problem_of)
     app.register_error_handler(HTTPException, _on_http_exception)
-    app.register_error_handler(Exception, _on_defect)
+    app.register_error_handler(Exception, _on_unexpected_error)
 
 
 def problem_of(error: SamsynError) -> Response:
-    """Return the problem that an error of ours is answered as; one of the server is logged."""
+    """Return the problem document of a SamsynError; a server error is logged."""
     status = _status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
@@ -101,10 +101,10 @@ def problem_of(error: SamsynError) -> Response:
 
 
 def _cause_of(error: SamsynError) -> str:
-    """Return what the driver said: a hundred lines of where, for every request while the database
-    is away, would hide it."""
-    said = str(error.__cause__ or "").strip().partition("\n")[0]
-    return f" ({said})" if said else ""
+    """Return the first line of the driver's message: full tracebacks, one a request while the
+    database is away, would hide it."""
+    message = str(error.__cause__ or "").strip().partition("\n")[0]
+    return f" ({message})" if message else ""
 
 
 def _on_http_exception(error: HTTPException) -> Response | HTTPException:
@@ -117,6 +117,6 @@ def _on_http_exception(error: HTTPException) -> Response | HTTPException:
     return response
 
 
-def _on_defect(error: Exception) -> Response:
+def _on_unexpected_error(error: Exception) -> Response:
     LOGGER.error("%s %s", request.method, request.path, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER_FAULT)

@@ -1,4 +1,4 @@
-"""The bytes of a document: JSON, or a page."""
+"""Documents as responses: JSON or HTML."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,18 +12,20 @@ from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.http.links import request_url
 from samsyn_provider.http.media_types import HTML
 
-_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SerializedFeatures:
-    """GeoJSON features as PostgreSQL wrote them: bytes that nobody parses on their way out."""
+    """GeoJSON features as PostgreSQL serialized them: bytes that are not parsed again."""
 
     parts: Iterator[bytes]
-    """Some of them each, with commas between; commas are to be put between the parts."""
+    """Each part has some features, separated by commas; parts are joined by commas too."""
     count: int
-    is_long: bool = False
-    """Whether the parts come from the database as they are asked for."""
+    is_streamed: bool = False
+    """Whether the parts are read from the database as they are sent."""
 
     def __len__(self) -> int:
         return self.count
@@ -36,7 +38,7 @@ def respond(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Response:
-    """Return the document in the media type that was chosen, as a page with this template."""
+    """Return the document in the negotiated media type; HTML is rendered by the template."""
     if media_type == HTML:
         response = as_page(
             render_template(
@@ -47,7 +49,7 @@ def respond(
         response = _json_response(document, media_type)
     response.headers.update(headers or {})
     response.headers["Content-Language"] = "en"
-    if media_type == HTML:  # how a page looks is no state of what it shows
+    if media_type == HTML:  # its tag would have to change with the templates too
         response.headers.pop("ETag", None)
     else:
         if "ETag" not in response.headers and not response.is_streamed:
@@ -60,7 +62,7 @@ def respond(
 def _json_response(document: Mapping[str, Any], media_type: str) -> Response:
     parts = json_parts(document)
     features = document.get("features")
-    if isinstance(features, SerializedFeatures) and features.is_long:
+    if isinstance(features, SerializedFeatures) and features.is_streamed:
         response = Response(parts, HTTPStatus.OK, content_type=media_type)
         response.call_on_close(features.parts.close)  # type: ignore[attr-defined]
         return response
@@ -68,41 +70,41 @@ def _json_response(document: Mapping[str, Any], media_type: str) -> Response:
 
 
 def not_modified(tag: str) -> Response:
-    """Return the answer to who has the state with this weak entity tag already."""
+    """Return 304 with this weak entity tag."""
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     response.set_etag(tag, weak=True)
     return must_revalidate(response)
 
 
-def response_from_cache(kept: CachedResponse) -> Response:
-    """Return an answer that was given before."""
-    return must_revalidate(Response(kept.body, headers=kept.headers))
+def response_from_cache(cached: CachedResponse) -> Response:
+    """Return a cached response."""
+    return must_revalidate(Response(cached.body, headers=cached.headers))
 
 
 def must_revalidate(response: Response) -> Response:
-    """Return the response, which may be kept but not used before the server is asked again."""
+    """Return the response; caches may store it, but must revalidate it before each use."""
     response.headers["Vary"] = "Accept, Authorization"
-    named = "Authorization" in request.headers
-    response.headers["Cache-Control"] = "private, no-cache" if named else "no-cache"
+    has_credentials = "Authorization" in request.headers
+    response.headers["Cache-Control"] = "private, no-cache" if has_credentials else "no-cache"
     return response
 
 
 def as_page(text: str) -> Response:
-    """Return a page, which may load and run nothing but this server's own files."""
+    """Return an HTML page, which may load scripts and styles from this server only."""
     response = Response(text, HTTPStatus.OK, mimetype=HTML)
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield the document as JSON; features that PostgreSQL wrote are passed on unparsed."""
+    """Yield the document as JSON; serialized features are passed on unparsed."""
     if "feature" in document:
-        return _escaped(_with_links(document))
+        return _escaped(_feature_parts(document))
     features = document.get("features")
     if isinstance(features, SerializedFeatures):
-        rest = {k: v for k, v in document.items() if k not in {"type", "features"}}
-        return _escaped(_collection(features, rest))
+        members = {k: v for k, v in document.items() if k not in {"type", "features"}}
+        return _escaped(_collection_parts(features, members))
     return _escaped(iter((_compact(document).encode(),)))
 
 
@@ -110,25 +112,25 @@ def _compact(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _with_links(document: Mapping[str, Any]) -> Iterator[bytes]:
+def _feature_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
     yield document["feature"][:-1]
     yield f",{_compact({'links': document['links']})[1:]}".encode()
 
 
-def _collection(features: SerializedFeatures, rest: Mapping[str, Any]) -> Iterator[bytes]:
-    before = b'{"type":"FeatureCollection","features":['
+def _collection_parts(features: SerializedFeatures, members: Mapping[str, Any]) -> Iterator[bytes]:
+    separator = b'{"type":"FeatureCollection","features":['
     for part in features.parts:
-        yield before
+        yield separator
         yield part
-        before = b",\n"
-    tail = f"],{_compact(rest)[1:]}".encode()
-    yield tail if features.count else before + tail
+        separator = b",\n"
+    tail = f"],{_compact(members)[1:]}".encode()
+    yield tail if features.count else separator + tail
 
 
 def _escaped(parts: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the parts as QGIS up to 3.44 can read them.
 
-    It rewrites the text before it parses it, and stumbles over two escapes
+    It rewrites the text before it parses it, and fails on two escapes
     (https://github.com/qgis/QGIS/issues/66700).
     """
     for part in parts:

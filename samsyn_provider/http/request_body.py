@@ -1,4 +1,4 @@
-"""JSON request bodies, read strictly."""
+"""JSON request bodies, parsed strictly."""
 
 import json
 import math
@@ -20,22 +20,22 @@ MAX_DEPTH = 64
 
 
 def read_json(*media_types: str) -> Any:
-    """Return the request's body as a JSON value; `application/json` unless others are named.
+    """Return the request's body as a JSON value; `media_types` default to `application/json`.
 
     Raises UnsupportedMediaTypeError for another content type, TooLargeError, MalformedBodyError
-    for what is no JSON (NaN, Infinity and 1e999 are none) or nested deeper than MAX_DEPTH,
+    for invalid JSON (so are NaN, Infinity and 1e999) or one nested deeper than MAX_DEPTH,
     InvalidBodyError for text that cannot be stored: NUL characters and halves of surrogate pairs.
     """
     accepted = media_types or ("application/json",)
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
     content = request.get_data()
-    # one without a Content-Length is cut off at the limit without a word
+    # a body without a Content-Length is silently cut off at the limit
     if request.content_length is None and len(content) >= (request.max_content_length or math.inf):
-        raise TooLargeError("The body is larger than the server takes.")
+        raise TooLargeError("The body is larger than the server accepts.")
     try:
         text = content.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_number)
     except RecursionError:
         raise MalformedBodyError("The body is nested too deeply.") from None
     except UnicodeDecodeError:
@@ -43,21 +43,21 @@ def read_json(*media_types: str) -> Any:
     except ValueError as error:
         raise MalformedBodyError(f"The body is not JSON: {error}.") from None
     _refuse_depth(value)
-    # both kinds can only be written as escapes: most bodies need no walk through every text
+    # such text needs escapes in JSON: bodies without any are not checked further
     if "\\u" in text:
         refuse(text_faults(value))
     return value
 
 
 def refuse(faults: list[Fault]) -> None:
-    """Raise InvalidBodyError when there are faults; the first becomes the sentence for people."""
+    """Raise InvalidBodyError when there are faults; the first one is the error's detail."""
     if faults:
         first = faults[0]
         raise InvalidBodyError(f"{first.pointer or 'The body'}: {first.detail}", tuple(faults))
 
 
 def merge_patch(current: Any, patch: Any) -> Any:
-    """Return the value that a JSON merge patch (RFC 7396) makes of the current one."""
+    """Return the current value with a JSON merge patch (RFC 7396) applied."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(current) if isinstance(current, dict) else {}
@@ -70,10 +70,10 @@ def merge_patch(current: Any, patch: Any) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _finite(text: str) -> float:
+def _finite_number(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text[:20]} is too large a number")

@@ -39,15 +39,15 @@ from samsyn_provider.http.media_types import GEOJSON, JSON, MERGE_PATCH
 from samsyn_provider.http.request_body import merge_patch, read_json, refuse
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 
-_LOCK = """
+_LOCK_FEATURE = """
 SELECT version, properties FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
 
 
 def add_editing_rules(bp: Blueprint, items: str) -> None:
-    """Let features be written at a path of items, and ask there what may be written.
+    """Register the views that write features at a path of items, and their OPTIONS.
 
-    Whatever reads there has to be registered without Flask's own OPTIONS.
+    Views that read there have to be registered without Flask's automatic OPTIONS.
     """
     item = f"{items}/<feature_id>"
     for path, method, view in (
@@ -63,72 +63,72 @@ def add_editing_rules(bp: Blueprint, items: str) -> None:
 
 @requires(Action.READ_LAYER)
 def items_options(collection_id: str) -> Response:
-    """Answer which methods the caller may use on the items, in `Allow`."""
+    """Return the methods that the caller may use on the items, in `Allow`."""
     return _options(collection_id, "POST")
 
 
 @requires(Action.READ_LAYER)
 def item_options(collection_id: str, feature_id: str) -> Response:  # noqa: ARG001
-    """Answer which methods the caller may use on an item, also one that is not there.
+    """Return the methods that the caller may use on an item, whether it exists or not.
 
-    Clients ask an empty collection with an id of their own making.
+    Clients request them of an empty collection with an arbitrary id.
     """
     return _options(collection_id, "PUT", "PATCH", "DELETE")
 
 
 @requires(Action.WRITE_FEATURES)
 def create_item(collection_id: str) -> Response:
-    """Add the feature in the body: 201 with its address, /req/create-replace-delete/post-op.
+    """Add the feature in the body: 201 with its URL, /req/create-replace-delete/post-op.
 
-    A feature collection adds all its features or none, and is answered with those made.
+    A feature collection adds all its features or none; the response has the new features.
     """
     body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
-        found = _editable(connection, collection_id)
-        crs = _content_crs(found)
+        collection = _lock_collection(connection, collection_id)
+        crs = _content_crs(collection)
         user_id = require_user(principal())
         if isinstance(body, dict) and body.get("type") == "FeatureCollection":
-            features = _all(body, found, crs)
-            ids = insert_features(connection, found.id, features, user_id)
-            return _answer_all(connection, found, ids, crs)
-        feature = _whole(body, crs)
-        _refuse_misfit(found, feature)
-        (feature_id,) = insert_features(connection, found.id, [feature], user_id)
-        return _answer(connection, found, feature_id, crs, HTTPStatus.CREATED)
+            features = _parse_features(body, collection, crs)
+            ids = insert_features(connection, collection.id, features, user_id)
+            return _features_response(connection, collection, ids, crs)
+        feature = _parse_feature(body, crs)
+        _check_feature(collection, feature)
+        (feature_id,) = insert_features(connection, collection.id, [feature], user_id)
+        return _feature_response(connection, collection, feature_id, crs, HTTPStatus.CREATED)
 
 
 @requires(Action.WRITE_FEATURES)
 def replace_item(collection_id: str, feature_id: str) -> Response:
     """Replace a feature by that in the body, /req/create-replace-delete/put-op.
 
-    The address says which one; an id in the body does not count, and nothing is made.
+    The path identifies the feature; an id in the body is ignored, and no feature is created.
     """
     body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
-        found = _editable(connection, collection_id)
-        crs = _content_crs(found)
-        key = _locked(connection, found, feature_id)[0]
-        feature = _whole(body, crs)
-        _refuse_misfit(found, feature)
-        _update(connection, found, {"id": key, **feature})
-        return _answer(connection, found, key, crs, HTTPStatus.OK)
+        collection = _lock_collection(connection, collection_id)
+        crs = _content_crs(collection)
+        key = _lock_feature(connection, collection, feature_id)[0]
+        feature = _parse_feature(body, crs)
+        _check_feature(collection, feature)
+        _update(connection, collection, {"id": key, **feature})
+        return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
 
 @requires(Action.WRITE_FEATURES)
 def update_item(collection_id: str, feature_id: str) -> Response:
-    """Change what the body names of a feature, a JSON merge patch: /req/update/patch-op.
+    """Update the members of a feature in the body, a JSON merge patch: /req/update/patch-op.
 
     A geometry is replaced as a whole.
     """
     body = _body(MERGE_PATCH, GEOJSON, JSON)
     with writing(deployment().engine) as connection:
-        found = _editable(connection, collection_id)
-        crs = _content_crs(found)
-        key, present = _locked(connection, found, feature_id)
-        change = _change(body, present, crs)
-        _refuse_misfit(found, change)
-        _update(connection, found, {"id": key, **change})
-        return _answer(connection, found, key, crs, HTTPStatus.OK)
+        collection = _lock_collection(connection, collection_id)
+        crs = _content_crs(collection)
+        key, properties = _lock_feature(connection, collection, feature_id)
+        change = _parse_patch(body, properties, crs)
+        _check_feature(collection, change)
+        _update(connection, collection, {"id": key, **change})
+        return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
 
 @requires(Action.WRITE_FEATURES)
@@ -136,21 +136,23 @@ def delete_item(collection_id: str, feature_id: str) -> tuple[str, HTTPStatus]:
     """Delete a feature, /req/create-replace-delete/delete-op."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
-        found = _editable(connection, collection_id)
-        delete_features(connection, found.id, [_locked(connection, found, feature_id)[0]])
+        collection = _lock_collection(connection, collection_id)
+        delete_features(
+            connection, collection.id, [_lock_feature(connection, collection, feature_id)[0]]
+        )
     return "", HTTPStatus.NO_CONTENT
 
 
-def _options(collection_id: str, *writing: str) -> Response:
+def _options(collection_id: str, *methods: str) -> Response:
     with reading(deployment().engine) as connection:
         find_collection(connection, principal(), collection_id, Action.READ_LAYER)
         try:
             find_collection(connection, principal(), collection_id, Action.WRITE_FEATURES)
         except (CredentialsError, PermissionDeniedError):
-            writing = ()
+            methods = ()
     response = Response(status=HTTPStatus.NO_CONTENT)
-    response.headers["Allow"] = ", ".join(("GET", "HEAD", "OPTIONS", *writing))
-    if writing:
+    response.headers["Allow"] = ", ".join(("GET", "HEAD", "OPTIONS", *methods))
+    if methods:
         response.headers["Accept-Patch"] = MERGE_PATCH
     response.headers["Vary"] = "Authorization"
     return response
@@ -161,34 +163,34 @@ def _body(*media_types: str) -> Any:
     return read_json(*media_types)
 
 
-def _content_crs(found: Collection) -> ReferenceSystem:
+def _content_crs(collection: Collection) -> ReferenceSystem:
     uri = request.headers.get("Content-Crs", CRS84).strip().removeprefix("<").removesuffix(">")
-    return reference_system(uri, "Content-Crs", found.crs)
+    return reference_system(uri, "Content-Crs", collection.crs)
 
 
-def _editable(connection: Connection, collection_id: str) -> Collection:
-    """Return the collection, whose schema nobody changes until the transaction ends."""
+def _lock_collection(connection: Connection, collection_id: str) -> Collection:
+    """Return the collection; its schema is locked until the transaction ends."""
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     return find_collection(
         connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )
 
 
-def _locked(
-    connection: Connection, found: Collection, feature_id: str
+def _lock_feature(
+    connection: Connection, collection: Collection, feature_id: str
 ) -> tuple[int, dict[str, Any]]:
-    """Return a feature's id and properties; nobody changes it until the transaction ends.
+    """Return a feature's id and properties; it is locked until the transaction ends.
 
     Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version or
     `If-None-Match` this one.
     """
     key = parse_feature_id(feature_id)
-    row = run(connection, _LOCK, {"layer": found.id, "id": key}).one_or_none()
+    row = run(connection, _LOCK_FEATURE, {"layer": collection.id, "id": key}).one_or_none()
     if row is None:
         raise NotFoundError("There is no such feature in this collection.")
     if "If-Match" in request.headers and str(row.version) not in request.if_match:
         raise PreconditionFailedError(
-            f"The feature has changed since you read it: it is at version {row.version} now."
+            f"The feature has changed since you read it: it is now at version {row.version}."
         )
     if str(row.version) in request.if_none_match:
         raise PreconditionFailedError(
@@ -197,47 +199,49 @@ def _locked(
     return key, row.properties
 
 
-def _whole(body: Any, crs: ReferenceSystem) -> dict[str, Any]:
+def _parse_feature(body: Any, crs: ReferenceSystem) -> dict[str, Any]:
     if not isinstance(body, dict) or body.get("type") != "Feature":
         refuse([Fault("", "This is no GeoJSON Feature.")])
     geometry = in_degrees(body.get("geometry"), crs)
     return {"geometry": geometry, "properties": body.get("properties") or {}}
 
 
-def _all(body: dict[str, Any], found: Collection, crs: ReferenceSystem) -> list[dict[str, Any]]:
+def _parse_features(
+    body: dict[str, Any], collection: Collection, crs: ReferenceSystem
+) -> list[dict[str, Any]]:
     members = body.get("features")
     if isinstance(members, list):
-        moved = [
+        features = [
             {**member, "geometry": in_degrees(member.get("geometry"), crs)}
             if isinstance(member, dict)
             else member
             for member in members
         ]
-        body = {**body, "features": moved}
-    refuse(feature_collection_faults(body, "", found.geometry_type, _schema_text(found)))
+        body = {**body, "features": features}
+    refuse(feature_collection_faults(body, "", collection.geometry_type, _schema_text(collection)))
     return list(body["features"])
 
 
-def _change(body: Any, present: dict[str, Any], crs: ReferenceSystem) -> dict[str, Any]:
-    named = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
-    if not named:
+def _parse_patch(body: Any, properties: dict[str, Any], crs: ReferenceSystem) -> dict[str, Any]:
+    names = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
+    if not names:
         refuse([Fault("", "Expected an object with `geometry`, `properties` or both.")])
     change: dict[str, Any] = {}
-    if "geometry" in named:
+    if "geometry" in names:
         change["geometry"] = in_degrees(body["geometry"], crs)
-    if "properties" in named:
-        given = body["properties"]
-        change["properties"] = {} if given is None else merge_patch(present, given)
+    if "properties" in names:
+        patch = body["properties"]
+        change["properties"] = {} if patch is None else merge_patch(properties, patch)
     return change
 
 
-def _refuse_misfit(found: Collection, feature: dict[str, Any]) -> None:
-    """Raise InvalidBodyError where what is to be written does not suit the collection."""
-    schema = _schema_text(found)
+def _check_feature(collection: Collection, feature: dict[str, Any]) -> None:
+    """Raise InvalidBodyError where a geometry or properties do not conform to the collection."""
+    schema = _schema_text(collection)
 
     def faults() -> Iterator[Fault]:
         if "geometry" in feature:
-            yield from geometry_faults(feature["geometry"], "/geometry", found.geometry_type)
+            yield from geometry_faults(feature["geometry"], "/geometry", collection.geometry_type)
         if "properties" in feature:
             yield from property_faults(feature["properties"], schema, "/properties")
 
@@ -245,47 +249,47 @@ def _refuse_misfit(found: Collection, feature: dict[str, Any]) -> None:
         refuse(list(islice(faults(), MAX_FAULTS)))
 
 
-def _schema_text(found: Collection) -> str | None:
-    return None if found.property_schema is None else json.dumps(found.property_schema)
+def _schema_text(collection: Collection) -> str | None:
+    return None if collection.property_schema is None else json.dumps(collection.property_schema)
 
 
-def _update(connection: Connection, found: Collection, change: dict[str, Any]) -> None:
-    update_features(connection, found.id, [change], require_user(principal()))
+def _update(connection: Connection, collection: Collection, change: dict[str, Any]) -> None:
+    update_features(connection, collection.id, [change], require_user(principal()))
 
 
-def _answer(
+def _feature_response(
     connection: Connection,
-    found: Collection,
+    collection: Collection,
     feature_id: int,
     crs: ReferenceSystem,
     status: HTTPStatus,
 ) -> Response:
-    """Answer with the feature in the CRS that it was sent in, or as little as `Prefer` asks for."""
-    statement = select_feature(found.id, feature_id, crs)
+    """Return the response with a feature in the request's CRS, without body if `Prefer` says so."""
+    statement = select_feature(collection.id, feature_id, crs)
     row = run(connection, statement.text, statement.values).one()
     response = Response(row.feature, status, mimetype=GEOJSON)
     response.headers["ETag"] = f'"{row.version}"'
     response.headers["Content-Crs"] = f"<{crs.uri}>"
     if status == HTTPStatus.CREATED:
         response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}/{feature_id}"
-    return _as_preferred(response)
+    return _apply_preference(response)
 
 
-def _answer_all(
-    connection: Connection, found: Collection, feature_ids: Sequence[int], crs: ReferenceSystem
+def _features_response(
+    connection: Connection, collection: Collection, feature_ids: Sequence[int], crs: ReferenceSystem
 ) -> Response:
-    """Answer with the features made, in the order that they were sent in."""
-    statement = select_features(found.id, feature_ids, crs)
+    """Return the response with the new features, in the order of the request."""
+    statement = select_features(collection.id, feature_ids, crs)
     features = run(connection, statement.text, statement.values).scalar_one() or ""
     text = f'{{"type":"FeatureCollection","features":[{features}]}}'
     response = Response(text, HTTPStatus.CREATED, mimetype=GEOJSON)
     response.headers["Content-Crs"] = f"<{crs.uri}>"
     response.headers["Location"] = f"{public_url()}{request.path.rstrip('/')}"
-    return _as_preferred(response)
+    return _apply_preference(response)
 
 
-def _as_preferred(response: Response) -> Response:
-    """Return the answer without its body where `Prefer` asks for that (RFC 7240)."""
+def _apply_preference(response: Response) -> Response:
+    """Return the response, without its body for `Prefer: return=minimal` (RFC 7240)."""
     if "return=minimal" in request.headers.get("Prefer", "").replace(" ", ""):
         response.data = b""
         del response.headers["Content-Type"]

@@ -44,18 +44,20 @@ from samsyn_provider.query.items_query import (
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.query.search_body import read_search
 
-_PAGE_ROWS = 500
-_MOMENTARY = {"Cache-Control", "Content-Length", "Date", "Vary"}
-"""Headers of an answer that another one to the same question may not have."""
-_FILES = tuple((form.media_type, code, form.title) for code, form in FORMATS.items())
-_PAGE_CRS = reference_system(CRS84, "crs")  # what the map on a page draws
+_MAX_HTML_ITEMS = 500
+_UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
+"""Headers that are set anew for each response."""
+_DOWNLOADS = tuple(
+    (file_format.media_type, code, file_format.title) for code, file_format in FORMATS.items()
+)
+_HTML_CRS = reference_system(CRS84, "crs")  # of the map on an HTML page
 
 
 def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = frozenset()) -> None:
-    """Let features be read at a path of items.
+    """Register the views that read features at a path of items.
 
-    `relations` names parameters that are geometries, of AREA_PARAMETERS. OPTIONS is left to
-    whoever lets features be written there.
+    `relations` are the parameters that are geometries, of AREA_PARAMETERS. OPTIONS is left to
+    `add_editing_rules`.
     """
     for rule, view, defaults in (
         (path, items, {"relations": relations}),
@@ -72,27 +74,31 @@ def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = froz
 
 @requires(Action.READ_LAYER)
 def items(collection_id: str, relations: frozenset[str]) -> Response:
-    """A page of items, /req/core/fc-op; or what there is in another format, as a file."""
-    with ExitStack() as held:
-        connection = held.enter_context(reading(deployment().engine))
-        found = requested_collection(connection, collection_id)
-        shown = negotiate_media_type(GEOJSON, MEDIA_TYPES)
-        tag = links.entity_tag(str(found.version), shown)
-        kept = _kept(tag)
-        if kept is not None:
-            return kept
-        found, query = _asked(connection, found, request.args, relations)
-        if shown != HTML and request.if_none_match.contains_weak(tag):
+    """A page of items, /req/core/fc-op; or the items in another format, as an attachment."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(reading(deployment().engine))
+        collection = requested_collection(connection, collection_id)
+        media_type = negotiate_media_type(GEOJSON, MEDIA_TYPES)
+        tag = links.entity_tag(str(collection.version), media_type)
+        cached = _cached_response(tag)
+        if cached is not None:
+            return cached
+        collection, query = _parse_query(connection, collection, request.args, relations)
+        if media_type != HTML and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
-        if shown not in MEDIA_TYPES.values():
-            page = _page(connection, found, query, shown, following=links.page_link, tag=tag)
-            return _released(_keeping(tag, shown, page), held)
+        if media_type not in MEDIA_TYPES.values():
+            page = _page(
+                connection, collection, query, media_type, make_link=links.page_link, tag=tag
+            )
+            return _keep_open(_cache_response(tag, media_type, page), stack)
         has_limit = "limit" in request.args
-        position = next_position(connection, found, query) if has_limit else None
-    response = respond_download(found, query, shown, query.limit if has_limit else None)
-    following = [links.page_link(shown, "next", after=position, offset=None)]
-    here = [links.collection_link(found.id, found.title)]
-    response.headers["Link"] = links.header([*(following if position else []), *here])
+        position = next_position(connection, collection, query) if has_limit else None
+    response = respond_download(collection, query, media_type, query.limit if has_limit else None)
+    next_links = (
+        [links.page_link(media_type, "next", after=position, offset=None)] if position else []
+    )
+    parent_link = links.collection_link(collection.id, collection.title)
+    response.headers["Link"] = links.header([*next_links, parent_link])
     response.headers["Content-Crs"] = f"<{query.crs.uri}>"
     response.set_etag(tag, weak=True)
     return must_revalidate(response)
@@ -100,98 +106,104 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
 
 @requires(Action.SEARCH_LAYER)
 def search(collection_id: str) -> Response:
-    """A page of items as GET answers it, its parameters in the body: for filters too long for an
-    address. `next` says which body asks for the page behind."""
+    """A page of items as for GET, with the parameters in the body: for filters too long for a URL.
+    The `next` link has the body that requests the next page."""
     single_values(request.args, {"f"})
-    with ExitStack() as held:
-        connection = held.enter_context(reading(deployment().engine))
-        found = find_collection(connection, principal(), collection_id, Action.SEARCH_LAYER)
+    with ExitStack() as stack:
+        connection = stack.enter_context(reading(deployment().engine))
+        collection = find_collection(connection, principal(), collection_id, Action.SEARCH_LAYER)
         if negotiate_media_type(GEOJSON) == HTML:
-            raise NotAcceptableError("A search is answered as GeoJSON.")
+            raise NotAcceptableError("The result of a search is available as GeoJSON only.")
         body, arguments = read_search()
-        found, query = _asked(connection, found, arguments)
-        following = partial(links.search_page_link, body)
-        return _released(_page(connection, found, query, GEOJSON, following=following), held)
+        collection, query = _parse_query(connection, collection, arguments)
+        make_link = partial(links.search_page_link, body)
+        return _keep_open(_page(connection, collection, query, GEOJSON, make_link=make_link), stack)
 
 
 @requires(Action.READ_LAYER)
 def item(collection_id: str, feature_id: str) -> Response:
     """One item: OGC API Features Part 1, /req/core/f-op."""
     with reading(deployment().engine) as connection:
-        found = requested_collection(connection, collection_id)
-        shown = negotiate_media_type(GEOJSON)
-        tag = links.entity_tag(str(found.version), shown)
-        kept = _kept(tag)
-        if kept is not None:
-            return kept
-        query = parse_item_query(request.args, found.crs)
-        if shown == HTML:
-            query = replace(query, crs=_PAGE_CRS)
+        collection = requested_collection(connection, collection_id)
+        media_type = negotiate_media_type(GEOJSON)
+        tag = links.entity_tag(str(collection.version), media_type)
+        cached = _cached_response(tag)
+        if cached is not None:
+            return cached
+        query = parse_item_query(request.args, collection.crs)
+        if media_type == HTML:
+            query = replace(query, crs=_HTML_CRS)
         key = parse_feature_id(feature_id)
-        document = item_document(connection, found, key, query)
-    document["links"] = links.own_links(shown, GEOJSON, "This item") + document["links"]
+        document = item_document(connection, collection, key, query)
+    document["links"] = links.self_links(media_type, GEOJSON, "This item") + document["links"]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",
         "ETag": f'"{document["version"]}"',
         "Link": links.header(document["links"]),
     }
-    answer = respond(
-        shown, document, "ogc/item.html", headers=headers, **_page_context(shown, found)
+    response = respond(
+        media_type,
+        document,
+        "ogc/item.html",
+        headers=headers,
+        **_page_context(media_type, collection),
     )
-    return _keeping(tag, shown, answer)
+    return _cache_response(tag, media_type, response)
 
 
-def _kept(tag: str) -> Response | None:
-    """Return what this process has answered before with the layer in the same version."""
+def _cached_response(tag: str) -> Response | None:
+    """Return the cached response to this request with the layer in the same version, if any."""
     if "If-None-Match" in request.headers:
         return None
-    found = deployment().response_cache.get(tag)
-    return response_from_cache(found) if found else None
+    cached = deployment().response_cache.get(tag)
+    return response_from_cache(cached) if cached else None
 
 
-def _keeping(tag: str, shown: str, response: Response) -> Response:
-    """Return the response, kept where it may be asked for again and is short."""
-    if shown == GEOJSON and response.status_code == HTTPStatus.OK and not response.is_streamed:
-        headers = tuple(pair for pair in response.headers if pair[0] not in _MOMENTARY)
-        deployment().response_cache.keep(tag, CachedResponse(response.get_data(), headers))
+def _cache_response(tag: str, media_type: str, response: Response) -> Response:
+    """Return the response, stored in the cache if it is GeoJSON and not streamed."""
+    if media_type == GEOJSON and response.status_code == HTTPStatus.OK and not response.is_streamed:
+        headers = tuple(pair for pair in response.headers if pair[0] not in _UNCACHED_HEADERS)
+        deployment().response_cache.put(tag, CachedResponse(response.get_data(), headers))
     return response
 
 
-def _released(response: Response, held: ExitStack) -> Response:
-    """Return the response; one that the database goes on making takes what it needs along."""
+def _keep_open(response: Response, stack: ExitStack) -> Response:
+    """Return the response; while one is streamed, its connection stays open."""
     if response.is_streamed:
-        response.call_on_close(held.pop_all().close)
+        response.call_on_close(stack.pop_all().close)
     return response
 
 
-def _asked(
+def _parse_query(
     connection: Connection,
-    found: Collection,
+    collection: Collection,
     arguments: MultiDict[str, str],
     relations: frozenset[str] = frozenset(),
 ) -> tuple[Collection, ItemsQuery]:
     """Return the collection, with its fields where the parameters name any, and their query."""
     if names_properties(arguments, relations):
-        found = with_fields(connection, found)
-    return found, parse_items_query(arguments, Capabilities(found.fields, found.crs, relations))
+        collection = with_fields(connection, collection)
+    return collection, parse_items_query(
+        arguments, Capabilities(collection.fields, collection.crs, relations)
+    )
 
 
-def _page(  # noqa: PLR0913 - what a page is of, and how it is told
+def _page(  # noqa: PLR0913 - the items of a page, and its form
     connection: Connection,
-    found: Collection,
+    collection: Collection,
     query: ItemsQuery,
-    shown: str,
+    media_type: str,
     *,
-    following: PageLink,
+    make_link: PageLink,
     tag: str | None = None,
 ) -> Response:
-    if shown == HTML:
-        query = replace(query, limit=min(query.limit, _PAGE_ROWS), crs=_PAGE_CRS)
-    document = items_document(connection, found, query)
+    if media_type == HTML:
+        query = replace(query, limit=min(query.limit, _MAX_HTML_ITEMS), crs=_HTML_CRS)
+    document = items_document(connection, collection, query)
     document["links"] = [
-        *(links.own_links(shown, GEOJSON, "These items", _FILES) if tag else []),
-        *_neighbours(shown, document.pop("next_position", None), query, following),
-        links.collection_link(found.id, found.title),
+        *(links.self_links(media_type, GEOJSON, "These items", _DOWNLOADS) if tag else []),
+        *_pagination_links(media_type, document.pop("next_position", None), query, make_link),
+        links.collection_link(collection.id, collection.title),
     ]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",
@@ -203,29 +215,33 @@ def _page(  # noqa: PLR0913 - what a page is of, and how it is told
     if "numberMatched" in document:
         headers["OGC-NumberMatched"] = str(document["numberMatched"])
     return respond(
-        shown, document, "ogc/items.html", headers=headers, **_page_context(shown, found)
+        media_type,
+        document,
+        "ogc/items.html",
+        headers=headers,
+        **_page_context(media_type, collection),
     )
 
 
-def _neighbours(
-    shown: str, position: str | None, query: ItemsQuery, following: PageLink
+def _pagination_links(
+    media_type: str, position: str | None, query: ItemsQuery, make_link: PageLink
 ) -> list[links.Link]:
-    """Return the links to the pages behind and before this one."""
-    media_type = HTML if shown == HTML else GEOJSON
-    found = []
+    """Return the links to the next and the previous page."""
+    link_type = HTML if media_type == HTML else GEOJSON
+    page_links = []
     if position:
-        found.append(following(media_type, "next", after=position, offset=None))
+        page_links.append(make_link(link_type, "next", after=position, offset=None))
     if query.offset:
-        before = max(0, query.offset - query.limit)
-        found.append(following(media_type, "prev", offset=before))
-    return found
+        offset = max(0, query.offset - query.limit)
+        page_links.append(make_link(link_type, "prev", offset=offset))
+    return page_links
 
 
-def _page_context(shown: str, found: Collection) -> dict[str, Any]:
-    if shown != HTML:
+def _page_context(media_type: str, collection: Collection) -> dict[str, Any]:
+    if media_type != HTML:
         return {}
     downloads = {
-        form.title: links.request_url(f=code, limit=None, offset=None, after=None)
-        for code, form in FORMATS.items()
+        file_format.title: links.request_url(f=code, limit=None, offset=None, after=None)
+        for code, file_format in FORMATS.items()
     }
-    return {"collection": collection_document(found), "downloads": downloads}
+    return {"collection": collection_document(collection), "downloads": downloads}

@@ -1,4 +1,4 @@
-"""What a request for collections asks for, from its query parameters."""
+"""The query parameters of a request for collections."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ COLLECTIONS_PARAMETERS = frozenset({"f", "limit", "offset", "q", "bbox"})
 
 @dataclass(frozen=True, slots=True)
 class CollectionsQuery:
-    """What a request for collections asks for."""
+    """The query of a request for collections."""
 
     limit: int = DEFAULT_COLLECTIONS
     offset: int = 0
@@ -31,7 +31,7 @@ class CollectionsQuery:
 
 
 def parse_collections_query(arguments: MultiDict[str, str]) -> CollectionsQuery:
-    """Return the query of a request for collections (OGC API Common Part 2)."""
+    """Parse the query of a request for collections (OGC API Common Part 2)."""
     values = single_values(arguments, COLLECTIONS_PARAMETERS)
     return CollectionsQuery(
         limit=parse_limit(values, DEFAULT_COLLECTIONS, MAX_COLLECTIONS),

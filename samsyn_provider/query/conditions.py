@@ -1,4 +1,4 @@
-"""Which features a query asks for, as SQL conditions on `layer_features`: every value bound."""
+"""A query as SQL conditions and ordering of `layer_features`; every value is bound."""
 
 import json
 from collections.abc import Sequence
@@ -15,10 +15,9 @@ _RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
 def feature_conditions(
     query: ItemsQuery, times: TemporalProperties | None, values: dict[str, Any]
 ) -> list[str]:
-    """Return what selects the features that a query asks for, the first condition their layer.
+    """Return the conditions of a query: that of the layer, `spatial_conditions`, all others.
 
-    `values` has the layer's id as `layer`; those of the conditions are added to it. Those of
-    `spatial_conditions` come next.
+    `values` has the layer's id as `layer`; the values of the conditions are added to it.
     """
     conditions = ["layer_id = %(layer)s", *spatial_conditions(query, values)]
     if query.datetime and times:
@@ -36,7 +35,7 @@ def feature_conditions(
 
 
 def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
-    """Return the conditions by which the spatial index finds what a query asks for."""
+    """Return the conditions of a query that the spatial index can evaluate."""
     conditions = []
     if query.bbox:
         areas = []
@@ -52,26 +51,28 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
             )
     for number, (relation, area) in enumerate(query.areas):
         values[f"area{number}"] = area
-        place = f"%(area{number})s::geometry"
-        conditions.append(f"geom && {place} AND {_RELATIONS[relation]}(geom, {place})")
+        geometry = f"%(area{number})s::geometry"
+        conditions.append(f"geom && {geometry} AND {_RELATIONS[relation]}(geom, {geometry})")
     return conditions
 
 
 def ordering(keys: Sequence[str], query: ItemsQuery) -> str:
-    """Return the order that a query asks for, of expressions for its sort keys; ids decide ties."""
+    """Return the ORDER BY list of a query, with expressions for its sort keys; ids break ties."""
     directions = ("DESC" if key.descending else "ASC" for key in query.sortby)
-    sorting = (f"{key} {way} NULLS LAST" for key, way in zip(keys, directions, strict=True))
-    return ", ".join([*sorting, "id"])
+    terms = (
+        f"{key} {direction} NULLS LAST" for key, direction in zip(keys, directions, strict=True)
+    )
+    return ", ".join([*terms, "id"])
 
 
 def sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
-    """Return what a sort key orders features by, NULL for a feature that lacks it."""
+    """Return the expression of a sort key, NULL for a feature without the property."""
     values[f"sort{number}"] = key.name
     return f"nullif(properties -> %(sort{number})s, 'null')"
 
 
 def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
-    """Return the condition that a feature comes after `query.after` in the order asked for.
+    """Return the condition that a feature comes after `query.after` in the query's order.
 
     The comparison is lexicographic over the sort values and the id; absent values come last.
     """
@@ -88,8 +89,8 @@ def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
         values["after"] = query.after.text
         bound = f"(%(after)s::jsonb -> {number})"
         sign = "<" if key.descending else ">"
-        beyond = f"({expression} {sign} {bound} OR {expression} IS NULL)"
-        alternatives.append(" AND ".join([*tied, beyond]))
+        after = f"({expression} {sign} {bound} OR {expression} IS NULL)"
+        alternatives.append(" AND ".join([*tied, after]))
         tied.append(f"{expression} = {bound}")
     alternatives.append(" AND ".join([*tied, "id > %(after_id)s"]))
     if len(alternatives) == 1:

@@ -1,4 +1,4 @@
-"""The `datetime` parameter as SQL conditions on the properties that tell when a feature is."""
+"""The `datetime` parameter as SQL conditions on the temporal properties of features."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from samsyn_provider.geography.datetime import Interval
 def datetime_conditions(
     interval: Interval, times: TemporalProperties, values: dict[str, Any]
 ) -> list[str]:
-    """Return the conditions under which a feature's time meets the interval.
+    """Return the conditions under which a feature's time intersects the interval.
 
     OGC API Features Part 1, /req/core/fc-time-response. A date counts as its whole day in UTC; a
-    feature without a time is not found.
+    feature without a time does not match.
     """
     start, end = (
         _text(role, name, values) if name else None
         for role, name in (("time_start", times.start), ("time_end", times.end))
     )
-    known = [moment_or_null(text) for text in (start, end) if text]
-    conditions = [f"coalesce({', '.join(dict.fromkeys(known))}) IS NOT NULL"]
+    moments = [moment_or_null(text) for text in (start, end) if text]
+    conditions = [f"coalesce({', '.join(dict.fromkeys(moments))}) IS NOT NULL"]
     if interval.start is not None and end:
         values["start"] = interval.start
         moment = moment_or_null(end)

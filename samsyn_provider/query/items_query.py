@@ -1,4 +1,4 @@
-"""What a request for items asks for, from its query parameters.
+"""The query parameters of a request for items.
 
 OGC API Features Part 1, requirements /req/core/query-param-unknown and query-param-invalid.
 """
@@ -47,7 +47,7 @@ ITEM_PARAMETERS = frozenset({"f", "crs"})
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A property to sort by; features without it come last either way."""
+    """A property to sort by; features without it come last in both directions."""
 
     name: str
     descending: bool
@@ -55,7 +55,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class ItemsQuery:
-    """What a request for items asks for, every value typed and checked."""
+    """The query of a request for items, every value typed and checked."""
 
     crs: ReferenceSystem
     limit: int = DEFAULT_LIMIT
@@ -75,10 +75,10 @@ class ItemsQuery:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a collection lets requests name."""
+    """The properties, CRSs and parameters that a collection offers to requests."""
 
     fields: Mapping[str, Mapping[str, Any]]
-    """The schemas of its properties by name."""
+    """The schemas of the properties by name."""
     crs: tuple[str, ...] = SUPPORTED
     relations: frozenset[str] = frozenset()
     """The parameters that are geometries, of AREA_PARAMETERS."""
@@ -87,29 +87,29 @@ class Capabilities:
 def names_properties(
     arguments: MultiDict[str, str], relations: frozenset[str] = frozenset()
 ) -> bool:
-    """Return whether an items request can be parsed only by who knows the properties."""
-    others = set(arguments) - ITEMS_PARAMETERS - relations
-    return bool({"properties", "sortby", "filter"} & set(arguments) or others)
+    """Return whether the properties have to be known to parse an items request."""
+    other_names = set(arguments) - ITEMS_PARAMETERS - relations
+    return bool({"properties", "sortby", "filter"} & set(arguments) or other_names)
 
 
-def parse_items_query(arguments: MultiDict[str, str], offered: Capabilities) -> ItemsQuery:
-    """Return the query of an items request on a collection that offers this."""
-    fields, relations = offered.fields, offered.relations
-    known = ITEMS_PARAMETERS | relations
-    names = {name for name in fields if name not in known}
-    values = single_values(arguments, known | names)
+def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities) -> ItemsQuery:
+    """Parse the query of an items request on a collection with these capabilities."""
+    fields, relations = capabilities.fields, capabilities.relations
+    parameters = ITEMS_PARAMETERS | relations
+    names = {name for name in fields if name not in parameters}
+    values = single_values(arguments, parameters | names)
     sortby = _sort_keys(values.get("sortby"), fields)
     resulttype = values.get("resulttype", "results")
     if resulttype not in {"results", "hits"}:
         raise InvalidParameterError("resulttype is either 'results' or 'hits'.")
     if "bbox-crs" in values and "bbox" not in values:
-        raise InvalidParameterError("bbox-crs is given without bbox.")
+        raise InvalidParameterError("bbox-crs requires bbox.")
     return ItemsQuery(
         limit=parse_limit(values, DEFAULT_LIMIT, MAX_LIMIT),
         offset=parse_offset(values),
         after=decode_position(values.get("after"), len(sortby)),
-        bbox=parse_bbox_parameter(values, offered.crs),
-        crs=reference_system(values.get("crs", CRS84), "crs", offered.crs),
+        bbox=parse_bbox_parameter(values, capabilities.crs),
+        crs=reference_system(values.get("crs", CRS84), "crs", capabilities.crs),
         datetime=parse_datetime(values["datetime"]) if "datetime" in values else None,
         equals=tuple(
             (name, typed_value(name, values[name], fields[name]))
@@ -121,21 +121,21 @@ def parse_items_query(arguments: MultiDict[str, str], offered: Capabilities) -> 
         skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
         areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
-        filter=_filter(values, offered),
+        filter=_filter(values, capabilities),
     )
 
 
-def _filter(values: Mapping[str, str], offered: Capabilities) -> Expression | None:
+def _filter(values: Mapping[str, str], capabilities: Capabilities) -> Expression | None:
     if "filter" not in values:
         for name in ("filter-lang", "filter-crs"):
             if name in values:
-                raise InvalidParameterError(f"{name} is given without filter.")
+                raise InvalidParameterError(f"{name} requires filter.")
         return None
     language = values.get("filter-lang", LANGUAGES[0])
     if language not in LANGUAGES:
         raise InvalidParameterError(f"filter-lang is one of {', '.join(LANGUAGES)}.")
-    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs", offered.crs)
-    return parse_filter(values["filter"], language, crs, offered.fields)
+    crs = reference_system(values.get("filter-crs", CRS84), "filter-crs", capabilities.crs)
+    return parse_filter(values["filter"], language, crs, capabilities.fields)
 
 
 def _area(name: str, text: str) -> str:
@@ -155,7 +155,7 @@ def _area(name: str, text: str) -> str:
 
 
 def parse_item_query(arguments: MultiDict[str, str], crs: tuple[str, ...]) -> ItemsQuery:
-    """Return the query of a request for one item of a collection that can be read in these CRSs."""
+    """Parse the query of a request for one item of a collection that offers these CRSs."""
     values = single_values(arguments, ITEM_PARAMETERS)
     return ItemsQuery(crs=reference_system(values.get("crs", CRS84), "crs", crs))
 

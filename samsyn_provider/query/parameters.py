@@ -1,4 +1,4 @@
-"""Query parameters, parsed strictly: an unknown or malformed one is an error that says why."""
+"""Query parameters, parsed strictly: an unknown or malformed one is an error with the reason."""
 
 import json
 import math
@@ -30,15 +30,15 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
     """Return the parameters by name.
 
-    Raises InvalidParameterError for one that is unknown or given twice.
+    Raises InvalidParameterError for an unknown or repeated one.
     """
     for name, values in arguments.lists():
         if name not in known:
             raise InvalidParameterError(f"Unknown query parameter {name!r}.")
         if len(values) > 1:
-            raise InvalidParameterError(f"The query parameter {name!r} is given more than once.")
+            raise InvalidParameterError(f"The query parameter {name!r} is repeated.")
         if "\x00" in values[0]:
-            raise InvalidParameterError(f"The query parameter {name!r} holds a NUL character.")
+            raise InvalidParameterError(f"The query parameter {name!r} contains a NUL character.")
     return arguments.to_dict()
 
 
@@ -72,23 +72,23 @@ def parse_bbox_parameter(values: Mapping[str, str], offered: tuple[str, ...]) ->
 
 
 def parse_uuid(text: str) -> uuid.UUID | None:
-    """Return the UUID that a path names in its usual form, None for anything else."""
+    """Return the UUID of a path segment in canonical form, None for any other text."""
     try:
-        found = uuid.UUID(text)
+        value = uuid.UUID(text)
     except ValueError:
         return None
-    return found if str(found) == text.lower() else None
+    return value if str(value) == text.lower() else None
 
 
 def parse_feature_id(text: str) -> int:
-    """Return the id of a feature that a path names; raises NotFoundError for what is none."""
+    """Return the feature id of a path segment; raises NotFoundError for any other text."""
     if not _FEATURE_ID.fullmatch(text) or abs(int(text)) >= 2**63:
         raise NotFoundError("There is no such feature in this collection.")
     return int(text)
 
 
 def parse_boolean(name: str, text: str) -> bool:
-    """Return what a parameter says; raises InvalidParameterError unless that is true or false."""
+    """Return a boolean parameter; raises InvalidParameterError unless it is true or false."""
     if text not in {"true", "false"}:
         raise InvalidParameterError(f"{name} is either true or false.")
     return text == "true"
@@ -97,7 +97,7 @@ def parse_boolean(name: str, text: str) -> bool:
 def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
     """Return a parameter's text as the property's JSON value.
 
-    Raises InvalidParameterError when it cannot be one of the property's type.
+    Raises InvalidParameterError when it is not of the property's type.
     """
     kind = schema.get("type", "string")
     if kind == "integer" and _SIGNED.fullmatch(text):
@@ -117,8 +117,8 @@ def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
             value = None
         if isinstance(value, dict if kind == "object" else list):
             return value
-    wanted = schema.get("format") or kind
-    raise InvalidParameterError(f"{name} is of type {wanted}; {text!r} is not.")
+    expected = schema.get("format") or kind
+    raise InvalidParameterError(f"{name} is of type {expected}; {text!r} is not.")
 
 
 def _is_date(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Keyset positions: where a page ends, as the `after` parameter of the next one."""
+"""Keyset positions: the end of a page, as the `after` parameter of the next one."""
 
 import base64
 import binascii
@@ -15,20 +15,20 @@ _UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|[dD][89a-fA-F])")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page ends: the sort values and the id of its last feature."""
+    """The end of a page: the sort values and the id of its last feature."""
 
     text: str
-    """As a JSON array, with every digit that the database wrote."""
+    """A JSON array, with every digit of the database's numbers."""
     values: tuple[Any, ...]
 
 
 def encode_position(text: str) -> str:
-    """Return the `after` parameter of the page behind this position (JSON: sort values, id)."""
+    """Return the `after` parameter of the page after this position (JSON: sort values, id)."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_position(text: str | None, sort_keys: int) -> Position | None:
-    """Return the position in an `after` parameter for so many sort keys, None when absent.
+    """Return the position in an `after` parameter for this number of sort keys, None when absent.
 
     Raises InvalidParameterError.
     """
@@ -48,7 +48,7 @@ def decode_position(text: str | None, sort_keys: int) -> Position | None:
         or _UNSTORABLE.search(decoded)
         or not _is_strict_json(values)
     ):
-        raise InvalidParameterError("after is not a position that this server gave out.")
+        raise InvalidParameterError("after is not a position that this server issued.")
     return Position(decoded, tuple(values))
 
 

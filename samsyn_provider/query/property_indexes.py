@@ -1,7 +1,7 @@
-"""Which features can meet a query's conditions, as far as indexes on properties tell.
+"""The candidates of a query's conditions, looked up by the indexes on properties.
 
-An index keeps values rounded (`samsyn_model.tables.layers.PropertyValue`), so what it finds are
-candidates: every condition is still put to the features themselves.
+An index stores rounded values (`samsyn_model.tables.layers.PropertyValue`), so a lookup returns
+candidates: every condition is still evaluated on the features themselves.
 """
 
 import json
@@ -14,34 +14,34 @@ from samsyn_provider.cql2.expressions import Kind, Literal, Operation, Property
 from samsyn_provider.cql2.sql import conjuncts
 from samsyn_provider.query.items_query import ItemsQuery
 
-MOST_CANDIDATES = 10_000
-"""How many features are looked up one by one at most; where there are more, reading the layer in
-its order finds enough of them soon."""
-MOST_BESIDE_AREA = 1_000
-"""The same where the spatial index may know better."""
-_SHARE = 10  # of a layer: looking up more of it takes longer than reading it
+MAX_CANDIDATES = 10_000
+"""The most features that are looked up one by one. With more matches, a scan of the layer in its
+order soon fills a page."""
+MAX_CANDIDATES_WITH_AREA = 1_000
+"""The same for a query that the spatial index may narrow down further."""
+_FEATURES_PER_CANDIDATE = 10  # of a layer at least: with more candidates a scan is faster
 _COLUMNS = {
     **dict.fromkeys((Kind.NUMBER, Kind.BOOLEAN, Kind.TIMESTAMP), "number"),
     **dict.fromkeys((Kind.TEXT, Kind.DATE), "text"),
 }
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_LITERAL_START = re.compile(r"(?:\\.|[^\\%_])*", re.DOTALL)
+_LITERAL_PREFIX = re.compile(r"(?:\\.|[^\\%_])*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_HIGHEST = "\U0010ffff" * 200  # as many characters as an index keeps
+_HIGHEST = "\U0010ffff" * 200  # as many characters as an index stores
 
 
 @dataclass(frozen=True, slots=True)
 class _ValueRange:
-    """The values of a property that a condition admits: all between two (None: no bound), or some.
+    """The values of a property that satisfy a condition: a range (None: no bound), or `members`.
 
-    They are JSON values; a moment is a text.
+    They are JSON values; a timestamp is a text.
     """
 
     name: str
     column: str
     low: Any = None
     high: Any = None
-    some: tuple[Any, ...] = ()
+    members: tuple[Any, ...] = ()
 
 
 def index_clause(
@@ -49,48 +49,51 @@ def index_clause(
 ) -> str:
     """Return the WITH clause that `select_candidates` needs, empty where no index can help.
 
-    `indexed` are the properties that have one, `size` is the SQL of the layer's number of features,
+    `indexed` are the properties with an index, `size` is the SQL of the layer's number of features,
     `values` has its id as `layer`; the values of the clause are added.
     """
-    looks, ranges = [], dict[tuple[str, str], list[_ValueRange]]()
-    for admitted in _admitted(query):
-        if admitted.name not in indexed:
+    lookups, ranges = [], dict[tuple[str, str], list[_ValueRange]]()
+    for value_range in _value_ranges(query):
+        if value_range.name not in indexed:
             continue
-        if admitted.some:
-            looks.append(_look_for_some(admitted, values))
+        if value_range.members:
+            lookups.append(_members_lookup(value_range, values))
         else:
-            ranges.setdefault((admitted.name, admitted.column), []).append(admitted)
-    looks += [_look_between(together, values) for together in ranges.values()]
-    if not looks:
+            ranges.setdefault((value_range.name, value_range.column), []).append(value_range)
+    lookups += [_ranges_lookup(group, values) for group in ranges.values()]
+    if not lookups:
         return ""
-    values["most"] = MOST_BESIDE_AREA if _has_area(query) else MOST_CANDIDATES
+    values["most"] = MAX_CANDIDATES_WITH_AREA if _has_area(query) else MAX_CANDIDATES
+    arrays = ", ".join(f"(ARRAY({lookup}))" for lookup in lookups)
     return f"""
-WITH bound AS MATERIALIZED (
-    SELECT least(%(most)s, {size} / {_SHARE}) AS most
-), look AS MATERIALIZED (
-    SELECT CASE WHEN cardinality(ids) <= most THEN ids END AS ids
-    FROM bound CROSS JOIN (
-        SELECT ids FROM (VALUES {", ".join(f"(ARRAY({look}))" for look in looks)}) AS given (ids)
+WITH maximum AS MATERIALIZED (
+    SELECT least(%(most)s, {size} / {_FEATURES_PER_CANDIDATE}) AS candidates
+), lookup AS MATERIALIZED (
+    SELECT CASE WHEN cardinality(ids) <= candidates THEN ids END AS ids
+    FROM maximum CROSS JOIN (
+        SELECT ids FROM (VALUES {arrays}) AS arrays (ids)
         OFFSET 0
-    ) AS looks
+    ) AS lookups
     ORDER BY cardinality(ids)
     LIMIT 1
 )"""
 
 
-def select_candidates(columns: str, conditions: Sequence[str], tail: str, look: str) -> str:
+def select_candidates(columns: str, conditions: Sequence[str], tail: str, with_clause: str) -> str:
     """Return the SELECT of a layer's features that meet all conditions.
 
-    `tail` is what follows: ORDER BY, LIMIT. With a `look` in front of the whole statement, its
-    candidates are looked up where they are few, else the layer is read: only one of both is run.
+    `tail` follows them: ORDER BY, LIMIT. With the `with_clause` of `index_clause` before the whole
+    statement, its candidates are read where they are few, else the layer: only one branch runs.
     """
     where = " AND ".join(conditions)
-    if not look:
+    if not with_clause:
         return f"SELECT {columns} FROM layer_features WHERE {where} {tail}"
-    # in the order of their ids, so that a LIMIT ends the looking up
+    # in the order of their ids, so that a LIMIT ends the loop
     candidates = """(
         SELECT candidate AS id, layer_id, geom, properties
-        FROM (SELECT candidate FROM look, unnest(ids) AS candidate ORDER BY candidate) AS candidates
+        FROM (
+            SELECT candidate FROM lookup, unnest(ids) AS candidate ORDER BY candidate
+        ) AS candidates
         CROSS JOIN LATERAL (
             SELECT layer_id, geom, properties FROM layer_features
             WHERE layer_id = %(layer)s AND id = candidate OFFSET 0
@@ -100,7 +103,7 @@ def select_candidates(columns: str, conditions: Sequence[str], tail: str, look: 
         SELECT {columns} FROM {candidates} WHERE {where} {tail}
     ) UNION ALL (
         SELECT {columns} FROM layer_features
-        WHERE (SELECT ids IS NULL FROM look) AND {where} {tail}
+        WHERE (SELECT ids IS NULL FROM lookup) AND {where} {tail}
     )"""
 
 
@@ -111,25 +114,25 @@ def _has_area(query: ItemsQuery) -> bool:
     )
 
 
-def _admitted(query: ItemsQuery) -> Iterator[_ValueRange]:
+def _value_ranges(query: ItemsQuery) -> Iterator[_ValueRange]:
     for name, value in query.equals:
         column = "text" if isinstance(value, str) else "number"
         if not isinstance(value, dict | list):
             yield _ValueRange(name, column, value, value)
     for part in conjuncts(query.filter) if query.filter else []:
         if isinstance(part, Operation):
-            yield from _admitted_by(part)
+            yield from _operation_ranges(part)
 
 
-def _admitted_by(part: Operation) -> Iterator[_ValueRange]:
-    """Yield what a comparison of a property with literals admits; nothing for all else."""
-    operator, (one, *others) = part.operator, part.arguments
-    if isinstance(one, Literal) and operator in _MIRRORED and len(others) == 1:
-        operator, one, others = _MIRRORED[operator], others[0], [one]
+def _operation_ranges(part: Operation) -> Iterator[_ValueRange]:
+    """Yield the range of a comparison of a property with literals; nothing for any other one."""
+    operator, (first, *others) = part.operator, part.arguments
+    if isinstance(first, Literal) and operator in _MIRRORED and len(others) == 1:
+        operator, first, others = _MIRRORED[operator], others[0], [first]
     values = [other.value for other in others if isinstance(other, Literal)]
-    if not isinstance(one, Property) or one.kind not in _COLUMNS or len(values) < len(others):
+    if not isinstance(first, Property) or first.kind not in _COLUMNS or len(values) < len(others):
         return
-    name, column = one.name, _COLUMNS[one.kind]
+    name, column = first.name, _COLUMNS[first.kind]
     match operator:
         case "=":
             yield _ValueRange(name, column, values[0], values[0])
@@ -140,49 +143,49 @@ def _admitted_by(part: Operation) -> Iterator[_ValueRange]:
         case "between":
             yield _ValueRange(name, column, values[0], values[1])
         case "in":
-            yield _ValueRange(name, column, some=tuple(values))
+            yield _ValueRange(name, column, members=tuple(values))
         case "like":
-            start = _literal_start(str(values[0]))
-            if start:
-                yield _ValueRange(name, column, start, start + _HIGHEST)
+            prefix = _literal_prefix(str(values[0]))
+            if prefix:
+                yield _ValueRange(name, column, prefix, prefix + _HIGHEST)
 
 
-def _literal_start(pattern: str) -> str:
-    """Return what all texts that a pattern of LIKE matches start with."""
-    start = _LITERAL_START.match(pattern)
-    return _ESCAPED.sub(r"\1", start[0]) if start else ""
+def _literal_prefix(pattern: str) -> str:
+    """Return the common prefix of all texts that a LIKE pattern matches."""
+    prefix = _LITERAL_PREFIX.match(pattern)
+    return _ESCAPED.sub(r"\1", prefix[0]) if prefix else ""
 
 
-def _look_between(together: Sequence[_ValueRange], values: dict[str, Any]) -> str:
+def _ranges_lookup(ranges: Sequence[_ValueRange], values: dict[str, Any]) -> str:
     """Return the SELECT of the features whose value is in all ranges of one property."""
-    name, column = together[0].name, together[0].column
+    name, column = ranges[0].name, ranges[0].column
     conditions = []
-    for admitted in together:
-        if admitted.low is not None:
-            conditions.append(f"{column} >= {_bound(column, admitted.low, values)}")
-        if admitted.high is not None:
-            conditions.append(f"{column} <= {_bound(column, admitted.high, values)}")
-    return _look(name, column, " AND ".join(conditions), values)
+    for value_range in ranges:
+        if value_range.low is not None:
+            conditions.append(f"{column} >= {_bound(column, value_range.low, values)}")
+        if value_range.high is not None:
+            conditions.append(f"{column} <= {_bound(column, value_range.high, values)}")
+    return _index_scan(name, column, " AND ".join(conditions), values)
 
 
-def _look_for_some(admitted: _ValueRange, values: dict[str, Any]) -> str:
-    """Return the SELECT of the features that have one of some values."""
-    column = admitted.column
-    bounds = ", ".join(_bound(column, value, values) for value in admitted.some)
-    look = _look(admitted.name, column, f"{column} = wanted", values)
+def _members_lookup(value_range: _ValueRange, values: dict[str, Any]) -> str:
+    """Return the SELECT of the features whose value is one of the members."""
+    column = value_range.column
+    bounds = ", ".join(_bound(column, value, values) for value in value_range.members)
+    scan = _index_scan(value_range.name, column, f"{column} = member", values)
     return (
-        f"SELECT feature_id FROM (SELECT DISTINCT unnest(ARRAY[{bounds}]) AS wanted) AS listed"
-        f" CROSS JOIN LATERAL ({look}) AS found LIMIT (SELECT most FROM bound) + 1"
+        f"SELECT feature_id FROM (SELECT DISTINCT unnest(ARRAY[{bounds}]) AS member) AS members"
+        f" CROSS JOIN LATERAL ({scan}) AS matches LIMIT (SELECT candidates FROM maximum) + 1"
     )
 
 
-def _look(name: str, column: str, condition: str, values: dict[str, Any]) -> str:
-    """Return the SELECT of the features whose value meets a condition: one more than are few."""
-    # in the order of the index, so that no plan but a scan of it gets along without sorting
+def _index_scan(name: str, column: str, condition: str, values: dict[str, Any]) -> str:
+    """Return the SELECT of the features whose value meets a condition, one over the maximum."""
+    # in the order of the index, so that every plan but its scan has to sort
     return (
         f"SELECT feature_id FROM property_values WHERE layer_id = %(layer)s"
         f" AND property = {_placeholder(name, values)} AND {condition}"
-        f" ORDER BY {column}, feature_id LIMIT (SELECT most FROM bound) + 1"
+        f" ORDER BY {column}, feature_id LIMIT (SELECT candidates FROM maximum) + 1"
     )
 
 
@@ -191,6 +194,6 @@ def _bound(column: str, value: Any, values: dict[str, Any]) -> str:
 
 
 def _placeholder(value: Any, values: dict[str, Any]) -> str:
-    key = f"look{len(values)}"
+    key = f"lookup{len(values)}"
     values[key] = value
     return f"%({key})s"

@@ -16,7 +16,7 @@ from samsyn_provider.tiles.matrix_sets import (
 )
 
 MAX_ZOOM = 18
-"""The deepest tiles that TileJSON names: their units are centimetres, and clients enlarge them."""
+"""The highest zoom of TileJSON: its tiles' units are centimetres, and clients overzoom them."""
 
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _DIMENSIONS = {"Point": 0, "LineString": 1, "Polygon": 2}
@@ -24,29 +24,29 @@ _TILEJSON_TYPES = {"integer": "Number", "number": "Number", "boolean": "Boolean"
 
 
 @dataclass(frozen=True, slots=True)
-class Tiled:
-    """What a tileset shows: a collection or a map."""
+class TiledResource:
+    """The resource of a tileset: a collection or a map."""
 
     title: str
     url: str
-    """Of the list of its tilesets."""
+    """The URL of the list of its tilesets."""
     geodata: Link | None
-    """The link to the data that the tiles are made from, where there is one address for it."""
+    """The link to the collection that the tiles are made from, None for a map."""
 
 
-def tiled_collection(collection: Collection) -> Tiled:
-    """Return a collection as what a tileset shows."""
-    address = collection_url(collection.id)
-    return Tiled(
+def tiled_collection(collection: Collection) -> TiledResource:
+    """Return a collection as the resource of a tileset."""
+    url = collection_url(collection.id)
+    return TiledResource(
         collection.title,
-        f"{address}/tiles",
-        link(f"{_REL}/geodata", JSON, collection.title, address),
+        f"{url}/tiles",
+        link(f"{_REL}/geodata", JSON, collection.title, url),
     )
 
 
-def tiled_map(map_id: object, title: str) -> Tiled:
-    """Return a map as what a tileset shows."""
-    return Tiled(title, f"{ogc_url()}/maps/{map_id}/tiles", None)
+def tiled_map(map_id: object, title: str) -> TiledResource:
+    """Return a map as the resource of a tileset."""
+    return TiledResource(title, f"{ogc_url()}/maps/{map_id}/tiles", None)
 
 
 def tile_matrix_sets_document() -> dict[str, Any]:
@@ -71,35 +71,40 @@ def tile_matrix_set_document(grid: TileMatrixSet) -> dict[str, Any]:
     return {**grid.document(), "links": [_self(grid.title)]}
 
 
-def tilesets_document(tiled: Tiled) -> dict[str, Any]:
-    """Return the list of a collection's or a map's tilesets, one for each tile matrix set."""
+def tilesets_document(resource: TiledResource) -> dict[str, Any]:
+    """Return the list of a resource's tilesets, one for each tile matrix set."""
     return {
         "tilesets": [
             {
-                **_tileset(tiled, grid),
+                **_tileset(resource, grid),
                 "links": [
-                    link("self", JSON, f"The tileset {grid.id}", f"{tiled.url}/{grid.id}?f=json"),
+                    link(
+                        "self", JSON, f"The tileset {grid.id}", f"{resource.url}/{grid.id}?f=json"
+                    ),
                     _grid_link(grid),
-                    _item_link(tiled, grid),
+                    _item_link(resource, grid),
                 ],
             }
             for grid in TILE_MATRIX_SETS.values()
         ],
-        "links": [_self(f"Tilesets of {tiled.title}")],
+        "links": [_self(f"Tilesets of {resource.title}")],
     }
 
 
 def tileset_document(
-    tiled: Tiled, grid: TileMatrixSet, collections: Sequence[Collection], bounds: Edges | None
+    resource: TiledResource,
+    grid: TileMatrixSet,
+    collections: Sequence[Collection],
+    bounds: Edges | None,
 ) -> dict[str, Any]:
     """Return a tileset (Two Dimensional Tile Matrix Set 2.0, clause 8).
 
-    `collections` have their fields; without `bounds` nothing has a place.
+    `collections` have their fields; `bounds` is None where no feature has a geometry.
     """
     document = {
-        **_tileset(tiled, grid),
+        **_tileset(resource, grid),
         "layers": [_layer(collection) for collection in collections],
-        "links": _tileset_links(tiled, grid),
+        "links": _tileset_links(resource, grid),
     }
     if bounds is not None:
         document["boundingBox"] = {
@@ -112,14 +117,17 @@ def tileset_document(
 
 
 def tilejson_document(
-    tiled: Tiled, grid: TileMatrixSet, collections: Sequence[Collection], bounds: Edges | None
+    resource: TiledResource,
+    grid: TileMatrixSet,
+    collections: Sequence[Collection],
+    bounds: Edges | None,
 ) -> dict[str, Any]:
     """Return a tileset of Web Mercator as TileJSON 3.0; `collections` and `bounds` as above."""
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
-        "name": tiled.title,
+        "name": resource.title,
         "scheme": "xyz",
-        "tiles": [f"{tiled.url}/{grid.id}/{{z}}/{{y}}/{{x}}?f=mvt"],
+        "tiles": [f"{resource.url}/{grid.id}/{{z}}/{{y}}/{{x}}?f=mvt"],
         "minzoom": 0,
         "maxzoom": MAX_ZOOM,
         "vector_layers": [_vector_layer(collection) for collection in collections],
@@ -133,9 +141,9 @@ def tilejson_document(
     return document
 
 
-def _tileset(tiled: Tiled, grid: TileMatrixSet) -> dict[str, Any]:
+def _tileset(resource: TiledResource, grid: TileMatrixSet) -> dict[str, Any]:
     return {
-        "title": tiled.title,
+        "title": resource.title,
         "dataType": "vector",
         "crs": grid.crs,
         "tileMatrixSetURI": grid.uri,
@@ -143,12 +151,16 @@ def _tileset(tiled: Tiled, grid: TileMatrixSet) -> dict[str, Any]:
     }
 
 
-def _tileset_links(tiled: Tiled, grid: TileMatrixSet) -> list[Link]:
-    links = [_self(f"The tileset {grid.id}", f="json"), _grid_link(grid), _item_link(tiled, grid)]
+def _tileset_links(resource: TiledResource, grid: TileMatrixSet) -> list[Link]:
+    links = [
+        _self(f"The tileset {grid.id}", f="json"),
+        _grid_link(grid),
+        _item_link(resource, grid),
+    ]
     if grid.is_mercator:
         links.append(link("alternate", TILEJSON, "As TileJSON", request_url(f="tilejson")))
-    if tiled.geodata:
-        links.append(tiled.geodata)
+    if resource.geodata:
+        links.append(resource.geodata)
     return links
 
 
@@ -185,9 +197,9 @@ def _vector_layer(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _item_link(tiled: Tiled, grid: TileMatrixSet) -> Link:
-    href = f"{tiled.url}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt"
-    return {**link("item", MVT, f"Tiles of {tiled.title}", href), "templated": True}
+def _item_link(resource: TiledResource, grid: TileMatrixSet) -> Link:
+    href = f"{resource.url}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt"
+    return {**link("item", MVT, f"Tiles of {resource.title}", href), "templated": True}
 
 
 def _grid_link(grid: TileMatrixSet) -> Link:

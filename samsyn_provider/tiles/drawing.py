@@ -1,4 +1,4 @@
-"""SQL expressions that draw features in a tile: measured, thinned, simplified, cut off."""
+"""SQL expressions that draw features in a tile: measured, thinned, simplified, clipped."""
 
 from typing import Any
 
@@ -6,29 +6,29 @@ from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.tiles.matrix_sets import MERCATOR_LATITUDE
 
 EXTENT = 4096
-"""Units that a tile is wide; coordinates in it are whole units."""
+"""The width of a tile in units; its coordinates are integers."""
 
 MARGIN = 64
-"""Units around a tile in which what lies there is drawn too, so that its edges do not show."""
+"""The buffer of a tile in units: features are drawn beyond its edges, which do not show then."""
 
-VERTEX_BYTES = 16  # bytes
+VERTEX_BYTES = 16
 
-_SHARE = 2  # how many cells wide the features of a grid are at most
+_MAX_CELLS = 2  # width of the features of a grid, in its cells
 
 _PIXEL = 8  # units: a tile is drawn 512 pixels wide
 
-TOLERANCE = 4  # units by which a simplified shape may be off
+TOLERANCE = 4  # units
 
-_LARGE = 500  # vertices
+_MIN_CLIPPED_VERTICES = 500
 
 
 def measured_features(features: str, is_mercator: bool) -> str:
-    """Return the features with their `box`, the `longitude` and `latitude` of its middle, its
-    larger side in units of the tile (`size`), how many vertices are `stored` at most, and how much
-    shorter than a degree of longitude one of latitude is for the same length on the tile
+    """Return the features with their `box`, the `longitude` and `latitude` of its centre, its
+    larger side in units of the tile (`size`), an upper bound of their `stored` vertices, and the
+    ratio of degrees of latitude to degrees of longitude of the same length on the tile
     (`cosine`)."""
     cosine = "cos(radians(latitude))" if is_mercator else "1::float8"
-    # OFFSET 0: each step is taken once, not wherever its result is used
+    # OFFSET 0: each step is computed once, not wherever its result is used
     return f"""(
         SELECT *, greatest(
             ST_XMax(box) - ST_XMin(box), (ST_YMax(box) - ST_YMin(box)) / cosine
@@ -51,38 +51,38 @@ def measured_features(features: str, is_mercator: bool) -> str:
 
 
 def vertices_expression(tolerance: int) -> str:
-    """Return the expression for how many vertices a feature has at most when it is drawn: those
-    stored, or as many as its outline can have with that many units between them."""
+    """Return the expression for the most vertices of a drawn feature: those stored, or as many as
+    its outline can have at a distance of `tolerance` units."""
     return f"least(stored, 4 * least(size, {EXTENT}) / {tolerance})"
 
 
-def thinned_ids(found: str, is_mercator: bool, cell: float) -> str:
-    """Return the statement for the ids that stay when features are thinned; the finest cells are
-    `cell` units wide."""
+def thinned_ids(features: str, is_mercator: bool, cell: float) -> str:
+    """Return the statement for the ids of the features that remain after thinning; the finest cells
+    are `cell` units wide."""
     y = "degrees(asinh(tan(radians(latitude))))" if is_mercator else "latitude"
     return f"""
         SELECT min(id) AS id
         FROM (
             SELECT id, longitude / %(unit)s AS x, {y} / %(unit)s AS y, CASE
-                WHEN size <= {_SHARE * cell} THEN {cell}
-                ELSE {cell} * 2::float8 ^ ceil(ln(size / {_SHARE * cell}) / ln(2::float8))
+                WHEN size <= {_MAX_CELLS * cell} THEN {cell}
+                ELSE {cell} * 2::float8 ^ ceil(ln(size / {_MAX_CELLS * cell}) / ln(2::float8))
             END AS width
-            FROM {measured_features(found, is_mercator)}
+            FROM {measured_features(features, is_mercator)}
             WHERE (SELECT is_thinned FROM load)
             OFFSET 0
-        ) AS placed
+        ) AS sized
         GROUP BY width, floor(x / width), floor(y / width)"""
 
 
 def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false") -> str:
-    """Return the features with their geometries in units of the tile, null for none, and else
-    their ids and properties alone."""
+    """Return the features: their ids, their properties, and their geometries in units of the tile,
+    null outside of it."""
     in_tile = f"ST_AsMVTGeom({{}}, %(box)s::box2d, {EXTENT}, {MARGIN})"
     unit = f"(%(right)s - %(left)s) / {EXTENT}"
-    # a shape thinner than a unit would be gone: it is widened to one
+    # a polygon thinner than a unit would vanish: it is widened to one
     widened = f"ST_Buffer(ST_ClipByBox2D(shape, %(box)s::box2d), {unit})"
-    # what ST_AsMVTGeom does to a shape before it cuts it off takes long for a large one
-    near = f"ST_ClipByBox2D(whole, ST_Expand(%(box)s::box2d, {MARGIN} * {unit}))"
+    # ST_AsMVTGeom takes long with a large geometry before it clips it
+    clipped = f"ST_ClipByBox2D(projected, ST_Expand(%(box)s::box2d, {MARGIN} * {unit}))"
     return f"""(
         SELECT id, properties, coalesce(
             {in_tile.format("shape")},
@@ -90,21 +90,22 @@ def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false
         ) AS geom
         FROM (
             SELECT id, properties,
-                   CASE WHEN stored > {_LARGE} THEN {near} ELSE whole END AS shape
+                   CASE WHEN stored > {_MIN_CLIPPED_VERTICES}
+                   THEN {clipped} ELSE projected END AS shape
             FROM (
-                SELECT id, properties, stored, {_shape(is_mercator, is_simplified)} AS whole
+                SELECT id, properties, stored, {_shape(is_mercator, is_simplified)} AS projected
                 FROM {measured_features(features, is_mercator)}
                 OFFSET 0
-            ) AS projected
+            ) AS shapes
             OFFSET 0
-        ) AS shaped
+        ) AS clipped
         OFFSET 0
     ) AS drawn"""
 
 
 def _shape(is_mercator: bool, is_simplified: str) -> str:
-    """Return the expression for a geometry in the CRS of the tiles; one too small to be seen is
-    drawn as large as a pixel."""
+    """Return the expression for a geometry in the CRS of the tiles; one smaller than a pixel is
+    drawn as large as one."""
     half = f"{_PIXEL / 2} * %(unit)s"
     edges = f"longitude - {half}, latitude - {half} * cosine, longitude + {half}"
     geometry = "ST_Force2D(geom)"
@@ -129,16 +130,18 @@ def _shape(is_mercator: bool, is_simplified: str) -> str:
 
 def attributes_expression(query: ItemsQuery, values: dict[str, Any]) -> str:
     """Return the expression for a feature's attributes: objects and arrays as JSON text."""
-    chosen, nested = "", "strict $.* ? ((@ == @) is unknown)"
+    where, nested = "", "strict $.* ? ((@ == @) is unknown)"
     if query.properties is not None:
         values["properties"] = list(query.properties)
-        chosen = " WHERE key = ANY(%(properties)s)"
-    every = f"""(
+        where = " WHERE key = ANY(%(properties)s)"
+    attributes = f"""(
         SELECT jsonb_object_agg(key, CASE
             WHEN jsonb_typeof(value) IN ('object', 'array') THEN to_jsonb(value::text)
             ELSE value END)
-        FROM jsonb_each(properties){chosen}
+        FROM jsonb_each(properties){where}
     )"""
-    if chosen:
-        return every
-    return f"CASE WHEN jsonb_path_exists(properties, '{nested}') THEN {every} ELSE properties END"
+    if where:
+        return attributes
+    return (
+        f"CASE WHEN jsonb_path_exists(properties, '{nested}') THEN {attributes} ELSE properties END"
+    )

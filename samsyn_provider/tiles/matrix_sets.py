@@ -1,4 +1,4 @@
-"""The grids that tiles are cut in: OGC Two Dimensional Tile Matrix Set 2.0."""
+"""Tile matrix sets (OGC Two Dimensional Tile Matrix Set 2.0), and their tiles."""
 
 import math
 import re
@@ -13,25 +13,25 @@ Edges = tuple[float, float, float, float]
 """West, south, east, north."""
 
 MERCATOR_LATITUDE = 85.0511287798066
-"""Where the square of Web Mercator ends, north and south, in degrees."""
+"""The latitude of the edges of Web Mercator's square, in degrees."""
 _TILE_PIXELS = 256
-_PIXEL_METRES = 0.00028  # the standard's size of a pixel on a screen
+_PIXEL_METRES = 0.00028  # the standardized rendering pixel size
 _RADIUS = 6_378_137.0
 _METRES_PER_DEGREE = math.pi * _RADIUS / 180
 _DEFINITIONS = "http://www.opengis.net/def"
-_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
 class TileMatrixSet:
-    """A pyramid of grids; each matrix has twice the rows and columns of the one above."""
+    """A pyramid of tile matrices; each has twice the rows and columns of the one before."""
 
     id: str
     title: str
     scale_set: str
     crs: str
     srid: int
-    """Whose coordinates are x (east), y (north), whatever the axis order of `crs`."""
+    """Of coordinates in the order x (east), y (north), regardless of the axis order of `crs`."""
     axes: tuple[str, str]
     origin: tuple[float, float]
     """The north-western corner."""
@@ -44,11 +44,11 @@ class TileMatrixSet:
 
     @property
     def uri(self) -> str:
-        """The definition in the OGC's register."""
+        """The URI of the definition in the OGC's register."""
         return f"{_DEFINITIONS}/tilematrixset/OGC/1.0/{self.id}"
 
     def document(self) -> dict[str, Any]:
-        """Return the definition as JSON (the standard's clause 7, without links)."""
+        """Return the definition as JSON (clause 7 of the standard, without links)."""
         return {
             "id": self.id,
             "title": self.title,
@@ -74,7 +74,7 @@ class TileMatrixSet:
         }
 
     def limits(self, bounds: Edges) -> list[dict[str, Any]]:
-        """Return the rows and columns that bounds in degrees meet, a member a matrix."""
+        """Return the rows and columns that bounds in degrees intersect, one member per matrix."""
         west, north = self._position(bounds[0], bounds[3])
         east, south = self._position(bounds[2], bounds[1])
         return [
@@ -89,7 +89,7 @@ class TileMatrixSet:
         ]
 
     def _position(self, longitude: float, latitude: float) -> tuple[float, float]:
-        """Return a place in tiles of matrix 0, from the north-western corner."""
+        """Return a position in tiles of matrix 0, from the north-western corner."""
         x, y = longitude, latitude
         if self.is_mercator:
             latitude = max(-MERCATOR_LATITUDE, min(MERCATOR_LATITUDE, latitude))
@@ -138,7 +138,7 @@ TILE_MATRIX_SETS = {grid.id: grid for grid in (WEB_MERCATOR_QUAD, WORLD_CRS84_QU
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of a grid."""
+    """One tile of a tile matrix set."""
 
     grid: TileMatrixSet
     level: int
@@ -152,13 +152,13 @@ class Tile:
 
     @cached_property
     def edges(self) -> Edges:
-        """The edges in the CRS of the grid."""
+        """The edges in the CRS of the tile matrix set."""
         west = self.grid.origin[0] + self.col * self.span
         north = self.grid.origin[1] - self.row * self.span
         return west, north - self.span, west + self.span, north
 
     def degrees(self, margin: float) -> Edges:
-        """Return the edges in degrees, `margin` tiles further out but never beyond the world."""
+        """Return the edges in degrees, extended by `margin` tiles but not beyond the world."""
         west, south, east, north = self.edges
         width = margin * self.span
         west, south, east, north = west - width, south - width, east + width, north + width
@@ -174,21 +174,21 @@ def _latitude(y: float) -> float:
 
 
 def find_tile_matrix_set(name: str) -> TileMatrixSet:
-    """Return the tile matrix set that a path names; raises NotFoundError when it is none here."""
+    """Return the tile matrix set with this id; raises NotFoundError when there is none."""
     if name not in TILE_MATRIX_SETS:
-        raise NotFoundError(f"Tiles can be had by {_listed(list(TILE_MATRIX_SETS))} alone.")
+        raise NotFoundError(f"The tile matrix sets are {_listed(list(TILE_MATRIX_SETS))}.")
     return TILE_MATRIX_SETS[name]
 
 
 def find_tile(grid: TileMatrixSet, matrix: str, row: str, col: str) -> Tile:
-    """Return the tile that a path names.
+    """Return the tile of a path.
 
-    Raises InvalidParameterError when row or column are no whole numbers, NotFoundError when there
-    is no such matrix or they lie outside it.
+    Raises InvalidParameterError when row or column are not integers, NotFoundError when there is no
+    such matrix or they lie outside it.
     """
     if matrix not in map(str, range(grid.matrices)):
         raise NotFoundError(f"{grid.id} has the tile matrices 0 to {grid.matrices - 1}.")
-    if not (_WHOLE.fullmatch(row) and _WHOLE.fullmatch(col)):
+    if not (_INTEGER.fullmatch(row) and _INTEGER.fullmatch(col)):
         raise InvalidParameterError("The row and the column of a tile are whole numbers.")
     tile = Tile(grid, int(matrix), int(row), int(col))
     rows = 1 << tile.level

@@ -21,7 +21,7 @@ from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
 from samsyn_provider.http.representations import respond
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.tiles import documents as tile_documents
-from samsyn_provider.tiles.documents import Tiled, tiled_collection, tiled_map
+from samsyn_provider.tiles.documents import TiledResource, tiled_collection, tiled_map
 from samsyn_provider.tiles.matrix_sets import Tile, TileMatrixSet, find_tile, find_tile_matrix_set
 from samsyn_provider.tiles.sources import (
     common_bounds,
@@ -34,8 +34,8 @@ from samsyn_provider.tiles.statements import TileSource, select_bounded_tile, se
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
-_LONG = 0.03  # seconds that a tile takes which is kept for all
-_MAX_AGE = 60  # seconds for which what anonymous callers read may be kept unasked
+_SHARED_CACHE_THRESHOLD = 0.03  # seconds: slower tiles are cached for all processes
+_MAX_AGE = 60  # seconds that clients may cache a tile of an anonymous request
 _COLLECTION = "/collections/<collection_id>/tiles"
 _MAP = "/maps/<map_id>/tiles"
 _TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
@@ -44,14 +44,14 @@ _TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
 @bp.get("/tileMatrixSets")
 @requires(Action.READ_PUBLIC)
 def tile_matrix_sets() -> Response:
-    """The grids that tiles are cut in: Two Dimensional Tile Matrix Set 2.0."""
+    """The tile matrix sets: Two Dimensional Tile Matrix Set 2.0."""
     return _document({"json": JSON}, tile_documents.tile_matrix_sets_document())
 
 
 @bp.get("/tileMatrixSets/<tile_matrix_set_id>")
 @requires(Action.READ_PUBLIC)
 def tile_matrix_set(tile_matrix_set_id: str) -> Response:
-    """One grid."""
+    """One tile matrix set."""
     grid = find_tile_matrix_set(tile_matrix_set_id)
     return _document({"json": JSON}, tile_documents.tile_matrix_set_document(grid))
 
@@ -86,8 +86,8 @@ def collection_tile(
         layer = requested_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
-        _form({"mvt": MVT})
-        return _tile(connection, tile, [layer])
+        _negotiate_media_type({"mvt": MVT})
+        return _tile_response(connection, tile, [layer])
 
 
 @bp.get(_MAP)
@@ -95,8 +95,8 @@ def collection_tile(
 def map_tilesets(map_id: str) -> Response:
     """The tilesets of all vector layers of a map that the caller may read."""
     with reading(deployment().engine) as connection:
-        found = find_tiled_map(connection, principal(), map_id)
-    document = tile_documents.tilesets_document(tiled_map(found.id, found.title))
+        tiled = find_tiled_map(connection, principal(), map_id)
+    document = tile_documents.tilesets_document(tiled_map(tiled.id, tiled.title))
     return _document({"json": JSON}, document)
 
 
@@ -105,9 +105,9 @@ def map_tilesets(map_id: str) -> Response:
 def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
     """A map's tileset, also as TileJSON."""
     with reading(deployment().engine) as connection:
-        found = find_tiled_map(connection, principal(), map_id)
+        tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
-        return _tileset(connection, tiled_map(found.id, found.title), found.layers, grid)
+        return _tileset(connection, tiled_map(tiled.id, tiled.title), tiled.layers, grid)
 
 
 @bp.get(f"{_MAP}{_TILE}")
@@ -115,54 +115,59 @@ def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
 def map_tile(
     map_id: str, tile_matrix_set_id: str, tile_matrix: str, tile_row: str, tile_col: str
 ) -> Response:
-    """A tile of a map: a layer in it for each vector layer that the caller may read."""
+    """A tile of a map, with a layer for each vector layer that the caller may read."""
     with reading(deployment().engine) as connection:
-        found = find_tiled_map(connection, principal(), map_id)
+        tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
-        _form({"mvt": MVT})
-        return _tile(connection, tile, found.layers)
+        _negotiate_media_type({"mvt": MVT})
+        return _tile_response(connection, tile, tiled.layers)
 
 
 def _tileset(
-    connection: Connection, tiled: Tiled, layers: Sequence[Collection], grid: TileMatrixSet
+    connection: Connection,
+    resource: TiledResource,
+    layers: Sequence[Collection],
+    grid: TileMatrixSet,
 ) -> Response:
-    # TileJSON knows no other tiles than those of Web Mercator
-    forms = {"json": JSON, "tilejson": TILEJSON} if grid.is_mercator else {"json": JSON}
-    shown = _form(forms)
+    # TileJSON describes tiles of Web Mercator only
+    media_types = {"json": JSON, "tilejson": TILEJSON} if grid.is_mercator else {"json": JSON}
+    media_type = _negotiate_media_type(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
     collections = with_all_fields(connection, layers)
     bounds = common_bounds(connection, collections)
-    if shown == TILEJSON:
-        document = tile_documents.tilejson_document(tiled, grid, collections, bounds)
+    if media_type == TILEJSON:
+        document = tile_documents.tilejson_document(resource, grid, collections, bounds)
     else:
-        document = tile_documents.tileset_document(tiled, grid, collections, bounds)
-    return _document(forms, document)
+        document = tile_documents.tileset_document(resource, grid, collections, bounds)
+    return _document(media_types, document)
 
 
-def _tile(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
-    """Answer a tile; nothing where it is empty, or where the caller has it already."""
+def _tile_response(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
+    """Return a tile: 204 for an empty one, 304 where the client has it already."""
     tag = tile_tag(layers, tile, request.args)
-    is_known = request.if_none_match.contains_weak(tag)
+    is_not_modified = request.if_none_match.contains_weak(tag)
     content = deployment().tile_cache.get(tag)
-    if content is None:  # else the parameters were good when the tile was made
+    if content is None:  # else the parameters were validated when the tile was made
         sources = tile_sources(connection, layers, request.args)
-        content = b"" if is_known else _made(connection, tile, sources, tag)
-    if is_known:
+        content = b"" if is_not_modified else _make_tile(connection, tile, sources, tag)
+    if is_not_modified:
         status = HTTPStatus.NOT_MODIFIED
     else:
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
     is_public = principal().is_anonymous
     headers = {
-        "ETag": f'W/"{tag}"',  # the same tile, compressed or not
+        "ETag": f'W/"{tag}"',  # weak: the same tile, compressed or not
         "Vary": "Accept, Authorization",
         "Cache-Control": f"public, max-age={_MAX_AGE}" if is_public else "private, no-cache",
     }
-    return Response(b"" if is_known else content, status, headers, content_type=MVT)
+    return Response(b"" if is_not_modified else content, status, headers, content_type=MVT)
 
 
-def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str) -> bytes:
-    """Return a tile that this process has not; one that takes long is kept for all."""
+def _make_tile(
+    connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str
+) -> bytes:
+    """Return a tile that this process has not cached; a slow one is cached for all processes."""
     cache = deployment().tile_cache
     start = monotonic()
     row = _row(connection, select_small_tile(sources, tile, tag if cache.is_in_database else None))
@@ -170,8 +175,8 @@ def _made(connection: Connection, tile: Tile, sources: Sequence[TileSource], tag
     if row.tile is None:
         row = _row(connection, select_bounded_tile(sources, tile))
     content: bytes = row.tile
-    if not was_cached and monotonic() - start >= _LONG:
-        cache.keep(connection, tag, content)
+    if not was_cached and monotonic() - start >= _SHARED_CACHE_THRESHOLD:
+        cache.put(connection, tag, content)
     cache.put_local(tag, content)
     return content
 
@@ -183,26 +188,26 @@ def _row(connection: Connection, statement: Statement) -> Any:
     ).one()
 
 
-def _document(forms: Mapping[str, str], document: Mapping[str, Any]) -> Response:
-    shown = _form(forms)
+def _document(media_types: Mapping[str, str], document: Mapping[str, Any]) -> Response:
+    media_type = _negotiate_media_type(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    return respond(shown, document, template="")  # no form is a page
+    return respond(media_type, document, template="")  # never HTML
 
 
-def _form(forms: Mapping[str, str]) -> str:
-    """Return the media type to answer with, of those given by the value of `f` that names each.
+def _negotiate_media_type(media_types: Mapping[str, str]) -> str:
+    """Return the media type of the response, of those offered by value of `f`.
 
-    Raises InvalidParameterError for any other `f`, NotAcceptableError when `Accept` admits none.
+    Raises InvalidParameterError for any other `f`, NotAcceptableError when `Accept` allows none.
     """
-    chosen = request.args.get("f")
-    if chosen is not None:
-        if chosen not in forms:
-            raise InvalidParameterError(f"f is {' or '.join(forms)} here, not {chosen!r}.")
-        return forms[chosen]
-    offered = list(forms.values())
+    code = request.args.get("f")
+    if code is not None:
+        if code not in media_types:
+            raise InvalidParameterError(f"f is {' or '.join(media_types)} here, not {code!r}.")
+        return media_types[code]
+    offered = list(media_types.values())
     if not request.accept_mimetypes:
         return offered[0]
     best = request.accept_mimetypes.best_match(offered)
     if best is None:
-        raise NotAcceptableError(f"This can be had as {', '.join(offered)}.")
+        raise NotAcceptableError(f"This is available as {', '.join(offered)}.")
     return best

@@ -1,4 +1,4 @@
-"""What tiles are made of: the collections that a principal may read, and the query of a tile."""
+"""The sources of tiles: the collections that a principal may read, and the query of a tile."""
 
 import json
 import uuid
@@ -29,7 +29,7 @@ TILE_PARAMETERS = frozenset({"f", "datetime", "properties", "filter", "filter-la
 
 @dataclass(frozen=True, slots=True)
 class TiledMap:
-    """A map by name, with those of its vector layers that the reader may read."""
+    """A map with its vector layers that the principal may read."""
 
     id: uuid.UUID
     title: str
@@ -40,28 +40,28 @@ class TiledMap:
 def find_tiled_map(connection: Connection, principal: Principal, map_id: str) -> TiledMap:
     """Return a map as the principal sees it, in two statements.
 
-    Raises NotFoundError when it may not read the map.
+    Raises NotFoundError when the principal may not read the map.
     """
     key = parse_uuid(map_id)
     if key is None:
         raise NotFoundError("There is no such map.")
-    found = find_map(connection, principal, key, Action.READ_MAP)
+    row = find_map(connection, principal, key, Action.READ_MAP)
     statement = (
         select(Layer.__table__, DATA_VERSION)
         .join(MapLayer, MapLayer.layer_id == Layer.id)
         .where(MapLayer.map_id == key, Layer.source_type == "vector", readable_layers(principal))
         .order_by(MapLayer.order)
     )
-    return TiledMap(key, found.name, [collection_of(row) for row in run(connection, statement)])
+    return TiledMap(key, row.name, [collection_of(layer) for layer in run(connection, statement)])
 
 
 def with_all_fields(connection: Connection, collections: Sequence[Collection]) -> list[Collection]:
     """Return the collections with the schemas of their properties, as `with_fields` does; at most
     one statement."""
-    bare = [collection.id for collection in collections if collection.property_schema is None]
-    observed: dict[uuid.UUID, dict[str, Any]] = {layer_id: {} for layer_id in bare}
-    if bare:
-        statement = select_observed_fields(bare)
+    schemaless = [collection.id for collection in collections if collection.property_schema is None]
+    observed: dict[uuid.UUID, dict[str, Any]] = {layer_id: {} for layer_id in schemaless}
+    if schemaless:
+        statement = select_observed_fields(schemaless)
         for row in run(connection, statement.text, statement.values):
             kind = row.types[0] if len(row.types) == 1 else "string"
             observed[row.layer_id][row.name] = {"type": kind}
@@ -76,7 +76,7 @@ def with_all_fields(connection: Connection, collections: Sequence[Collection]) -
 
 
 def common_bounds(connection: Connection, collections: Sequence[Collection]) -> Edges | None:
-    """Return the extent of all collections in degrees, None where nothing has a place."""
+    """Return the extent of all collections in degrees, None where no feature has a geometry."""
     statement = select_layer_bounds([collection.id for collection in collections])
     row = run(connection, statement.text, statement.values).one()
     return None if row.west is None else (row.west, row.south, row.east, row.north)
@@ -85,24 +85,25 @@ def common_bounds(connection: Connection, collections: Sequence[Collection]) -> 
 def tile_sources(
     connection: Connection, collections: Sequence[Collection], arguments: MultiDict[str, str]
 ) -> list[TileSource]:
-    """Return what a tile is made of: each collection, and what the parameters ask of it.
+    """Return the sources of a tile: each collection with the query of the parameters.
 
-    Where several share a tile, what one of them lacks is absent from its features, not an error;
-    one statement at most. Raises InvalidParameterError for what is unknown or malformed.
+    In a tile of several collections, a property that one of them lacks is absent from its features,
+    not an error. One statement at most. Raises InvalidParameterError for an unknown or malformed
+    parameter.
     """
     values = single_values(arguments, TILE_PARAMETERS)
     values.pop("f", None)
     if names_properties(arguments):
         collections = with_all_fields(connection, collections)
-    every: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for collection in collections:
-        every = {**collection.fields, **every}
+        fields = {**collection.fields, **fields}
     return [
         TileSource(
             collection.id,
             collection.times,
             parse_items_query(
-                MultiDict(values), Capabilities({**every, **collection.fields}, collection.crs)
+                MultiDict(values), Capabilities({**fields, **collection.fields}, collection.crs)
             ),
         )
         for collection in collections
@@ -110,7 +111,7 @@ def tile_sources(
 
 
 def tile_tag(layers: Sequence[Collection], tile: Tile, arguments: MultiDict[str, str]) -> str:
-    """Return the entity tag of a tile: what it is made from, without making it."""
+    """Return the entity tag of a tile, from its layers' versions and its parameters."""
     parts = [
         (tile.grid.id, tile.level, tile.row, tile.col),
         sorted(arguments.items()),

@@ -1,9 +1,9 @@
 """The SQL that makes vector tiles: pure functions from a query to text and bound values.
 
-What a tile holds is bounded whatever its layer holds. Where more features, or larger ones, meet a
-tile than it may hold, a grid is laid over it for each size that features have, its cells half as
-wide as the features: one feature stays for each cell that holds the middle of any. The number of
-all such cells is bounded, and no part of the sea that holds features is left without any.
+The content of a tile is bounded, however large its layers are. Where a tile would exceed the
+bounds, it is divided by a grid for each size of features, with cells half as wide as the features:
+one feature remains for each cell that contains the centre of any. The total number of cells is
+bounded, and no area with features is left without any.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
-from samsyn_provider.cache.tile_cache import KEPT, slot_of
+from samsyn_provider.cache.tile_cache import CACHED_TILE, slot_of
 from samsyn_provider.collections.statements import LAYER_BOUNDS
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
@@ -32,26 +32,26 @@ from samsyn_provider.tiles.drawing import (
 )
 from samsyn_provider.tiles.matrix_sets import Tile
 
-MOST_FEATURES = 10_000
-"""How many features a tile holds unthinned."""
+MAX_FEATURES = 10_000
+"""The most features of a tile that is not thinned."""
 
-MOST_ATTRIBUTES = 2 * 1024 * 1024
-"""How many bytes, as stored, of attributes a tile holds; features beyond have their id alone."""
+MAX_ATTRIBUTE_BYTES = 2 * 1024 * 1024
+"""The stored size of a tile's attributes at most; features beyond it have only their id."""
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
-_MOST_VERTICES = 200_000  # before shapes are simplified
+_MAX_VERTICES = 200_000  # with more, shapes are simplified
 
-_MOST_SIMPLIFIED_VERTICES = 600_000  # before features are thinned
+_MAX_SIMPLIFIED_VERTICES = 600_000  # with more, features are thinned
 
 _CELLS = 128  # of the finest grid, across a tile
 
-_NEAR = 8  # level from which tiles are small
+_MIN_PREPARED_LEVEL = 8  # tiles are small from this level on
 
 
 @dataclass(frozen=True, slots=True)
 class TileSource:
-    """A layer that a tile shows, and what of it."""
+    """A layer of a tile, and the query of its features."""
 
     layer_id: uuid.UUID
     times: TemporalProperties | None
@@ -61,30 +61,32 @@ class TileSource:
 def select_small_tile(
     sources: Sequence[TileSource], tile: Tile, tag: str | None = None
 ) -> Statement:
-    """Return the statement for a tile of layers in their order, where these hold little in it, as
-    most do: `tile` (bytes, empty for none), null where it has to be bounded.
+    """Return the statement for a tile of layers in their order that is within the bounds, as most
+    are: `tile` (bytes, empty for no features), null where it exceeds them.
 
-    Each layer's features are in a layer of the tile that is named by its id. With a `tag` the
-    database is asked first for the tile that it keeps under that; `was_cached` tells.
+    Each layer's features are in a layer of the tile named by its id. With a `tag` the statement
+    first reads the tile cached in the database under it; `was_cached` is whether there was one.
     """
-    parts, values = _parts(sources, tile, _light_text)
-    made = " || ".join(["''::bytea", *parts])
+    parts, values = _parts(sources, tile, _small_text)
+    content = " || ".join(["''::bytea", *parts])
     prepared = _is_plain(sources)
     if tag is None:
-        return Statement(f"SELECT {made} AS tile, false AS was_cached", values, prepared)
+        return Statement(f"SELECT {content} AS tile, false AS was_cached", values, prepared)
     values |= {"slot": slot_of(tag), "tag": tag}
     text = f"""
-SELECT coalesce(kept, {made}) AS tile, kept IS NOT NULL AS was_cached
-FROM (SELECT {KEPT} AS kept OFFSET 0) AS looked"""
+SELECT coalesce(cached, {content}) AS tile, cached IS NOT NULL AS was_cached
+FROM (SELECT {CACHED_TILE} AS cached OFFSET 0) AS lookup"""
     return Statement(text, values, prepared)
 
 
 def select_bounded_tile(sources: Sequence[TileSource], tile: Tile) -> Statement:
-    """Return the statement for the same `tile` whatever the layers hold in it."""
+    """Return the statement for the same `tile`, thinned and simplified to the bounds."""
     parts, values = _parts(sources, tile, _bounded_text)
-    made = " || ".join(["''::bytea", *(f"coalesce({part}, '')" for part in parts)])
+    content = " || ".join(["''::bytea", *(f"coalesce({part}, '')" for part in parts)])
     return Statement(
-        f"SELECT {made} AS tile", values, prepared=tile.level >= _NEAR and _is_plain(sources)
+        f"SELECT {content} AS tile",
+        values,
+        prepared=tile.level >= _MIN_PREPARED_LEVEL and _is_plain(sources),
     )
 
 
@@ -96,63 +98,66 @@ def _parts(
     for number, source in enumerate(sources):
         part = _part(source, tile, len(sources), text_of)
         if len(sources) > 1:
-            part = _numbered(part, number)
+            part = _with_numbered_values(part, number)
         texts.append(f"({part.text})")
         values |= part.values
     return texts, values
 
 
-def _numbered(part: Statement, number: int) -> Statement:
-    """Return a statement whose values have other names than those of the parts beside it."""
+def _with_numbered_values(part: Statement, number: int) -> Statement:
+    """Return a statement with a number appended to the names of its values, unique among parts."""
     values = {f"{name}_{number}": value for name, value in part.values.items()}
     return Statement(_PLACEHOLDER.sub(rf"%(\1_{number})s", part.text), values)
 
 
 def _is_plain(sources: Sequence[TileSource]) -> bool:
-    """Return whether one layer is drawn as it is. Its statement takes longer to plan than to run
-    where a tile is small, and one plan does for all that are."""
+    """Return whether the tile is of one layer, unfiltered. Planning its statement takes longer than
+    running it where a tile is small, and one generic plan suits all small tiles."""
     return len(sources) == 1 and sources[0].query == ItemsQuery(crs=sources[0].query.crs)
 
 
 def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., str]) -> Statement:
-    """Return the statement for one of as many layers as share what the tile may hold."""
+    """Return the statement for one of `shares` layers, which share the bounds of the tile."""
     values: dict[str, Any] = {
         "layer": source.layer_id,
         "name": str(source.layer_id),
-        "most": max(MOST_FEATURES // shares, 1),
-        "vertices": _MOST_VERTICES // shares,
-        "simplified_vertices": _MOST_SIMPLIFIED_VERTICES // shares,
-        "attributes": MOST_ATTRIBUTES // shares,
-        **_places(tile),
+        "max_features": max(MAX_FEATURES // shares, 1),
+        "max_vertices": _MAX_VERTICES // shares,
+        "max_simplified_vertices": _MAX_SIMPLIFIED_VERTICES // shares,
+        "max_attribute_bytes": MAX_ATTRIBUTE_BYTES // shares,
+        **_tile_values(tile),
     }
     conditions = feature_conditions(source.query, source.times, values)
     attributes = attributes_expression(source.query, values)
-    return Statement(text_of(_found(conditions), attributes, tile.grid.is_mercator, shares), values)
+    return Statement(
+        text_of(_features_in_tile(conditions), attributes, tile.grid.is_mercator, shares), values
+    )
 
 
-def _found(conditions: Sequence[str]) -> str:
+def _features_in_tile(conditions: Sequence[str]) -> str:
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     return f"""(
         SELECT id, geom, properties FROM layer_features
         WHERE {" AND ".join([*conditions, f"geom && {area}"])}
-    ) AS found"""
+    ) AS features"""
 
 
-@lru_cache(maxsize=64)  # writing it out takes a tenth of a small tile's time
-def _light_text(found: str, attributes: str, is_mercator: bool, _: int) -> str:
-    drawn = (
-        f"(SELECT id, geom, {attributes} AS attributes FROM {drawn_features(found, is_mercator)})"
-    )
+@lru_cache(maxsize=64)  # composing it takes a tenth of a small tile's time
+def _small_text(features: str, attributes: str, is_mercator: bool, _: int) -> str:
+    drawn = f"""(
+    SELECT id, geom, {attributes} AS attributes FROM {drawn_features(features, is_mercator)}
+)"""
     return f"""
 SELECT CASE WHEN (
     SELECT coalesce(
-        count(*) <= %(most)s AND sum(pg_column_size(geom)) <= {VERTEX_BYTES} * %(vertices)s
-            AND sum(pg_column_size(properties)) <= %(attributes)s, true
-    ) FROM (SELECT geom, properties FROM {found} LIMIT %(most)s + 1) AS first_found
-) THEN coalesce(({_encoded(drawn)}), '') END"""
+        count(*) <= %(max_features)s
+            AND sum(pg_column_size(geom)) <= {VERTEX_BYTES} * %(max_vertices)s
+            AND sum(pg_column_size(properties)) <= %(max_attribute_bytes)s, true
+    ) FROM (SELECT geom, properties FROM {features} LIMIT %(max_features)s + 1) AS limited
+) THEN coalesce(({_mvt_statement(drawn)}), '') END"""
 
 
-def _encoded(drawn: str) -> str:
+def _mvt_statement(drawn: str) -> str:
     """Return the statement for the tile of drawn features."""
     return f"""
 SELECT ST_AsMVT(feature, %(name)s, {EXTENT}, 'geom', 'id')
@@ -162,11 +167,11 @@ FROM (
 
 
 @lru_cache(maxsize=64)
-def _bounded_text(found: str, attributes: str, is_mercator: bool, shares: int) -> str:
+def _bounded_text(features: str, attributes: str, is_mercator: bool, shares: int) -> str:
     cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
     limited = f"""(
     SELECT id, geom, CASE
-        WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(attributes)s
+        WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(max_attribute_bytes)s
         THEN {attributes}
     END AS attributes
     FROM drawn
@@ -174,28 +179,30 @@ def _bounded_text(found: str, attributes: str, is_mercator: bool, shares: int) -
 )"""
     return f"""
 WITH load AS MATERIALIZED (
-    SELECT count(*) > %(most)s OR sum({vertices_expression(TOLERANCE)}) > %(simplified_vertices)s
-               AS is_thinned,
-           count(*) > %(most)s OR sum({vertices_expression(1)}) > %(vertices)s AS is_simplified
+    SELECT count(*) > %(max_features)s
+               OR sum({vertices_expression(TOLERANCE)}) > %(max_simplified_vertices)s AS is_thinned,
+           count(*) > %(max_features)s
+               OR sum({vertices_expression(1)}) > %(max_vertices)s AS is_simplified
     FROM (
-        SELECT size, stored FROM {measured_features(found, is_mercator)} LIMIT %(most)s + 1
-    ) AS first_found
-), chosen AS (
-    SELECT id, geom, properties FROM {found} WHERE NOT (SELECT is_thinned FROM load)
+        SELECT size, stored FROM {measured_features(features, is_mercator)}
+        LIMIT %(max_features)s + 1
+    ) AS limited
+), selected AS (
+    SELECT id, geom, properties FROM {features} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
-    SELECT kept.*
-    FROM ({thinned_ids(found, is_mercator, cell)}) AS representative
+    SELECT feature.*
+    FROM ({thinned_ids(features, is_mercator, cell)}) AS representative
     CROSS JOIN LATERAL (
         SELECT id, geom, properties FROM layer_features
         WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
-    ) AS kept
+    ) AS feature
 ), drawn AS MATERIALIZED (
-    SELECT * FROM {drawn_features("chosen", is_mercator, "(SELECT is_simplified FROM load)")}
+    SELECT * FROM {drawn_features("selected", is_mercator, "(SELECT is_simplified FROM load)")}
 )
-{_encoded(limited)}"""
+{_mvt_statement(limited)}"""
 
 
-def _places(tile: Tile) -> dict[str, Any]:
+def _tile_values(tile: Tile) -> dict[str, Any]:
     west, south, east, north = tile.degrees(MARGIN / EXTENT)
     left, lower, right, upper = tile.edges
     return {
@@ -207,7 +214,7 @@ def _places(tile: Tile) -> dict[str, Any]:
 
 def select_layer_bounds(layer_ids: Sequence[uuid.UUID]) -> Statement:
     """Return the statement for the common extent of layers: `west`, `south`, `east`, `north` in
-    degrees, nulls where nothing has a place."""
+    degrees, nulls where no feature has a geometry."""
     text = f"""
 SELECT min(edges[1]) AS west, min(edges[2]) AS south, max(edges[3]) AS east, max(edges[4]) AS north
 FROM unnest(%(layers)s::uuid[]) AS layer
@@ -216,11 +223,11 @@ CROSS JOIN LATERAL (SELECT {LAYER_BOUNDS.format(layer="layer")} AS edges) AS bou
 
 
 def select_observed_fields(layer_ids: Sequence[uuid.UUID]) -> Statement:
-    """Return the statement that tells `layer_id`, `name` and `types` of the properties in the first
-    thousand features of each layer."""
+    """Return the statement for the properties in the first thousand features of each layer:
+    `layer_id`, `name` and `types`."""
     text = """
 SELECT layer_id, entry.key AS name, array_agg(DISTINCT jsonb_typeof(entry.value)) AS types
-FROM unnest(%(layers)s::uuid[]) AS wanted (layer)
+FROM unnest(%(layers)s::uuid[]) AS requested (layer)
 CROSS JOIN LATERAL (
     SELECT layer_id, properties FROM layer_features WHERE layer_id = layer ORDER BY id LIMIT 1000
 ) AS sample

@@ -18,12 +18,12 @@ def _shared_api() -> API:
 
 
 def api_for(resources: Mapping[str, Any]) -> API:
-    """Return pygeoapi's API over these resources alone, with the address that clients use.
+    """Return pygeoapi's API over these resources only, with the URL that clients use.
 
     `resources` are entries of pygeoapi's configuration by collection id.
     """
     shared = _shared_api()
-    api = API.__new__(API)  # as copy.copy would, which takes longer than a feature
+    api = API.__new__(API)  # as copy.copy does, which takes longer than a feature
     config = {**shared.config, "resources": resources}
     vars(api).update(vars(shared), base_url=ogc_url(), config=config)
     return api

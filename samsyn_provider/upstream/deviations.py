@@ -1,7 +1,7 @@
-"""Every place where SamSyn departs from pygeoapi 0.24, and why.
+"""Every departure of SamSyn from pygeoapi 0.24, with its reason.
 
-Importing this module applies the replacements. A test for each says when upstream no longer
-needs it (`tests/ogc/upstream/test_deviations.py`).
+Importing this module applies the replacements. A test for each fails once upstream makes it
+unnecessary (`tests/ogc/upstream/test_deviations.py`).
 """
 
 from functools import cache, lru_cache
@@ -19,10 +19,10 @@ _ENGLISH = str2locale("en-US")
 
 
 class DocumentRequest(APIRequest):  # type: ignore[misc]
-    """A request for a document, with nothing left for pygeoapi to parse.
+    """A request without parameters for pygeoapi to parse.
 
     Upstream drops unknown parameters, fails on 6-number boxes and spends milliseconds on locales
-    and CRS objects: the parameters are parsed in `samsyn_provider.query` before.
+    and CRS objects: `samsyn_provider.query` parses the parameters instead.
     """
 
     def __init__(self) -> None:
@@ -36,32 +36,32 @@ class DocumentRequest(APIRequest):  # type: ignore[misc]
         self._path_info = ""
 
 
-def _left_as_it_is(document: Any, pretty: bool = False) -> Any:  # noqa: ARG001 - upstream's signature
-    """Stand in for `to_json`, which turns `<` and `>` in data into HTML entities."""
+def _unserialized(document: Any, pretty: bool = False) -> Any:  # noqa: ARG001 - upstream's signature
+    """Replace `to_json`, which turns `<` and `>` in data into HTML entities."""
     return document
 
 
 def _load_provider(_: str, definition: dict[str, Any]) -> Any:
-    """Stand in for `load_plugin` where features are read."""
+    """Replace `load_plugin` where features are read."""
     return _provider_class(definition["name"])(definition)
 
 
 @cache
 def _provider_class(name: str) -> Any:
-    module, _, of_module = name.rpartition(".")
-    return getattr(import_module(module), of_module)
+    module, _, class_name = name.rpartition(".")
+    return getattr(import_module(module), class_name)
 
 
 def _apply() -> None:
-    pygeoapi.api.to_json = _left_as_it_is
-    pygeoapi.api.itemtypes.to_json = _left_as_it_is
-    # a CRS object is made for each request, although there are a handful
+    pygeoapi.api.to_json = _unserialized
+    pygeoapi.api.itemtypes.to_json = _unserialized
+    # upstream makes a CRS object for each request, although there are only a few
     cached_crs = lru_cache(maxsize=64)(pygeoapi.crs.get_crs)
     pygeoapi.crs.get_crs = cached_crs
     pygeoapi.provider.base.get_crs = cached_crs
-    # modules are looked for, and lists of them written out for the log, at every request
+    # upstream searches modules, and formats lists of them for the log, at every request
     pygeoapi.api.itemtypes.load_plugin = _load_provider
-    # its CSV formatter would be made, and linked to, for every request
+    # upstream makes its CSV formatter, and links to it, for every request
     pygeoapi.plugin.PLUGINS["formatter"].clear()
 
 

@@ -62,7 +62,7 @@ def test_a_long_page_is_not_kept(
     client: FlaskClient, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Any] = []
-    monkeypatch.setattr(ResponseCache, "keep", lambda _, tag, answer: kept.append((tag, answer)))
+    monkeypatch.setattr(ResponseCache, "put", lambda _, tag, answer: kept.append((tag, answer)))
     address = _items(layer(FEATURES))
     client.get(f"{address}?limit=600")
     assert not kept
@@ -126,14 +126,14 @@ def test_not_for_who_may_not_read(
 
 
 def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response_cache, "_MOST", 100)
-    monkeypatch.setattr(response_cache, "_LARGEST", 40)
-    monkeypatch.setattr(response_cache, "_ENTRY", 0)
-    monkeypatch.setattr(response_cache, "_OBJECTS", 0)
+    monkeypatch.setattr(response_cache, "_MAX_SIZE", 100)
+    monkeypatch.setattr(response_cache, "_MAX_RESPONSE_SIZE", 40)
+    monkeypatch.setattr(response_cache, "_ENTRY_OVERHEAD", 0)
+    monkeypatch.setattr(response_cache, "_HEADER_OVERHEAD", 0)
     kept = ResponseCache()
 
     def keep(tag: str, size: int) -> None:
-        kept.keep(tag, CachedResponse(tag.encode() * (size - 2), (("x", "y"),)))
+        kept.put(tag, CachedResponse(tag.encode() * (size - 2), (("x", "y"),)))
 
     def sizes(tags: str) -> list[int | None]:
         found = map(kept.get, tags)
@@ -154,7 +154,7 @@ def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch)
 def test_empty_answers_take_room_too() -> None:
     kept = ResponseCache()
     for number in range(50_000):
-        kept.keep(str(number), CachedResponse(b""))
+        kept.put(str(number), CachedResponse(b""))
     found = [number for number in range(50_000) if kept.get(str(number))]
     assert 0 < len(found) < 50_000
     assert found[-1] == 49_999

@@ -28,7 +28,7 @@ MARK = b"kept"
 
 @pytest.fixture(autouse=True)
 def everything_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tile_routes, "_LONG", 0)
+    monkeypatch.setattr(tile_routes, "_SHARED_CACHE_THRESHOLD", 0)
 
 
 @pytest.fixture(scope="module")
@@ -168,5 +168,5 @@ def test_a_database_that_can_only_be_read(layer: Layer, empty_database: Engine) 
     cache = TileCache(None, ResponseCache())
     with reading(empty_database) as connection:
         connection.connection.cursor().execute("SET default_transaction_read_only = on")
-        cache.keep(connection, "0" * 24, b"tile")
+        cache.put(connection, "0" * 24, b"tile")
         connection.connection.cursor().execute("RESET default_transaction_read_only")

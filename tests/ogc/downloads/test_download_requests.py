@@ -151,7 +151,7 @@ def test_no_more_files_at_once_than_there_are_places(
     client: FlaskClient, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.get(f"{address}?f=csv").status_code == 200
-    places = [download_responses.FILES_AT_ONCE.acquire(blocking=False) for _ in range(2)]
+    places = [download_responses.FILE_SLOTS.acquire(blocking=False) for _ in range(2)]
     try:
         assert places == [True, True], "finished downloads give their places back"
         busy = client.get(f"{address}?f=csv")
@@ -160,7 +160,7 @@ def test_no_more_files_at_once_than_there_are_places(
         assert client.get(f"{address}?f=geojsonseq").status_code == 200
     finally:
         for _ in places:
-            download_responses.FILES_AT_ONCE.release()
+            download_responses.FILE_SLOTS.release()
     refused = client.get(f"{address}?f=gpkg&filter=n/0 > 1")
     assert refused.status_code in {200, 400}
     assert client.get(f"{address}?f=csv").status_code == 200

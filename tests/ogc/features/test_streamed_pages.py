@@ -28,8 +28,8 @@ QUERIES = [
 
 @pytest.fixture
 def parted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "LONG", 0)
-    monkeypatch.setattr(page_statements, "_PART", 3)
+    monkeypatch.setattr(provider, "MAX_BUFFERED_LIMIT", 0)
+    monkeypatch.setattr(page_statements, "_PART_SIZE", 3)
 
 
 def _features(count: int = 11) -> list[tuple[str | None, dict[str, Any]]]:

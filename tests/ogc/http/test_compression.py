@@ -82,7 +82,7 @@ def test_parts_as_they_come(
 ) -> None:
     address = f"/ogc/collections/{large}/{rest}"
     plain = _get(client, address, None).data
-    monkeypatch.setattr(provider, "LONG", 10)
+    monkeypatch.setattr(provider, "MAX_BUFFERED_LIMIT", 10)
     answer = _get(client, address, coding)
     assert answer.headers["Content-Encoding"] == coding
     assert _same(DECODED[coding](answer.data), plain)

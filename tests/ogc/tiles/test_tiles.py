@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
 from samsyn_provider.tiles import routes as tile_routes
-from samsyn_provider.tiles.statements import MOST_FEATURES
+from samsyn_provider.tiles.statements import MAX_FEATURES
 from tests.ogc.conftest import Person
 from tests.ogc.tiles.decoding import EXTENT, column_of, decode, in_units, row_of, shape
 from tests.statements import statements
@@ -467,7 +467,7 @@ def test_crowded_tiles_are_thinned_and_leave_no_part_bare(
     made = [statement for statement in seen if "ST_AsMVT" in statement]
     assert len(made) == 2, "first looked at whether it holds little"
     features = decode(answer.data)[layer_id]
-    assert 10 < len(features) < MOST_FEATURES
+    assert 10 < len(features) < MAX_FEATURES
     assert len(answer.data) < 2 * 1024 * 1024
     drawn = shapely.union_all([shape(feature) for feature in features])
     # all that there is lies within 30 by 10 degrees: each part of them is near something drawn
@@ -478,7 +478,7 @@ def test_crowded_tiles_are_thinned_and_leave_no_part_bare(
     deep = _features(
         client, layer_id, f"WebMercatorQuad/7/{int(row_of(5.1, 7))}/{int(column_of(4.3, 7))}"
     )
-    assert 0 < len(deep) < MOST_FEATURES
+    assert 0 < len(deep) < MAX_FEATURES
 
 
 def test_as_many_as_a_tile_may_hold_are_all_there(
@@ -489,7 +489,7 @@ def test_as_many_as_a_tile_may_hold_are_all_there(
     with statements() as seen:
         features = _features(client, layer_id)
     assert len([statement for statement in seen if "ST_AsMVT" in statement]) == 1
-    assert {feature["properties"]["n"] for feature in features} == set(range(1, MOST_FEATURES + 1))
+    assert {feature["properties"]["n"] for feature in features} == set(range(1, MAX_FEATURES + 1))
 
 
 def test_large_overlapping_shapes_and_large_attributes_stay_bounded(
@@ -522,7 +522,7 @@ def test_statements(
     make_map: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tile_routes, "_LONG", math.inf)
+    monkeypatch.setattr(tile_routes, "_SHARED_CACHE_THRESHOLD", math.inf)
     fields = {"a": {"type": "integer"}}
     layers = [layer([("POINT(1 1)", {"a": 1})], fields=fields)]
     planner = person("planner")
