@@ -46,7 +46,7 @@ bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods
 @bp.get("/")
 @requires(Action.READ_PUBLIC)
 def landing_page() -> Response:
-    """OGC API Common Part 1, /req/core/root-op."""
+    """Return the landing page: OGC API Common Part 1, /req/core/root-op."""
     media_type = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
     document = landing.landing_page()
@@ -57,7 +57,7 @@ def landing_page() -> Response:
 @bp.get("/conformance")
 @requires(Action.READ_PUBLIC)
 def conformance() -> Response:
-    """OGC API Common Part 1, /req/core/conformance-op."""
+    """Return the conformance classes: OGC API Common Part 1, /req/core/conformance-op."""
     media_type = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
     document = landing.conformance_declaration()
@@ -68,7 +68,7 @@ def conformance() -> Response:
 @bp.get("/openapi")
 @requires(Action.READ_PUBLIC)
 def api_definition() -> Response:
-    """The OpenAPI 3.0 document: OGC API Features Part 1, /req/core/api-definition-op."""
+    """Return the OpenAPI 3.0 document: OGC API Features Part 1, /req/core/api-definition-op."""
     media_type = negotiate_media_type(OPENAPI)
     single_values(request.args, DOCUMENT_PARAMETERS)
     return respond(
@@ -79,7 +79,7 @@ def api_definition() -> Response:
 @bp.get("/collections")
 @requires(Action.READ_LAYER)
 def collections() -> Response:
-    """The collections that the caller may read: OGC API Common Part 2, /req/collections."""
+    """Return the collections that the caller may read: OGC API Common Part 2, /req/collections."""
     media_type = negotiate_media_type(JSON)
     query = parse_collections_query(request.args)
     with reading(deployment().engine) as connection:
@@ -105,7 +105,7 @@ def collections() -> Response:
 @bp.get("/collections/<collection_id>")
 @requires(Action.READ_LAYER)
 def collection(collection_id: str) -> Response:
-    """One collection: OGC API Features Part 1, /req/core/sfc-md-op."""
+    """Return one collection: OGC API Features Part 1, /req/core/sfc-md-op."""
     with reading(deployment().engine) as connection:
         requested = requested_collection(connection, collection_id)
         media_type = negotiate_media_type(JSON)
@@ -118,21 +118,21 @@ def collection(collection_id: str) -> Response:
 @bp.get("/collections/<collection_id>/schema")
 @requires(Action.READ_LAYER)
 def schema(collection_id: str) -> Response:
-    """The schema of a collection's features: OGC API Features Part 5."""
+    """Return the schema of a collection's features: OGC API Features Part 5."""
     return _schema(collection_id, schemas.schema_document, "ogc/schema.html")
 
 
 @bp.get("/collections/<collection_id>/queryables")
 @requires(Action.READ_LAYER)
 def queryables(collection_id: str) -> Response:
-    """The queryables of a collection: OGC API Features Part 3."""
+    """Return the queryables of a collection: OGC API Features Part 3."""
     return _schema(collection_id, schemas.queryables_document, "ogc/queryables.html")
 
 
 @bp.get("/collections/<collection_id>/sortables")
 @requires(Action.READ_LAYER)
 def sortables(collection_id: str) -> Response:
-    """The sortables of a collection: OGC API Features Part 5, /req/sortables."""
+    """Return the sortables of a collection: OGC API Features Part 5, /req/sortables."""
     return _schema(collection_id, schemas.sortables_document, "ogc/sortables.html")
 
 

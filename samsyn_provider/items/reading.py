@@ -74,7 +74,7 @@ def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = froz
 
 @requires(Action.READ_LAYER)
 def items(collection_id: str, relations: frozenset[str]) -> Response:
-    """A page of items, /req/core/fc-op; or the items in another format, as an attachment."""
+    """Return a page of items, /req/core/fc-op; or the items in another format, as an attachment."""
     with ExitStack() as stack:
         connection = stack.enter_context(reading(deployment().engine))
         collection = requested_collection(connection, collection_id)
@@ -106,8 +106,10 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
 
 @requires(Action.SEARCH_LAYER)
 def search(collection_id: str) -> Response:
-    """A page of items as for GET, with the parameters in the body: for filters too long for a URL.
-    The `next` link has the body that requests the next page."""
+    """Return a page of items as GET does, with the parameters in the body: for long filters.
+
+    The `next` link has the body that requests the next page.
+    """
     single_values(request.args, {"f"})
     with ExitStack() as stack:
         connection = stack.enter_context(reading(deployment().engine))
@@ -122,7 +124,7 @@ def search(collection_id: str) -> Response:
 
 @requires(Action.READ_LAYER)
 def item(collection_id: str, feature_id: str) -> Response:
-    """One item: OGC API Features Part 1, /req/core/f-op."""
+    """Return one item: OGC API Features Part 1, /req/core/f-op."""
     with reading(deployment().engine) as connection:
         collection = requested_collection(connection, collection_id)
         media_type = negotiate_media_type(GEOJSON)

@@ -1,4 +1,4 @@
-// Draws the features in the page's #features element, or what `show` is given, over the coasts.
+// Draws the features of the page's #features element, or those passed to `show`, over the coasts.
 "use strict";
 
 const samsynMap = (() => {
@@ -11,7 +11,7 @@ const samsynMap = (() => {
   coasts.style.zIndex = "250";
 
   fetch(element.dataset.land)
-    .then((answer) => answer.json())
+    .then((response) => response.json())
     .then((atlas) => {
       L.geoJSON(topojson.feature(atlas, atlas.objects.land), {
         pane: "coasts",
@@ -19,9 +19,9 @@ const samsynMap = (() => {
         style: { stroke: false, fillColor: "#e9e2cf", fillOpacity: 1 },
       }).addTo(map);
     })
-    .catch(() => {}); // Without the coasts the features are still there.
+    .catch(() => {}); // The features are drawn without the coasts.
 
-  // Text is set as text, so that nothing in the data can be taken for markup.
+  // Text is set as text, so that no data is parsed as markup.
   const add = (parent, tag, text) => {
     const child = document.createElement(tag);
     child.textContent = text;
@@ -57,7 +57,7 @@ const samsynMap = (() => {
       },
     }).addTo(map);
 
-  // A lone point shows with its surroundings; the coasts are too coarse to come close.
+  // A single point is shown with its surroundings; the coasts are too coarse for a high zoom.
   const frame = (layers) => {
     const bounds = L.latLngBounds([]);
     for (const layer of layers) bounds.extend(layer.getBounds());

@@ -3,14 +3,14 @@
 
 const entries = [...document.querySelectorAll(".legend [data-items]")];
 
-const bring = async (entry) => {
+const load = async (entry) => {
   const state = entry.querySelector(".state");
   try {
-    const answer = await fetch(entry.dataset.items, { headers: { Accept: "application/geo+json" } });
-    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-    const page = await answer.json();
-    const isWhole = !page.links.some((link) => link.rel === "next");
-    state.textContent = isWhole ? "" : `The first ${page.features.length} are drawn`;
+    const response = await fetch(entry.dataset.items, { headers: { Accept: "application/geo+json" } });
+    if (!response.ok) throw new Error(`the server responded with ${response.status}`);
+    const page = await response.json();
+    const isComplete = !page.links.some((link) => link.rel === "next");
+    state.textContent = isComplete ? "" : `The first ${page.features.length} are drawn`;
     return { page, colour: entry.dataset.colour };
   } catch (error) {
     state.textContent = `Not drawn: ${error.message}`;
@@ -19,18 +19,18 @@ const bring = async (entry) => {
   }
 };
 
-// Points are to lie on lines, and lines on areas, whatever the order they are listed in.
+// Points are drawn above lines, and lines above areas, regardless of their order in the list.
 const rank = ({ page }) => {
-  const placed = page.features.find((feature) => feature.geometry);
-  if (!placed) return 0;
-  return ["Polygon", "Line", "Point"].findIndex((kind) => placed.geometry.type.includes(kind));
+  const located = page.features.find((feature) => feature.geometry);
+  if (!located) return 0;
+  return ["Polygon", "Line", "Point"].findIndex((kind) => located.geometry.type.includes(kind));
 };
 
 for (const entry of entries) {
   entry.querySelector("rect").setAttribute("fill", entry.dataset.colour);
 }
-Promise.all(entries.map(bring)).then((brought) => {
-  const layers = brought.filter(Boolean).sort((one, other) => rank(one) - rank(other));
+Promise.all(entries.map(load)).then((results) => {
+  const layers = results.filter(Boolean).sort((one, other) => rank(one) - rank(other));
   samsynMap.frame(layers.map(({ page, colour }) => samsynMap.show(page, colour)));
   document.documentElement.dataset.drawn = "true";
 });

@@ -44,14 +44,14 @@ _TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
 @bp.get("/tileMatrixSets")
 @requires(Action.READ_PUBLIC)
 def tile_matrix_sets() -> Response:
-    """The tile matrix sets: Two Dimensional Tile Matrix Set 2.0."""
+    """Return the tile matrix sets: Two Dimensional Tile Matrix Set 2.0."""
     return _document({"json": JSON}, tile_documents.tile_matrix_sets_document())
 
 
 @bp.get("/tileMatrixSets/<tile_matrix_set_id>")
 @requires(Action.READ_PUBLIC)
 def tile_matrix_set(tile_matrix_set_id: str) -> Response:
-    """One tile matrix set."""
+    """Return one tile matrix set."""
     grid = find_tile_matrix_set(tile_matrix_set_id)
     return _document({"json": JSON}, tile_documents.tile_matrix_set_document(grid))
 
@@ -59,7 +59,7 @@ def tile_matrix_set(tile_matrix_set_id: str) -> Response:
 @bp.get(_COLLECTION)
 @requires(Action.READ_LAYER)
 def collection_tilesets(collection_id: str) -> Response:
-    """A collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
+    """Return a collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
     with reading(deployment().engine) as connection:
         layer = requested_collection(connection, collection_id)
     document = tile_documents.tilesets_document(tiled_collection(layer))
@@ -69,7 +69,7 @@ def collection_tilesets(collection_id: str) -> Response:
 @bp.get(f"{_COLLECTION}/<tile_matrix_set_id>")
 @requires(Action.READ_LAYER)
 def collection_tileset(collection_id: str, tile_matrix_set_id: str) -> Response:
-    """A collection's tileset, also as TileJSON: OGC API Tiles Part 1, /req/tileset."""
+    """Return a collection's tileset, also as TileJSON: OGC API Tiles Part 1, /req/tileset."""
     with reading(deployment().engine) as connection:
         layer = requested_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
@@ -81,7 +81,7 @@ def collection_tileset(collection_id: str, tile_matrix_set_id: str) -> Response:
 def collection_tile(
     collection_id: str, tile_matrix_set_id: str, tile_matrix: str, tile_row: str, tile_col: str
 ) -> Response:
-    """A tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
+    """Return a tile of a collection: OGC API Tiles Part 1, /req/core/tc-op."""
     with reading(deployment().engine) as connection:
         layer = requested_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
@@ -93,7 +93,7 @@ def collection_tile(
 @bp.get(_MAP)
 @requires(Action.READ_MAP)
 def map_tilesets(map_id: str) -> Response:
-    """The tilesets of all vector layers of a map that the caller may read."""
+    """Return the tilesets of all vector layers of a map that the caller may read."""
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
     document = tile_documents.tilesets_document(tiled_map(tiled.id, tiled.title))
@@ -103,7 +103,7 @@ def map_tilesets(map_id: str) -> Response:
 @bp.get(f"{_MAP}/<tile_matrix_set_id>")
 @requires(Action.READ_MAP)
 def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
-    """A map's tileset, also as TileJSON."""
+    """Return a map's tileset, also as TileJSON."""
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
@@ -115,7 +115,7 @@ def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
 def map_tile(
     map_id: str, tile_matrix_set_id: str, tile_matrix: str, tile_row: str, tile_col: str
 ) -> Response:
-    """A tile of a map, with a layer for each vector layer that the caller may read."""
+    """Return a tile of a map, with a layer for each vector layer that the caller may read."""
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)

@@ -55,7 +55,7 @@ Feature = tuple[str | None, dict[str, Any]]
 
 @pytest.fixture
 def layer(empty_database: Engine, person: Callable[[str], Person]) -> Iterator[Callable[..., str]]:
-    """Make a vector layer of features given as (WKT or None, properties); return its id."""
+    """Make a vector layer of features, each (WKT or None, properties); return its id."""
     owner = person("owner")
 
     def make(
@@ -74,10 +74,10 @@ def layer(empty_database: Engine, person: Callable[[str], Person]) -> Iterator[C
             **columns,
         }
         names = ", ".join(values)
-        places = ", ".join(f":{name}" for name in values)
+        placeholders = ", ".join(f":{name}" for name in values)
         with empty_database.begin() as connection:
             layer_id = connection.execute(
-                text(f"INSERT INTO layers ({names}) VALUES ({places}) RETURNING id"), values
+                text(f"INSERT INTO layers ({names}) VALUES ({placeholders}) RETURNING id"), values
             ).scalar_one()
             for wkt, properties in features:
                 connection.execute(

@@ -1,4 +1,4 @@
-"""Landing page, conformance, API definition: what the server says of itself."""
+"""Landing page, conformance declaration, API definition."""
 
 import re
 from typing import Any
@@ -39,18 +39,18 @@ def test_conformance(client: FlaskClient) -> None:
 
 
 def test_links_carry_the_public_address(app: Flask) -> None:
-    answer = app.test_client().get("/ogc/", base_url="https://plan.example.org:8443")
+    response = app.test_client().get("/ogc/", base_url="https://plan.example.org:8443")
     assert all(
         link["href"].startswith("https://plan.example.org:8443/ogc")
-        for link in answer.json["links"]  # type: ignore[index]
+        for link in response.json["links"]  # type: ignore[index]
     )
 
 
 def _definition(client: FlaskClient) -> dict[str, Any]:
-    answer = client.get("/ogc/openapi")
-    assert answer.content_type == "application/vnd.oai.openapi+json;version=3.0"
-    assert isinstance(answer.json, dict)
-    return answer.json
+    response = client.get("/ogc/openapi")
+    assert response.content_type == "application/vnd.oai.openapi+json;version=3.0"
+    assert isinstance(response.json, dict)
+    return response.json
 
 
 @pytest.mark.parametrize(
@@ -63,22 +63,22 @@ def _definition(client: FlaskClient) -> dict[str, Any]:
     ],
 )
 def test_api_definition_by_media_type(client: FlaskClient, accept: str) -> None:
-    answer = client.get("/ogc/openapi", headers={"Accept": accept})
-    assert answer.content_type == "application/vnd.oai.openapi+json;version=3.0"
+    response = client.get("/ogc/openapi", headers={"Accept": accept})
+    assert response.content_type == "application/vnd.oai.openapi+json;version=3.0"
 
 
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
-        found: Any = document
+        target: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        node = found
+            target = target[part]
+        node = target
     return node
 
 
 def test_api_definition_is_self_contained(client: FlaskClient) -> None:
-    answer = client.get("/ogc/openapi")
-    references = re.findall(r'"\$ref":\s*"([^"]+)"', answer.text)
+    response = client.get("/ogc/openapi")
+    references = re.findall(r'"\$ref":\s*"([^"]+)"', response.text)
     assert references
     document = _definition(client)
     for reference in references:
@@ -143,7 +143,7 @@ def test_api_definition_names_every_parameter(
 
 
 @pytest.mark.parametrize("path", ["/ogc/", "/ogc/conformance", "/ogc/openapi", "/ogc/collections"])
-def test_forms_and_strictness(client: FlaskClient, path: str) -> None:
+def test_media_types_and_parameters(client: FlaskClient, path: str) -> None:
     assert client.get(path, headers={"Accept": "text/html,*/*;q=0.1"}).mimetype == "text/html"
     assert client.get(path, query_string={"f": "html"}).mimetype == "text/html"
     assert client.get(path, headers={"Accept": "application/json"}).mimetype != "text/html"

@@ -1,4 +1,4 @@
-"""Pages that a process answers again: the same to the byte, until anything in the layer changes."""
+"""The response cache: the same bytes, until anything in the layer changes."""
 
 import json
 from collections.abc import Callable
@@ -21,8 +21,8 @@ def _items(layer_id: str) -> str:
     return f"/ogc/collections/{layer_id}/items"
 
 
-def _told(answer: Any) -> Any:
-    return answer.status_code, dict(answer.headers), answer.data
+def _content(response: Any) -> Any:
+    return response.status_code, dict(response.headers), response.data
 
 
 @pytest.mark.parametrize("query", ["", "?limit=2", "?limit=2&offset=2", "?a=3", "?resulttype=hits"])
@@ -32,8 +32,8 @@ def test_a_page_is_made_once(client: FlaskClient, layer: Layer, query: str) -> N
         first = client.get(address)
         second = client.get(address)
         head = client.head(address)
-    assert len(seen) == 4, "who may read, each time, and the page"
-    assert _told(second) == _told(first)
+    assert len(seen) == 4, "the lookup of the collection each time, the page once"
+    assert _content(second) == _content(first)
     assert (dict(head.headers), head.data) == (dict(first.headers), b"")
 
 
@@ -44,11 +44,11 @@ def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database:
     with statements() as seen:
         first, second = client.get(address), client.get(address)
     assert len(seen) == 3
-    assert _told(second) == _told(first)
+    assert _content(second) == _content(first)
     assert first.headers["ETag"] == '"1"'
     assert client.get(address, headers={"If-None-Match": '"1"'}).status_code == 304
     assert client.get(address, headers={"If-None-Match": '"0"'}).data == first.data
-    assert _told(client.get(address)) == _told(first)
+    assert _content(client.get(address)) == _content(first)
     with empty_database.begin() as connection:
         connection.execute(text("UPDATE layer_features SET properties = '{\"a\": 77}'"))
     changed = client.get(address)
@@ -58,19 +58,21 @@ def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database:
     assert client.get(address).status_code == 404
 
 
-def test_a_long_page_is_not_kept(
+def test_a_streamed_page_is_not_cached(
     client: FlaskClient, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[Any] = []
-    monkeypatch.setattr(ResponseCache, "put", lambda _, tag, answer: kept.append((tag, answer)))
+    cached: list[Any] = []
+    monkeypatch.setattr(
+        ResponseCache, "put", lambda _, tag, response: cached.append((tag, response))
+    )
     address = _items(layer(FEATURES))
     client.get(f"{address}?limit=600")
-    assert not kept
+    assert not cached
     client.get(f"{address}?limit=500")
-    assert len(kept) == 1
+    assert len(cached) == 1
 
 
-def test_every_form_is_its_own(client: FlaskClient, layer: Layer) -> None:
+def test_representations_are_cached_separately(client: FlaskClient, layer: Layer) -> None:
     address = _items(layer(FEATURES))
     for _ in range(2):
         assert client.get(address).mimetype == "application/geo+json"
@@ -95,7 +97,7 @@ def test_every_form_is_its_own(client: FlaskClient, layer: Layer) -> None:
         "UPDATE layers SET name = 'Other' WHERE id = :layer",
     ],
 )
-def test_not_after_a_change(
+def test_no_cached_response_after_a_change(
     client: FlaskClient, layer: Layer, empty_database: Engine, change: str
 ) -> None:
     layer_id = layer(FEATURES)
@@ -108,7 +110,7 @@ def test_not_after_a_change(
     assert after.data != before.data
 
 
-def test_not_for_who_may_not_read(
+def test_no_cached_response_without_read_permission(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person], empty_database: Engine
 ) -> None:
     layer_id = layer(FEATURES, visibility="private")
@@ -117,44 +119,44 @@ def test_not_for_who_may_not_read(
     assert made.status_code == 200
     assert made.headers["Cache-Control"] == "private, no-cache"
     for headers in ({}, stranger.headers):
-        answer = client.get(_items(layer_id), headers=headers)
-        assert (answer.status_code, b"FeatureCollection" in answer.data) == (404, False)
+        response = client.get(_items(layer_id), headers=headers)
+        assert (response.status_code, b"FeatureCollection" in response.data) == (404, False)
     with empty_database.begin() as connection:
         connection.execute(text("UPDATE layers SET visibility = 'public'"))
     opened = client.get(_items(layer_id))
     assert opened.headers["Cache-Control"] == "no-cache"
 
 
-def test_a_process_keeps_no_more_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_limited_in_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_cache, "_MAX_SIZE", 100)
     monkeypatch.setattr(response_cache, "_MAX_RESPONSE_SIZE", 40)
     monkeypatch.setattr(response_cache, "_ENTRY_OVERHEAD", 0)
     monkeypatch.setattr(response_cache, "_HEADER_OVERHEAD", 0)
-    kept = ResponseCache()
+    cache = ResponseCache()
 
-    def keep(tag: str, size: int) -> None:
-        kept.put(tag, CachedResponse(tag.encode() * (size - 2), (("x", "y"),)))
+    def put(tag: str, size: int) -> None:
+        cache.put(tag, CachedResponse(tag.encode() * (size - 2), (("x", "y"),)))
 
     def sizes(tags: str) -> list[int | None]:
-        found = map(kept.get, tags)
-        return [answer.size if answer else None for answer in found]
+        responses = map(cache.get, tags)
+        return [response.size if response else None for response in responses]
 
     for tag in "abc":
-        keep(tag, 40)
+        put(tag, 40)
     assert sizes("abc") == [None, 40, 40]
-    kept.get("b")
-    keep("d", 30)
-    keep("e", 41)
+    cache.get("b")
+    put("d", 30)
+    put("e", 41)
     assert sizes("bcde") == [40, None, 30, None]
-    keep("d", 3)
-    keep("f", 40)
+    put("d", 3)
+    put("f", 40)
     assert sizes("bdf") == [40, 3, 40]
 
 
-def test_empty_answers_take_room_too() -> None:
-    kept = ResponseCache()
+def test_empty_responses_have_a_size_too() -> None:
+    cache = ResponseCache()
     for number in range(50_000):
-        kept.put(str(number), CachedResponse(b""))
-    found = [number for number in range(50_000) if kept.get(str(number))]
-    assert 0 < len(found) < 50_000
-    assert found[-1] == 49_999
+        cache.put(str(number), CachedResponse(b""))
+    cached = [number for number in range(50_000) if cache.get(str(number))]
+    assert 0 < len(cached) < 50_000
+    assert cached[-1] == 49_999

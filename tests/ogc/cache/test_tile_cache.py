@@ -1,4 +1,4 @@
-"""Kept tiles: found again by every process, never after a change, never by who may not read."""
+"""Cached tiles: shared by all processes, not after a change, not without read permission."""
 
 import shutil
 import subprocess
@@ -23,17 +23,17 @@ from samsyn_provider.tiles import routes as tile_routes
 from tests.statements import statements
 
 Layer = Callable[..., str]
-MARK = b"kept"
+MARK = b"cached"
 
 
 @pytest.fixture(autouse=True)
-def everything_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def every_tile_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tile_routes, "_SHARED_CACHE_THRESHOLD", 0)
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of the tests' own."""
+    """A Redis for this module alone."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
@@ -75,14 +75,14 @@ def _layer(layer: Layer, **columns: Any) -> str:
 
 
 def _falsify(engine: Engine, redis: Redis | None) -> None:
-    """Make every tile that is kept for all one that no statement would make."""
+    """Replace every shared tile by content that no statement makes."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE tile_cache SET content = :mark"), {"mark": MARK})
     for key in redis.keys("samsyn:tile:*") if redis else []:
         redis.set(key, MARK)  # type: ignore[union-attr]
 
 
-def test_other_processes_find_it_until_the_layer_changes(
+def test_other_processes_share_a_tile_until_the_layer_changes(
     process: Callable[[], FlaskClient], layer: Layer, empty_database: Engine, request: Any
 ) -> None:
     layer_id = _layer(layer)
@@ -93,7 +93,7 @@ def test_other_processes_find_it_until_the_layer_changes(
     with_redis = "redis" in request.node.name
     redis = Redis.from_url(request.getfixturevalue("redis_url")) if with_redis else None
     _falsify(empty_database, redis)
-    assert first.get(address).data == made.data  # its own
+    assert first.get(address).data == made.data  # from its local cache
     assert process().get(address).data == MARK
     assert process().get(f"{address}?properties=name").data == made.data  # another tile
     for change in (
@@ -103,14 +103,14 @@ def test_other_processes_find_it_until_the_layer_changes(
     ):
         with empty_database.begin() as connection:
             connection.execute(text(change), {"layer": layer_id})
-        answers = [client.get(address) for client in (first, process())]
-        assert MARK not in {answer.data for answer in answers}
-        assert (b"two" in answers[0].data) == (b"two" in answers[1].data)
+        responses = [client.get(address) for client in (first, process())]
+        assert MARK not in {response.data for response in responses}
+        assert (b"two" in responses[0].data) == (b"two" in responses[1].data)
         _falsify(empty_database, redis)
-    assert answers[0].status_code == 204
+    assert responses[0].status_code == 204
 
 
-def test_who_may_not_read_finds_nothing(
+def test_no_cached_tile_without_read_permission(
     process: Callable[[], FlaskClient],
     layer: Layer,
     person: Callable[[str], Any],
@@ -120,11 +120,11 @@ def test_who_may_not_read_finds_nothing(
     assert client.get(_address(layer_id), headers=person("owner").headers).status_code == 200
     headers: dict[str, str]
     for headers in ({}, person("stranger").headers):
-        for process_client in (client, process()):
-            assert process_client.get(_address(layer_id), headers=headers).status_code == 404
+        for each in (client, process()):
+            assert each.get(_address(layer_id), headers=headers).status_code == 404
 
 
-def test_an_answer_that_is_kept_takes_one_statement(
+def test_a_cached_tile_takes_one_statement(
     process: Callable[[], FlaskClient], layer: Layer
 ) -> None:
     client, address = process(), _address(_layer(layer))
@@ -134,13 +134,13 @@ def test_an_answer_that_is_kept_takes_one_statement(
     assert len(seen) == 1
 
 
-def test_an_empty_tile_is_kept_too(process: Callable[[], FlaskClient], layer: Layer) -> None:
+def test_an_empty_tile_is_cached_too(process: Callable[[], FlaskClient], layer: Layer) -> None:
     address = _address(layer(fields={"name": {}}))
     for client in (process(), process()):
         assert [client.get(address).status_code for _ in range(2)] == [204, 204]
 
 
-def test_a_place_is_taken_by_the_next(
+def test_a_slot_is_overwritten_by_the_next_tile(
     client: FlaskClient, layer: Layer, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tile_cache, "SLOTS", 1)
@@ -149,9 +149,9 @@ def test_a_place_is_taken_by_the_next(
     tiles = {client.get(_address(_layer(layer))).data for _ in range(3)}
     assert len(tiles) == 3
     with empty_database.begin() as connection:
-        kept = connection.execute(text("SELECT content FROM tile_cache")).scalars().all()
-    assert len(kept) == 1
-    assert kept[0] in tiles
+        cached = connection.execute(text("SELECT content FROM tile_cache")).scalars().all()
+    assert len(cached) == 1
+    assert cached[0] in tiles
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis", "redis://127.0.0.1:1/0"])

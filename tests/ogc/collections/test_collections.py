@@ -1,4 +1,4 @@
-"""Collections: which there are for whom, and what each says of itself."""
+"""Collections: who may read which, and their documents."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ Layer = Callable[..., str]
 
 
 def _timed(form: str, *roles: str) -> dict[str, Any]:
-    """Schemas of the properties a, b, … with a format, and a role for each that there is one."""
+    """Schemas of the properties a, b, … with a format and these roles."""
     fields: dict[str, Any] = {"a": {"type": "string", "format": form}}
     for name, role in zip("ab", roles, strict=False):
         fields[name] = {"type": "string", "format": form, "x-ogc-role": role}
@@ -24,14 +24,14 @@ def _timed(form: str, *roles: str) -> dict[str, Any]:
 
 
 def _ids(client: FlaskClient, **arguments: Any) -> list[str]:
-    answer = client.get("/ogc/collections", **arguments)
-    assert answer.status_code == 200, answer.text
-    return [collection["id"] for collection in answer.json["collections"]]  # type: ignore[index]
+    response = client.get("/ogc/collections", **arguments)
+    assert response.status_code == 200, response.text
+    return [collection["id"] for collection in response.json["collections"]]  # type: ignore[index]
 
 
 def test_no_layer_at_all(client: FlaskClient) -> None:
-    answer = client.get("/ogc/collections")
-    assert answer.json["collections"] == []  # type: ignore[index]
+    response = client.get("/ogc/collections")
+    assert response.json["collections"] == []  # type: ignore[index]
     assert client.get("/ogc/collections", headers={"Accept": "text/html"}).status_code == 200
 
 
@@ -90,14 +90,14 @@ def test_the_extent_in_time(
 ) -> None:
     layer_id = layer([("POINT(1 1)", properties) for properties in features], **columns)
 
-    def told() -> list[Any]:
+    def temporal_interval() -> list[Any]:
         (listed,) = client.get("/ogc/collections").json["collections"]  # type: ignore[index]
         one = client.get(f"/ogc/collections/{layer_id}").json
         assert one is not None
         assert one["extent"] == listed["extent"]
         return one["extent"].get("temporal", {}).get("interval", [None])[0]  # type: ignore[no-any-return]
 
-    assert told() == interval
+    assert temporal_interval() == interval
     if interval:
         assert interval[0] in client.get(f"/ogc/collections/{layer_id}?f=html").text
         with empty_database.begin() as connection:
@@ -108,8 +108,8 @@ def test_the_extent_in_time(
                 ),
                 {"layer": layer_id},
             )
-        answer = client.get(f"/ogc/collections/{layer_id}")
-        assert answer.json["extent"] == {  # type: ignore[index]
+        response = client.get(f"/ogc/collections/{layer_id}")
+        assert response.json["extent"] == {  # type: ignore[index]
             "temporal": {
                 "interval": [["2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z"]],
                 "trs": "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian",
@@ -141,15 +141,20 @@ def test_a_time_field_is_indexed_from_when_it_is_set(
     assert client.delete(f"{path}/indexes/a", headers=headers).status_code == 204
 
 
-def test_where_a_layer_is_from(client: FlaskClient, layer: Layer) -> None:
+def test_metadata_of_a_layer(client: FlaskClient, layer: Layer) -> None:
     metadata = {
         "keywords": ["sea", 7, "", "bed"],
         "attribution": "© The <Agency>",
         "license": "https://creativecommons.org/licenses/by/4.0/",
         "provider": {"name": "Agency", "url": "https://agency.example.org"},
     }
-    odd = {"keywords": "sea", "attribution": 5, "license": "javascript:alert(1)", "provider": [1]}
-    named, plain = (layer(layer_metadata=json.dumps(said)) for said in (metadata, odd))
+    mistyped = {
+        "keywords": "sea",
+        "attribution": 5,
+        "license": "javascript:alert(1)",
+        "provider": [1],
+    }
+    named, plain = (layer(layer_metadata=json.dumps(value)) for value in (metadata, mistyped))
     listed = {one["id"]: one for one in client.get("/ogc/collections").json["collections"]}  # type: ignore[index]
     for document in (client.get(f"/ogc/collections/{named}").json, listed[named]):
         assert document is not None
@@ -171,7 +176,7 @@ def test_where_a_layer_is_from(client: FlaskClient, layer: Layer) -> None:
     assert 'href="javascript' not in client.get(f"/ogc/collections/{plain}?f=html").text
 
 
-def test_an_empty_layer_tells_its_type_and_fields_but_no_extent(
+def test_an_empty_layer_has_its_type_and_fields_but_no_extent(
     client: FlaskClient, layer: Layer
 ) -> None:
     layer_id = layer(
@@ -201,7 +206,7 @@ def test_an_empty_layer_tells_its_type_and_fields_but_no_extent(
     assert (items["features"], items["numberMatched"], items["numberReturned"]) == ([], 0, 0)
 
 
-def test_a_layer_without_a_schema_is_known_by_its_features(
+def test_a_layer_without_a_schema_is_described_by_its_features(
     client: FlaskClient, layer: Layer
 ) -> None:
     layer_id = layer([("POINT(1 1)", {"n": 1, "s": "a", "m": 1}), (None, {"m": "x", "z": None})])
@@ -229,7 +234,7 @@ def test_a_property_named_geometry_does_not_take_its_place(
         assert served["properties"]["id"]["type"] == "integer"
 
 
-def test_what_sorts_is_told_and_nothing_else_is_taken(client: FlaskClient, layer: Layer) -> None:
+def test_sortables_are_listed_and_no_others_accepted(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer(
         [("POINT(1 1)", {"n": 1, "tags": ["a"], "more": {}, "geometry": "round"})],
         fields={

@@ -86,14 +86,14 @@ def test_counts(
         text = predicate["filter"]
         if language == "cql2-json":
             text = json.dumps(cql2.parse_text(text).to_json())
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{collections[predicate['collection']]}/items",
             query_string={"filter": text, "filter-lang": language, "limit": 1000},
         )
-        body = answer.json or {}
-        found = (body.get("numberMatched"), body.get("numberReturned"), body.get("detail"))
-        if found != (predicate["expected"], predicate["expected"], None):
-            wrong.append((text, predicate["expected"], found))
+        body = response.json or {}
+        actual = (body.get("numberMatched"), body.get("numberReturned"), body.get("detail"))
+        if actual != (predicate["expected"], predicate["expected"], None):
+            wrong.append((text, predicate["expected"], actual))
     assert wrong == []
 
 

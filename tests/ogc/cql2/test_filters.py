@@ -1,4 +1,4 @@
-"""Filters in CQL2: what they select, how absent and odd values count, what is refused and why."""
+"""Filters in CQL2: the features that they select, also with absent and mistyped values."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ FEATURES = [
         },
     ),
     (None, {"name": "Ålborg Bugt", "depth": None, "tags": None}),
-    # nothing here has the type that its schema says
+    # no value here has the type of its schema
     (
         "POINT(0 0)",
         {
@@ -51,7 +51,7 @@ FEATURES = [
         },
     ),
 ]  # fmt: skip
-FIRST, SECOND, THIRD, ODD = range(4)
+FIRST, SECOND, THIRD, MISTYPED = range(4)
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ Find = Callable[..., list[int]]
 
 @pytest.fixture
 def find(client: FlaskClient, grounds: str) -> Find:
-    """Return which of FEATURES a filter selects, by their places in the list."""
+    """Return the indexes in FEATURES of the features that a filter selects."""
 
     def find(condition: str, **query: str) -> list[int]:
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{grounds}/items", query_string={"filter": condition, **query}
         )
-        assert answer.status_code == 200, (condition, answer.text)
-        page = answer.json
+        assert response.status_code == 200, (condition, response.text)
+        page = response.json
         assert page is not None
         assert page["numberMatched"] == len(page["features"])
         hits = client.get(
@@ -79,14 +79,14 @@ def find(client: FlaskClient, grounds: str) -> Find:
             query_string={"filter": condition, "resulttype": "hits", **query},
         )
         assert hits.json["numberMatched"] == page["numberMatched"]  # type: ignore[index]
-        places = [properties for _, properties in FEATURES]
-        return [places.index(feature["properties"]) for feature in page["features"]]
+        all_properties = [properties for _, properties in FEATURES]
+        return [all_properties.index(feature["properties"]) for feature in page["features"]]
 
     return find
 
 
 @pytest.mark.parametrize(
-    ("condition", "places"),
+    ("condition", "indexes"),
     [
         ("name = 'Fladen'", [FIRST]),
         ("'Fladen' = name", [FIRST]),
@@ -99,14 +99,14 @@ def find(client: FlaskClient, grounds: str) -> Find:
         ("NOT open", [SECOND]),
         ("open = false", [SECOND]),
         ("(rank = 3) = open", [FIRST, SECOND]),
-        ("TRUE", [FIRST, SECOND, THIRD, ODD]),
+        ("TRUE", [FIRST, SECOND, THIRD, MISTYPED]),
         ("false", []),
         ("depth IS NULL", [THIRD]),
-        ("depth IS NOT NULL", [FIRST, SECOND, ODD]),
+        ("depth IS NOT NULL", [FIRST, SECOND, MISTYPED]),
         ("more IS NULL", [SECOND, THIRD]),
         ("geometry IS NULL", [THIRD]),
-        ("(rank = 3) IS NULL", [THIRD, ODD]),
-        ("INTERVAL(at, until) IS NULL", [SECOND, THIRD, ODD]),
+        ("(rank = 3) IS NULL", [THIRD, MISTYPED]),
+        ("INTERVAL(at, until) IS NULL", [SECOND, THIRD, MISTYPED]),
         ("NOT (depth > 0 AND name = 'Ålborg Bugt')", [FIRST, SECOND]),
         ("depth > 0 OR name = 'Ålborg Bugt'", [FIRST, THIRD]),
         ("name LIKE 'Fl_den'", [FIRST]),
@@ -137,9 +137,9 @@ def find(client: FlaskClient, grounds: str) -> Find:
         ("rank div 3 = 1 AND -7 div 2 = -3 AND -7 % 2 = -1", [FIRST, SECOND]),
         ("rank / (rank - 3) > 0", [SECOND]),
         ("rank div (rank - 3) = 4 OR rank % (rank - 3) = 0", [SECOND]),
-        ("(depth - 10.5) ^ -1 IS NULL", [FIRST, THIRD, ODD]),
-        ("(0 - rank) ^ 0.5 IS NULL", [FIRST, SECOND, THIRD, ODD]),
-        ("rank ^ 99999999 IS NULL", [FIRST, SECOND, THIRD, ODD]),
+        ("(depth - 10.5) ^ -1 IS NULL", [FIRST, THIRD, MISTYPED]),
+        ("(0 - rank) ^ 0.5 IS NULL", [FIRST, SECOND, THIRD, MISTYPED]),
+        ("rank ^ 99999999 IS NULL", [FIRST, SECOND, THIRD, MISTYPED]),
         ("rank ^ -99999999 = 0", [FIRST, SECOND]),
         ("A_CONTAINS(tags, ('sand'))", [FIRST]),
         ("A_CONTAINS(tags, (1, 'reef', 'reef'))", [FIRST]),
@@ -153,35 +153,35 @@ def find(client: FlaskClient, grounds: str) -> Find:
         ("A_CONTAINS(tags, (rank - 2, 'reef'))", [FIRST]),
     ],
 )
-def test_conditions(find: Find, condition: str, places: list[int]) -> None:
-    assert find(condition) == places
+def test_conditions(find: Find, condition: str, indexes: list[int]) -> None:
+    assert find(condition) == indexes
 
 
 @pytest.mark.parametrize(
-    ("condition", "places"),
+    ("condition", "indexes"),
     [
         ("S_INTERSECTS(geometry, POINT(10 56))", [FIRST]),
         ("S_INTERSECTS(geometry, BBOX(9, 55, 11, 56))", [FIRST, SECOND]),
-        ("NOT S_INTERSECTS(geometry, BBOX(9, 55, 11, 56))", [ODD]),
-        ("S_DISJOINT(geometry, POINT Z(10 56 3))", [SECOND, ODD]),
+        ("NOT S_INTERSECTS(geometry, BBOX(9, 55, 11, 56))", [MISTYPED]),
+        ("S_DISJOINT(geometry, POINT Z(10 56 3))", [SECOND, MISTYPED]),
         ("S_WITHIN(geometry, BBOX(10.5, 55, -90, 12.5, 58, 90))", [SECOND]),
         ("S_CONTAINS(geometry, POINT(11.5 56.5))", [SECOND]),
         ("S_TOUCHES(geometry, POINT(11 56))", [SECOND]),
-        ("S_EQUALS(geometry, POINT(0 0))", [ODD]),
+        ("S_EQUALS(geometry, POINT(0 0))", [MISTYPED]),
         ("S_CROSSES(LINESTRING(10 56.5, 13 56.5), geometry)", [SECOND]),
         ("S_OVERLAPS(geometry, BBOX(11.5, 56.5, 13, 58))", [SECOND]),
-        ("S_EQUALS(geometry, geometry)", [FIRST, SECOND, ODD]),
+        ("S_EQUALS(geometry, geometry)", [FIRST, SECOND, MISTYPED]),
         ("S_INTERSECTS(geometry, BBOX(10, 56, 10, 56))", [FIRST]),
         ("S_INTERSECTS(geometry, BBOX(11, 50, 10, 60))", [FIRST, SECOND]),
-        ("S_WITHIN(geometry, GEOMETRYCOLLECTION(POINT(0 0), POINT(10 56)))", [FIRST, ODD]),
+        ("S_WITHIN(geometry, GEOMETRYCOLLECTION(POINT(0 0), POINT(10 56)))", [FIRST, MISTYPED]),
     ],
 )
-def test_spatial_functions(find: Find, condition: str, places: list[int]) -> None:
-    assert find(condition) == places
+def test_spatial_functions(find: Find, condition: str, indexes: list[int]) -> None:
+    assert find(condition) == indexes
 
 
 @pytest.mark.parametrize(
-    ("condition", "places"),
+    ("condition", "indexes"),
     [
         ("T_AFTER(day, DATE('2026-05-01'))", [SECOND]),
         ("T_BEFORE(day, TIMESTAMP('2026-05-02T00:00:00Z'))", [FIRST]),
@@ -201,13 +201,13 @@ def test_spatial_functions(find: Find, condition: str, places: list[int]) -> Non
         ("T_AFTER(INTERVAL(at, '..'), DATE('2026-04-01'))", [FIRST, SECOND]),
     ],
 )
-def test_temporal_functions(find: Find, condition: str, places: list[int]) -> None:
-    assert find(condition) == places
+def test_temporal_functions(find: Find, condition: str, indexes: list[int]) -> None:
+    assert find(condition) == indexes
 
 
 def test_json(find: Find) -> None:
     point = {"type": "Point", "coordinates": [10, 56]}
-    for tree, places in [
+    for tree, indexes in [
         ({"op": "=", "args": [{"property": "name"}, "Fladen"]}, [FIRST]),
         ({"op": "like", "args": [{"property": "name"}, "%a%"]}, [FIRST, SECOND]),
         ({"op": "in", "args": [{"property": "rank"}, [3]]}, [FIRST]),
@@ -219,9 +219,9 @@ def test_json(find: Find) -> None:
             {"op": "t_during", "args": [{"property": "at"}, {"interval": ["2026-05-02", ".."]}]},
             [SECOND],
         ),
-        (True, [FIRST, SECOND, THIRD, ODD]),
+        (True, [FIRST, SECOND, THIRD, MISTYPED]),
     ]:
-        assert find(json.dumps(tree), **{"filter-lang": "cql2-json"}) == places, tree
+        assert find(json.dumps(tree), **{"filter-lang": "cql2-json"}) == indexes, tree
 
 
 def test_geometries_in_other_systems(find: Find) -> None:
@@ -233,27 +233,27 @@ def test_geometries_in_other_systems(find: Find) -> None:
     ]:
         crs = {"filter-crs": EPSG + code}
         assert find(f"S_INTERSECTS(geometry, BBOX({box}))", **crs) == [FIRST], code
-        near = f"S_WITHIN(geometry, POLYGON({_ring(point)}))"
-        assert find(near, **crs) == [FIRST], code
+        within = f"S_WITHIN(geometry, POLYGON({_ring(point)}))"
+        assert find(within, **crs) == [FIRST], code
 
 
 def test_lines_are_straight_in_their_own_system(client: FlaskClient, layer: Layer) -> None:
     to_degrees = Transformer.from_crs(25832, 4326, always_xy=True)
     x, y = to_degrees.transform(500_000, 6_320_000)
-    place = shapely.box(x - 0.001, y - 0.001, x + 0.001, y + 0.001)
+    area = shapely.box(x - 0.001, y - 0.001, x + 0.001, y + 0.001)
     chord = shapely.LineString(
         [to_degrees.transform(376_000, 6_320_000), to_degrees.transform(624_000, 6_320_000)]
     )
-    assert not place.intersects(chord)
-    layer_id = layer([(place.wkt, {})])
-    answer = client.get(
+    assert not area.intersects(chord)
+    layer_id = layer([(area.wkt, {})])
+    response = client.get(
         f"/ogc/collections/{layer_id}/items",
         query_string={
             "filter": "S_INTERSECTS(geometry, LINESTRING(376000 6320000, 624000 6320000))",
             "filter-crs": EPSG + "25832",
         },
     )
-    assert answer.json["numberMatched"] == 1  # type: ignore[index]
+    assert response.json["numberMatched"] == 1  # type: ignore[index]
 
 
 def _ring(point: str) -> str:
@@ -271,22 +271,22 @@ def test_together_with_the_other_parameters(find: Find, client: FlaskClient, gro
     assert other.json["numberMatched"] == 1  # type: ignore[index]
 
 
-def test_pages_of_a_filter_join_to_the_whole(client: FlaskClient, layer: Layer) -> None:
+def test_pages_of_a_filter_have_every_match_once(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([(None, {"rank": n}) for n in range(30)], fields=FIELDS)
-    answer = client.get(
+    response = client.get(
         f"/ogc/collections/{layer_id}/items",
         query_string={"filter": "rank % 3 = 1", "limit": 4, "sortby": "-rank"},
     )
-    found: list[int] = []
+    ranks: list[int] = []
     while True:
-        page: Any = answer.json
+        page: Any = response.json
         assert page["numberMatched"] == 10
-        found += [feature["properties"]["rank"] for feature in page["features"]]
+        ranks += [feature["properties"]["rank"] for feature in page["features"]]
         following = [link["href"] for link in page["links"] if link["rel"] == "next"]
         if not following:
             break
-        answer = client.get(following[0])
-    assert found == list(range(28, 0, -3))
+        response = client.get(following[0])
+    assert ranks == list(range(28, 0, -3))
 
 
 def test_numbers_are_exact(client: FlaskClient, layer: Layer) -> None:
@@ -294,10 +294,10 @@ def test_numbers_are_exact(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([(None, {"depth": n}) for n in numbers], fields=FIELDS)
     for number in numbers:
         for condition in (f"depth = {number}", f"depth + 0 = {number}", f"depth IN ({number})"):
-            answer = client.get(
+            response = client.get(
                 f"/ogc/collections/{layer_id}/items", query_string={"filter": condition}
             )
-            [feature] = answer.json["features"]  # type: ignore[index]
+            [feature] = response.json["features"]  # type: ignore[index]
             assert feature["properties"]["depth"] == number
 
 
@@ -305,24 +305,24 @@ def test_a_layer_without_a_schema(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([(None, {"n": 1, "mixed": "a"}), (None, {"n": 2.5, "mixed": 1})])
 
     def count(condition: str) -> int:
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{layer_id}/items", query_string={"filter": condition}
         )
-        assert answer.status_code == 200, answer.text
-        return int(answer.json["numberMatched"])  # type: ignore[index]
+        assert response.status_code == 200, response.text
+        return int(response.json["numberMatched"])  # type: ignore[index]
 
     assert count("n > 1") == count("mixed = 'a'") == 1
     assert count("mixed IS NOT NULL") == 2
 
 
-def test_case_is_folded_whatever_the_letters(client: FlaskClient, layer: Layer) -> None:
+def test_case_folding_beyond_ascii(client: FlaskClient, layer: Layer) -> None:
     for one, other in [("Straße", "STRASSE"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ", "οδοσ"), ("Ǆ", "ǆ")]:
         layer_id = layer([(None, {"name": one})], fields=FIELDS)
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{layer_id}/items",
             query_string={"filter": f"CASEI(name) = CASEI('{other}')"},
         )
-        assert answer.json["numberMatched"] == 1, one  # type: ignore[index]
+        assert response.json["numberMatched"] == 1, one  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -332,30 +332,30 @@ def test_case_is_folded_whatever_the_letters(client: FlaskClient, layer: Layer) 
 def test_accents_are_taken_off(client: FlaskClient, layer: Layer, written: str, plain: str) -> None:
     layer_id = layer([(None, {"name": written})], fields=FIELDS)
     for condition in (f"ACCENTI(name) = '{plain}'", f"ACCENTI(name) = ACCENTI('{written}')"):
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{layer_id}/items", query_string={"filter": condition}
         )
-        assert answer.json["numberMatched"] == 1, condition  # type: ignore[index]
+        assert response.json["numberMatched"] == 1, condition  # type: ignore[index]
 
 
 @pytest.mark.parametrize("quote", ["it''s", r"it\'s"])
 def test_quotes_and_backslashes(client: FlaskClient, layer: Layer, quote: str) -> None:
     names = ["it's", "100%", "a\\b", "'; DROP TABLE layers; --"]
     layer_id = layer([(None, {"name": name}) for name in names], fields=FIELDS)
-    for condition, found in [
+    for condition, match in [
         (f"name = '{quote}'", "it's"),
         (r"name LIKE '%\%'", "100%"),
         (r"name = 'a\b'", "a\\b"),
         (r"name LIKE 'a\\b'", "a\\b"),
         ("name = '''; DROP TABLE layers; --'", "'; DROP TABLE layers; --"),
     ]:
-        answer = client.get(
+        response = client.get(
             f"/ogc/collections/{layer_id}/items", query_string={"filter": condition}
         )
-        assert [f["properties"]["name"] for f in answer.json["features"]] == [found]  # type: ignore[index]
+        assert [f["properties"]["name"] for f in response.json["features"]] == [match]  # type: ignore[index]
 
 
-def test_queryables_tell_types_and_the_name_of_the_geometry(
+def test_queryables_have_types_and_the_name_of_the_geometry(
     client: FlaskClient, grounds: str
 ) -> None:
     properties = client.get(f"/ogc/collections/{grounds}/queryables").json["properties"]  # type: ignore[index]

@@ -1,7 +1,7 @@
 """Random filters over random features, against the same conditions evaluated in Python.
 
-The reference works on the tree that the filter was drawn as, with None for what is not known. Each
-filter is asked without the indexes on properties and with them.
+The reference evaluates the tree that Hypothesis drew, with None for NULL. Each filter is run
+without the indexes on properties and with them.
 """
 
 import json
@@ -51,33 +51,33 @@ MOMENTS = st.sampled_from(
         "2026-06-01T00:00:00Z",
     ]
 )
-ODD = st.sampled_from([None, "x", 5, True, [], {}, "2026-02-30", "2026-02-30T00:00:00Z"])
-PLACES = st.builds(shapely.Point, st.integers(0, 4), st.integers(0, 4)) | st.builds(
+MISTYPED = st.sampled_from([None, "x", 5, True, [], {}, "2026-02-30", "2026-02-30T00:00:00Z"])
+GEOMETRIES = st.builds(shapely.Point, st.integers(0, 4), st.integers(0, 4)) | st.builds(
     lambda x, y, w, h: shapely.box(x, y, x + w, y + h),
     st.integers(0, 3), st.integers(0, 3), st.integers(1, 2), st.integers(1, 2),
 )  # fmt: skip
 
 
 def _mostly(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(values, values, values, ODD)
+    return st.one_of(values, values, values, MISTYPED)
 
 
 FEATURES = st.tuples(
-    st.none() | PLACES,
+    st.none() | GEOMETRIES,
     st.fixed_dictionaries(
         {},
         optional={
             "n": _mostly(NUMBERS), "m": _mostly(NUMBERS),
             "s": _mostly(TEXTS), "t": _mostly(TEXTS),
-            "b": st.booleans() | ODD, "d": _mostly(DATES), "e": _mostly(MOMENTS),
-            "tags": st.lists(TEXTS | NUMBERS | st.booleans(), max_size=3) | ODD,
+            "b": st.booleans() | MISTYPED, "d": _mostly(DATES), "e": _mostly(MOMENTS),
+            "tags": st.lists(TEXTS | NUMBERS | st.booleans(), max_size=3) | MISTYPED,
         },
     ),
 )  # fmt: skip
 
 
 def _call(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(*arguments).map(lambda found: {"op": name, "args": list(found)})
+    return st.tuples(*arguments).map(lambda operands: {"op": name, "args": list(operands)})
 
 
 def _named(*names: str) -> st.SearchStrategy[Any]:
@@ -97,7 +97,7 @@ INSTANTS = MOMENTS.map(lambda moment: {"timestamp": moment}) | _named("e")
 BOUNDS = DATES | MOMENTS | st.just("..") | _named("d", "e")
 TIMES = DAYS | INSTANTS | st.tuples(BOUNDS, BOUNDS).map(lambda both: {"interval": list(both)})
 SETS = st.lists(TEXTS | NUMBERS | st.booleans(), max_size=3) | _named("tags")
-AREAS = PLACES.map(lambda place: json.loads(shapely.to_geojson(place))) | st.just(
+AREAS = GEOMETRIES.map(lambda geometry: json.loads(shapely.to_geojson(geometry))) | st.just(
     {"property": "geometry"}
 )
 ORDERED = (NUMERIC, TEXTUAL, DAYS, INSTANTS)
@@ -137,7 +137,7 @@ SPATIAL = {
     "s_overlaps": shapely.overlaps,
     "s_crosses": shapely.crosses,
 }
-SETTINGS: dict[str, Callable[[set[Any], set[Any]], bool]] = {
+SET_OPERATORS: dict[str, Callable[[set[Any], set[Any]], bool]] = {
     "a_equals": lambda a, b: a == b,
     "a_contains": lambda a, b: a >= b,
     "a_containedBy": lambda a, b: a <= b,
@@ -161,7 +161,7 @@ FAMILIES = {
     ),
     "temporal": _one_of(*(_call(name, TIMES, TIMES) for name in TEMPORAL)),
     "spatial": _one_of(*(_call(name, AREAS, AREAS) for name in SPATIAL)),
-    "arrays": _one_of(*(_call(name, SETS, SETS) for name in SETTINGS)),
+    "arrays": _one_of(*(_call(name, SETS, SETS) for name in SET_OPERATORS)),
 }
 FAMILIES["all"] = _one_of(*FAMILIES.values())
 
@@ -173,7 +173,7 @@ def _combined(predicates: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             _call("not", parts)
             | st.sampled_from(["and", "or"]).flatmap(
                 lambda name: st.lists(parts, min_size=2, max_size=3).map(
-                    lambda found: {"op": name, "args": found}
+                    lambda operands: {"op": name, "args": operands}
                 )
             )
         ),
@@ -184,8 +184,8 @@ def _combined(predicates: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 class Evaluation:
     """The value of CQL2 trees for one feature."""
 
-    def __init__(self, place: Any, properties: dict[str, Any]) -> None:
-        self.place = place
+    def __init__(self, geometry: Any, properties: dict[str, Any]) -> None:
+        self.geometry = geometry
         self.properties = properties
 
     def value(self, tree: Any) -> Any:
@@ -207,7 +207,7 @@ class Evaluation:
 
     def _property(self, name: str) -> Any:
         if name == "geometry":
-            return self.place
+            return self.geometry
         value = self.properties.get(name)
         if name == "d":
             return value if _is_valid(value, 10) else None
@@ -244,14 +244,14 @@ class Evaluation:
         if name in SPATIAL:
             related = _known(SPATIAL[name], *values)
             return None if related is None else bool(related)
-        functions = COMPARED | SETTINGS | {"like": _like} | ARITHMETIC
+        functions = COMPARED | SET_OPERATORS | {"like": _like} | ARITHMETIC
         return _known(functions[name], *values)
 
     def _relation(self, name: str, one: Any, other: Any) -> bool | None:
         in_days = self._is_of_days(one) and self._is_of_days(other)
         bounds = [*self._span(one, in_days), *self._span(other, in_days)]
         needed = {"t_after": (0, 3), "t_before": (1, 2), "t_meets": (1, 2), "t_metBy": (0, 3)}
-        if any(bounds[place] is None for place in needed.get(name, range(4))):
+        if any(bounds[bound_index] is None for bound_index in needed.get(name, range(4))):
             return None
         return TEMPORAL[name](*bounds)
 
@@ -266,20 +266,21 @@ class Evaluation:
     def _span(self, tree: Any, in_days: bool) -> tuple[Any, Any]:
         bounds = tree.get("interval", [tree, tree])
         start, end = (
-            self._bound(bound, place, in_days) for place, bound in zip((0, 1), bounds, strict=True)
+            self._bound(bound, bound_index, in_days)
+            for bound_index, bound in zip((0, 1), bounds, strict=True)
         )
         return (None, None) if start is None or end is None else (start, end)
 
-    def _bound(self, bound: Any, place: int, in_days: bool) -> Any:
+    def _bound(self, bound: Any, bound_index: int, in_days: bool) -> Any:
         if bound == "..":
-            return ["", "~"][place] if in_days else [-1e30, 1e30][place]
+            return ["", "~"][bound_index] if in_days else [-1e30, 1e30][bound_index]
         if isinstance(bound, str):
             bound = {"date" if len(bound) == 10 else "timestamp": bound}
         value = self.value(bound)
         if value is None or in_days:
             return value
         if isinstance(value, str):
-            return _moment(f"{value}T00:00:00Z") + place * (86_400_000_000 - 1)
+            return _moment(f"{value}T00:00:00Z") + bound_index * (86_400_000_000 - 1)
         return value
 
 
@@ -322,10 +323,11 @@ def _like(value: str, pattern: str) -> bool:
     if not pattern:
         return not value
     if pattern[0] == "%":
-        return any(_like(value[place:], pattern[1:]) for place in range(len(value) + 1))
+        return any(_like(value[start:], pattern[1:]) for start in range(len(value) + 1))
     size = 2 if pattern[0] == "\\" else 1
-    wanted = pattern[size - 1]
-    if not value or (wanted != value[0] and not (size == 1 and wanted == "_")):
+    character = pattern[size - 1]
+    is_wildcard = size == 1 and character == "_"
+    if not value or (character != value[0] and not is_wildcard):
         return False
     return _like(value[1:], pattern[size:])
 
@@ -334,22 +336,22 @@ def _quotient(one: Fraction, other: Fraction) -> Fraction | None:
     return one / other if other else None
 
 
-def _whole(one: Fraction, other: Fraction) -> Fraction | None:
+def _integer_quotient(one: Fraction, other: Fraction) -> Fraction | None:
     return Fraction(int(one / other)) if other else None
 
 
-def _rest(one: Fraction, other: Fraction) -> Fraction | None:
+def _remainder(one: Fraction, other: Fraction) -> Fraction | None:
     return one - other * int(one / other) if other else None
 
 
 ARITHMETIC: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul,
-    "/": _quotient, "div": _whole, "%": _rest,
+    "/": _quotient, "div": _integer_quotient, "%": _remainder,
 }  # fmt: skip
 
 
 def _has_endless_digits(tree: Any) -> bool:
-    """Return whether a tree divides, which PostgreSQL does to some twenty digits."""
+    """Return whether a tree divides: PostgreSQL's quotients have about twenty digits."""
     if isinstance(tree, list):
         return any(map(_has_endless_digits, tree))
     if isinstance(tree, dict):
@@ -370,7 +372,7 @@ def database(engine: Engine) -> Iterator[Connection]:
             ),
             {"layer": LAYER, "indexed": list(FIELDS)},
         )
-        # as if the layer were large, so that what an index finds are always few
+        # a large count, so that candidates are always few in proportion
         connection.execute(
             text(
                 "INSERT INTO layer_changes (layer_id, feature_count, changes) VALUES (:l, 1000, 1)"
@@ -398,10 +400,10 @@ def test_random_filters(database: Connection, family: str, data: st.DataObject) 
     expression = parse_filter(json.dumps(tree), "cql2-json", CRS, FIELDS)
     expected = [
         number
-        for number, (place, properties) in enumerate(features)
-        if Evaluation(place, properties).value(tree) is True
+        for number, (geometry, properties) in enumerate(features)
+        if Evaluation(geometry, properties).value(tree) is True
     ]
-    _assert_found(database, ItemsQuery(crs=CRS, filter=expression, limit=100), expected)
+    _assert_matches(database, ItemsQuery(crs=CRS, filter=expression, limit=100), expected)
 
 
 @settings(
@@ -423,7 +425,7 @@ def test_random_equalities(database: Connection, data: st.DataObject) -> None:
             for name, value in equals
         )
     ]
-    _assert_found(database, ItemsQuery(crs=CRS, equals=tuple(equals), limit=100), expected)
+    _assert_matches(database, ItemsQuery(crs=CRS, equals=tuple(equals), limit=100), expected)
 
 
 def _store(database: Connection, features: list[Any]) -> None:
@@ -436,21 +438,21 @@ def _store(database: Connection, features: list[Any]) -> None:
         [
             {
                 "layer": LAYER,
-                "wkt": place.wkt if place else None,
-                "properties": json.dumps({**properties, "place": number}),
+                "wkt": geometry.wkt if geometry else None,
+                "properties": json.dumps({**properties, "number": number}),
             }
-            for number, (place, properties) in enumerate(features)
+            for number, (geometry, properties) in enumerate(features)
         ],
     )
 
 
-def _assert_found(database: Connection, query: ItemsQuery, expected: list[int]) -> None:
+def _assert_matches(database: Connection, query: ItemsQuery, expected: list[int]) -> None:
     for indexed in (frozenset[str](), frozenset(FIELDS)):
         page = select_page(LAYER, query, None, indexed=indexed)
         row = database.exec_driver_sql(page.text, page.values).one()
         features = json.loads(b"[%b]" % (row.features or b""))
-        found = [feature["properties"]["place"] for feature in features]
-        assert found == expected
+        numbers = [feature["properties"]["number"] for feature in features]
+        assert numbers == expected
         assert row.matched == len(expected)
         hits = select_hits(LAYER, query, None, indexed=indexed)
         assert database.exec_driver_sql(hits.text, hits.values).scalar_one() == len(expected)

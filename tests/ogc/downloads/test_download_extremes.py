@@ -1,4 +1,4 @@
-"""Downloads of layers with extreme values, and of such as change or are left meanwhile."""
+"""Downloads of extreme values, of layers that change, and by clients that disconnect."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ FILES = sorted(FORMATS.keys() - {"jsonfg", "geojsonseq"})
 
 @pytest.fixture
 def many(layer: Layer, empty_database: Engine) -> str:
-    """The address of 5,000 points: more than are read at once."""
+    """The path of 5,000 points: more than one batch."""
     layer_id = layer(fields={"n": {"type": "integer"}})
     statement = text(
         "INSERT INTO layer_features (layer_id, geom, properties) SELECT :layer,"
@@ -35,7 +35,7 @@ def many(layer: Layer, empty_database: Engine) -> str:
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
-def test_many_features_are_read_a_few_at_a_time(
+def test_many_features_are_read_in_batches(
     client: FlaskClient, many: str, code: str, tmp_path: Path
 ) -> None:
     for number, (query, expected) in enumerate(
@@ -46,18 +46,18 @@ def test_many_features_are_read_a_few_at_a_time(
             ("&sortby=-n&filter=n<=4200&offset=3", range(4197, 0, -1)),
         )
     ):
-        answer = client.get(f"{many}?f={code}{query}")
-        assert answer.status_code == 200, answer.text
-        rows = READERS[code](answer.data, tmp_path / f"{number}.{code}")
-        found = [int(row[2]["n"]) for row in rows]
+        response = client.get(f"{many}?f={code}{query}")
+        assert response.status_code == 200, response.text
+        rows = READERS[code](response.data, tmp_path / f"{number}.{code}")
+        numbers = [int(row[2]["n"]) for row in rows]
         # the rows of a GeoPackage have no order but that of their ids
-        assert found == (sorted(expected) if code == "gpkg" else list(expected)), query
+        assert numbers == (sorted(expected) if code == "gpkg" else list(expected)), query
 
 
-def test_what_is_sent_while_features_change(many: str, empty_database: Engine) -> None:
+def test_a_download_while_features_change(many: str, empty_database: Engine) -> None:
     client = create_app(Settings(_env_file=None), empty_database).test_client()
-    answer = client.get(f"{many}?f=geojsonseq")
-    parts: Iterator[str | bytes] = iter(answer.response)
+    response = client.get(f"{many}?f=geojsonseq")
+    parts: Iterator[str | bytes] = iter(response.response)
     received = [next(parts)]
     with empty_database.begin() as connection:
         connection.execute(text("DELETE FROM layer_features WHERE properties @> '{\"n\": 4999}'"))
@@ -69,30 +69,34 @@ def test_what_is_sent_while_features_change(many: str, empty_database: Engine) -
         )
     received += list(parts)
     content = b"".join(part.encode() if isinstance(part, str) else part for part in received)
-    found = [json.loads(part)["properties"]["n"] for part in content[1:].split(b"\x1e")]
-    assert found == [n for n in range(1, 5001) if n != 4999]
+    numbers = [json.loads(part)["properties"]["n"] for part in content[1:].split(b"\x1e")]
+    assert numbers == [n for n in range(1, 5001) if n != 4999]
 
 
 @pytest.mark.parametrize("code", FILES)
-def test_nobody_waits_for_it(client: FlaskClient, many: str, code: str) -> None:
+def test_a_client_that_disconnects_frees_its_slot(
+    client: FlaskClient, many: str, code: str
+) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         waiting = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
         assert waiting.status_code == 200
         theirs.close()
-        for _ in range(3):  # more often than there are places for files
+        for _ in range(3):  # more often than there are file slots
             left = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
             assert left.status_code == 400
     assert client.get(f"{many}?f={code}").status_code == 200
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS.keys() - {"kml"}))
-def test_a_place_outside_the_crs_is_told(client: FlaskClient, layer: Layer, code: str) -> None:
+def test_a_position_outside_the_crs_is_an_error(
+    client: FlaskClient, layer: Layer, code: str
+) -> None:
     layer_id = layer([("POINT(12 57)", {}), ("POINT(-170 -52)", {})])
     address = f"/ogc/collections/{layer_id}/items?f={code}&crs={EUROPE}"
-    answer = client.get(address)
-    assert answer.status_code == 400
-    assert "CRS" in answer.json["detail"]  # type: ignore[index]
+    response = client.get(address)
+    assert response.status_code == 400
+    assert "CRS" in response.json["detail"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
@@ -112,9 +116,9 @@ def test_values_and_names_at_the_edge(
         ("POINT(1 6)", {"ogc_fid": 1, "rowid": "r", "FID": "f", "Id": "i", "geom": 2, "Name": "N"}),
     ]
     layer_id = layer(features, fields=fields)
-    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
-    assert answer.status_code == 200, answer.text
-    rows = READERS[code](answer.data, tmp_path / f"edge.{code}")
+    response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    assert response.status_code == 200, response.text
+    rows = READERS[code](response.data, tmp_path / f"edge.{code}")
     assert len(rows) == len(features)
     assert str(rows[0][2]["seen"]) == "0001-01-01T00:00:00+05:00"
     if code == "parquet":
@@ -126,9 +130,9 @@ def test_values_and_names_at_the_edge(
 @pytest.mark.parametrize("code", sorted(FORMATS))
 def test_many_properties(client: FlaskClient, layer: Layer, code: str) -> None:
     layer_id = layer([("POINT(1 1)", {f"p{n}": n for n in range(2500)})])
-    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
     if code == "gpkg":
-        assert answer.status_code == 400
-        assert "properties" in answer.json["detail"]  # type: ignore[index]
+        assert response.status_code == 400
+        assert "properties" in response.json["detail"]  # type: ignore[index]
     else:
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text

@@ -1,4 +1,4 @@
-"""Downloads: what is asked for, and layers that are hard to write to a file."""
+"""Downloads: their parameters, and layers that are hard to write to a file."""
 
 import json
 import shutil
@@ -19,9 +19,9 @@ Layer = Callable[..., str]
 
 
 def numbers(client: FlaskClient, address: str, code: str, folder: Path, **query: str) -> list[Any]:
-    answer = client.get(address, query_string={"f": code, **query})
-    assert answer.status_code == 200, answer.text
-    rows = READERS[code](answer.data, folder / f"{code}-{len(list(folder.iterdir()))}.{code}")
+    response = client.get(address, query_string={"f": code, **query})
+    assert response.status_code == 200, response.text
+    rows = READERS[code](response.data, folder / f"{code}-{len(list(folder.iterdir()))}.{code}")
     return [int(row[2]["n"]) for row in rows]
 
 
@@ -33,7 +33,9 @@ def address(layer: Layer) -> str:
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
-def test_the_same_questions(client: FlaskClient, address: str, code: str, tmp_path: Path) -> None:
+def test_the_parameters_of_items(
+    client: FlaskClient, address: str, code: str, tmp_path: Path
+) -> None:
     assert numbers(client, address, code, tmp_path) == list(range(30))
     assert numbers(client, address, code, tmp_path, limit="4", offset="2") == [2, 3, 4, 5]
     assert numbers(client, address, code, tmp_path, odd="true", bbox="4,0,10,9") == [5, 7, 9]
@@ -46,22 +48,24 @@ def test_the_same_questions(client: FlaskClient, address: str, code: str, tmp_pa
 
 
 @pytest.mark.parametrize("code", ["csv", "geojsonseq", "parquet"])
-def test_pages_lead_on(client: FlaskClient, address: str, code: str, tmp_path: Path) -> None:
+def test_pages_have_next_links(
+    client: FlaskClient, address: str, code: str, tmp_path: Path
+) -> None:
     seen: list[int] = []
     path = f"{address}?f={code}&limit=12&sortby=-n"
     while path:
-        answer = client.get(path)
-        seen += [int(row[2]["n"]) for row in READERS[code](answer.data, tmp_path / "page")]
+        response = client.get(path)
+        seen += [int(row[2]["n"]) for row in READERS[code](response.data, tmp_path / "page")]
         following = [
             link.split(">")[0].lstrip(" <")
-            for link in answer.headers["Link"].split(",")
+            for link in response.headers["Link"].split(",")
             if 'rel="next"' in link
         ]
         path = following[0] if following else ""
     assert seen == list(range(29, -1, -1))
 
 
-def test_what_is_refused(client: FlaskClient, address: str) -> None:
+def test_requests_that_are_refused(client: FlaskClient, address: str) -> None:
     wrong = client.get(f"{address}?f=shp")
     assert wrong.status_code == 400
     assert all(code in wrong.json["detail"] for code in FORMATS)  # type: ignore[index]
@@ -101,18 +105,18 @@ def test_unchanged_is_not_sent_again(client: FlaskClient, address: str) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
-def test_an_empty_layer_tells_its_fields(
+def test_an_empty_layer_has_its_fields(
     client: FlaskClient, layer: Layer, code: str, tmp_path: Path
 ) -> None:
     fields = {"name": {"type": "string"}, "on": {"type": "string", "format": "date"}}
     layer_id = layer(fields=fields, geometry_type="LineString")
-    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
-    assert answer.status_code == 200, answer.text
+    response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    assert response.status_code == 200, response.text
     if code == "geojsonseq":
-        assert answer.data == b""
+        assert response.data == b""
         return
     path = tmp_path / f"empty.{code}"
-    assert READERS[code](answer.data, path) == []
+    assert READERS[code](response.data, path) == []
     if code in {"gpkg", "fgb"}:
         info = pyogrio.read_info(path)
         assert info["geometry_type"] == "LineString"
@@ -120,7 +124,7 @@ def test_an_empty_layer_tells_its_fields(
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
-def test_a_layer_without_order(
+def test_a_layer_of_mixed_types(
     client: FlaskClient, layer: Layer, code: str, tmp_path: Path
 ) -> None:
     """No schema; values of several types, names that collide, mixed geometries, heights."""
@@ -132,34 +136,34 @@ def test_a_layer_without_order(
         (None, {}),
     ]
     layer_id = layer(features, name="../../etc/passwd\r\n\"'")
-    answer = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
-    assert answer.status_code == 200, answer.text
-    assert "\r" not in answer.headers["Content-Disposition"]
-    rows = READERS[code](answer.data, tmp_path / f"mixed.{code}")
+    response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
+    assert response.status_code == 200, response.text
+    assert "\r" not in response.headers["Content-Disposition"]
+    rows = READERS[code](response.data, tmp_path / f"mixed.{code}")
     assert len(rows) == 5
     if code in {"csv", "parquet"}:
-        told = [row[2] for row in rows]
-        assert [row["a_2"] or None for row in told] == ["1", "one", "[1]", "true", None]
-        assert told[0]["A"] == "x"
-        assert told[0]["id_2"] == "own"
-        assert told[0]["geometry_2"] == "round"
-        assert float(told[1]["big"]) == 2.0**70
-        assert told[2]["when"] == "soon"
+        columns = [row[2] for row in rows]
+        assert [row["a_2"] or None for row in columns] == ["1", "one", "[1]", "true", None]
+        assert columns[0]["A"] == "x"
+        assert columns[0]["id_2"] == "own"
+        assert columns[0]["geometry_2"] == "round"
+        assert float(columns[1]["big"]) == 2.0**70
+        assert columns[2]["when"] == "soon"
 
 
-def test_no_more_files_at_once_than_there_are_places(
+def test_no_more_files_at_once_than_slots(
     client: FlaskClient, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.get(f"{address}?f=csv").status_code == 200
-    places = [download_responses.FILE_SLOTS.acquire(blocking=False) for _ in range(2)]
+    acquired = [download_responses.FILE_SLOTS.acquire(blocking=False) for _ in range(2)]
     try:
-        assert places == [True, True], "finished downloads give their places back"
+        assert acquired == [True, True], "finished downloads release their slots"
         busy = client.get(f"{address}?f=csv")
         assert busy.status_code == 503
         assert "Retry-After" in busy.headers
         assert client.get(f"{address}?f=geojsonseq").status_code == 200
     finally:
-        for _ in places:
+        for _ in acquired:
             download_responses.FILE_SLOTS.release()
     refused = client.get(f"{address}?f=gpkg&filter=n/0 > 1")
     assert refused.status_code in {200, 400}

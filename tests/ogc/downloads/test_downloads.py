@@ -1,4 +1,4 @@
-"""Downloads: each format is read back and compared with the features it was made of."""
+"""Downloads: each format is read back and compared with the features of the layer."""
 
 import csv
 import io
@@ -96,7 +96,7 @@ def read_ogr(content: bytes, path: Path) -> list[Row]:
 
 
 def _plain(value: Any, kind: str) -> Any:
-    """A value as Python has it; an absent number is not a number, and an absent time no time."""
+    """A value as a Python object; NaN and NaT are None."""
     if kind.startswith("datetime64"):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()
     if isinstance(value, float) and math.isnan(value):
@@ -136,28 +136,28 @@ READERS: dict[str, Callable[[bytes, Path], list[Row]]] = {
 }
 
 
-def assert_same_places(rows: list[Row], expected: list[BaseGeometry | None]) -> None:
+def assert_same_geometries(rows: list[Row], expected: list[BaseGeometry | None]) -> None:
     assert len(rows) == len(expected)
-    for (_, found, _), geometry in zip(rows, expected, strict=True):
+    for (_, actual, _), geometry in zip(rows, expected, strict=True):
         if geometry is None:
-            assert found is None or found.is_empty
+            assert actual is None or actual.is_empty
         else:
-            assert found is not None
-            assert found.hausdorff_distance(geometry) < 1e-7
+            assert actual is not None
+            assert actual.hausdorff_distance(geometry) < 1e-7
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS))
-def test_every_feature_is_in_it(
+def test_a_download_has_every_feature(
     client: FlaskClient, address: str, code: str, tmp_path: Path
 ) -> None:
-    answer = client.get(address, query_string={"f": code})
-    assert answer.status_code == 200, answer.text
-    assert answer.content_type == FORMATS[code].media_type
-    name = answer.headers["Content-Disposition"]
+    response = client.get(address, query_string={"f": code})
+    assert response.status_code == 200, response.text
+    assert response.content_type == FORMATS[code].media_type
+    name = response.headers["Content-Disposition"]
     assert f'filename="Oar___skar.{FORMATS[code].extension}"' in name
     assert "filename*=UTF-8''%C3%96ar%20%26%20sk%C3%A4r" in name
-    rows = READERS[code](answer.data, tmp_path / f"file.{FORMATS[code].extension}")
-    assert_same_places(rows, GEOMETRIES)
+    rows = READERS[code](response.data, tmp_path / f"file.{FORMATS[code].extension}")
+    assert_same_geometries(rows, GEOMETRIES)
     items = client.get(address).json
     assert items is not None
     assert [row[0] for row in rows] == [feature["id"] for feature in items["features"]]
@@ -165,13 +165,13 @@ def test_every_feature_is_in_it(
     assert by_accept.content_type == FORMATS[code].media_type
     head = client.head(address, query_string={"f": code})
     assert (head.status_code, head.data) == (200, b"")
-    assert head.content_type == answer.content_type
+    assert head.content_type == response.content_type
 
 
 def test_typed_values(client: FlaskClient, address: str, tmp_path: Path) -> None:
     for code in ("parquet", "gpkg", "fgb"):
-        answer = client.get(address, query_string={"f": code})
-        rows = READERS[code](answer.data, tmp_path / f"typed.{code}")
+        response = client.get(address, query_string={"f": code})
+        rows = READERS[code](response.data, tmp_path / f"typed.{code}")
         first, second, third = (row[2] for row in rows)
         assert first["name"] == FEATURES[0][1]["name"]
         # the reader takes integers with gaps for floats
@@ -197,7 +197,7 @@ def test_whole_numbers_stay_whole(client: FlaskClient, address: str, tmp_path: P
     assert [count for _, count in counts] == [2**53 + 1, -1, None]
 
 
-def test_csv_as_it_is_stored(client: FlaskClient, address: str) -> None:
+def test_csv_has_the_stored_values(client: FlaskClient, address: str) -> None:
     text = client.get(address, query_string={"f": "csv"}).text
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert list(rows[0]) == ["id", *FIELDS, "geometry"]
@@ -210,11 +210,11 @@ def test_csv_as_it_is_stored(client: FlaskClient, address: str) -> None:
     assert "geometry" not in without.splitlines()[0]
 
 
-def test_json_fg_tells_time_and_place(client: FlaskClient, address: str) -> None:
-    found = client.get(address, query_string={"f": "jsonfg"}).json
-    assert found is not None
-    assert found["featureType"] == "Öar & skär"
-    first, second, _ = found["features"]
+def test_json_fg_has_time_and_place(client: FlaskClient, address: str) -> None:
+    document = client.get(address, query_string={"f": "jsonfg"}).json
+    assert document is not None
+    assert document["featureType"] == "Öar & skär"
+    first, second, _ = document["features"]
     assert first["time"] == {"date": "2024-02-29"}
     assert second["time"] is None
     assert first["place"] is None
@@ -229,7 +229,7 @@ def test_json_fg_tells_time_and_place(client: FlaskClient, address: str) -> None
     assert moved["features"][2]["place"] is None
 
 
-def test_json_fg_of_features_that_last(client: FlaskClient, layer: Layer) -> None:
+def test_json_fg_of_features_with_an_interval(client: FlaskClient, layer: Layer) -> None:
     fields = {
         name: {"type": "string", "format": form, "x-ogc-role": f"primary-interval-{role}"}
         for name, form, role in (("a", "date-time", "start"), ("b", "date-time", "end"))
@@ -253,19 +253,19 @@ def test_another_crs_has_x_before_y(
     client: FlaskClient, address: str, code: str, tmp_path: Path
 ) -> None:
     uri = "http://www.opengis.net/def/crs/EPSG/0/3035"
-    answer = client.get(address, query_string={"f": code, "crs": uri})
-    assert answer.headers["Content-Crs"] == f"<{uri}>"
-    rows = READERS[code](answer.data, tmp_path / f"moved.{code}")
+    response = client.get(address, query_string={"f": code, "crs": uri})
+    assert response.headers["Content-Crs"] == f"<{uri}>"
+    rows = READERS[code](response.data, tmp_path / f"moved.{code}")
     transformer = pyproj.Transformer.from_crs("OGC:CRS84", "EPSG:3035", always_xy=True)
-    for (_, found, _), geometry in zip(rows, GEOMETRIES, strict=True):
+    for (_, actual, _), geometry in zip(rows, GEOMETRIES, strict=True):
         if geometry is not None:
             moved = shapely.transform(geometry, transformer.transform, interleaved=False)
-            assert found is not None
-            assert found.hausdorff_distance(moved) < 1e-3
+            assert actual is not None
+            assert actual.hausdorff_distance(moved) < 1e-3
     if code in {"fgb", "gpkg"}:
         assert pyogrio.read_info(tmp_path / f"moved.{code}")["crs"] == "EPSG:3035"
     if code == "parquet":
-        geo = json.loads(pq.read_metadata(io.BytesIO(answer.data)).metadata[b"geo"])
+        geo = json.loads(pq.read_metadata(io.BytesIO(response.data)).metadata[b"geo"])
         assert geo["columns"]["geometry"]["crs"]["id"] == {"authority": "EPSG", "code": 3035}
 
 

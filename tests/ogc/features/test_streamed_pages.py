@@ -1,4 +1,4 @@
-"""Long pages, which are passed on as the database makes them: the same as short ones."""
+"""Streamed pages: the same as pages that are read as one row."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ QUERIES = [
 
 
 @pytest.fixture
-def parted(monkeypatch: pytest.MonkeyPatch) -> None:
+def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider, "MAX_BUFFERED_LIMIT", 0)
     monkeypatch.setattr(page_statements, "_PART_SIZE", 3)
 
@@ -40,26 +40,26 @@ def _features(count: int = 11) -> list[tuple[str | None, dict[str, Any]]]:
 
 
 def _page(client: FlaskClient, layer_id: str, **query: Any) -> tuple[Any, dict[str, str]]:
-    answer = client.get(f"/ogc/collections/{layer_id}/items", query_string=query)
-    assert answer.status_code == 200, answer.text
-    document = json.loads(answer.text)
+    response = client.get(f"/ogc/collections/{layer_id}/items", query_string=query)
+    assert response.status_code == 200, response.text
+    document = json.loads(response.text)
     document.pop("timeStamp")
-    headers = {name: value for name, value in answer.headers if name != "Content-Length"}
+    headers = {name: value for name, value in response.headers if name != "Content-Length"}
     return document, headers
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
 @pytest.mark.parametrize("limit", [1, 4, 6, 50])
-def test_the_same_as_at_once(
+def test_the_same_as_one_row(
     client: FlaskClient, layer: Layer, request: Any, query: dict[str, str], limit: int
 ) -> None:
     layer_id = layer(_features(), fields=FIELDS)
-    at_once = _page(client, layer_id, limit=limit, **query)
-    request.getfixturevalue("parted")
-    assert _page(client, layer_id, limit=limit, **query) == at_once
+    buffered = _page(client, layer_id, limit=limit, **query)
+    request.getfixturevalue("streamed")
+    assert _page(client, layer_id, limit=limit, **query) == buffered
 
 
-@pytest.mark.usefixtures("parted")
+@pytest.mark.usefixtures("streamed")
 def test_pages_that_follow_have_every_feature_once(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer(_features(), fields=FIELDS)
     seen, after = [], {}
@@ -74,23 +74,23 @@ def test_pages_that_follow_have_every_feature_once(client: FlaskClient, layer: L
     assert len(seen) == len(set(seen)) == 11
 
 
-@pytest.mark.usefixtures("parted")
+@pytest.mark.usefixtures("streamed")
 def test_a_search_by_post(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer(_features(), fields=FIELDS)
-    answer = client.post(f"/ogc/collections/{layer_id}/search", json={"limit": 5})
-    assert len(json.loads(answer.text)["features"]) == 5
+    response = client.post(f"/ogc/collections/{layer_id}/search", json={"limit": 5})
+    assert len(json.loads(response.text)["features"]) == 5
 
 
-@pytest.mark.usefixtures("parted")
-def test_nothing_is_kept_by_who_leaves(
+@pytest.mark.usefixtures("streamed")
+def test_a_client_that_disconnects_frees_its_connection(
     client: FlaskClient, layer: Layer, empty_database: Engine
 ) -> None:
     layer_id = layer(_features(200), fields=FIELDS)
     address = f"/ogc/collections/{layer_id}/items?limit=200"
     for _ in range(12):  # more than there are connections
-        answer = client.get(address, buffered=False)
-        next(answer.iter_encoded())
-        answer.close()
+        response = client.get(address, buffered=False)
+        next(response.iter_encoded())
+        response.close()
     for _ in range(12):
         assert client.head(address).status_code == 200
     assert len(_page(client, layer_id, limit=200)[0]["features"]) == 200

@@ -1,4 +1,4 @@
-"""Reference systems that a layer adds: read, written and asked about in their own axis order."""
+"""A layer's additional CRSs: for reading, writing and filtering, in their axis order."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,14 +11,14 @@ from tests.ogc.conftest import Person
 
 Layer = Callable[..., str]
 
-PLACE = (18.0, 59.0)
+POSITION = (18.0, 59.0)
 URI = "http://www.opengis.net/def/crs/EPSG/0/{}"
 # northing first, easting first, polar, degrees with latitude first
 CODES = [3006, 32633, 3995, 4258]
 
 
 def moved(code: int, longitude: float, latitude: float) -> tuple[float, float]:
-    """A place in the axis order of the EPSG register."""
+    """A position in the axis order of the EPSG register."""
     transformer = pyproj.Transformer.from_crs("OGC:CRS84", f"EPSG:{code}")
     first, second = transformer.transform(longitude, latitude)
     return first, second
@@ -26,11 +26,11 @@ def moved(code: int, longitude: float, latitude: float) -> tuple[float, float]:
 
 @pytest.fixture
 def made(client: FlaskClient, person: Callable[[str], Person]) -> tuple[str, dict[str, str]]:
-    """A layer that adds all CODES, with a feature at PLACE; and its owner's credentials."""
+    """A layer that adds all CODES, with a feature at POSITION; and its owner's credentials."""
     headers = person("owner").headers
     feature = {
         "type": "Feature",
-        "geometry": {"type": "Point", "coordinates": PLACE},
+        "geometry": {"type": "Point", "coordinates": POSITION},
         "properties": {},
     }
     body = {
@@ -40,40 +40,40 @@ def made(client: FlaskClient, person: Callable[[str], Person]) -> tuple[str, dic
         "additional_crs": CODES,
         "source_config": {"geojson": {"type": "FeatureCollection", "features": [feature]}},
     }
-    answer = client.post("/api/v1/layers", json=body, headers=headers)
-    assert answer.status_code == 201, answer.text
-    assert answer.json is not None
-    assert answer.json["additional_crs"] == CODES
-    return f"/ogc/collections/{answer.json['id']}", headers
+    response = client.post("/api/v1/layers", json=body, headers=headers)
+    assert response.status_code == 201, response.text
+    assert response.json is not None
+    assert response.json["additional_crs"] == CODES
+    return f"/ogc/collections/{response.json['id']}", headers
 
 
-def coordinates(answer: Any) -> list[float]:
-    assert answer.status_code == 200, answer.text
-    return list(answer.json["features"][0]["geometry"]["coordinates"])
+def coordinates(response: Any) -> list[float]:
+    assert response.status_code == 200, response.text
+    return list(response.json["features"][0]["geometry"]["coordinates"])
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_reading_and_asking(
+def test_reading_and_filtering(
     client: FlaskClient, made: tuple[str, dict[str, str]], code: int
 ) -> None:
     address, _ = made
     uri = URI.format(code)
     assert uri in client.get(address).json["crs"]  # type: ignore[index]
-    answer = client.get(f"{address}/items", query_string={"crs": uri})
-    assert answer.headers["Content-Crs"] == f"<{uri}>"
-    expected = moved(code, *PLACE)
-    assert coordinates(answer) == pytest.approx(expected, abs=1e-3)
-    feature_id = answer.json["features"][0]["id"]  # type: ignore[index]
+    response = client.get(f"{address}/items", query_string={"crs": uri})
+    assert response.headers["Content-Crs"] == f"<{uri}>"
+    expected = moved(code, *POSITION)
+    assert coordinates(response) == pytest.approx(expected, abs=1e-3)
+    feature_id = response.json["features"][0]["id"]  # type: ignore[index]
     item = client.get(f"{address}/items/{feature_id}", query_string={"crs": uri}).json
     assert item["geometry"]["coordinates"] == pytest.approx(expected, abs=1e-3)  # type: ignore[index]
     span = 0.01 if code == 4258 else 1000.0
     box = ",".join(str(edge + change) for change in (-span, span) for edge in expected)
-    near = {"bbox": box, "bbox-crs": uri}
-    assert client.get(f"{address}/items", query_string=near).json["numberMatched"] == 1  # type: ignore[index]
+    in_box = {"bbox": box, "bbox-crs": uri}
+    assert client.get(f"{address}/items", query_string=in_box).json["numberMatched"] == 1  # type: ignore[index]
     x, y = expected
     ring = f"{x - span} {y - span}, {x + span} {y - span}, {x + span} {y + span}, {x - span} {y + span}, {x - span} {y - span}"  # fmt: skip  # noqa: E501
-    at = {"filter": f"S_WITHIN(geometry, POLYGON(({ring})))", "filter-crs": uri}
-    assert client.get(f"{address}/items", query_string=at).json["numberMatched"] == 1  # type: ignore[index]
+    within = {"filter": f"S_WITHIN(geometry, POLYGON(({ring})))", "filter-crs": uri}
+    assert client.get(f"{address}/items", query_string=within).json["numberMatched"] == 1  # type: ignore[index]
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -104,7 +104,7 @@ def test_other_layers_do_not_have_it(client: FlaskClient, layer: Layer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "pointer"),
+    ("codes", "pointer"),
     [
         ([4979], "/additional_crs/0"),  # three dimensions
         ([5973], "/additional_crs/0"),  # a compound
@@ -116,10 +116,10 @@ def test_other_layers_do_not_have_it(client: FlaskClient, layer: Layer) -> None:
         ("3006", "/additional_crs"),
     ],
 )
-def test_what_cannot_be_added(
-    client: FlaskClient, person: Callable[[str], Person], given: Any, pointer: str
+def test_codes_that_cannot_be_added(
+    client: FlaskClient, person: Callable[[str], Person], codes: Any, pointer: str
 ) -> None:
-    body = {"name": "x", "source_type": "vector", "additional_crs": given}
+    body = {"name": "x", "source_type": "vector", "additional_crs": codes}
     refused = client.post("/api/v1/layers", json=body, headers=person("owner").headers)
     assert refused.status_code == 422, refused.text
     assert refused.json["errors"][0]["pointer"] == pointer  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Compressed answers: the same content, only for who asks, and never with a strong entity tag."""
+"""Compressed responses: the same content, on request only, and never with a strong entity tag."""
 
 import zlib
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def large(layer: Layer) -> str:
 
 def _get(client: FlaskClient, address: str, accepted: str | None) -> Any:
     headers = {} if accepted is None else {"Accept-Encoding": accepted}
-    answer = client.get(address, headers=headers)
-    assert answer.status_code == 200
-    return answer
+    response = client.get(address, headers=headers)
+    assert response.status_code == 200
+    return response
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    """Whether two documents are the same but for the moment that they tell."""
+    """Whether two documents are the same except for their `timeStamp`."""
     return len(one) == len(other) and one[:2000] == other[:2000]
 
 
@@ -58,64 +58,64 @@ def _same(one: bytes, other: bytes) -> bool:
         ("zstd;q=x, \x01", None),
     ],
 )
-def test_what_a_client_takes(
+def test_codings_that_a_client_accepts(
     client: FlaskClient, large: str, accepted: str | None, coding: str | None
 ) -> None:
     address = f"/ogc/collections/{large}/items?limit=60"
     plain = _get(client, address, None)
-    answer = _get(client, address, accepted)
-    assert answer.headers.get("Content-Encoding") == coding
-    assert "Accept-Encoding" in answer.vary
+    response = _get(client, address, accepted)
+    assert response.headers.get("Content-Encoding") == coding
+    assert "Accept-Encoding" in response.vary
     assert "Accept-Encoding" in plain.vary
-    assert _same(DECODED[coding](answer.data), plain.data)
-    assert answer.headers["ETag"] == plain.headers["ETag"]
+    assert _same(DECODED[coding](response.data), plain.data)
+    assert response.headers["ETag"] == plain.headers["ETag"]
     if coding:
-        assert len(answer.data) < len(plain.data) / 2
+        assert len(response.data) < len(plain.data) / 2
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
 @pytest.mark.parametrize(
     "rest", ["items?limit=60", "items?f=html&limit=60", "items?f=csv", "items?f=geojsonseq"]
 )
-def test_parts_as_they_come(
+def test_streamed_parts(
     client: FlaskClient, large: str, monkeypatch: pytest.MonkeyPatch, rest: str, coding: str
 ) -> None:
     address = f"/ogc/collections/{large}/{rest}"
     plain = _get(client, address, None).data
     monkeypatch.setattr(provider, "MAX_BUFFERED_LIMIT", 10)
-    answer = _get(client, address, coding)
-    assert answer.headers["Content-Encoding"] == coding
-    assert _same(DECODED[coding](answer.data), plain)
+    response = _get(client, address, coding)
+    assert response.headers["Content-Encoding"] == coding
+    assert _same(DECODED[coding](response.data), plain)
 
 
 def test_a_tile(client: FlaskClient, large: str) -> None:
     address = f"/ogc/collections/{large}/tiles/WebMercatorQuad/0/0/0"
     plain = _get(client, address, None).data
-    answer = _get(client, address, "gzip")
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert DECODED["gzip"](answer.data) == plain
+    response = _get(client, address, "gzip")
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert DECODED["gzip"](response.data) == plain
 
 
-def test_a_strong_tag_is_one_sequence_of_bytes(client: FlaskClient, layer: Layer) -> None:
+def test_a_response_with_a_strong_tag_is_not_compressed(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT(1 1)", {"name": "x" * 5000})])
     page = client.get(f"/ogc/collections/{layer_id}/items").json
     assert page is not None
     address = f"/ogc/collections/{layer_id}/items/{page['features'][0]['id']}"
-    answer = _get(client, address, "gzip, br, zstd")
-    assert answer.headers["ETag"] == '"1"'
-    assert "Content-Encoding" not in answer.headers
-    assert "Accept-Encoding" not in answer.vary
-    assert len(answer.data) > 5000
+    response = _get(client, address, "gzip, br, zstd")
+    assert response.headers["ETag"] == '"1"'
+    assert "Content-Encoding" not in response.headers
+    assert "Accept-Encoding" not in response.vary
+    assert len(response.data) > 5000
 
 
-def test_what_is_short_or_has_no_body_stays(client: FlaskClient, large: str) -> None:
+def test_short_and_empty_bodies_are_not_compressed(client: FlaskClient, large: str) -> None:
     accepted = {"Accept-Encoding": "gzip"}
     address = f"/ogc/collections/{large}/items"
-    for answer in (
+    for response in (
         client.head(f"{address}?limit=60", headers=accepted),
         client.get("/ogc/collections/nothing", headers=accepted),
     ):
-        assert "Content-Encoding" not in answer.headers
+        assert "Content-Encoding" not in response.headers
     tag = client.get(address).headers["ETag"]
     unchanged = client.get(address, headers={**accepted, "If-None-Match": tag})
     assert (unchanged.status_code, unchanged.data) == (304, b"")

@@ -1,4 +1,4 @@
-"""What a client has already is not sent again, and never anything that has changed since."""
+"""Conditional requests: 304 for what the client has, and never after a change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ def test_a_page_until_anything_in_its_layer_changes(
         assert again(client, address, tag).status_code == 200, change
 
 
-def test_a_page_is_told_from_other_pages(client: FlaskClient, layer: Layer) -> None:
+def test_a_tag_is_of_one_page(client: FlaskClient, layer: Layer) -> None:
     address = f"/ogc/collections/{layer([('POINT(1 1)', {'a': 1})])}/items"
     tag = client.get(address).headers["ETag"]
     for query in ("?limit=1", "?f=json", "?bbox=0,0,9,9", "?crs=" + "http://www.opengis.net/def"
@@ -72,7 +72,7 @@ def test_a_page_is_told_from_other_pages(client: FlaskClient, layer: Layer) -> N
     assert client.head(address).headers["ETag"] == tag
 
 
-def test_a_tag_opens_nothing(
+def test_a_tag_gives_no_permission(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person], empty_database: Engine
 ) -> None:
     layer_id = layer([("POINT(1 1)", {"a": 1})])
@@ -115,5 +115,5 @@ def test_a_feature_until_it_changes(
             item, method=method, json=fresh.json, headers={**headers, "If-None-Match": "*"}
         )
         assert refused.status_code == 412, method
-    kept = client.put(item, json=fresh.json, headers={**headers, "If-None-Match": tag})
-    assert kept.status_code == 200
+    replaced = client.put(item, json=fresh.json, headers={**headers, "If-None-Match": tag})
+    assert replaced.status_code == 200

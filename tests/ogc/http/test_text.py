@@ -1,4 +1,4 @@
-"""Text comes back as it went in, and does nothing in a page."""
+"""Text is returned unchanged, and is inert in HTML."""
 
 import re
 from collections.abc import Callable
@@ -45,8 +45,8 @@ def test_text_in_properties_and_titles(
     assert text in client.get(f"{address}/schema").json["properties"]  # type: ignore[index]
     assert text in client.get(f"{address}/queryables").json["properties"]  # type: ignore[index]
     assert client.get("/ogc/collections").json["collections"][0]["title"] == text  # type: ignore[index]
-    found = client.get(f"{address}/items", query_string={"text": text}).json
-    assert found["numberMatched"] == 1  # type: ignore[index]
+    matches = client.get(f"{address}/items", query_string={"text": text}).json
+    assert matches["numberMatched"] == 1  # type: ignore[index]
 
     for path in (
         "/ogc/collections",
@@ -57,17 +57,17 @@ def test_text_in_properties_and_titles(
         f"{address}/items/{feature['id']}",
         f"{address}/items?colour={text}",
     ):
-        answer = client.get(path, headers={"Accept": "text/html"})
-        assert answer.mimetype == "text/html"
-        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
-        scripts = re.findall(r"<script\b[^>]*>", answer.text)
+        response = client.get(path, headers={"Accept": "text/html"})
+        assert response.mimetype == "text/html"
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        scripts = re.findall(r"<script\b[^>]*>", response.text)
         assert all("src=" in tag or "application/json" in tag for tag in scripts), scripts
-        assert "<img src=x" not in answer.text
-        assert "alert(1)</script>" not in answer.text
-        assert ">49<" not in answer.text
+        assert "<img src=x" not in response.text
+        assert "alert(1)</script>" not in response.text
+        assert ">49<" not in response.text
 
 
 def test_parameter_text_in_errors_is_escaped(client: FlaskClient) -> None:
-    answer = client.get("/ogc/?<script>alert(1)</script>=1", headers={"Accept": "text/html"})
-    assert answer.status_code == 400
-    assert "<script>alert" not in answer.text
+    response = client.get("/ogc/?<script>alert(1)</script>=1", headers={"Accept": "text/html"})
+    assert response.status_code == 400
+    assert "<script>alert" not in response.text

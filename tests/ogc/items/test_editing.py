@@ -1,4 +1,4 @@
-"""Writing at `/ogc` (OGC API Features Part 4), and what OPTIONS tells of it."""
+"""Writing at `/ogc` (OGC API Features Part 4), and its OPTIONS."""
 
 import json
 from typing import Any
@@ -30,24 +30,24 @@ def owner(empty_database: Engine) -> dict[str, str]:
 def made(client: FlaskClient, owner: dict[str, str], **members: Any) -> str:
     """The path of the items of a new public layer of points."""
     body = {"name": "Moorings", "source_type": "vector", "geometry_type": "Point"}
-    answer = client.post(
+    response = client.post(
         "/api/v1/layers", json={**body, "visibility": "public", **members}, headers=owner
     )
-    assert answer.status_code == 201, answer.text
-    return f"/ogc/collections/{answer.json['id']}/items"
+    assert response.status_code == 201, response.text
+    return f"/ogc/collections/{response.json['id']}/items"
 
 
 def feature(**properties: Any) -> dict[str, Any]:
     return {"type": "Feature", "geometry": POINT, "properties": properties}
 
 
-def allowed(answer: TestResponse) -> set[str]:
-    assert answer.status_code == 204
-    assert not answer.data
-    return set(answer.headers["Allow"].split(", "))
+def allowed(response: TestResponse) -> set[str]:
+    assert response.status_code == 204
+    assert not response.data
+    return set(response.headers["Allow"].split(", "))
 
 
-def test_allow_says_what_this_caller_may_do(
+def test_allow_has_the_methods_of_the_caller(
     client: FlaskClient, empty_database: Engine, owner: dict[str, str]
 ) -> None:
     items = made(client, owner)
@@ -69,15 +69,15 @@ def test_allow_says_what_this_caller_may_do(
         assert client.options(path, headers=owner).status_code == 204
 
 
-def test_methods_that_there_are_not(client: FlaskClient, owner: dict[str, str]) -> None:
+def test_methods_that_do_not_exist(client: FlaskClient, owner: dict[str, str]) -> None:
     items = made(client, owner)
     for path, method in ((items, "PUT"), (items, "DELETE"), (f"{items}/1", "POST")):
-        answer = client.open(path, method=method, json={}, headers=owner)
-        assert answer.status_code == 405
-        assert "GET" in answer.headers["Allow"]
+        response = client.open(path, method=method, json={}, headers=owner)
+        assert response.status_code == 405
+        assert "GET" in response.headers["Allow"]
 
 
-def test_a_feature_lives(client: FlaskClient, owner: dict[str, str]) -> None:
+def test_the_life_of_a_feature(client: FlaskClient, owner: dict[str, str]) -> None:
     items = made(client, owner)
     created = client.post(items, json=feature(name="a"), headers=owner)
     assert created.status_code == 201
@@ -103,10 +103,12 @@ def test_a_feature_lives(client: FlaskClient, owner: dict[str, str]) -> None:
 def test_many_at_once(client: FlaskClient, owner: dict[str, str]) -> None:
     items = made(client, owner)
     sent = [feature(name=name) for name in "cab"]
-    answer = client.post(items, json={"type": "FeatureCollection", "features": sent}, headers=owner)
-    assert answer.status_code == 201, answer.text
-    assert [member["properties"]["name"] for member in answer.json["features"]] == ["c", "a", "b"]
-    assert answer.headers["Location"] == f"http://localhost{items}"
+    response = client.post(
+        items, json={"type": "FeatureCollection", "features": sent}, headers=owner
+    )
+    assert response.status_code == 201, response.text
+    assert [member["properties"]["name"] for member in response.json["features"]] == ["c", "a", "b"]
+    assert response.headers["Location"] == f"http://localhost{items}"
     assert client.get(items).json["numberMatched"] == 3
     line = {"type": "LineString", "coordinates": [[1, 1], [2, 2]]}
     wrong = [feature(name="d"), {**feature(), "geometry": line}, None]
@@ -121,12 +123,12 @@ def test_many_at_once(client: FlaskClient, owner: dict[str, str]) -> None:
     assert empty.json == {"type": "FeatureCollection", "features": []}
     in_epsg = {"Content-Crs": "<http://www.opengis.net/def/crs/EPSG/0/4326>", **owner}
     north_first = {**feature(), "geometry": {"type": "Point", "coordinates": [57.5, 11.5]}}
-    answer = client.post(
+    response = client.post(
         items,
         data=json.dumps({"type": "FeatureCollection", "features": [north_first]}),
         content_type="application/geo+json; charset=utf-8",
         headers={**in_epsg, "Prefer": "return=minimal"},
     )
-    assert (answer.status_code, answer.data) == (201, b"")
+    assert (response.status_code, response.data) == (201, b"")
     last = client.get(items).json["features"][-1]
     assert last["geometry"] == POINT

@@ -29,10 +29,10 @@ FIELDS = {
 
 
 def _get(client: FlaskClient, layer_id: str, **query: Any) -> dict[str, Any]:
-    answer = client.get(f"/ogc/collections/{layer_id}/items", query_string=query)
-    assert answer.status_code == 200, answer.text
-    assert isinstance(answer.json, dict)
-    return answer.json
+    response = client.get(f"/ogc/collections/{layer_id}/items", query_string=query)
+    assert response.status_code == 200, response.text
+    assert isinstance(response.json, dict)
+    return response.json
 
 
 def _names(document: dict[str, Any]) -> list[Any]:
@@ -47,18 +47,18 @@ def _walk(client: FlaskClient, layer_id: str, **query: Any) -> list[dict[str, An
         following = [link["href"] for link in page["links"] if link["rel"] == "next"]
         if not following:
             return features
-        answer = client.get(following[0])
-        assert answer.status_code == 200, answer.text
-        page = answer.json  # type: ignore[assignment]
+        response = client.get(following[0])
+        assert response.status_code == 200, response.text
+        page = response.json  # type: ignore[assignment]
 
 
 def test_a_page(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT Z(11.5 57.25 -12)", {"name": "Anholt", "rank": 2**60})] * 3)
-    answer = client.get(f"/ogc/collections/{layer_id}/items?limit=2")
-    assert answer.mimetype == "application/geo+json"
-    assert answer.headers["Content-Crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
-    assert answer.headers["OGC-NumberMatched"] == "3"
-    page = answer.json
+    response = client.get(f"/ogc/collections/{layer_id}/items?limit=2")
+    assert response.mimetype == "application/geo+json"
+    assert response.headers["Content-Crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
+    assert response.headers["OGC-NumberMatched"] == "3"
+    page = response.json
     assert page is not None
     assert page["type"] == "FeatureCollection"
     assert (page["numberMatched"], page["numberReturned"]) == (3, 2)
@@ -110,7 +110,7 @@ def test_offset_and_prev(client: FlaskClient, layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("sortby", ["depth", "-depth", "name", "-rank,name", "open,-depth,name"])
-def test_sorted_pages_join_to_the_sorted_whole(
+def test_sorted_pages_have_every_feature_in_order(
     client: FlaskClient, layer: Layer, sortby: str
 ) -> None:
     layer_id = layer(
@@ -128,12 +128,12 @@ def test_sorted_pages_join_to_the_sorted_whole(
         ],
         fields=FIELDS,
     )
-    whole = _get(client, layer_id, limit=1000, sortby=sortby)["features"]
-    assert len(whole) == 40
+    all_features = _get(client, layer_id, limit=1000, sortby=sortby)["features"]
+    assert len(all_features) == 40
     for limit in (1, 3, 7):
-        assert _walk(client, layer_id, limit=limit, sortby=sortby) == whole
+        assert _walk(client, layer_id, limit=limit, sortby=sortby) == all_features
     key = sortby.split(",", maxsplit=1)[0]
-    values = [feature["properties"].get(key.lstrip("-")) for feature in whole]
+    values = [feature["properties"].get(key.lstrip("-")) for feature in all_features]
     known = [value for value in values if value is not None]
     assert values == known + [None] * (len(values) - len(known))
     assert known == sorted(known, reverse=key.startswith("-"))
@@ -220,33 +220,33 @@ def test_boxes(client: FlaskClient, layer: Layer) -> None:
         fields=FIELDS,
     )
 
-    def found(bbox: str, crs: str | None = None) -> list[str]:
+    def names(bbox: str, crs: str | None = None) -> list[str]:
         query = {"bbox": bbox} | ({"bbox-crs": crs} if crs else {})
         page = _get(client, layer_id, **query)
         assert page["numberMatched"] == len(page["features"])
         return _names(page)
 
-    assert found("9,55,11,58") == ["west"]
-    assert found("9,55,13,58") == ["west", "east"]
-    assert found("10,56,10,56") == ["west"]
-    assert found("55,9,58,11", EPSG + "4326") == ["west"]
-    assert found("179,0,-179,20") == ["dateline west", "dateline east"]
-    assert found("8,8,9,9") == [], "the triangle's box meets it, the triangle does not"
-    assert found("1,1,2,2") == ["triangle"]
-    assert found("29,29,-60,31,31,-40") == ["deep"]
-    assert found("29,29,-40,31,31,0") == []
-    assert found("9,55,0,11,58,1") == ["west"]
-    assert found("560000,6205000,580000,6210000", EPSG + "25832") == ["west"]
-    assert found("3600000,4300000,3750000,4400000", EPSG + "3035") == ["west"]
-    assert len(found("-180,-90,180,90")) == 6
+    assert names("9,55,11,58") == ["west"]
+    assert names("9,55,13,58") == ["west", "east"]
+    assert names("10,56,10,56") == ["west"]
+    assert names("55,9,58,11", EPSG + "4326") == ["west"]
+    assert names("179,0,-179,20") == ["dateline west", "dateline east"]
+    assert names("8,8,9,9") == [], "the triangle's box meets it, the triangle does not"
+    assert names("1,1,2,2") == ["triangle"]
+    assert names("29,29,-60,31,31,-40") == ["deep"]
+    assert names("29,29,-40,31,31,0") == []
+    assert names("9,55,0,11,58,1") == ["west"]
+    assert names("560000,6205000,580000,6210000", EPSG + "25832") == ["west"]
+    assert names("3600000,4300000,3750000,4400000", EPSG + "3035") == ["west"]
+    assert len(names("-180,-90,180,90")) == 6
     for world in (
         "-20037508.34,-20048966.1,20037508.34,20048966.1",
         "-30000000,-20000000,30000000,20000000",
         "-40075016,-30000000,40075016,30000000",
     ):
-        assert len(found(world, EPSG + "3857")) == 6
-    assert found("1000000,7400000,1200000,7600000", EPSG + "3857") == ["west"]
-    assert found("19900000,1000000,20200000,1200000", EPSG + "3857") == [
+        assert len(names(world, EPSG + "3857")) == 6
+    assert names("1000000,7400000,1200000,7600000", EPSG + "3857") == ["west"]
+    assert names("19900000,1000000,20200000,1200000", EPSG + "3857") == [
         "dateline west",
         "dateline east",
     ]
@@ -256,9 +256,11 @@ def test_projections_and_axis_order(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT(10 56)", {}), ("POLYGON((0 -90, 1 -90, 1 80, 0 -90))", {})])
 
     def first(code: str) -> list[float]:
-        answer = client.get(f"/ogc/collections/{layer_id}/items", query_string={"crs": EPSG + code})
-        assert answer.headers["Content-Crs"] == f"<{EPSG}{code}>"
-        coordinates: list[float] = answer.json["features"][0]["geometry"]["coordinates"]  # type: ignore[index]
+        response = client.get(
+            f"/ogc/collections/{layer_id}/items", query_string={"crs": EPSG + code}
+        )
+        assert response.headers["Content-Crs"] == f"<{EPSG}{code}>"
+        coordinates: list[float] = response.json["features"][0]["geometry"]["coordinates"]  # type: ignore[index]
         return coordinates
 
     assert first("4326") == [56, 10]
@@ -266,10 +268,10 @@ def test_projections_and_axis_order(client: FlaskClient, layer: Layer) -> None:
     assert first("25832") == pytest.approx([562366.630, 6206530.811], abs=0.01)
     assert first("3035") == pytest.approx([3655112.139, 4321000], abs=0.01)
     item = _get(client, layer_id)["features"][0]["id"]
-    answer = client.get(
+    response = client.get(
         f"/ogc/collections/{layer_id}/items/{item}", query_string={"crs": EPSG + "4326"}
     )
-    assert answer.json["geometry"]["coordinates"] == [56, 10]  # type: ignore[index]
+    assert response.json["geometry"]["coordinates"] == [56, 10]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -338,7 +340,7 @@ _PERIOD = {
         ("../..", ["winter", "open", "began"]),
     ],
 )
-def test_features_that_last(
+def test_features_with_an_interval(
     client: FlaskClient, layer: Layer, datetime: str, names: list[str]
 ) -> None:
     layer_id = layer(
@@ -356,7 +358,7 @@ def test_features_that_last(
     assert (roles["from"], roles["to"]) == ("primary-interval-start", "primary-interval-end")
 
 
-def test_a_text_that_is_no_time_is_none(client: FlaskClient, layer: Layer) -> None:
+def test_a_text_that_is_not_a_time_is_ignored(client: FlaskClient, layer: Layer) -> None:
     features = [(None, {"name": text, "at": text}) for text in ("2026-02-30", "soon", "2026-02-28")]
     layer_id = layer([*features, (None, {"name": "n", "at": 7})], time_field="at")
     assert _names(_get(client, layer_id, datetime="../..")) == ["2026-02-28"]
@@ -373,7 +375,7 @@ def test_fewer_members(client: FlaskClient, layer: Layer) -> None:
     assert (hits["numberMatched"], hits["numberReturned"], hits["features"]) == (1, 0, [])
 
 
-def test_filtered_matches_are_counted_while_that_is_cheap(
+def test_filtered_matches_are_counted_in_small_layers(
     client: FlaskClient, layer: Layer, empty_database: Engine
 ) -> None:
     layer_id = layer(fields=FIELDS)
@@ -418,18 +420,18 @@ def test_boxes_of_few_and_of_many(
             ),
             {"layer": layer_id},
         )
-    for bbox, found, told, sent in (
+    for bbox, ids, matched, count in (
         ("9,-1,11,4", range(1, 3001, 3), 1000, 2),
         ("-1,-1,21,2", range(1, 2001), 2000, 2),
-        ("-1,-1,21,4", range(1, 3001), None, 3),  # first looked at whether they are few
+        ("-1,-1,21,4", range(1, 3001), None, 3),  # counted first, then read by another statement
     ):
         with statements() as seen:
             page = _get(client, layer_id, bbox=bbox, limit=500)
-        assert len(seen) == sent, seen
-        assert page.get("numberMatched") == told
+        assert len(seen) == count, seen
+        assert page.get("numberMatched") == matched
         assert page["numberReturned"] == 500
         walked = _walk(client, layer_id, bbox=bbox, limit=400)
-        assert [feature["id"] for feature in walked] == list(found)
+        assert [feature["id"] for feature in walked] == list(ids)
 
 
 def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) -> None:
@@ -446,8 +448,8 @@ def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) ->
         item = client.get(f"/ogc/collections/{layer_id}/items/{number}")
         assert item.json["id"] == number  # type: ignore[index]
     for absent in ("0", "-1", "2", str(2**63), "9" * 30, "1.0", "x", "1e3", "%00"):
-        answer = client.get(f"/ogc/collections/{layer_id}/items/{absent}")
-        assert answer.status_code == 404, absent
+        response = client.get(f"/ogc/collections/{layer_id}/items/{absent}")
+        assert response.status_code == 404, absent
 
 
 @pytest.mark.parametrize(
@@ -471,11 +473,11 @@ def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) ->
         "name=%00", "filter=rank%3D%27a%27", "filter-lang=cql2-text",
     ],
 )  # fmt: skip
-def test_malformed_parameters_say_why(client: FlaskClient, layer: Layer, query: str) -> None:
+def test_malformed_parameters_have_a_reason(client: FlaskClient, layer: Layer, query: str) -> None:
     layer_id = layer([("POINT(1 1)", {"name": "a"})], fields=FIELDS)
-    answer = client.get(f"/ogc/collections/{layer_id}/items?{query}")
-    assert answer.status_code == 400, answer.text
-    assert len(answer.json["detail"]) > 10  # type: ignore[index]
+    response = client.get(f"/ogc/collections/{layer_id}/items?{query}")
+    assert response.status_code == 400, response.text
+    assert len(response.json["detail"]) > 10  # type: ignore[index]
 
 
 def test_after_of_another_order_is_refused(client: FlaskClient, layer: Layer) -> None:
@@ -498,10 +500,10 @@ def test_database_gone_or_not_migrated(server_url: str) -> None:
         for engine in (gone, bare):
             client = create_app(Settings(_env_file=None), engine).test_client()
             for path in ("", f"/{uuid.uuid4()}/items"):
-                answer = client.get(f"/ogc/collections{path}")
-                assert answer.status_code == 503
-                assert answer.headers["Retry-After"]
-                assert "Traceback" not in answer.text
+                response = client.get(f"/ogc/collections{path}")
+                assert response.status_code == 503
+                assert response.headers["Retry-After"]
+                assert "Traceback" not in response.text
             assert client.get("/ogc/").status_code == 200
             assert client.get("/api/health").status_code == 503
     finally:

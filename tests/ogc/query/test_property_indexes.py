@@ -1,4 +1,4 @@
-"""Indexes on properties: what they keep stands in the order of comparisons, and plans use them."""
+"""Indexes on properties: their values have the order of comparisons, and plans use them."""
 
 import json
 import re
@@ -85,19 +85,19 @@ def test_texts_keep_their_order(connection: Connection, one: str, other: str) ->
 @example("0001-01-01T00:00:00+15:59")
 @example("9999-12-31T23:59:59.999999999-15:59")
 def test_moments_are_those_of_filters(connection: Connection, value: str) -> None:
-    kept, compared = connection.exec_driver_sql(
-        "SELECT indexed_number(to_jsonb(given)),"
-        f" extract(epoch FROM {moment_or_null('given')})::float8"
-        " FROM (SELECT %(value)s::text AS given OFFSET 0) AS values",
+    indexed, compared = connection.exec_driver_sql(
+        "SELECT indexed_number(to_jsonb(content)),"
+        f" extract(epoch FROM {moment_or_null('content')})::float8"
+        " FROM (SELECT %(value)s::text AS content OFFSET 0) AS values",
         {"value": value},
     ).one()
-    assert kept == compared
+    assert indexed == compared
 
 
 def test_moments_do_not_depend_on_the_session(connection: Connection) -> None:
     connection.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
-    kept = scalar(connection, """SELECT indexed_number('"1970-01-01T00:00:01"')""")
-    assert kept == 1
+    indexed = scalar(connection, """SELECT indexed_number('"1970-01-01T00:00:01"')""")
+    assert indexed == 1
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ VALUES = (
     *("2024-02-29T13:00:00+02:00", "2024-02-29T12:00:00.000001Z", "2024-03-01t00:00:00z"),
 )
 DAYS = [f"DATE('{day}')" for day in ("2024-02-28", "2024-02-29", "2024-03-01")]
-MOMENTS_ASKED = [
+TIMESTAMPS = [
     f"TIMESTAMP('{moment}')"
     for moment in ("2024-02-29T11:00:00Z", "2024-02-29T12:00:00Z", "2024-03-01T00:00:00Z")
 ]
@@ -144,7 +144,7 @@ LITERALS = (
     ({"type": "number"}, ["-1", "0", "7", "7.5", "9007199254740993", "1e300", "-1e300"]),
     ({"type": "string"}, TEXTS),
     ({"type": "string", "format": "date"}, DAYS),
-    ({"type": "string", "format": "date-time"}, MOMENTS_ASKED),
+    ({"type": "string", "format": "date-time"}, TIMESTAMPS),
 )
 PATTERNS = [
     "'a%'",
@@ -179,7 +179,7 @@ def filters() -> Iterator[tuple[dict[str, str], str]]:
         yield {"type": "boolean"}, f"v <> {literal}"
 
 
-def test_no_comparison_finds_anything_else(connection: Connection) -> None:
+def test_comparisons_match_the_same_with_an_index(connection: Connection) -> None:
     layer = add_layer(connection)
     connection.execute(
         text(
@@ -191,18 +191,18 @@ def test_no_comparison_finds_anything_else(connection: Connection) -> None:
     connection.execute(
         text("UPDATE layers SET indexed_properties = '{v}' WHERE id = :layer"), {"layer": layer}
     )
-    # as if the layer were large, so that what an index finds are always few
+    # a large count, so that candidates are always few in proportion
     connection.execute(
         text("INSERT INTO layer_changes (layer_id, feature_count, changes) VALUES (:l, 1000, 1)"),
         {"l": layer},
     )
     some = 0
     for schema, condition in filters():
-        asked = parse_items_query(
+        items_query = parse_items_query(
             MultiDict({"filter": condition, "limit": "100"}), Capabilities({"v": schema})
         )
         plain, quick = (
-            select_page(layer, asked, None, indexed=frozenset(names)) for names in ("", "v")
+            select_page(layer, items_query, None, indexed=frozenset(names)) for names in ("", "v")
         )
         expected = connection.exec_driver_sql(plain.text, plain.values).one()
         assert connection.exec_driver_sql(quick.text, quick.values).one() == expected, condition
@@ -220,10 +220,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def features_read(large: tuple[Connection, uuid.UUID], asked: ItemsQuery) -> int:
-    """How many rows of `layer_features` the statement for a page reads, found or not."""
+def features_read(large: tuple[Connection, uuid.UUID], items_query: ItemsQuery) -> int:
+    """How many rows of `layer_features` the statement for a page reads, matching or not."""
     connection, layer = large
-    statement = select_page(layer, asked, None, indexed=INDEXED)
+    statement = select_page(layer, items_query, None, indexed=INDEXED)
     plan = scalar(
         connection, "EXPLAIN (ANALYZE, FORMAT JSON) " + statement.text, **statement.values
     )
@@ -256,21 +256,21 @@ def features_read(large: tuple[Connection, uuid.UUID], asked: ItemsQuery) -> int
     ],
     ids=str,
 )
-def test_few_are_looked_up(
+def test_few_candidates_are_looked_up(
     large: tuple[Connection, uuid.UUID], parameters: dict[str, str], matches: int
 ) -> None:
     connection, layer = large
-    asked = query(**parameters)
-    statements = [select_page(layer, asked, None, indexed=names) for names in ((), INDEXED)]
+    items_query = query(**parameters)
+    statements = [select_page(layer, items_query, None, indexed=names) for names in ((), INDEXED)]
     rows = [connection.exec_driver_sql(s.text, s.values).one() for s in statements]
-    # the index finds out the count of a layer too large to be counted without
+    # the matches of so large a layer are counted only with an index
     assert rows[0][:4] == rows[1][:4]
     assert (rows[0].matched, rows[1].matched) == (None, matches)
-    assert features_read(large, asked) < 300
+    assert features_read(large, items_query) < 300
 
 
 @pytest.mark.parametrize("parameters", [{"often": "true"}, {"filter": "number > 100"}], ids=str)
-def test_many_are_read_in_their_order_until_a_page_is_full(
+def test_many_candidates_are_read_in_order_until_a_page_is_full(
     large: tuple[Connection, uuid.UUID], parameters: dict[str, str]
 ) -> None:
     connection, layer = large
@@ -291,12 +291,12 @@ def test_many_are_read_in_their_order_until_a_page_is_full(
 def test_a_page_of_few_ends_when_it_is_full(large: tuple[Connection, uuid.UUID]) -> None:
     """All are counted, and nothing else is read: on the second page not those before it."""
     connection, layer = large
-    asked = query(filter="number <= 100", limit="5")
-    first = select_page(layer, asked, None, indexed=INDEXED)
+    items_query = query(filter="number <= 100", limit="5")
+    first = select_page(layer, items_query, None, indexed=INDEXED)
     row = connection.exec_driver_sql(first.text, first.values).one()
     assert row.returned == 5
     assert row.matched == 1000
-    assert features_read(large, asked) <= 1000 + 6
+    assert features_read(large, items_query) <= 1000 + 6
     second = query(filter="number <= 100", limit="5", after=encode_position(row.last))
     assert features_read(large, second) <= 1000 + 6
 

@@ -1,4 +1,4 @@
-"""Searching by POST: what GET answers, with its parameters in the body."""
+"""Searching by POST: the results of GET, with the parameters in the body."""
 
 import json
 from collections.abc import Callable
@@ -28,9 +28,9 @@ def address(layer: Layer) -> str:
     return f"/ogc/collections/{layer(features, fields=FIELDS)}"
 
 
-def found(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [feature["properties"]["name"] for feature in answer.json["features"]]
+def names(response: Any) -> list[str]:
+    assert response.status_code == 200, response.text
+    return [feature["properties"]["name"] for feature in response.json["features"]]
 
 
 @pytest.mark.parametrize(
@@ -46,41 +46,41 @@ def found(answer: Any) -> list[str]:
         ({"properties": ["name"], "skipGeometry": True}, {"properties": "name", "limit": "10"}),
     ],
 )
-def test_a_body_asks_what_an_address_asks(
+def test_a_body_has_the_result_of_the_query(
     client: FlaskClient, address: str, body: dict[str, Any], query: dict[str, str]
 ) -> None:
-    assert found(client.post(f"{address}/search", json=body)) == found(
+    assert names(client.post(f"{address}/search", json=body)) == names(
         client.get(f"{address}/items", query_string=query)
     )
     form = {name: ",".join(map(str, value)) if isinstance(value, list) else value
             for name, value in query.items()}  # fmt: skip
     sent = client.post(f"{address}/search", data=form)
     if form:
-        assert found(sent) == found(client.get(f"{address}/items", query_string=query))
+        assert names(sent) == names(client.get(f"{address}/items", query_string=query))
 
 
 def test_a_filter_is_an_object_of_cql2_json(client: FlaskClient, address: str) -> None:
     condition = {"op": ">=", "args": [{"property": "depth"}, 10]}
-    assert found(client.post(f"{address}/search", json={"filter": condition})) == ["f10", "f11"]
+    assert names(client.post(f"{address}/search", json={"filter": condition})) == ["f10", "f11"]
     both = {"filter": condition, "filter-lang": "cql2-json"}
-    assert found(client.post(f"{address}/search", json=both)) == ["f10", "f11"]
+    assert names(client.post(f"{address}/search", json=both)) == ["f10", "f11"]
     wrong = client.post(f"{address}/search", json={**both, "filter-lang": "cql2-text"})
     assert wrong.status_code == 400
     long = {"op": "in", "args": [{"property": "depth"}, list(range(-900, 3))]}
-    assert found(client.post(f"{address}/search", json={"filter": long})) == ["f0", "f1", "f2"]
+    assert names(client.post(f"{address}/search", json={"filter": long})) == ["f0", "f1", "f2"]
 
 
-def test_next_says_how_the_search_goes_on(client: FlaskClient, address: str) -> None:
+def test_next_has_the_body_of_the_next_page(client: FlaskClient, address: str) -> None:
     body: Any = {"filter": {"op": ">", "args": [{"property": "depth"}, 1]}, "limit": 4}
     seen: list[str] = []
     pages = 0
     while body:
-        answer = client.post(f"{address}/search", json=body)
-        seen += found(answer)
+        response = client.post(f"{address}/search", json=body)
+        seen += names(response)
         pages += 1
-        assert answer.json is not None
-        assert answer.json["numberMatched"] == 10
-        following = [link for link in answer.json["links"] if link["rel"] == "next"]
+        assert response.json is not None
+        assert response.json["numberMatched"] == 10
+        following = [link for link in response.json["links"] if link["rel"] == "next"]
         assert all(link["method"] == "POST" for link in following)
         assert all(link["href"].endswith(f"{address}/search") for link in following)
         body = following[0]["body"] if following else None
@@ -88,7 +88,7 @@ def test_next_says_how_the_search_goes_on(client: FlaskClient, address: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "names"),
+    ("body", "status", "detail"),
     [
         ([], 422, "object"),
         ({"limit": [1]}, 422, "/limit"),
@@ -106,11 +106,11 @@ def test_next_says_how_the_search_goes_on(client: FlaskClient, address: str) -> 
     ],
 )
 def test_refusals_name_what_is_wrong(
-    client: FlaskClient, address: str, body: Any, status: int, names: str
+    client: FlaskClient, address: str, body: Any, status: int, detail: str
 ) -> None:
-    answer = client.post(f"{address}/search", json=body)
-    assert answer.status_code == status, answer.text
-    assert names in answer.text
+    response = client.post(f"{address}/search", json=body)
+    assert response.status_code == status, response.text
+    assert detail in response.text
 
 
 def test_other_bodies(client: FlaskClient, address: str) -> None:
@@ -133,9 +133,9 @@ def test_searching_is_reading(
     search = f"/ogc/collections/{secret}/search"
     owner = person("owner")
     with empty_database.begin() as connection:
-        reading = api_tokens.create_token(connection, owner.id, name="reads", scope="read")
-    headers = {"Authorization": f"Bearer {reading}"}
-    assert found(client.post(search, json={}, headers=headers)) == ["a"]
+        token = api_tokens.create_token(connection, owner.id, name="reads", scope="read")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert names(client.post(search, json={}, headers=headers)) == ["a"]
     assert client.post(search, json={}).status_code == 404
     assert client.post(search, json={}, headers=person("stranger").headers).status_code == 404
     assert client.post(search, json={}, headers={"Authorization": "Bearer no"}).status_code == 401

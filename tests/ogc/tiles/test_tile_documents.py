@@ -1,4 +1,4 @@
-"""Tile matrix sets, tilesets and TileJSON: what they say, and that it is so."""
+"""Tile matrix sets, tilesets and TileJSON: their content, and that it holds for the tiles."""
 
 import json
 import math
@@ -24,10 +24,10 @@ FIELDS = {
 
 
 def _get(client: FlaskClient, path: str, **arguments: Any) -> dict[str, Any]:
-    answer = client.get(path, **arguments)
-    assert answer.status_code == 200, answer.text
-    assert isinstance(answer.json, dict)
-    return answer.json
+    response = client.get(path, **arguments)
+    assert response.status_code == 200, response.text
+    assert isinstance(response.json, dict)
+    return response.json
 
 
 def _links(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -50,7 +50,7 @@ GRIDS = {
         "columns": 2,
     },
 }
-"""The first matrix of each, as the register of the OGC has it."""
+"""The first matrix of each in the OGC's register."""
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -141,11 +141,11 @@ def test_a_tileset_describes_its_layer(client: FlaskClient, layer: Layer) -> Non
 def test_tilejson(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT(8 54)", {}), ("POINT(12.5 88)", {})], fields=FIELDS, name="Ports")
     address = f"/ogc/collections/{layer_id}/tiles/WebMercatorQuad"
-    answer = client.get(address, query_string={"f": "tilejson"})
-    assert answer.mimetype == "application/vnd.mapbox.tile+json"
-    document = answer.json
+    response = client.get(address, query_string={"f": "tilejson"})
+    assert response.mimetype == "application/vnd.mapbox.tile+json"
+    document = response.json
     assert document is not None
-    assert client.get(address, headers={"Accept": answer.mimetype}).json == document
+    assert client.get(address, headers={"Accept": response.mimetype}).json == document
     assert document["tilejson"] == "3.0.0"
     assert document["bounds"] == pytest.approx([8, 54, 12.5, 85.05112877980659])
     (described,) = document["vector_layers"]
@@ -188,7 +188,7 @@ def test_layers_without_schema_or_features(client: FlaskClient, layer: Layer) ->
 def test_a_map_describes_only_what_its_reader_may_read(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person], empty_database: Engine
 ) -> None:
-    shown = layer([("POINT(1 1)", {})], fields=FIELDS, name="Shown")
+    public = layer([("POINT(1 1)", {})], fields=FIELDS, name="Shown")
     secret = layer([("POINT(50 50)", {"hush": 1})], visibility="private", name="Secret")
     planner = person("planner")
     with empty_database.begin() as connection:
@@ -199,7 +199,7 @@ def test_a_map_describes_only_what_its_reader_may_read(
             ),
             {"owner": planner.id},
         ).scalar_one()
-        for order, layer_id in enumerate((secret, shown)):
+        for order, layer_id in enumerate((secret, public)):
             connection.execute(
                 text('INSERT INTO map_layers (map_id, layer_id, "order") VALUES (:m, :l, :o)'),
                 {"m": map_id, "l": layer_id, "o": order},
@@ -208,21 +208,21 @@ def test_a_map_describes_only_what_its_reader_may_read(
     listed = _get(client, address)
     assert {entry["title"] for entry in listed["tilesets"]} == {"Plan"}
     tileset = _get(client, _links(listed["tilesets"][0])["self"]["href"])
-    assert [entry["id"] for entry in tileset["layers"]] == [shown]
+    assert [entry["id"] for entry in tileset["layers"]] == [public]
     assert tileset["boundingBox"]["upperRight"] == pytest.approx([1, 1])
     for path in (f"{address}/WebMercatorQuad", f"{address}/WebMercatorQuad?f=tilejson"):
-        told = json.dumps(_get(client, path))
-        assert secret not in told
-        assert "hush" not in told
+        document = json.dumps(_get(client, path))
+        assert secret not in document
+        assert "hush" not in document
     owner = person("owner").headers
     tilejson = _get(client, f"{address}/WebMercatorQuad?f=tilejson", headers=owner)
-    assert [entry["id"] for entry in tilejson["vector_layers"]] == [secret, shown]
+    assert [entry["id"] for entry in tilejson["vector_layers"]] == [secret, public]
     assert tilejson["bounds"] == pytest.approx([1, 1, 50, 50])
     tile = client.get(
         tilejson["tiles"][0].replace("{z}", "0").replace("{y}", "0").replace("{x}", "0"),
         headers=owner,
     )
-    assert list(decode(tile.data)) == [secret, shown]
+    assert list(decode(tile.data)) == [secret, public]
 
 
 def test_strictness(client: FlaskClient, layer: Layer) -> None:

@@ -1,4 +1,4 @@
-"""Vector tiles: what is in them, for whom, and how much at most."""
+"""Vector tiles: their content, permissions and bounds."""
 
 import json
 import math
@@ -34,19 +34,19 @@ def _path(layer_id: str, tile: str = WORLD) -> str:
 def _features(
     client: FlaskClient, layer_id: str, tile: str = WORLD, **query: str
 ) -> list[dict[str, Any]]:
-    answer = client.get(_path(layer_id, tile), query_string=query)
-    if answer.status_code == 204:
-        assert answer.data == b""
+    response = client.get(_path(layer_id, tile), query_string=query)
+    if response.status_code == 204:
+        assert response.data == b""
         return []
-    assert answer.status_code == 200, answer.text
-    assert answer.mimetype == MVT
-    layers = decode(answer.data)
+    assert response.status_code == 200, response.text
+    assert response.mimetype == MVT
+    layers = decode(response.data)
     assert list(layers) == [layer_id]
     return layers[layer_id]
 
 
 def _insert_many(engine: Engine, layer_id: str, geometry: str, number: int) -> None:
-    """Insert features 1 to `number`; an SQL expression gives the geometry of number `n`."""
+    """Insert features 1 to `number`; `geometry` is the SQL expression of the geometry of `n`."""
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -88,7 +88,7 @@ def test_attributes_keep_their_types(client: FlaskClient, layer: Layer) -> None:
     assert [first["id"], second["id"]] == [feature["id"] for feature in items["features"]]
 
 
-def test_a_tile_holds_what_meets_it_where_it_is(client: FlaskClient, layer: Layer) -> None:
+def test_a_tile_has_the_features_that_intersect_it(client: FlaskClient, layer: Layer) -> None:
     random = np.random.default_rng(7)
     shapes = [
         shapely.Point(x, y).buffer(size, quad_segs=4)
@@ -100,14 +100,14 @@ def test_a_tile_holds_what_meets_it_where_it_is(client: FlaskClient, layer: Laye
     layer_id = layer([(geometry.wkt, {"n": n}) for n, geometry in enumerate(shapes)])
     level, row, col = 7, int(row_of(56, 7)), int(column_of(12, 7))
     features = _features(client, layer_id, f"WebMercatorQuad/{level}/{row}/{col}")
-    found = {feature["properties"]["n"]: shape(feature) for feature in features}
+    drawn = {feature["properties"]["n"]: shape(feature) for feature in features}
     square = shapely.box(0, 0, EXTENT, EXTENT)
     margin = shapely.box(-64, -64, EXTENT + 64, EXTENT + 64)
     expected = {n: in_units(geometry, level, row, col) for n, geometry in enumerate(shapes)}
-    assert len(found) > 30
-    assert {n for n, geometry in expected.items() if geometry.intersects(square)} <= set(found)
-    assert set(found) <= {n for n, geometry in expected.items() if geometry.intersects(margin)}
-    for n, geometry in found.items():
+    assert len(drawn) > 30
+    assert {n for n, geometry in expected.items() if geometry.intersects(square)} <= set(drawn)
+    assert set(drawn) <= {n for n, geometry in expected.items() if geometry.intersects(margin)}
+    for n, geometry in drawn.items():
         assert shapely.hausdorff_distance(geometry, expected[n].intersection(margin)) < 2
 
 
@@ -203,9 +203,9 @@ def test_fewer_attributes_and_features(client: FlaskClient, layer: Layer) -> Non
 )
 def test_malformed_or_outside(client: FlaskClient, layer: Layer, tile: str, status: int) -> None:
     layer_id = layer([("POINT(1 1)", {"name": "a"})])
-    answer = client.get(_path(layer_id, tile))
-    assert answer.status_code == status, answer.text
-    assert len(answer.json["detail"]) > 10  # type: ignore[index]
+    response = client.get(_path(layer_id, tile))
+    assert response.status_code == status, response.text
+    assert len(response.json["detail"]) > 10  # type: ignore[index]
 
 
 def test_forms(client: FlaskClient, layer: Layer) -> None:
@@ -218,7 +218,7 @@ def test_forms(client: FlaskClient, layer: Layer) -> None:
     assert client.post(path).status_code == 405
 
 
-def test_a_tile_that_the_caller_has_is_not_made_again(
+def test_a_tile_that_the_client_has_is_not_made_again(
     client: FlaskClient, layer: Layer, empty_database: Engine, person: Callable[[str], Person]
 ) -> None:
     layer_id = layer([("POINT(9 -9)", {"name": "a"})])
@@ -326,8 +326,8 @@ def test_a_map_in_one_tile(
     path = f"/ogc/maps/{map_id}/tiles/{WORLD}"
 
     def read(headers: dict[str, str] = {}, **query: str) -> dict[str, int]:  # noqa: B006
-        answer = client.get(path, headers=headers, query_string=query)
-        return {name: len(features) for name, features in decode(answer.data).items()}
+        response = client.get(path, headers=headers, query_string=query)
+        return {name: len(features) for name, features in decode(response.data).items()}
 
     assert list(read().items()) == [(timed, 2), (top, 2)]
     assert read(person("stranger").headers) == {timed: 2, top: 2}
@@ -335,9 +335,9 @@ def test_a_map_in_one_tile(
     assert read(datetime="2026-02-01") == {timed: 1, top: 2}
     assert read(filter="n > 1") == {top: 1}
     assert read(filter="n > 1 OR at < '2026-01-02'") == {timed: 1, top: 1}
-    shown = decode(client.get(path, query_string={"properties": "name"}).data)
-    assert [feature["properties"] for feature in shown[top]] == [{"name": "top"}, {}]
-    assert [feature["properties"] for feature in shown[timed]] == [{}, {}]
+    layers = decode(client.get(path, query_string={"properties": "name"}).data)
+    assert [feature["properties"] for feature in layers[top]] == [{"name": "top"}, {}]
+    assert [feature["properties"] for feature in layers[timed]] == [{}, {}]
     for refused in ({"filter": "length = 1"}, {"properties": "length"}, {"limit": "1"}):
         assert client.get(path, query_string=refused).status_code == 400
     tag = client.get(path).headers["ETag"]
@@ -356,8 +356,8 @@ def test_private_and_empty_maps(
     person: Callable[[str], Person],
     make_map: Callable[..., str],
 ) -> None:
-    shown = layer([("POINT(1 1)", {})])
-    private = make_map(person("planner"), [shown], view="private")
+    public = layer([("POINT(1 1)", {})])
+    private = make_map(person("planner"), [public], view="private")
     for path in ("", "/WebMercatorQuad", f"/{WORLD}"):
         address = f"/ogc/maps/{private}/tiles{path}"
         absent = f"/ogc/maps/{uuid.uuid4()}/tiles{path}"
@@ -373,7 +373,7 @@ def test_private_and_empty_maps(
     assert client.get(f"/ogc/maps/{bare}/tiles/{WORLD}").status_code == 204
 
 
-ODD = [
+UNUSUAL = [
     "POLYGON((-10 80, 10 80, 10 90, -10 90, -10 80))",
     "POLYGON((0 -90, 1 -90, 1 80, 0 -90))",
     "POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))",
@@ -395,8 +395,10 @@ ODD = [
 
 
 @pytest.mark.parametrize("grid", ["WebMercatorQuad", "WorldCRS84Quad"])
-def test_odd_geometries_fail_no_tile(client: FlaskClient, layer: Layer, grid: str) -> None:
-    layer_id = layer([*((wkt, {"wkt": str(wkt)}) for wkt in ODD), ("POINT(11 57)", {"wkt": "ok"})])
+def test_unusual_geometries_fail_no_tile(client: FlaskClient, layer: Layer, grid: str) -> None:
+    layer_id = layer(
+        [*((wkt, {"wkt": str(wkt)}) for wkt in UNUSUAL), ("POINT(11 57)", {"wkt": "ok"})]
+    )
     for level in range(3):
         columns = 2**level * (2 if grid == "WorldCRS84Quad" else 1)
         seen = set()
@@ -404,7 +406,7 @@ def test_odd_geometries_fail_no_tile(client: FlaskClient, layer: Layer, grid: st
             for col in range(columns):
                 features = _features(client, layer_id, f"{grid}/{level}/{row}/{col}")
                 seen |= {feature["properties"]["wkt"] for feature in features}
-        assert {"ok", *ODD[:3], *ODD[9:12]} - {ODD[0]} <= seen, level
+        assert {"ok", *UNUSUAL[:3], *UNUSUAL[9:12]} - {UNUSUAL[0]} <= seen, level
 
 
 def test_at_the_antimeridian(client: FlaskClient, layer: Layer) -> None:
@@ -426,7 +428,7 @@ def test_at_the_antimeridian(client: FlaskClient, layer: Layer) -> None:
     assert shapely.area(shape(both[0])) == pytest.approx(2 * 114 * 57, rel=0.02)
 
 
-def test_what_is_smaller_than_a_unit_is_still_seen(client: FlaskClient, layer: Layer) -> None:
+def test_features_smaller_than_a_unit_are_drawn(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer(
         [
             ("POLYGON((11 57, 11.0001 57, 11.0001 57.0001, 11 57))", {"name": "dot"}),
@@ -463,14 +465,14 @@ def test_crowded_tiles_are_thinned_and_leave_no_part_bare(
     number = 30_000
     _insert_many(empty_database, layer_id, geometry, number)
     with statements() as seen:
-        answer = client.get(_path(layer_id))
+        response = client.get(_path(layer_id))
     made = [statement for statement in seen if "ST_AsMVT" in statement]
-    assert len(made) == 2, "first looked at whether it holds little"
-    features = decode(answer.data)[layer_id]
+    assert len(made) == 2, "first the statement for a small tile"
+    features = decode(response.data)[layer_id]
     assert 10 < len(features) < MAX_FEATURES
-    assert len(answer.data) < 2 * 1024 * 1024
+    assert len(response.data) < 2 * 1024 * 1024
     drawn = shapely.union_all([shape(feature) for feature in features])
-    # all that there is lies within 30 by 10 degrees: each part of them is near something drawn
+    # the features cover 30 by 10 degrees: each part of them is near a drawn feature
     for longitude in range(0, 30):
         for latitude in range(0, 10):
             point = in_units(shapely.Point(longitude + 0.5, latitude + 0.5), 0, 0, 0)
@@ -481,7 +483,7 @@ def test_crowded_tiles_are_thinned_and_leave_no_part_bare(
     assert 0 < len(deep) < MAX_FEATURES
 
 
-def test_as_many_as_a_tile_may_hold_are_all_there(
+def test_a_tile_with_the_most_features_is_not_thinned(
     client: FlaskClient, layer: Layer, empty_database: Engine
 ) -> None:
     layer_id = layer()
@@ -508,9 +510,9 @@ def test_large_overlapping_shapes_and_large_attributes_stay_bounded(
             ),
             {"layer": layer_id},
         )
-    answer = client.get(_path(layer_id))
-    features = decode(answer.data)[layer_id]
-    assert 0 < len(answer.data) < 4 * 1024 * 1024
+    response = client.get(_path(layer_id))
+    features = decode(response.data)[layer_id]
+    assert 0 < len(response.data) < 4 * 1024 * 1024
     assert all(feature["id"] for feature in features)
     assert "text" in features[0]["properties"]
 
@@ -529,20 +531,20 @@ def test_statements(
 
     def counts() -> dict[str, int]:
         map_id = make_map(planner, layers)
-        found = {}
+        numbers = {}
         for path in ("", "/WebMercatorQuad", f"/{WORLD}", f"/{WORLD}?properties=a"):
             for base in (f"collections/{layers[0]}", f"maps/{map_id}"):
-                # one that has kept no tile: a map of one layer has that layer's tiles
+                # without a cached tile: a map of one layer has that layer's tiles
                 client = create_app(Settings(_env_file=None), empty_database).test_client()
                 with statements() as seen:
                     client.get(f"/ogc/{base}/tiles{path}")
-                found[f"{base.partition('/')[0]}{path}"] = len(seen)
-        return found
+                numbers[f"{base.partition('/')[0]}{path}"] = len(seen)
+        return numbers
 
     before = counts()
     layers += [layer([("POINT(1 1)", {"a": 1})] * 3) for _ in range(5)]
     after = counts()
-    # a layer without a schema costs a look at its features, one for all
+    # the fields of layers without a schema take one more statement, for all layers
     named = ("maps/WebMercatorQuad", f"maps/{WORLD}?properties=a")
     assert after == before | {path: before[path] + 1 for path in named}
     assert before == {

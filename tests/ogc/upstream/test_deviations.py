@@ -1,5 +1,5 @@
-"""Each departure from pygeoapi, shown to be still needed: a failure here says that upstream has
-mended something, and that the departure in `samsyn_provider/upstream/deviations.py` can go."""
+"""Each departure from pygeoapi is still necessary: a failure here means that upstream has fixed
+something, and that the departure in `samsyn_provider/upstream/deviations.py` can go."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from samsyn_provider.upstream.deviations import DocumentRequest
 
 
 def _upstream(code: str) -> str:
-    """Run code in a Python that never saw the replacements."""
+    """Run code in a Python process without the replacements."""
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     ).stdout.strip()
