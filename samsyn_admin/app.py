@@ -1,4 +1,4 @@
-"""The WSGI application: both sides, one guard, one way of telling errors."""
+"""The WSGI application: both APIs behind one guard, with one format of errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,19 +35,23 @@ MAX_BODY = 16 * 1024 * 1024
 
 class _App(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the view as it is: none is a coroutine, which Flask would look for each time."""
+        """Return the view unchanged: no view is a coroutine, which Flask checks per request."""
         return func
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
-    """Return the application over a migrated database; it makes no connection by itself."""
+    """Return the application over a migrated database; it opens no connection."""
     app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    kept = ResponseCache()
+    response_cache = ResponseCache()
     app.extensions["samsyn"] = Deployment(
-        settings, engine, Authenticator(settings), kept, TileCache(settings.redis_url, kept)
+        settings,
+        engine,
+        Authenticator(settings),
+        response_cache,
+        TileCache(settings.redis_url, response_cache),
     )
     problems.install(app)
     compression.install(app)

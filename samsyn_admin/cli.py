@@ -46,9 +46,9 @@ class _SamsynGroup(click.Group):
 @contextmanager
 def database_address() -> Iterator[str]:
     """Yield the URL of the database that commands work on; a private cluster runs meanwhile."""
-    given = get_settings().database_url
-    if given:
-        yield given
+    configured_url = get_settings().database_url
+    if configured_url:
+        yield configured_url
     else:
         with private_cluster() as url:
             yield url
@@ -65,7 +65,7 @@ def _database() -> Iterator[Engine]:
 
 
 def _migrate(engine: Engine) -> None:
-    """Bring a database that is not there yet to the newest revision."""
+    """Upgrade a database that is not at the newest revision."""
     if not is_newest(engine):
         from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
@@ -91,7 +91,7 @@ def serve(with_demo: bool) -> None:
 
 
 def _create_app(settings: Settings, engine: Engine) -> Flask:
-    """Return the application, whose modules are loaded only by who serves it."""
+    """Return the application, whose modules are loaded only in the processes that serve it."""
     from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in each worker
 
     return create_app(settings, engine)
@@ -151,7 +151,7 @@ def db_check() -> None:
 
 @main.command("openapi")
 def openapi_document() -> None:
-    """Print the OpenAPI document of the management API, which `openapi/api.json` keeps."""
+    """Print the OpenAPI document of the management API, stored as `openapi/api.json`."""
     from samsyn_admin.openapi.document import api_document  # noqa: PLC0415 - only where it is used
 
     engine = open_engine("postgresql://127.0.0.1:1/none")  # no database is needed
@@ -188,10 +188,10 @@ def token_create(email: str, scope: Literal["read", "write"], name: str, days: i
         _migrate(engine)
         with writing(engine) as connection:
             user_id = api_tokens.find_or_create_user(connection, email)
-            made = api_tokens.create_token(
+            created = api_tokens.create_token(
                 connection, user_id, name=name, scope=scope, expires_at=expires_at
             )
-    click.echo(made)
+    click.echo(created)
 
 
 @main.group()
@@ -218,8 +218,10 @@ def user_admin(email: str) -> None:
 @click.option("--public", "is_public", is_flag=True, help="Let everyone read it.")
 @click.option("--layer", "layer_id", type=click.UUID, help="Append to this layer.")
 @click.option("--source-layer", help="Import only this layer of the file.")
-@click.option("--crs", help="The file's CRS, such as EPSG:3006, where it says none or a wrong one.")
-@click.option("--time-field", help="Property that says when a feature is valid.")
+@click.option(
+    "--crs", help="The file's CRS, such as EPSG:3006, where it names none or a wrong one."
+)
+@click.option("--time-field", help="Property with the time of a feature.")
 @click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one a line."""
@@ -232,6 +234,6 @@ def import_command(path: Path, owner: str, **options: Any) -> None:
         imported = import_file(engine, path, owner_id=owner_id, **options)
         for layer in imported:
             click.echo(layer.layer_id)
-        # until PostgreSQL has seen the new rows it plans as if there were none
+        # without new statistics PostgreSQL plans as if the table were empty
         with reading(engine) as connection:
             run(connection, "ANALYZE layer_features (layer_id, id, geom)")

@@ -1,4 +1,4 @@
-"""`/api/health`: whether the server can do its work."""
+"""`/api/health`: whether the server is ready."""
 
 from importlib.metadata import version
 
@@ -17,7 +17,7 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
 def health() -> tuple[Response, int]:
-    """Answer 200 when the database is reached and migrated to this code's head, else 503."""
+    """Return 200 when the database is reached and migrated to this code's head, else 503."""
     current, database = None, "unreachable"
     try:
         with reading(deployment().engine) as connection:

@@ -1,4 +1,4 @@
-"""The page at `/` that a person can start from."""
+"""The start page at `/`."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +18,7 @@ from samsyn_provider.query.collections_query import CollectionsQuery
 
 bp = Blueprint("start", __name__, template_folder="templates")
 
-_SHOWN = 12
+_MAX_LAYERS = 12
 _COLOURS = ("#005f8a", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#be185d", "#0f766e", "#4338ca")
 
 
@@ -35,12 +35,14 @@ class _Entry:
 @bp.get("/")
 @requires(Action.READ_PUBLIC)
 def start() -> Response:
-    """What this server is, how to connect to it, and a map of its newest public layers."""
-    found: list[Collection] = []
+    """Render the start page: how to connect, and a map of the newest public layers."""
+    collections: list[Collection] = []
     unavailable = False
     try:
         with reading(deployment().engine) as connection:
-            found, _ = list_collections(connection, ANONYMOUS, CollectionsQuery(limit=_SHOWN))
+            collections, _ = list_collections(
+                connection, ANONYMOUS, CollectionsQuery(limit=_MAX_LAYERS)
+            )
     except (DatabaseUnavailableError, DatabaseSetupError):
         unavailable = True
     layers = [
@@ -50,7 +52,7 @@ def start() -> Response:
             collection.feature_count or 0,
             collection.colour or _COLOURS[number % len(_COLOURS)],
         )
-        for number, collection in enumerate(found)
+        for number, collection in enumerate(collections)
         if collection.feature_count
     ]
     return as_page(render_template("start.html", layers=layers, unavailable=unavailable))

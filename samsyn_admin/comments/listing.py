@@ -1,4 +1,4 @@
-"""Which comments a list has."""
+"""Queries of comments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FILTERS = frozenset({"parent_id", "feature_id", "author", "include_resolved"})
 
 @dataclass(frozen=True, slots=True)
 class CommentsQuery:
-    """What a request for comments asks for; a map, a layer or both are given."""
+    """The parameters of a request for comments; a map, a layer or both are set."""
 
     page: Page
     map_id: UUID | None
@@ -37,7 +37,7 @@ def parse_comments_query(arguments: MultiDict[str, str]) -> CommentsQuery:
     """Return the query of a request for comments; raises InvalidParameterError."""
     values = single_values(arguments, {"map_id", "layer_id", *_FILTERS, *PAGE_PARAMETERS})
     if "map_id" not in values and "layer_id" not in values:
-        raise InvalidParameterError("Say which comments: give map_id, layer_id or both.")
+        raise InvalidParameterError("Send map_id, layer_id or both.")
     return CommentsQuery(
         page=parse_page(values),
         map_id=_uuid("map_id", values),
@@ -58,7 +58,7 @@ def select_list(principal: Principal, query: CommentsQuery) -> Select[Any]:
         threads = threads.where(Comment.resolved_at.is_(None))
     members = threads.cte("members", recursive=True)
     reply = aliased(Comment)
-    # A reply is on the same thing as what it answers.
+    # A reply has the same subject as its parent.
     members = members.union_all(
         select(reply.id, members.c.thread_id).join(members, reply.parent_id == members.c.id)
     )
@@ -68,8 +68,8 @@ def select_list(principal: Principal, query: CommentsQuery) -> Select[Any]:
 
 
 def _subject(query: CommentsQuery) -> list[ColumnElement[bool]]:
-    given = ((Comment.map_id, query.map_id), (Comment.layer_id, query.layer_id))
-    return [column == value for column, value in given if value is not None]
+    subjects = ((Comment.map_id, query.map_id), (Comment.layer_id, query.layer_id))
+    return [column == value for column, value in subjects if value is not None]
 
 
 def _conditions(query: CommentsQuery) -> list[ColumnElement[bool]]:
@@ -79,7 +79,7 @@ def _conditions(query: CommentsQuery) -> list[ColumnElement[bool]]:
     if query.feature_id is not None:
         conditions.append(Comment.feature_id == query.feature_id)
     if query.author is not None:
-        # whose a deleted comment was is not told
+        # the author of a deleted comment is not disclosed
         conditions.append(and_(Comment.author_id == query.author, Comment.deleted_at.is_(None)))
     return conditions
 
@@ -87,10 +87,10 @@ def _conditions(query: CommentsQuery) -> list[ColumnElement[bool]]:
 def _uuid(name: str, values: Mapping[str, str]) -> UUID | None:
     if name not in values:
         return None
-    found = parse_uuid(values[name])
-    if found is None:
+    key = parse_uuid(values[name])
+    if key is None:
         raise InvalidParameterError(f"{name} is a UUID.")
-    return found
+    return key
 
 
 def _feature_id(text: str | None) -> int | None:

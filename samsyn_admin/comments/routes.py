@@ -39,13 +39,13 @@ from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_v
 bp = Blueprint("comments", __name__, url_prefix="/api/v1/comments")
 
 MAX_DEPTH = 100
-"""How many levels of replies a thread is answered with at most, and when no depth is asked for."""
+"""The maximum and the default of `max_depth`, the levels of replies in a thread."""
 
 
 @bp.get("")
 @requires(Action.READ_MAP)
 def list_comments() -> Response:
-    """Answer the comments on a map or a layer that the caller may read, oldest first."""
+    """List the comments on a map or a layer that the caller may read, oldest first."""
     query = parse_comments_query(request.args)
     with reading(deployment().engine) as connection:
         if query.map_id is not None:
@@ -59,21 +59,21 @@ def list_comments() -> Response:
 @bp.post("")
 @requires(Action.SIGNED_IN)
 def create_comment() -> Response:
-    """Make a comment or a reply."""
+    """Create a comment or a reply."""
     single_values(request.args, ())
     user_id = require_user(principal())
     comment = parse_comment(read_json())
     with writing(deployment().engine) as connection:
         comment_id = insert_comment(connection, principal(), comment, user_id)
-        answer, version = serialize_comment(connection, principal(), comment_id)
+        document, version = serialize_comment(connection, principal(), comment_id)
     location = f"{public_url()}{bp.url_prefix}/{comment_id}"
-    return respond(answer, version, HTTPStatus.CREATED, location)
+    return respond(document, version, HTTPStatus.CREATED, location)
 
 
 @bp.get("/<comment_id>")
 @requires(Action.READ_MAP)
 def read_comment(comment_id: str) -> Response:
-    """Answer one comment."""
+    """Return a comment."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         return respond(*serialize_comment(connection, principal(), _key(comment_id)))
@@ -82,7 +82,7 @@ def read_comment(comment_id: str) -> Response:
 @bp.get("/<comment_id>/thread")
 @requires(Action.READ_MAP)
 def read_thread(comment_id: str) -> Response:
-    """Answer a comment with its replies within it, `max_depth` levels deep."""
+    """Return a comment with its replies nested `max_depth` levels deep."""
     depth = _max_depth()
     with reading(deployment().engine) as connection:
         return respond(*serialize_thread(connection, principal(), _key(comment_id), depth))
@@ -92,7 +92,7 @@ def read_thread(comment_id: str) -> Response:
 @bp.patch("/<comment_id>")
 @requires(Action.SIGNED_IN)
 def update_comment(comment_id: str) -> Response:
-    """Change what a comment says; only its author does."""
+    """Change the text of a comment; only its author may."""
     single_values(request.args, ())
     key, content = _key(comment_id), read_content()
     with writing(deployment().engine) as connection:
@@ -103,7 +103,7 @@ def update_comment(comment_id: str) -> Response:
 @bp.put("/<comment_id>/resolve")
 @requires(Action.SIGNED_IN)
 def resolve_comment(comment_id: str) -> Response:
-    """Resolve a thread by its first comment, or open it again."""
+    """Resolve or reopen a thread by its first comment."""
     text = single_values(request.args, {"is_resolved"}).get("is_resolved", "true")
     key, is_resolved = _key(comment_id), parse_boolean("is_resolved", text)
     if request.get_data():
@@ -116,7 +116,7 @@ def resolve_comment(comment_id: str) -> Response:
 @bp.delete("/<comment_id>")
 @requires(Action.SIGNED_IN)
 def remove_comment(comment_id: str) -> tuple[str, HTTPStatus]:
-    """Delete a comment; one with replies stays without its text and author."""
+    """Delete a comment; one with replies remains without its text and author."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         delete_comment(connection, principal(), _key(comment_id))
@@ -127,32 +127,32 @@ def _change_content(connection: Connection, key: uuid.UUID, content: str | None)
     row = find_comment(
         *(connection, principal(), key),
         *(Comment.content, Comment.deleted_at, Comment.updated_at),
-        written_comments(principal()).label("may_act"),
+        written_comments(principal()).label("is_allowed"),
         lock=True,
     )
     if row.deleted_at is not None:
         raise ConflictError("This comment is deleted.")
-    if not row.may_act:
-        raise PermissionDeniedError("Only its author changes a comment.")
+    if not row.is_allowed:
+        raise PermissionDeniedError("Only its author may change a comment.")
     check_if_match(version_of(row.updated_at))
     if content is not None and content != row.content:
-        changed = update(Comment).where(Comment.id == key)
-        run(connection, changed.values(content=content, edited_at=func.clock_timestamp()))
+        statement = update(Comment).where(Comment.id == key)
+        run(connection, statement.values(content=content, edited_at=func.clock_timestamp()))
 
 
 def _resolve(connection: Connection, key: uuid.UUID, *, is_resolved: bool) -> None:
     row = find_comment(
         *(connection, principal(), key),
         *(Comment.parent_id, Comment.resolved_at, Comment.deleted_at, Comment.updated_at),
-        resolvable_comments(principal()).label("may_act"),
+        resolvable_comments(principal()).label("is_allowed"),
         lock=True,
     )
     if row.parent_id is not None:
-        raise ConflictError("This is a reply: resolve the comment that its thread starts with.")
+        raise ConflictError("This is a reply: resolve the first comment of its thread.")
     if row.deleted_at is not None:
         raise ConflictError("This comment is deleted.")
-    if not row.may_act:
-        raise PermissionDeniedError("You may not resolve this thread or open it again.")
+    if not row.is_allowed:
+        raise PermissionDeniedError("You may not resolve or reopen this thread.")
     check_if_match(version_of(row.updated_at))
     if is_resolved == (row.resolved_at is not None):
         return

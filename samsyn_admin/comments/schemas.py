@@ -1,4 +1,4 @@
-"""What a request may say of a comment."""
+"""Request bodies of comments."""
 
 import uuid
 from typing import Annotated, Any
@@ -12,17 +12,17 @@ from samsyn_model.features.geometry import geometry_faults
 from samsyn_provider.query.parameters import parse_uuid
 
 MAX_CONTENT = 10_000
-"""How many characters a comment has at most."""
+"""The maximum length of a comment in characters."""
 MAX_FEATURE_ID = 2**63 - 1
 
-ANSWERED = frozenset(
+READ_ONLY = frozenset(
     {
         *("id", "author_id", "author_name", "author", "map_id", "layer_id", "feature_id"),
         *("position", "parent_id", "thread_id", "is_resolved", "resolved_at", "resolved_by"),
         *("reply_count", "edited_at", "deleted_at", "created_at", "updated_at", "replies"),
     }
 )
-"""Members of an answer that a change does not touch: they are accepted and ignored."""
+"""Read-only members of a comment: a change accepts and ignores them."""
 
 
 def _trimmed(text: str) -> str:
@@ -33,10 +33,10 @@ def _trimmed(text: str) -> str:
 
 
 def _identifier(value: Any) -> uuid.UUID:
-    found = parse_uuid(value) if isinstance(value, str) else None
-    if found is None:
+    identifier = parse_uuid(value) if isinstance(value, str) else None
+    if identifier is None:
         raise ValueError("This is not a UUID")
-    return found
+    return identifier
 
 
 Content = Annotated[str, AfterValidator(_trimmed)]
@@ -44,7 +44,7 @@ Identifier = Annotated[uuid.UUID, BeforeValidator(_identifier)]
 
 
 class CommentCreate(BaseModel):
-    """The body of a request that makes a comment."""
+    """The body of a request that creates a comment."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -63,7 +63,7 @@ class _CommentChange(BaseModel):
     content: Content = ""
 
 
-class _Nothing(BaseModel):
+class _Empty(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -91,14 +91,14 @@ def _position_faults(position: Any) -> list[Fault]:
 
 
 def read_content() -> str | None:
-    """Return the content that a PUT or PATCH would give a comment, None when it names none.
+    """Return the new content of a comment from a PUT or PATCH, None when it has none.
 
     Raises the errors of `read_change`, and InvalidBodyError for other members.
     """
-    change = validated(_CommentChange, read_change(ANSWERED))
+    change = validated(_CommentChange, read_change(READ_ONLY))
     return change.content or None
 
 
 def refuse_members(body: Any) -> None:
     """Raise InvalidBodyError unless a body is an empty JSON object."""
-    validated(_Nothing, body)
+    validated(_Empty, body)

@@ -1,4 +1,4 @@
-"""Comments as the management API answers them: one, a list, a thread."""
+"""Comments as JSON of the management API: one, a list, a thread."""
 
 import uuid
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.users import User
 
 MAX_THREAD = 1_000
-"""How many comments a thread's answer has at most; the deepest ones are left out."""
+"""The maximum number of comments in a thread's response; the deepest are left out."""
 
 _AUTHOR = ("username", "first_name", "last_name", "profile_image_url")
 
@@ -53,20 +53,20 @@ def select_comments(principal: Principal, thread_id: ColumnElement[Any]) -> Sele
 
 
 def root_of(comment_id: uuid.UUID) -> ColumnElement[Any]:
-    """Return the value that is the id of a comment's root, or null for no comment."""
-    line = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
-    upwards = line.cte("upwards", recursive=True)
+    """Return the expression for the id of a comment's root, null when there is no comment."""
+    start = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
+    ancestors = start.cte("ancestors", recursive=True)
     parent = aliased(Comment)
-    upwards = upwards.union_all(
-        select(parent.id, parent.parent_id).join(upwards, upwards.c.parent_id == parent.id)
+    ancestors = ancestors.union_all(
+        select(parent.id, parent.parent_id).join(ancestors, ancestors.c.parent_id == parent.id)
     )
-    return select(upwards.c.id).where(upwards.c.parent_id.is_(None)).scalar_subquery()
+    return select(ancestors.c.id).where(ancestors.c.parent_id.is_(None)).scalar_subquery()
 
 
 def serialize_comment(
     connection: Connection, principal: Principal, comment_id: uuid.UUID
 ) -> tuple[dict[str, Any], str]:
-    """Return a comment as the principal sees it, and its version; one statement.
+    """Return a comment as the principal may read it, and its version; one statement.
 
     Raises NotFoundError when there is none that the principal may read.
     """
@@ -82,30 +82,30 @@ def serialize_thread(
 ) -> tuple[dict[str, Any], str]:
     """Return a comment with its replies nested `max_depth` levels deep, and its version.
 
-    One statement. Each level is in the order in which its comments were made. Raises
+    One statement. Each level is in the order of creation. Raises
     NotFoundError when there is no such comment that the principal may read.
     """
     top = select(Comment.id, literal(0).label("depth")).where(Comment.id == comment_id)
-    below = top.cte("below", recursive=True)
+    replies = top.cte("replies", recursive=True)
     reply = aliased(Comment)
-    below = below.union_all(
-        select(reply.id, below.c.depth + 1)
-        .join(below, reply.parent_id == below.c.id)
-        .where(below.c.depth < max_depth)
+    replies = replies.union_all(
+        select(reply.id, replies.c.depth + 1)
+        .join(replies, reply.parent_id == replies.c.id)
+        .where(replies.c.depth < max_depth)
     )
     statement = (
         select_comments(principal, root_of(comment_id))
-        .join(below, below.c.id == Comment.id)
-        .order_by(below.c.depth, Comment.created_at, Comment.id)
+        .join(replies, replies.c.id == Comment.id)
+        .order_by(replies.c.depth, Comment.created_at, Comment.id)
         .limit(MAX_THREAD)
     )
     rows = run(connection, statement).all()
     if not rows:
         raise NotFoundError("There is no such comment.")
-    return _nested(rows), version_of(rows[0].updated_at)
+    return _nest(rows), version_of(rows[0].updated_at)
 
 
-def _nested(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+def _nest(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     """Return the first row's comment_document with the others, level by level, in `replies`."""
     documents: dict[uuid.UUID, dict[str, Any]] = {}
     for row in rows:
@@ -116,7 +116,7 @@ def _nested(rows: Sequence[Row[Any]]) -> dict[str, Any]:
 
 
 def comment_document(row: Row[Any]) -> dict[str, Any]:
-    """Return a row of `select_comments` as JSON; one that is deleted names no author."""
+    """Return a row of `select_comments` as JSON; one that is deleted has no author."""
     author = None if row.deleted_at else {"id": str(row.author_id)}
     if author is not None:
         author |= {name: getattr(row, name) for name in _AUTHOR}
@@ -147,7 +147,7 @@ def comment_document(row: Row[Any]) -> dict[str, Any]:
 
 
 def display_name(row: Row[Any]) -> str | None:
-    """Return what people call a user: the whole name, else the user name, else nothing."""
+    """Return a user's display name: the full name, else the user name, else None."""
     names = [name.strip() for name in (row.first_name, row.last_name) if name]
     return " ".join(filter(None, names)) or row.username or None
 

@@ -1,7 +1,7 @@
-"""Making and deleting comments, so that no thread loses a reply or keeps an empty root.
+"""Creating and deleting comments, so that no thread loses a reply or keeps an empty root.
 
-Whoever adds to a thread or deletes from it holds first what the thread is on, then its root: a
-deletion waits for the replies under way and they for it, and neither waits the other way round.
+Both lock first the thread's subject (its map and layer), then its root: a deletion waits for
+concurrent replies and they wait for it, without deadlocks.
 """
 
 import uuid
@@ -30,15 +30,15 @@ def insert_comment(
 ) -> uuid.UUID:
     """Store a comment and return its id.
 
-    Raises NotFoundError when the principal may not read what it is on, InvalidBodyError when the
-    layer is not on the map, or the feature not in the layer, or the parent not on the same thing.
+    Raises NotFoundError when the principal may not read its subject, InvalidBodyError when the
+    layer is not on the map, the feature not in the layer, or the parent not on the same subject.
     """
     if comment.map_id is not None:
         find_map(connection, principal, comment.map_id, Action.READ_MAP)
     if comment.layer_id is not None:
         find_layer(connection, principal, comment.layer_id, Action.READ_LAYER)
-    _hold_subject(connection, comment.map_id, comment.layer_id)
-    refuse([*_place_faults(connection, comment), *_parent_faults(connection, comment)])
+    _lock_subject(connection, comment.map_id, comment.layer_id)
+    refuse([*_subject_faults(connection, comment), *_parent_faults(connection, comment)])
     values: dict[str, Any] = comment.model_dump(exclude={"position"})
     if comment.position is not None:
         longitude, latitude = comment.position["coordinates"][:2]
@@ -49,108 +49,108 @@ def insert_comment(
 
 
 def delete_comment(connection: Connection, principal: Principal, comment_id: uuid.UUID) -> None:
-    """Delete a comment; one with replies stays as a tombstone until the last of them goes.
+    """Delete a comment; one with replies remains as a tombstone until the last of them is deleted.
 
     Raises NotFoundError, PermissionDeniedError, PreconditionFailedError, and ConflictError when
     it is a tombstone already.
     """
-    place = find_comment(
+    subject = find_comment(
         *(connection, principal, comment_id),
         *(Comment.map_id, Comment.layer_id, root_of(comment_id).label("root_id")),
     )
-    _hold_subject(connection, place.map_id, place.layer_id)
-    _hold_root(connection, place.root_id, "UPDATE")
+    _lock_subject(connection, subject.map_id, subject.layer_id)
+    _lock_root(connection, subject.root_id, "UPDATE")
     reply = aliased(Comment)
-    answered = exists().where(reply.parent_id == Comment.id).correlate(Comment)
+    has_replies = exists().where(reply.parent_id == Comment.id).correlate(Comment)
     row = find_comment(
         *(connection, principal, comment_id),
-        *(Comment.deleted_at, Comment.updated_at, answered.label("is_answered")),
-        deletable_comments(principal).label("may_act"),
+        *(Comment.deleted_at, Comment.updated_at, has_replies.label("has_replies")),
+        deletable_comments(principal).label("is_allowed"),
         lock=True,
     )
     if row.deleted_at is not None:
         raise ConflictError("This comment is deleted already.")
-    if not row.may_act:
+    if not row.is_allowed:
         raise PermissionDeniedError("You may not delete this comment.")
     check_if_match(version_of(row.updated_at))
-    if row.is_answered:
-        emptied = update(Comment).where(Comment.id == comment_id)
-        run(connection, emptied.values(content="", deleted_at=func.now()))
+    if row.has_replies:
+        statement = update(Comment).where(Comment.id == comment_id)
+        run(connection, statement.values(content="", deleted_at=func.now()))
     else:
         _remove(connection, comment_id)
 
 
-def _hold_subject(
+def _lock_subject(
     connection: Connection, map_id: uuid.UUID | None, layer_id: uuid.UUID | None
 ) -> None:
-    """Keep the map and the layer from being deleted; raises NotFoundError when one is gone."""
+    """Lock the map and the layer against deletion; raises NotFoundError when one is gone."""
     for kind, table, key in (("map", Map, map_id), ("layer", Layer, layer_id)):
         if key is None:
             continue
-        held = select(table.id).where(table.id == key)
-        held = held.with_for_update(key_share=True, read=True)
-        if run(connection, held).one_or_none() is None:
+        statement = select(table.id).where(table.id == key)
+        statement = statement.with_for_update(key_share=True, read=True)
+        if run(connection, statement).one_or_none() is None:
             raise NotFoundError(f"There is no such {kind}.")
 
 
-def _hold_root(
+def _lock_root(
     connection: Connection, root_id: uuid.UUID, lock: Literal["UPDATE", "KEY SHARE"]
 ) -> None:
-    held = select(Comment.id).where(Comment.id == root_id)
+    statement = select(Comment.id).where(Comment.id == root_id)
     share = lock == "KEY SHARE"
-    run(connection, held.with_for_update(key_share=share, read=share))
+    run(connection, statement.with_for_update(key_share=share, read=share))
 
 
-def _place_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
-    """Return what is wrong with where a comment is, the map and the layer being readable."""
+def _subject_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
+    """Return the faults of a comment's subject, whose map and layer are readable."""
     faults = []
     if comment.map_id is not None and comment.layer_id is not None:
-        placed = exists().where(
+        on_map = exists().where(
             MapLayer.map_id == comment.map_id, MapLayer.layer_id == comment.layer_id
         )
-        if not run(connection, select(placed)).scalar_one():
+        if not run(connection, select(on_map)).scalar_one():
             faults.append(Fault("/layer_id", "This layer is not on the map."))
     if comment.feature_id is not None:
-        stored = exists().where(
+        in_layer = exists().where(
             LayerFeature.layer_id == comment.layer_id, LayerFeature.id == comment.feature_id
         )
-        if not run(connection, select(stored)).scalar_one():
+        if not run(connection, select(in_layer)).scalar_one():
             faults.append(Fault("/feature_id", "The layer has no such feature."))
     return faults
 
 
 def _parent_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
-    """Return what is wrong with a reply's parent, which stays as it is from here on."""
+    """Return the faults of a reply's parent, which is locked from here on."""
     if comment.parent_id is None:
         return []
     root_id = run(connection, select(root_of(comment.parent_id))).scalar_one()
     if root_id is not None:
-        _hold_root(connection, root_id, "KEY SHARE")
-    fitting = select(Comment.id).where(
+        _lock_root(connection, root_id, "KEY SHARE")
+    statement = select(Comment.id).where(
         Comment.id == comment.parent_id,
         Comment.map_id.is_not_distinct_from(comment.map_id),
         Comment.layer_id.is_not_distinct_from(comment.layer_id),
         Comment.deleted_at.is_(None),
     )
-    if run(connection, fitting).one_or_none() is None:
+    if run(connection, statement).one_or_none() is None:
         return [
             Fault(
                 "/parent_id",
-                "There is no such comment with the map_id and layer_id that you send.",
+                "There is no such comment with this map_id and layer_id.",
             )
         ]
     return []
 
 
 def _remove(connection: Connection, comment_id: uuid.UUID) -> None:
-    """Delete a comment without replies, and the tombstones that it was the last reply under."""
-    going = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
-    gone = going.cte("gone", recursive=True)
+    """Delete a comment without replies, and the tombstones whose last reply it was."""
+    start = select(Comment.id, Comment.parent_id).where(Comment.id == comment_id)
+    deleted = start.cte("deleted", recursive=True)
     parent, sibling = aliased(Comment), aliased(Comment)
-    others = exists().where(sibling.parent_id == parent.id, sibling.id != gone.c.id)
-    gone = gone.union_all(
+    others = exists().where(sibling.parent_id == parent.id, sibling.id != deleted.c.id)
+    deleted = deleted.union_all(
         select(parent.id, parent.parent_id)
-        .join(gone, gone.c.parent_id == parent.id)
-        .where(parent.deleted_at.is_not(None), ~others.correlate(parent, gone))
+        .join(deleted, deleted.c.parent_id == parent.id)
+        .where(parent.deleted_at.is_not(None), ~others.correlate(parent, deleted))
     )
-    run(connection, delete(Comment).where(Comment.id.in_(select(gone.c.id))))
+    run(connection, delete(Comment).where(Comment.id.in_(select(deleted.c.id))))

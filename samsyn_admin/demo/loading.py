@@ -34,8 +34,8 @@ from samsyn_model.tables.users import User
 DEMO_FOLDER = CHECKOUT / "demo"
 
 _NAMESPACE = uuid.UUID("5d1c4b0e-7f0a-4f0e-9a58-0a6a1c1a9e57")
-_LOCK = 0x53616D53796E4431  # any number, as long as nothing else locks the same
-_FIRST_DAY = 30.0  # days ago: when users, maps and layers were made
+_LOCK = 0x53616D53796E4431  # an arbitrary number that no other lock uses
+_FIRST_DAY = 30.0  # days ago, when users, maps and layers were created
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DemoSummary:
 
     def __str__(self) -> str:
         if not self.loaded:
-            return "demo plan: loaded before, left as it is"
+            return "demo plan: loaded before, left unchanged"
         return (
             f"demo plan loaded: {self.layers} layers with {self.features} features,"
             f" {self.maps} maps, {self.comments} comments\n"
@@ -60,12 +60,11 @@ class DemoSummary:
 
 
 def load_demo(engine: Engine, folder: Path = DEMO_FOLDER) -> DemoSummary:
-    """Load the plan in `folder`, in one transaction, unless it was ever loaded before.
+    """Load the plan in `folder`, in one transaction, unless it has been loaded before.
 
-    It counts as loaded while any of its users, layers or maps is there, so that what people have
-    changed or deleted since stays so. Two callers at once load it once. Users are found by their
-    email first. Raises UnreadableFileError when a file is missing or wrong, and then changes
-    nothing.
+    It counts as loaded while any of its users, layers or maps exists, so that later changes and
+    deletions remain. Two concurrent callers load it once. Users are looked up by their email first.
+    Raises UnreadableFileError when a file is missing or not valid, and then changes nothing.
     """
     plan = read_plan(folder / "plan.yaml")
     with writing(engine) as connection:
@@ -84,7 +83,7 @@ def _ago(days: float) -> datetime:
     return datetime.now(UTC) - timedelta(days=days)
 
 
-def _made(days_ago: float) -> dict[str, datetime]:
+def _created(days_ago: float) -> dict[str, datetime]:
     moment = _ago(days_ago)
     return {"created_at": moment, "updated_at": moment}
 
@@ -106,13 +105,13 @@ _INSERT_FEATURES = """
 INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
 SELECT %(layer)s, ST_SetSRID(ST_GeomFromGeoJSON(feature -> 'geometry'), 4326),
        feature -> 'properties', %(owner)s, %(owner)s
-FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, number)
+FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS planned (feature, number)
 ORDER BY number
 RETURNING id, properties ->> 'name' AS name"""
 
 
 class _Loading:
-    """One loading of a plan; the dictionaries hold the ids of what was made so far, by key."""
+    """One loading of a plan; the dictionaries hold the ids of the inserted rows by key."""
 
     def __init__(self, connection: Connection, plan: Plan, folder: Path) -> None:
         self._connection = connection
@@ -134,7 +133,9 @@ class _Loading:
             for number, comment in enumerate(plan.comments):
                 self._thread(f"{number}", comment)
         except KeyError as error:
-            raise UnreadableFileError(f"The demo plan names {error}, which it lacks.") from error
+            raise UnreadableFileError(
+                f"The demo plan refers to {error}, which it lacks."
+            ) from error
         return DemoSummary(
             loaded=True,
             layers=len(plan.layers),
@@ -148,16 +149,16 @@ class _Loading:
         run(self._connection, insert(table).values(columns))
 
     def _user(self, key: str, user: PlannedUser) -> uuid.UUID:
-        found = run(
+        existing = run(
             self._connection,
             "SELECT id FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL",
             {"email": user.email},
         ).scalar()
-        if found is not None:
-            return uuid.UUID(str(found))
-        made = demo_id("user", key)
-        self._insert(User, id=made, **user.model_dump(), **_made(_FIRST_DAY))
-        return made
+        if existing is not None:
+            return uuid.UUID(str(existing))
+        user_id = demo_id("user", key)
+        self._insert(User, id=user_id, **user.model_dump(), **_created(_FIRST_DAY))
+        return user_id
 
     def _layer(self, key: str, layer: PlannedLayer, position: int) -> None:
         owner = self._users[layer.owner]
@@ -175,8 +176,8 @@ class _Loading:
             created_by=owner,
             property_schema=schema if is_vector else None,
             **layer.model_dump(exclude={"owner", "fields"}),
-            # Lists show the newest first: the plan's first layer is to lead them.
-            **_made(_FIRST_DAY + position / 1440),
+            # Lists are ordered newest first: the plan's first layer must be the newest.
+            **_created(_FIRST_DAY + position / 1440),
         )
         if is_vector:
             self._features[key] = self._fill(key, owner)
@@ -198,7 +199,7 @@ class _Loading:
     def _map(self, key: str, planned: PlannedMap) -> None:
         owner, map_id = self._users[planned.owner], demo_id("map", key)
         columns = planned.model_dump(exclude={"owner", "collaborators", "layers"})
-        self._insert(Map, id=map_id, created_by=owner, **columns, **_made(_FIRST_DAY))
+        self._insert(Map, id=map_id, created_by=owner, **columns, **_created(_FIRST_DAY))
         for user, role in planned.collaborators.items():
             collaborator = {"map_id": map_id, "user_id": self._users[user], "role": role}
             self._insert(MapCollaborator, **collaborator, invited_by=owner)
@@ -229,15 +230,17 @@ class _Loading:
             subject["position"] = "SRID=4326;POINT({} {})".format(*comment.position)
         resolved_by = self._users[comment.resolved_by] if comment.resolved_by else None
         last = min(reply.days_ago for reply in [comment, *comment.replies]) - 1 / 24
-        closing = {"resolved_by": resolved_by, "resolved_at": _ago(last)} if resolved_by else {}
-        first_id = self._comment(key, comment, **subject, **closing)
+        resolution = {"resolved_by": resolved_by, "resolved_at": _ago(last)} if resolved_by else {}
+        first_id = self._comment(key, comment, **subject, **resolution)
         for number, reply in enumerate(comment.replies):
             self._comment(f"{key}/{number}", reply, **subject, parent_id=first_id)
 
     def _comment(self, key: str, comment: PlannedReply, **columns: Any) -> uuid.UUID:
-        made = demo_id("comment", key)
+        comment_id = demo_id("comment", key)
         author = self._users[comment.author]
-        ages = _made(comment.days_ago)
-        self._insert(Comment, id=made, author_id=author, content=comment.content, **columns, **ages)
+        times = _created(comment.days_ago)
+        self._insert(
+            Comment, id=comment_id, author_id=author, content=comment.content, **columns, **times
+        )
         self._comments += 1
-        return made
+        return comment_id

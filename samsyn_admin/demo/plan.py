@@ -15,7 +15,7 @@ class _Part(BaseModel):
 
 
 class PlannedUser(_Part):
-    """A person of the plan."""
+    """A user of the plan."""
 
     email: str
     username: str
@@ -42,7 +42,7 @@ class PlannedLayer(_Part):
 
 
 class PlannedMapLayer(_Part):
-    """A layer's place on a map, top first."""
+    """A layer on a map; the first is on top."""
 
     layer: str
     visible: bool = True
@@ -66,7 +66,7 @@ class PlannedMap(_Part):
 
 
 class PlannedReply(_Part):
-    """What somebody wrote, and when."""
+    """A comment's text, author and age."""
 
     author: str
     days_ago: float
@@ -74,7 +74,7 @@ class PlannedReply(_Part):
 
 
 class PlannedComment(PlannedReply):
-    """A thread: its first comment, what that is about, and its replies."""
+    """A thread: its first comment, its subject and its replies."""
 
     map: str | None = None
     layer: str | None = None
@@ -85,7 +85,7 @@ class PlannedComment(PlannedReply):
 
 
 class Plan(_Part):
-    """All of `plan.yaml`: everything goes by keys."""
+    """The content of `plan.yaml`, by key."""
 
     users: dict[str, PlannedUser]
     layers: dict[str, PlannedLayer]
@@ -94,14 +94,14 @@ class Plan(_Part):
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan; raises UnreadableFileError, whose faults name what is wrong in it."""
+    """Return the plan; raises UnreadableFileError, whose faults are those of the file."""
     try:
         return Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         faults = tuple(
             Fault("/" + "/".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()
         )
-        raise UnreadableFileError(f"The demo plan {path} is wrong.", faults) from error
+        raise UnreadableFileError(f"The demo plan {path} is not valid.", faults) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UnreadableFileError(f"The demo plan {path} cannot be read.") from error
 
@@ -117,6 +117,6 @@ def read_features(path: Path) -> list[dict[str, Any]]:
         raise UnreadableFileError(f"The demo file {path} cannot be read.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableFileError(
-            f"The demo file {path} is no GeoJSON collection of named features."
+            f"The demo file {path} is not a GeoJSON collection of named features."
         ) from error
     return features

@@ -1,1 +1,1 @@
-"""What the resources of the management API share: bodies, responses, pagination, CORS."""
+"""Request bodies, responses, pagination and CORS of the management API."""

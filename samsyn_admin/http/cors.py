@@ -1,6 +1,6 @@
-"""Which pages of other origins may use the server from a browser (CORS, the Fetch standard).
+"""CORS (the Fetch standard): which origins may use the server from a browser.
 
-The web frontend's origin may do everything; every other origin may only read `/ogc`.
+The web frontend's origin may use all methods; every other origin may only read `/ogc`.
 """
 
 from collections.abc import Set
@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app, request
 from samsyn_model.settings import Settings
 
 _ALL_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_HEADERS = (
     *("Accept", "Authorization", "Content-Type", "Accept-Crs", "Content-Crs"),
     *("Cache-Control", "If-Match", "If-None-Match", "Prefer", "X-Requested-With"),
@@ -25,28 +25,28 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Answer preflights, and mark every answer with the origins whose pages may read it.
+    """Respond to preflights, and add to every response the origins whose pages may read it.
 
-    Raises ValueError when FRONTEND_URL is no address of a page.
+    Raises ValueError when FRONTEND_URL is not an http(s) URL.
     """
     frontend = origin_of(settings.frontend_url) if settings.frontend_url else None
 
     def preflight() -> Response | None:
-        asked = request.headers.get("Access-Control-Request-Method")
-        if request.method != "OPTIONS" or asked is None:
+        requested_method = request.headers.get("Access-Control-Request-Method")
+        if request.method != "OPTIONS" or requested_method is None:
             return None
         methods = _methods(frontend)
-        return _preflight_answer(methods) if methods else None
+        return _preflight_response(methods) if methods else None
 
-    def mark(response: Response) -> Response:
-        return _mark(response, frontend)
+    def add_headers(response: Response) -> Response:
+        return _add_headers(response, frontend)
 
     app.before_request(preflight)
-    app.after_request(mark)
+    app.after_request(add_headers)
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of an address as browsers write it; raises ValueError for no http(s)."""
+    """Return the origin of a URL as browsers serialize it; raises ValueError unless http(s)."""
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
@@ -54,7 +54,7 @@ def origin_of(url: str) -> str:
     except ValueError:  # also what encoding raises
         scheme = ""
     if not scheme:
-        raise ValueError("FRONTEND_URL is not an http(s) address.")
+        raise ValueError("FRONTEND_URL is not an http(s) URL.")
     name = f"[{host}]" if ":" in host else host
     return f"{scheme}://{name}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
 
@@ -70,32 +70,34 @@ def _methods(frontend: str | None) -> Set[str]:
         return frozenset()
     if origin == frontend:
         return _ALL_METHODS
-    return _READING if _is_below("/ogc") else frozenset()
+    return _READ_METHODS if _is_below("/ogc") else frozenset()
 
 
-def _preflight_answer(methods: Set[str]) -> Response:
-    # Of a path that does not exist everything is allowed, so that the page can read the 404.
+def _preflight_response(methods: Set[str]) -> Response:
+    # A path that does not exist allows all methods, so that the page can read the 404.
     adapter = current_app.create_url_adapter(request)
-    known = set(adapter.allowed_methods()) if adapter else set()
+    routed = set(adapter.allowed_methods()) if adapter else set()
     response = Response(status=204)
-    response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(methods & known or methods))
+    response.headers["Access-Control-Allow-Methods"] = ", ".join(
+        sorted(methods & routed or methods)
+    )
     response.headers["Access-Control-Allow-Headers"] = ", ".join(_REQUEST_HEADERS)
     response.headers["Access-Control-Max-Age"] = str(_MAX_AGE)
     return response
 
 
-def _mark(response: Response, frontend: str | None) -> Response:
-    is_open = _is_below("/ogc")
-    if not (is_open or _is_below("/api")):
+def _add_headers(response: Response, frontend: str | None) -> Response:
+    is_ogc = _is_below("/ogc")
+    if not (is_ogc or _is_below("/api")):
         return response
-    if not is_open or frontend:
+    if not is_ogc or frontend:
         response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin is not None and origin == frontend:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
-    elif is_open:
-        # Also without an Origin header, so that a shared cache may serve the answer to any page.
+    elif is_ogc:
+        # Also without an Origin header, so that a shared cache may serve the response to any page.
         response.headers["Access-Control-Allow-Origin"] = "*"
     else:
         return response

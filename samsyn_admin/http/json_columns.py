@@ -1,4 +1,4 @@
-"""Columns that PostgreSQL writes as JSON, for answers that pass it on as it came."""
+"""Columns that PostgreSQL serializes as JSON, for responses that pass it on unparsed."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, cast, func, select
 from sqlalchemy.types import UserDefinedType
 
 
-class PassedText(UserDefinedType[bytes]):
-    """Text that is brought as the bytes that it was sent as."""
+class RawText(UserDefinedType[bytes]):
+    """Text that is returned as bytes, not decoded."""
 
     cache_ok = True
 
@@ -19,11 +19,11 @@ class PassedText(UserDefinedType[bytes]):
 def json_object(table: Any, *columns: ColumnElement[Any]) -> ColumnElement[bytes]:
     """Return the column with some of a table's columns as a JSON object.
 
-    Its members have the names of the columns, and their order.
+    Its members have the names and the order of the columns.
     """
     members = select(*columns).correlate(table).subquery()
-    written = select(cast(func.row_to_json(members.table_valued()), PassedText()))
-    return written.correlate(table).scalar_subquery()
+    serialized = select(cast(func.row_to_json(members.table_valued()), RawText()))
+    return serialized.correlate(table).scalar_subquery()
 
 
 def utc(column: Any) -> ColumnElement[str]:

@@ -1,4 +1,4 @@
-"""Pages of lists: `limit` and `offset`, `Link` (RFC 8288) and `X-Total-Count`."""
+"""Pagination of lists: `limit` and `offset`, `Link` (RFC 8288) and `X-Total-Count`."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from samsyn_provider.http.links import request_url
 from samsyn_provider.query.parameters import MAX_OFFSET
 
 MAX_LIMIT = 1_000
-"""How many entries a list has at most, and how many it has when no limit is asked for."""
+"""The maximum and the default of `limit`."""
 PAGE_PARAMETERS = frozenset({"limit", "offset"})
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -21,16 +21,16 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for."""
+    """The requested part of a list."""
 
     limit: int = MAX_LIMIT
     offset: int = 0
 
 
 def parse_page(values: Mapping[str, str]) -> Page:
-    """Return the page that a request's parameters ask for.
+    """Return the page that a request's parameters name.
 
-    Raises InvalidParameterError for a limit outside 1 to MAX_LIMIT, or an offset that is no
+    Raises InvalidParameterError for a limit outside 1 to MAX_LIMIT, or an offset that is not a
     number.
     """
     limit, offset = values.get("limit", str(MAX_LIMIT)), values.get("offset", "0")
@@ -44,27 +44,27 @@ def parse_page(values: Mapping[str, str]) -> Page:
 def run_page(
     connection: Connection, statement: Select[Any], page: Page
 ) -> tuple[list[Row[Any]], int]:
-    """Return the page's rows of an ordered statement, and how many rows it has in all.
+    """Return the page's rows of an ordered statement, and its total number of rows.
 
-    One statement, or two when the page lies behind the end.
+    One statement, or two when the page lies past the end.
     """
     counted = statement.add_columns(func.count().over().label("total"))
     rows = list(run(connection, counted.limit(page.limit).offset(page.offset)))
     if rows or not page.offset:
         return rows, rows[0].total if rows else 0
-    whole = select(func.count()).select_from(statement.order_by(None).subquery())
-    return [], run(connection, whole).scalar_one()
+    total = select(func.count()).select_from(statement.order_by(None).subquery())
+    return [], run(connection, total).scalar_one()
 
 
-def page_headers(page: Page, shown: int, total: int) -> dict[str, str]:
-    """Return the headers of a list that answers `shown` of its `total` entries."""
-    pages = {}
-    if 0 < shown < total - page.offset:
-        pages["next"] = request_url(offset=page.offset + shown)
+def page_headers(page: Page, returned: int, total: int) -> dict[str, str]:
+    """Return the headers of a page with `returned` of the list's `total` entries."""
+    links = {}
+    if 0 < returned < total - page.offset:
+        links["next"] = request_url(offset=page.offset + returned)
     if page.offset:
-        pages["prev"] = request_url(offset=max(0, page.offset - page.limit))
-        pages["first"] = request_url(offset=None)
+        links["prev"] = request_url(offset=max(0, page.offset - page.limit))
+        links["first"] = request_url(offset=None)
     headers = {"X-Total-Count": str(total)}
-    if pages:
-        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in pages.items())
+    if links:
+        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
     return headers

@@ -1,4 +1,4 @@
-"""Bodies of the management API: JSON read strictly, and held to a model."""
+"""Request bodies of the management API: strict JSON, validated by a model."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from samsyn_provider.http.request_body import read_json, refuse
 __all__ = ["read_json", "refuse", "validated"]
 
 
-def validated[Model: BaseModel](model: type[Model], value: Any, place: str = "") -> Model:
-    """Return the value, which stands at the JSON pointer `place` of the body, as a model.
+def validated[Model: BaseModel](model: type[Model], value: Any, base_pointer: str = "") -> Model:
+    """Return the value at the JSON pointer `base_pointer` of the body as a model.
 
     Raises InvalidBodyError with a JSON pointer for each member that breaks a rule.
     """
@@ -23,9 +23,12 @@ def validated[Model: BaseModel](model: type[Model], value: Any, place: str = "")
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
         refuse(
-            [Fault(place + pointer(*item["loc"]), _sentence(item)) for item in found[:MAX_FAULTS]]
+            [
+                Fault(base_pointer + pointer(*item["loc"]), _sentence(item))
+                for item in errors[:MAX_FAULTS]
+            ]
         )
         raise
 

@@ -1,4 +1,4 @@
-"""JSON answers of the management API, their entity tags and their conditions."""
+"""JSON responses of the management API, their entity tags and preconditions."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from samsyn_admin.http.pagination import Page, page_headers
 from samsyn_model.errors import PreconditionFailedError
 
 Parts = tuple[bytes, ...]
-"""JSON in parts, which are put together on their way out: a large one may be in many answers."""
+"""JSON in parts, joined when it is sent: a large part may be in many responses."""
 
 json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Return a value as compact JSON."""
 
-_CHUNK = 128 * 1024  # bytes that are sent at once
+_CHUNK = 128 * 1024  # bytes
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -28,26 +28,26 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def version_of(changed: datetime, data_version: int | None = None) -> str:
-    """Return what every entity tag of a resource in this state starts with.
+def version_of(updated_at: datetime, data_version: int | None = None) -> str:
+    """Return the prefix of every entity tag of a resource in this state.
 
-    The rest of a tag tells the answers of one state apart: callers see different parts of it.
+    The rest of a tag depends on the document: callers see different parts of a resource.
     """
     data = "" if data_version is None else f".{data_version:x}"
-    return f"{int(changed.timestamp() * 1_000_000):x}{data}-"
+    return f"{int(updated_at.timestamp() * 1_000_000):x}{data}-"
 
 
 def respond(
-    answer: Parts | str | dict[str, Any],
+    document: Parts | str | dict[str, Any],
     version: str,
     status: HTTPStatus = HTTPStatus.OK,
     location: str | None = None,
 ) -> Response:
-    """Answer one resource with its entity tag; 304 to a GET whose `If-None-Match` names it.
+    """Return the response of a resource; 304 to a GET whose `If-None-Match` has its entity tag.
 
-    `answer` is the document or its JSON, `version` from `version_of`.
+    `document` may be JSON already; `version` is from `version_of`.
     """
-    parts = _parts(answer)
+    parts = _parts(document)
     response = _response(parts, status)
     digest = blake2b(digest_size=8)
     for part in parts:
@@ -63,7 +63,7 @@ def respond(
 def respond_list(
     entries: Sequence[Parts | str | dict[str, Any]], page: Page, total: int
 ) -> Response:
-    """Answer a page of a list as a bare array; entries are documents or their JSON."""
+    """Return the response of a page of a list, a JSON array; entries are documents or JSON."""
     parts = [b"["]
     for number, entry in enumerate(entries):
         parts += (b"," * (number > 0), *_parts(entry))
@@ -73,34 +73,34 @@ def respond_list(
 
 
 def _chunks(parts: Parts) -> Iterator[bytes]:
-    held: list[bytes] = []
+    buffer: list[bytes] = []
     size = 0
     for part in parts:
-        held.append(part)
+        buffer.append(part)
         size += len(part)
         if size >= _CHUNK:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join(held)
+            yield b"".join(buffer)
+            buffer, size = [], 0
+    yield b"".join(buffer)
 
 
 def no_content() -> tuple[str, HTTPStatus]:
-    """Answer a deletion."""
+    """Return the response to a deletion."""
     return "", HTTPStatus.NO_CONTENT
 
 
 def check_if_match(version: str) -> None:
-    """Raise PreconditionFailedError when `If-Match` names no tag of the resource's state."""
+    """Raise PreconditionFailedError when `If-Match` has no tag of the resource's state."""
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return
     if not any(tag and tag.startswith(version) for tag in request.if_match.as_set()):
         raise PreconditionFailedError("This has changed since you read it.")
 
 
-def _parts(answer: Parts | str | dict[str, Any]) -> Parts:
-    if isinstance(answer, tuple):
-        return answer
-    return ((answer if isinstance(answer, str) else json_text(answer)).encode(),)
+def _parts(document: Parts | str | dict[str, Any]) -> Parts:
+    if isinstance(document, tuple):
+        return document
+    return ((document if isinstance(document, str) else json_text(document)).encode(),)
 
 
 def _response(parts: Parts, status: HTTPStatus) -> Response:

@@ -1,4 +1,4 @@
-"""Lists searched by words."""
+"""Text search in lists."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ MAX_TEXT = 255
 
 
 def has_words(table: Any, text: str) -> ColumnElement[bool]:
-    """Return the condition that every word is in a row's name or description, whatever its case.
+    """Return the condition that every word is in a row's name or description, ignoring case.
 
     The indexes `ix_…_text` serve it. Raises InvalidParameterError for a text that is too long.
     """

@@ -13,10 +13,10 @@ __all__ = ["merge_patch", "read_change", "same_json"]
 
 
 def read_change(ignored: Collection[str]) -> dict[str, Any]:
-    """Return the members that a PUT or PATCH names, but for the `ignored`.
+    """Return the members of the body of a PUT or PATCH, without the `ignored`.
 
-    Those are what a GET answers and nobody sets: what one got, one can put back. Raises the errors
-    of `read_json`, and InvalidBodyError when the body is no object.
+    Those are the read-only members of a GET's response, which can thus be sent back. Raises the
+    errors of `read_json`, and InvalidBodyError when the body is not an object.
     """
     accepted = ("application/json", MERGE_PATCH) if request.method == "PATCH" else ()
     body = read_json(*accepted)
@@ -26,7 +26,7 @@ def read_change(ignored: Collection[str]) -> dict[str, Any]:
 
 
 def same_json(one: Any, other: Any) -> bool:
-    """Return whether two values are one in JSON, where true is not 1 and 1.0 is."""
+    """Return whether two values are equal in JSON, where 1 equals 1.0 but not true."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same_json(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):

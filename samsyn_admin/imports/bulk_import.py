@@ -39,11 +39,11 @@ from samsyn_provider.http.problems import problem
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
 MAX_BULK = 2 * 1024**3
-"""How many bytes the body of a bulk import may have."""
+"""The maximum size of the body of a bulk import in bytes."""
 MAX_IDS = 10_000
-"""How many of the new features' ids are answered."""
+"""The maximum number of new feature ids in a response."""
 MAX_FEATURE = 64 * 1024**2
-"""How many characters of JSON one feature may have."""
+"""The maximum length of one feature as JSON in characters."""
 MEDIA_TYPES = (
     *("application/geo+json", "application/json"),
     *("application/geo+json-seq", "application/json-seq", "application/x-ndjson"),
@@ -54,7 +54,7 @@ bp = Blueprint("bulk_import", __name__, url_prefix="/api/v1/layers")
 
 _LAST_ID = "SELECT last_value FROM layer_features_id_seq"
 
-# The ids of one COPY follow its order; others may have written between them.
+# The ids of one COPY follow its order; other transactions may have ids in between.
 _NEW_IDS = """
 SELECT id FROM layer_features
 WHERE layer_id = %(layer)s AND id >= %(last_id)s AND xmin = pg_current_xact_id()::xid
@@ -68,28 +68,27 @@ def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
     values = single_values(request.args, {"dry_run"})
     dry_run = parse_boolean("dry_run", values.get("dry_run", "false"))
     engine = deployment().engine
-    with reading(engine) as connection:  # before anything is received
-        found = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
-    with _received() as body:
-        checked = _Checked(found, body)
+    with reading(engine) as connection:  # before the body is read
+        collection = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
+    with _received_body() as body:
+        features = _CheckedFeatures(collection, body)
         if dry_run:
-            count = sum(len(batch.properties) for batch in checked.batches())
-            return checked.refusal() or jsonify(success=True, valid_count=count)
+            count = sum(len(batch.properties) for batch in features.batches())
+            return features.problem_response() or jsonify(success=True, valid_count=count)
         try:
             with writing(engine) as connection:
-                count, ids = _copy(connection, layer_id, checked)
+                count, ids = _copy(connection, layer_id, features)
         except _RefusedError:
-            return checked.refusal() or problem(HTTPStatus.UNPROCESSABLE_ENTITY, "")
-    answer = jsonify(success=True, created_count=count, feature_ids=ids)
-    return answer, HTTPStatus.CREATED
+            return features.problem_response() or problem(HTTPStatus.UNPROCESSABLE_ENTITY, "")
+    return jsonify(success=True, created_count=count, feature_ids=ids), HTTPStatus.CREATED
 
 
 class _FeatureError(Exception):
-    """A feature of a batch has a geometry that cannot be made."""
+    """A feature of a batch has an invalid geometry."""
 
-    def __init__(self, place: int, reason: str) -> None:
+    def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)
-        self.place = place
+        self.index = index
         self.reason = f"{reason}."
 
 
@@ -97,26 +96,28 @@ class _RefusedError(Exception):
     """Some features have faults: the transaction has to be rolled back."""
 
 
-def _copy(connection: Connection, layer_id: str, checked: "_Checked") -> tuple[int, list[int]]:
+def _copy(
+    connection: Connection, layer_id: str, features: "_CheckedFeatures"
+) -> tuple[int, list[int]]:
     from samsyn_model.features.bulk_copy import copy_features  # noqa: PLC0415 - loads Arrow, 44 MB
 
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="0")
     last_id = run(connection, _LAST_ID).scalar_one()
-    checked.collection = found = find_collection(
+    features.collection = collection = find_collection(
         connection, principal(), layer_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )
     user_id = require_user(principal())
-    copied = copy_features(connection, found.id, checked.batches(), created_by=user_id)
-    if checked.error_count:
+    copied = copy_features(connection, collection.id, features.batches(), created_by=user_id)
+    if features.error_count:
         raise _RefusedError
-    values = {"layer": found.id, "last_id": last_id, "limit": MAX_IDS}
+    values = {"layer": collection.id, "last_id": last_id, "limit": MAX_IDS}
     ids = run(connection, _NEW_IDS, values)
     return copied.feature_count, list(ids.scalars())
 
 
 @contextmanager
-def _received() -> Iterator[TextIO]:
-    """Yield the body, received whole: a slow client holds no transaction."""
+def _received_body() -> Iterator[TextIO]:
+    """Yield the complete body: a slow client holds no transaction open."""
     if request.mimetype not in MEDIA_TYPES:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(MEDIA_TYPES)}.")
     request.max_content_length = MAX_BULK
@@ -129,8 +130,8 @@ def _received() -> Iterator[TextIO]:
 
 
 @dataclass(slots=True)
-class _Checked:
-    """Features of a body, checked one by one; the first faults are kept, and all are counted."""
+class _CheckedFeatures:
+    """Features of a body, checked one by one; all faults are counted, the first recorded."""
 
     collection: Collection
     body: TextIO
@@ -138,8 +139,8 @@ class _Checked:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def batches(self) -> Iterator[FeatureBatch]:
-        """Yield the features as long as none has a fault, and go on checking after that."""
-        text = GeoJSONText(self.body, "The body", longest=MAX_FEATURE)
+        """Yield batches until the first fault, then only check the remaining features."""
+        text = GeoJSONText(self.body, "The body", max_length=MAX_FEATURE)
         features = text.features()
         schema = self.collection.property_schema
         schema_text = None if schema is None else json.dumps(schema)
@@ -148,19 +149,19 @@ class _Checked:
             _refuse_crs(text.crs)
             with validation_deadline():
                 properties = [
-                    self._properties(first - 1 + place, feature, schema_text)
-                    for place, feature in enumerate(chunk)
+                    self._properties(first - 1 + index, feature, schema_text)
+                    for index, feature in enumerate(chunk)
                 ]
             if not self.error_count:
                 try:
                     yield _batch(chunk, properties, first)
                 except _FeatureError as error:
-                    self._note(first - 1 + error.place, Fault("/geometry", error.reason))
+                    self._record(first - 1 + error.index, Fault("/geometry", error.reason))
             first += len(chunk)
         _refuse_crs(text.crs)
 
-    def refusal(self) -> Response | None:
-        """Return the answer to a body with faults, None when there are none."""
+    def problem_response(self) -> Response | None:
+        """Return the response to a body with faults, None when there are none."""
         if not self.error_count:
             return None
         features = "1 fault" if self.error_count == 1 else f"{self.error_count:,} faults"
@@ -175,7 +176,7 @@ class _Checked:
 
     def _properties(self, index: int, feature: Any, schema: str | None) -> str:
         """Return a feature's properties as JSON text; empty where it has faults."""
-        text, more = "", []
+        text, unstorable = "", []
         faults = list(feature_faults(feature, "", self.collection.geometry_type, schema))
         if not faults:
             try:
@@ -184,14 +185,16 @@ class _Checked:
                 )
                 text.encode()
             except ValueError:
-                more = [Fault("/properties", "A number is too large, or a text is broken.")]
+                unstorable = [
+                    Fault("/properties", "A number is too large, or a text is not valid Unicode.")
+                ]
             if "\\u0000" in text:
-                more = text_faults(feature.get("properties"), "/properties")
-        for fault in (*faults, *more):
-            self._note(index, fault)
+                unstorable = text_faults(feature.get("properties"), "/properties")
+        for fault in (*faults, *unstorable):
+            self._record(index, fault)
         return text
 
-    def _note(self, index: int, fault: Fault) -> None:
+    def _record(self, index: int, fault: Fault) -> None:
         self.error_count += 1
         if len(self.errors) < MAX_FAULTS:
             self.errors.append({"index": index, "pointer": fault.pointer, "detail": fault.detail})
@@ -204,10 +207,10 @@ def _batch(chunk: list[dict[str, Any]], properties: list[str], first: int) -> Fe
 
 
 def _refuse_crs(crs: dict[str, Any] | None) -> None:
-    """Raise UnreadableFileError where an old `crs` member names another CRS than GeoJSON's."""
+    """Raise UnreadableFileError when a `crs` member (GeoJSON 2008) names another CRS than CRS84."""
     if crs is None:
         return
-    named = crs.get("properties")
-    name = named.get("name") if isinstance(named, dict) else None
+    properties = crs.get("properties")
+    name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(name, str) or not name.endswith(_CRS84_NAMES):
         raise UnreadableFileError("The body has a `crs` member: send longitude and latitude.")

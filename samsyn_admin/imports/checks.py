@@ -1,4 +1,4 @@
-"""What an import finds out about a layer, and whether features suit one that exists."""
+"""Properties of an imported layer, and whether features suit an existing layer."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,57 +6,62 @@ from typing import Any
 from samsyn_model.errors import Fault
 
 
-def geometry_type(found: Mapping[str, int], declared: str | None) -> str | None:
-    """Return what a layer's `geometry_type` becomes: a Multi type admits its single counterpart.
+def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None:
+    """Return a new layer's `geometry_type`: a Multi type admits its single counterpart.
 
-    `found` counts the features of each type; None is for a mixture. Without features it is the
-    declared type.
+    `counts` has the number of features of each type. The type is None for a mixture, and the
+    declared one without features.
     """
-    if not found:
+    if not counts:
         return declared
-    whole = {name.removeprefix("Multi") for name in found}
-    if len(whole) > 1:
+    single = {name.removeprefix("Multi") for name in counts}
+    if len(single) > 1:
         return None
-    return max(found, key=len)
+    return max(counts, key=len)
 
 
-def geometry_faults(found: Mapping[str, int], binding: str | None) -> Iterator[Fault]:
-    """Yield what is wrong with geometries of these types in a layer of that `geometry_type`."""
-    if binding is None:
+def geometry_faults(counts: Mapping[str, int], layer_type: str | None) -> Iterator[Fault]:
+    """Yield the faults of geometries of these types in a layer of a `geometry_type`."""
+    if layer_type is None:
         return
-    admitted = {binding, binding.removeprefix("Multi")}
-    for name, count in found.items():
+    admitted = {layer_type, layer_type.removeprefix("Multi")}
+    for name, count in counts.items():
         if name not in admitted:
-            yield Fault("/geometry", f"{count:,} features are a {name}; the layer holds {binding}.")
+            yield Fault(
+                "/geometry", f"{count:,} features are a {name}; the layer has {layer_type}."
+            )
 
 
-def schema_faults(found: dict[str, Any], binding: dict[str, Any] | None) -> Iterator[Fault]:
-    """Yield what is wrong with properties of one schema in a layer of the other."""
-    if binding is None:
+def schema_faults(schema: dict[str, Any], layer_schema: dict[str, Any] | None) -> Iterator[Fault]:
+    """Yield the faults of properties of one schema in a layer with another."""
+    if layer_schema is None:
         return
-    fields = binding.get("properties", {})
-    for name, field in found["properties"].items():
+    fields = layer_schema.get("properties", {})
+    for name, field in schema["properties"].items():
         pointer = f"/properties/{name}"
         if name not in fields:
             yield Fault(pointer, "The layer has no such field.")
         elif not _suits(field, fields[name]):
             yield Fault(
-                pointer, f"The file has {_words(field)}, the layer {_words(fields[name])} for it."
+                pointer,
+                f"The file has {_type_of(field)}, the layer requires {_type_of(fields[name])}.",
             )
-    for name in binding.get("required", []):
-        if name not in found["properties"]:
-            yield Fault(f"/properties/{name}", "The layer requires it, and the file lacks it.")
+    for name in layer_schema.get("required", []):
+        if name not in schema["properties"]:
+            yield Fault(
+                f"/properties/{name}", "The layer requires this field, which the file lacks."
+            )
 
 
-def _suits(field: dict[str, Any], binding: dict[str, Any]) -> bool:
-    admitted = binding.get("type")
+def _suits(field: dict[str, Any], layer_field: dict[str, Any]) -> bool:
+    admitted = layer_field.get("type")
     if admitted is None:
         return True
     types = set(admitted) if isinstance(admitted, list) else {admitted}
     if "number" in types:
         types.add("integer")
-    return field.get("type") in types and binding.get("format") in {None, field.get("format")}
+    return field.get("type") in types and layer_field.get("format") in {None, field.get("format")}
 
 
-def _words(field: dict[str, Any]) -> str:
+def _type_of(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type") or "values of several types")

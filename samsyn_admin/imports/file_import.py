@@ -31,7 +31,7 @@ from samsyn_model.features.bulk_copy import CopiedFeatures, copy_features
 from samsyn_model.properties.schema import NotDateTimesError, property_schema
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, is_offerable
 
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 _INSERT = """
 INSERT INTO layers (id, name, source_type, created_by, is_global, visibility)
 VALUES (%(id)s, %(name)s, 'vector', %(created_by)s, %(is_global)s, %(visibility)s)"""
@@ -51,7 +51,7 @@ _TEMPORAL = frozenset({"date", "date-time"})
 
 @dataclass(frozen=True, slots=True)
 class ImportedLayer:
-    """A layer that features were imported into: how many, and how many of what was odd."""
+    """A layer that features were imported into, with counts of null and invalid geometries."""
 
     layer_id: uuid.UUID
     name: str
@@ -77,17 +77,17 @@ def import_file(  # noqa: PLR0913 - a command's options
     index: tuple[str, ...] = (),
     progress: ImportProgress | None = None,
 ) -> list[ImportedLayer]:
-    """Import the layers of a file, or its `source_layer`; all of it or nothing.
+    """Import the layers of a file, or its `source_layer`, in one transaction.
 
     The features go into new layers of the owner's, or are appended to the vector layer `layer_id`
-    when their geometries and properties suit it. `crs` is used instead of what the file says. New
+    when their geometries and properties suit it. `crs` overrides the CRS of the file. New
     layers get an index on those of the properties `index` that they have.
-    Without a `progress` a bar and remarks go to stderr. Raises UnreadableFileError,
+    Without a `progress` a bar and messages go to stderr. Raises UnreadableFileError,
     UnstorableFeatureError (which feature and why), InvalidParameterError, InvalidBodyError (the
     file does not suit the layer) and NotFoundError.
     """
     if layer_id is not None and (name or is_global or is_public or time_field or index):
-        raise InvalidParameterError("An existing layer keeps its name, its readers and its fields.")
+        raise InvalidParameterError("An existing layer keeps its name, visibility and fields.")
     if len(index) > MAX_INDEXES:
         raise InvalidParameterError(f"A layer has at most {MAX_INDEXES} indexes.")
     sources = open_layers(path, source_layer)
@@ -95,14 +95,14 @@ def import_file(  # noqa: PLR0913 - a command's options
         names = ", ".join(repr(source.name) for source in sources)
         raise InvalidParameterError(f"{path} has several layers: name one of {names}.")
     systems = [_source_crs(source, path, crs) for source in sources]
-    shown: AbstractContextManager[ImportProgress]
-    shown = TerminalProgress() if progress is None else nullcontext(progress)
-    with shown as told:
+    context: AbstractContextManager[ImportProgress]
+    context = TerminalProgress() if progress is None else nullcontext(progress)
+    with context as reporter:
         with _bulk_memory(), writing(engine) as connection:
             set_in_transaction(
                 connection, statement_timeout="0", idle_in_transaction_session_timeout="0"
             )
-            job = _Import(connection, owner_id, told, index)
+            job = _Import(connection, owner_id, reporter, index)
             pairs = list(zip(sources, systems, strict=True))
             if layer_id is not None:
                 imported = [job.append(*pairs[0], layer_id)]
@@ -119,18 +119,18 @@ def import_file(  # noqa: PLR0913 - a command's options
                     if field not in job.indexed:
                         raise InvalidParameterError(f"No layer has a field {field!r}.")
         for layer in imported:
-            told.remark(f"{layer.name}: {layer.feature_count:,} features imported")
+            reporter.remark(f"{layer.name}: {layer.feature_count:,} features imported")
             for note in layer.notes:
-                told.remark(f"warning: {layer.name}: {note}")
+                reporter.remark(f"warning: {layer.name}: {note}")
     return imported
 
 
 @contextmanager
 def _bulk_memory() -> Iterator[None]:
-    """Set the process's memory up for millions of short-lived values, and back.
+    """Configure the process's memory for millions of short-lived values, and restore it.
 
-    Looking for cycles in parsed JSON would double the time, and Arrow's own allocator keeps what
-    a million features need once.
+    Garbage collection of parsed JSON would double the time, and Arrow's default allocator would
+    not release the memory of a million features.
     """
     enabled, pool = gc.isenabled(), pa.default_memory_pool()
     gc.disable()
@@ -143,17 +143,17 @@ def _bulk_memory() -> Iterator[None]:
             gc.enable()
 
 
-def _source_crs(source: SourceLayer, path: Path, given: str | None) -> CRS:
-    if given is not None:
-        crs = parse_crs(given)
+def _source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
+    if override is not None:
+        crs = parse_crs(override)
         if source.crs is not None and source.crs != crs and not source.crs_is_implied:
-            source.note(f"Read as {crs.name}, though the file says {source.crs.name}.")
+            source.note(f"Read as {crs.name}, although the file names {source.crs.name}.")
         return crs
     if source.crs is None:
         if not source.has_geometry:
             return parse_crs("OGC:CRS84")
         raise UnreadableFileError(
-            f"{path} does not say in which CRS {source.name!r} is: say it with --crs, such as"
+            f"{path} does not name the CRS of {source.name!r}: specify it with --crs, such as"
             " --crs EPSG:3006."
         )
     return source.crs
@@ -162,9 +162,9 @@ def _source_crs(source: SourceLayer, path: Path, given: str | None) -> CRS:
 def _names(sources: list[SourceLayer], name: str | None) -> list[str]:
     names = [source.name for source in sources]
     if name is not None:
-        names = [name] if len(names) == 1 else [f"{name}: {own}" for own in names]
+        names = [name] if len(names) == 1 else [f"{name}: {source_name}" for source_name in names]
     for candidate in names:
-        if not 1 <= len(candidate) <= _LONGEST_NAME:
+        if not 1 <= len(candidate) <= _MAX_NAME_LENGTH:
             raise InvalidParameterError("The name of a layer has 1 to 255 characters.")
     return names
 
@@ -189,22 +189,22 @@ class _Import:
     def create(
         self, source: SourceLayer, crs: CRS, values: dict[str, Any], time_field: str | None
     ) -> ImportedLayer:
-        """Make a layer of the source's features, with the schema and geometry type found."""
+        """Create a layer of the source's features, with the schema and geometry type read."""
         layer_id = uuid.uuid4()
         run(self._connection, _INSERT, {**values, "id": layer_id, "created_by": self._owner_id})
         copied = self._copy(source, crs, layer_id, values["name"])
         schema = property_schema(source.kinds)
-        found = geometry_type(copied.geometry_types, source.geometry_type)
-        described = {
+        imported_type = geometry_type(copied.geometry_types, source.geometry_type)
+        description = {
             "id": layer_id,
             "property_schema": json.dumps(schema),
-            "geometry_type": found,
+            "geometry_type": imported_type,
             "time_field": self._checked_time_field(schema, time_field),
-            "additional_crs": self._added_crs(crs),
+            "additional_crs": self._additional_crs(crs),
             "indexed_properties": self._indexed(schema),
         }
-        run(self._connection, _DESCRIBE, described)
-        return self._told(source, copied, layer_id, values["name"], found)
+        run(self._connection, _DESCRIBE, description)
+        return self._result(source, copied, layer_id, values["name"], imported_type)
 
     def append(self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID) -> ImportedLayer:
         """Add the source's features to a layer that they suit."""
@@ -214,16 +214,16 @@ class _Import:
         if layer.source_type != "vector":
             raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
         copied = self._copy(source, crs, layer_id, layer.name)
-        seen = {name: kind for name, kind in source.kinds.items() if kind is not None}
+        known = {name: kind for name, kind in source.kinds.items() if kind is not None}
         faults = [
             *geometry_faults(copied.geometry_types, layer.geometry_type),
-            *schema_faults(property_schema(seen), layer.property_schema),
+            *schema_faults(property_schema(known), layer.property_schema),
         ]
         if faults:
             raise InvalidBodyError(
                 f"{source.name!r} does not suit the layer {layer.name!r}.", tuple(faults)
             )
-        return self._told(source, copied, layer_id, layer.name, layer.geometry_type)
+        return self._result(source, copied, layer_id, layer.name, layer.geometry_type)
 
     def _copy(
         self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID, name: str
@@ -246,15 +246,15 @@ class _Import:
                 savepoint.commit()
                 return copied
 
-    def _added_crs(self, crs: CRS) -> list[int]:
-        """Return the code of the file's CRS where layers are not offered in it anyway."""
+    def _additional_crs(self, crs: CRS) -> list[int]:
+        """Return the code of the file's CRS unless every layer is offered in it."""
         code = crs.to_epsg()
         if code is None or epsg_uri(code) in SUPPORTED or not is_offerable(code):
             return []
         return [] if epsg_codes_unknown_to_postgis(self._connection, [code]) else [code]
 
     def _indexed(self, schema: dict[str, Any]) -> list[str]:
-        """Return those of the properties to index that a layer has."""
+        """Return the properties to index that a layer has."""
         names = [name for name in self._index if name in schema["properties"]]
         for fault in index_faults(names, schema["properties"]):
             raise InvalidParameterError(f"No index can be made: {fault.detail}")
@@ -272,7 +272,7 @@ class _Import:
         self.has_time_field = True
         return time_field
 
-    def _told(
+    def _result(
         self,
         source: SourceLayer,
         copied: CopiedFeatures,
@@ -285,8 +285,8 @@ class _Import:
             notes.append(f"{copied.null_count:,} features have no geometry.")
         if copied.invalid_count:
             notes.append(
-                f"{copied.invalid_count:,} geometries are not valid (they cross themselves, say);"
-                " they were stored as they are."
+                f"{copied.invalid_count:,} geometries are not valid (self-intersections, say);"
+                " they were stored unchanged."
             )
         return ImportedLayer(
             layer_id=layer_id,

@@ -1,4 +1,4 @@
-"""What a person sees of an import: a bar and remarks, on stderr."""
+"""Progress of an import on stderr: a bar and messages."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class ImportProgress(Protocol):
-    """Told how an import goes."""
+    """Receives the progress of an import."""
 
     def start(self, name: str, total: int | None) -> None:
         """Begin a layer of `total` features, None when their number is not known."""
@@ -29,18 +29,18 @@ class ImportProgress(Protocol):
         """Count features sent to the database."""
 
     def remark(self, text: str) -> None:
-        """Say something that the person should know."""
+        """Report a message to the user."""
 
 
 class TerminalProgress:
-    """A bar a layer where stderr is a terminal, else a line now and then."""
+    """A bar per layer where stderr is a terminal, else a line every ten seconds."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._console = Console(file=file or sys.stderr, highlight=False, soft_wrap=True)
         self._task: TaskID | None = None
         self._name = ""
         self._done = 0
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -64,12 +64,12 @@ class TerminalProgress:
         self._bars.stop()
 
     def start(self, name: str, total: int | None) -> None:
-        """Begin a layer; a second start of the same begins it again."""
+        """Begin a layer; a second start of the same layer restarts it."""
         if self._task is not None and name == self._name:
             self._bars.reset(self._task, total=total)
         else:
             self._task = self._bars.add_task(name, total=total)
-        self._name, self._done, self._told_at = name, 0, time.monotonic()
+        self._name, self._done, self._reported_at = name, 0, time.monotonic()
 
     def advance(self, count: int) -> None:
         """Count features."""
@@ -77,8 +77,8 @@ class TerminalProgress:
         if self._task is not None:
             self._bars.advance(self._task, count)
         now = time.monotonic()
-        if not self._console.is_terminal and now - self._told_at >= _SECONDS_BETWEEN_LINES:
-            self._told_at = now
+        if not self._console.is_terminal and now - self._reported_at >= _SECONDS_BETWEEN_LINES:
+            self._reported_at = now
             self.remark(f"{self._name}: {self._done:,} features so far")
 
     def remark(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""A layer's features as the collection in its `source_config`."""
+"""A layer's features as the FeatureCollection in its `source_config`."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ from samsyn_model.properties.validation import MAX_FAULTS, property_faults
 from samsyn_provider.features.statements import select_feature_collections
 from samsyn_provider.http.deployment import deployment
 
-_PLACE = "/source_config/geojson"
+_POINTER = "/source_config/geojson"
 
 _LOCK_FEATURES = "SELECT id FROM layer_features WHERE layer_id = %(layer)s ORDER BY id FOR UPDATE"
 _COUNT = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = %(layer)s"
@@ -34,7 +34,7 @@ _COUNT = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = %(layer)
 def insert_content(
     connection: Connection, layer_id: uuid.UUID, layer: LayerCreate, user_id: uuid.UUID
 ) -> None:
-    """Store the features that a new layer's `source_config` brings.
+    """Store the features in a new layer's `source_config`.
 
     Raises InvalidBodyError where they do not suit the layer.
     """
@@ -42,40 +42,42 @@ def insert_content(
     if collection is None:
         return
     schema = schema_text(layer)
-    refuse(feature_collection_faults(collection, _PLACE, layer.geometry_type, schema))
+    refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, schema))
     insert_features(connection, layer_id, collection["features"], user_id)
 
 
 def replace_content(
     connection: Connection, layer_id: uuid.UUID, layer: LayerCreate, user_id: uuid.UUID
 ) -> None:
-    """Make the collection in a layer's `source_config` its content, with the least change.
+    """Replace a layer's features by those in its `source_config`, with the fewest changes.
 
-    `layer` is what it will be. What is matched and equal is left alone; of what is matched and
-    differs, properties that are not given stay. Raises InvalidBodyError where a feature does not
-    suit the layer, ConflictError where the layer is too large for its content to have been
-    answered: who sends it has not seen the features that would go.
+    `layer` has the new values. Matched features that are equal are left alone; matched features
+    that differ keep the properties that the new ones lack. Raises InvalidBodyError where a feature
+    does not suit the layer, ConflictError where the layer is too large for inline features: the
+    client has not read the features that would be deleted.
     """
     collection = layer.source_config["geojson"]
-    refuse(feature_collection_faults(collection, _PLACE, layer.geometry_type, None))
-    given = collection["features"]
-    refuse(_repeated_ids(given))
-    matching = match_features(_present(connection, layer_id), given)
-    places = {id(feature): place for place, feature in enumerate(given)}
+    refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, None))
+    features = collection["features"]
+    refuse(_repeated_ids(features))
+    matching = match_features(_stored(connection, layer_id), features)
+    indexes = {id(feature): index for index, feature in enumerate(features)}
     changes: list[dict[str, Any]] = []
-    written: list[tuple[int, Any]] = []
-    for present, feature in matching.matched:
+    changed_properties: list[tuple[int, Any]] = []
+    for stored, feature in matching.matched:
         change: dict[str, Any] = {}
-        if not same_geometry(present, feature):
+        if not same_geometry(stored, feature):
             change["geometry"] = feature.get("geometry")
-        properties = merged_properties(present, feature)
+        properties = merged_properties(stored, feature)
         if properties is not None:
             change["properties"] = properties
-            written.append((places[id(feature)], properties))
+            changed_properties.append((indexes[id(feature)], properties))
         if change:
-            changes.append({"id": present["id"], **change})
-    written += [(places[id(feature)], feature.get("properties")) for feature in matching.added]
-    refuse(_property_faults(written, schema_text(layer)))
+            changes.append({"id": stored["id"], **change})
+    changed_properties += [
+        (indexes[id(feature)], feature.get("properties")) for feature in matching.added
+    ]
+    refuse(_property_faults(changed_properties, schema_text(layer)))
     delete_features(connection, layer_id, [feature["id"] for feature in matching.missing])
     update_features(connection, layer_id, changes, user_id)
     if matching.added:
@@ -87,39 +89,43 @@ def schema_text(layer: LayerCreate) -> str | None:
     return None if layer.property_schema is None else json.dumps(layer.property_schema)
 
 
-def _present(connection: Connection, layer_id: uuid.UUID) -> list[dict[str, Any]]:
-    """Return the layer's features as they are answered, locked until the transaction ends."""
-    most = deployment().settings.inline_features
+def _stored(connection: Connection, layer_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Return the layer's features as GeoJSON, locked until the transaction ends."""
+    max_features = deployment().settings.inline_features
     collection, locked = None, set()
-    if (run(connection, _COUNT, {"layer": layer_id}).scalar() or 0) <= most:
+    if (run(connection, _COUNT, {"layer": layer_id}).scalar() or 0) <= max_features:
         locked = set(run(connection, _LOCK_FEATURES, {"layer": layer_id}).scalars())
         statement = select_feature_collections([layer_id], INLINE_SIZE, INLINE_SIZE)
         collection = run(connection, statement.text, statement.values).one().collection
     if collection is None:
         raise ConflictError(
-            f"The layer has more than {most:,} features or {INLINE_SIZE // 1024} KiB of them, so"
-            " its answers do not carry them: change them one by one under /features."
+            f"The layer has more than {max_features:,} features or {INLINE_SIZE // 1024} KiB of"
+            " them, so responses do not contain them: change them one by one under /features."
         )
-    # One that somebody has added since is none that the client could have meant.
+    # A feature added since is unknown to the client and must not be deleted.
     return [feature for feature in json.loads(collection)["features"] if feature["id"] in locked]
 
 
 def _repeated_ids(features: Sequence[dict[str, Any]]) -> list[Fault]:
     seen: set[int] = set()
     faults = []
-    for place, feature in enumerate(features):
-        own = feature.get("id")
-        if type(own) is int and own in seen:
-            faults.append(Fault(f"{_PLACE}/features/{place}/id", "Another feature has this id."))
-        elif type(own) is int:
-            seen.add(own)
+    for index, feature in enumerate(features):
+        feature_id = feature.get("id")
+        if type(feature_id) is int and feature_id in seen:
+            faults.append(Fault(f"{_POINTER}/features/{index}/id", "Another feature has this id."))
+        elif type(feature_id) is int:
+            seen.add(feature_id)
     return faults[:MAX_FAULTS]
 
 
-def _property_faults(written: Sequence[tuple[int, Any]], schema: str | None) -> list[Fault]:
+def _property_faults(
+    changed_properties: Sequence[tuple[int, Any]], schema: str | None
+) -> list[Fault]:
     def faults() -> Iterator[Fault]:
-        for place, properties in written:
-            yield from property_faults(properties, schema, f"{_PLACE}/features/{place}/properties")
+        for index, properties in changed_properties:
+            yield from property_faults(
+                properties, schema, f"{_POINTER}/features/{index}/properties"
+            )
 
     with validation_deadline():
         return list(islice(faults(), MAX_FAULTS))

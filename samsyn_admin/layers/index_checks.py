@@ -6,24 +6,27 @@ from typing import Any
 from samsyn_model.errors import Fault
 
 MAX_INDEXES = 8
+"""The maximum number of indexed properties of a layer: each slows down writing its features."""
 Fields = Mapping[str, Mapping[str, Any]]
 
 _SCALARS = frozenset({"string", "number", "integer", "boolean"})
 
 
 def index_faults(
-    names: Sequence[str], fields: Fields, present: Sequence[str] = ()
+    names: Sequence[str], fields: Fields, indexed: Sequence[str] = ()
 ) -> Iterator[Fault]:
-    """Yield what is wrong with a list of properties to index; those `present` may stay.
+    """Yield the faults of a list of properties to index; those `indexed` already may stay.
 
     `fields` are the schemas of the layer's properties by name.
     """
     for number, name in enumerate(names):
-        place = f"/properties/{number}"
+        pointer = f"/properties/{number}"
         if name in names[:number]:
-            yield Fault(place, "This is named twice.")
+            yield Fault(pointer, "This is listed twice.")
         elif name not in fields:
-            if name not in present:
-                yield Fault(place, f"{name!r} is not a property of the layer.")
+            if name not in indexed:
+                yield Fault(pointer, f"{name!r} is not a property of the layer.")
         elif fields[name].get("type", "string") not in _SCALARS:
-            yield Fault(place, f"{name!r} is of type {fields[name]['type']}, which has no order.")
+            yield Fault(
+                pointer, f"{name!r} is of type {fields[name]['type']}, which cannot be sorted."
+            )

@@ -1,4 +1,4 @@
-"""`/api/v1/layers/{id}/indexes`: which properties of a layer are quick to filter by."""
+"""`/api/v1/layers/{id}/indexes`: the property indexes of a layer."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -23,10 +23,7 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.query.parameters import parse_uuid, single_values
 
-"""How many properties of a layer may be given an index: each costs everybody who writes its
-features. The properties that tell when its features are have one in any case."""
-
-_MOST_TIMES = 2  # properties that tell when a feature is
+_MAX_TEMPORAL = 2  # temporal properties are always indexed, beside MAX_INDEXES others
 
 bp = Blueprint("layer_indexes", __name__, url_prefix="/api/v1/layers/<layer_id>/indexes")
 
@@ -38,88 +35,88 @@ class LayerIndexes(BaseModel):
 
     properties: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=255)]],
-        Field(max_length=MAX_INDEXES + _MOST_TIMES),
+        Field(max_length=MAX_INDEXES + _MAX_TEMPORAL),
     ]
 
 
 @bp.get("")
 @requires(Action.READ_LAYER)
 def list_layer_indexes(layer_id: str) -> Response:
-    """Answer the properties of a layer that have an index."""
+    """List the properties of a layer that have an index."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
-        row = _find(connection, layer_id, Action.READ_LAYER)
-        return _answer(row, _fields(connection, row))
+        row = _find_layer(connection, layer_id, Action.READ_LAYER)
+        return _respond(row, _fields(connection, row))
 
 
 @bp.put("")
 @requires(Action.OWN_LAYER)
 def set_layer_indexes(layer_id: str) -> Response:
-    """Choose the properties of a layer that have an index, all of them."""
+    """Replace the list of properties of a layer that have an index."""
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
-        row = _locked(connection, layer_id)
+        row = _lock(connection, layer_id)
         names = validated(LayerIndexes, body).properties
         fields = _fields(connection, row)
         refuse(list(index_faults(names, fields, row.indexed_properties)))
-        asked = [name for name in names if name not in _times(row)]
-        if len(asked) > MAX_INDEXES:
+        others = [name for name in names if name not in _temporal_names(row)]
+        if len(others) > MAX_INDEXES:
             refuse([Fault("/properties", f"At most {MAX_INDEXES} properties are indexed.")])
-        return _answer(_changed(connection, row, [*asked, *_times(row)]), fields)
+        return _respond(_store(connection, row, [*others, *_temporal_names(row)]), fields)
 
 
 @bp.delete("/<path:property_name>")
 @requires(Action.OWN_LAYER)
 def remove_layer_index(layer_id: str, property_name: str) -> tuple[str, HTTPStatus]:
-    """Take a property's index away."""
+    """Remove the index of a property."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
-        row = _locked(connection, layer_id)
+        row = _lock(connection, layer_id)
         if property_name not in row.indexed_properties:
             raise NotFoundError("There is no index on this property.")
-        if property_name in _times(row):
-            raise ConflictError("What tells when the layer's features are keeps its index.")
-        _changed(connection, row, [n for n in row.indexed_properties if n != property_name])
+        if property_name in _temporal_names(row):
+            raise ConflictError("The layer's temporal properties keep their index.")
+        _store(connection, row, [n for n in row.indexed_properties if n != property_name])
     return no_content()
 
 
-def _find(connection: Connection, layer_id: str, action: Action, **how: Any) -> Row[Any]:
+def _find_layer(connection: Connection, layer_id: str, action: Action, **options: Any) -> Row[Any]:
     key = parse_uuid(layer_id)
     if key is None:
         raise NotFoundError("There is no such layer.")
-    return find_layer(connection, principal(), key, action, source_type="vector", **how)
+    return find_layer(connection, principal(), key, action, source_type="vector", **options)
 
 
-def _locked(connection: Connection, layer_id: str) -> Row[Any]:
-    """Return the layer, for whose owner nobody writes to it until the transaction ends."""
-    # Building reads the whole layer, and whoever writes to it waits meanwhile.
+def _lock(connection: Connection, layer_id: str) -> Row[Any]:
+    """Return the layer for its owner, locked until the transaction ends."""
+    # Building an index reads all features; writers of the layer wait meanwhile.
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="5min")
-    row = _find(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
+    row = _find_layer(connection, layer_id, Action.OWN_LAYER, lock="UPDATE")
     check_if_match(version_of(row.updated_at))
     return row
 
 
-def _times(row: Row[Any]) -> list[str]:
-    """Return the properties that tell when the layer's features are."""
+def _temporal_names(row: Row[Any]) -> list[str]:
+    """Return the temporal properties of the layer."""
     times = temporal_properties(row.property_schema, row.time_field)
-    named = {times.start, times.end} if times else set()
-    return sorted(name for name in named if name is not None)
+    names = {times.start, times.end} if times else set()
+    return sorted(name for name in names if name is not None)
 
 
 def _fields(connection: Connection, row: Row[Any]) -> Fields:
     return with_fields(connection, collection_of(row)).fields
 
 
-def _changed(connection: Connection, row: Row[Any], names: list[str]) -> Row[Any]:
-    """Store the list, whose triggers build what is new; return the layer as it is then."""
+def _store(connection: Connection, row: Row[Any], names: list[str]) -> Row[Any]:
+    """Store the list, whose triggers build new indexes; return the updated layer."""
     if names == row.indexed_properties:
         return row
     statement = update(Layer).where(Layer.id == row.id).values(indexed_properties=names)
     return run(connection, statement.returning(Layer.__table__)).one()
 
 
-def _answer(row: Row[Any], fields: Fields) -> Response:
+def _respond(row: Row[Any], fields: Fields) -> Response:
     entries = [
         {"property": name, "type": fields.get(name, {}).get("type", "string")}
         for name in row.indexed_properties

@@ -1,4 +1,4 @@
-"""Which layers a list of the library has."""
+"""Queries of the layer library."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ Condition = ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class LayersQuery:
-    """What a request for layers asks for."""
+    """The parameters of a request for layers."""
 
     page: Page
     inline: bool
     map_id: UUID | None
     mine: Literal["all", "drawn"] | None
-    """All of one's own, or those made in the layer creator that are not global."""
+    """All of the caller's layers, or those made in the layer creator that are not global."""
     conditions: tuple[Condition, ...]
 
 
 def parse_layers_query(arguments: MultiDict[str, str]) -> LayersQuery:
     """Return the query of a request for layers; raises InvalidParameterError."""
-    known = {*_FILTERS, *PAGE_PARAMETERS, "inline", "map_id", "mine", "include_my_layers"}
-    values = single_values(arguments, known)
+    names = {*_FILTERS, *PAGE_PARAMETERS, "inline", "map_id", "mine", "include_my_layers"}
+    values = single_values(arguments, names)
     return LayersQuery(
         page=parse_page(values),
         inline=parse_boolean("inline", values.get("inline", "true")),
@@ -51,20 +51,20 @@ def parse_layers_query(arguments: MultiDict[str, str]) -> LayersQuery:
 
 
 def select_layer_ids(principal: Principal, query: LayersQuery) -> Select[Any]:
-    """Return the statement for the ids of the layers asked for, newest first.
+    """Return the statement for the ids of the requested layers, newest first.
 
-    With a map, which the principal may read: those on it that the principal may read too.
+    With a map, which the principal may read, also its layers that the principal may read.
     """
-    shown = library_layers(principal)
+    listed = library_layers(principal)
     if query.map_id is not None:
-        placed = select(MapLayer.layer_id).where(MapLayer.map_id == query.map_id)
-        shown = or_(shown, and_(Layer.id.in_(placed), readable_layers(principal)))
+        on_map = select(MapLayer.layer_id).where(MapLayer.map_id == query.map_id)
+        listed = or_(listed, and_(Layer.id.in_(on_map), readable_layers(principal)))
     conditions = list(query.conditions)
     if query.mine is not None:
         conditions.append(owned_by(principal))
     if query.mine == "drawn":
         conditions += [~Layer.is_global, Layer.creation_source == "layer_creator"]
-    statement = select(Layer.id).where(shown, *conditions)
+    statement = select(Layer.id).where(listed, *conditions)
     return statement.order_by(Layer.created_at.desc(), Layer.id)
 
 
@@ -83,10 +83,10 @@ def _mine(values: Mapping[str, str]) -> Literal["all", "drawn"] | None:
     return "all" if parse_boolean("mine", values.get("mine", "false")) else None
 
 
-def _one_of(name: str, column: Any, *known: str) -> Callable[[str], Condition]:
+def _one_of(name: str, column: Any, *allowed: str) -> Callable[[str], Condition]:
     def condition(text: str) -> Condition:
-        if text not in known:
-            raise InvalidParameterError(f"{name} is one of {', '.join(known)}.")
+        if text not in allowed:
+            raise InvalidParameterError(f"{name} is one of {', '.join(allowed)}.")
         equal: Condition = column == text
         return equal
 
@@ -106,7 +106,7 @@ def _search(text: str) -> Condition:
 
 
 def _bbox(text: str) -> Condition:
-    """Return the condition that a layer's extent, where it has one, meets the box."""
+    """Return the condition that a layer's extent, if any, intersects the box."""
     bbox = parse_bbox(text, reference_system(CRS84, "bbox-crs"))
     edges = [f"(layers.source_config -> 'bounds' ->> {number})::float8" for number in range(4)]
     envelope: ColumnElement[Any] = literal_column(

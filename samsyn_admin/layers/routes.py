@@ -15,7 +15,7 @@ from samsyn_admin.layers.content import insert_content
 from samsyn_admin.layers.listing import parse_layers_query, select_layer_ids
 from samsyn_admin.layers.schemas import LayerCreate, parse_layer, refuse_unknown_crs
 from samsyn_admin.layers.serializer import current_version, serialize_layer, serialize_layers
-from samsyn_admin.layers.update import ANSWERED, change_layer, stored_config
+from samsyn_admin.layers.update import READ_ONLY, change_layer, stored_config
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
@@ -39,14 +39,14 @@ _DELETE = "DELETE FROM layers WHERE id = %(layer)s"
 @bp.get("")
 @requires(Action.READ_LAYER)
 def list_layers() -> Response:
-    """Answer the layers of the caller's library, newest first, whole."""
+    """List the layers of the caller's library, newest first."""
     query = parse_layers_query(request.args)
     with reading(deployment().engine) as connection:
         if query.map_id is not None:
             find_map(connection, principal(), query.map_id, Action.READ_MAP)
         rows, total = run_page(connection, select_layer_ids(principal(), query), query.page)
         ids = [row.id for row in rows]
-        texts = serialize_layers(connection, principal(), ids, inline=query.inline, whole=1)
+        texts = serialize_layers(connection, principal(), ids, inline=query.inline, unlimited=1)
     fitting = takewhile(lambda text: text is not None, texts.values())
     return respond_list([text or () for text in fitting], query.page, total)
 
@@ -54,12 +54,12 @@ def list_layers() -> Response:
 @bp.post("")
 @requires(Action.SIGNED_IN)
 def create_layer() -> Response:
-    """Make a layer, with its features in the same transaction."""
+    """Create a layer, with its features in the same transaction."""
     single_values(request.args, ())
     user_id = require_user(principal())
     layer = parse_layer(read_json())
     if layer.is_global and not principal().is_admin:
-        raise PermissionDeniedError("Only administrators put layers into everybody's library.")
+        raise PermissionDeniedError("Only administrators add layers to the global library.")
     with writing(deployment().engine) as connection:
         refuse_unknown_crs(connection, layer)
         layer_id = _insert(connection, layer, user_id)
@@ -71,7 +71,7 @@ def create_layer() -> Response:
 @bp.get("/<layer_id>")
 @requires(Action.READ_LAYER)
 def read_layer(layer_id: str) -> Response:
-    """Answer one layer as the caller sees it; `inline=false` leaves its features out."""
+    """Return a layer as the caller may read it; `inline=false` leaves its features out."""
     key = _key(layer_id)
     inline = _flag("inline", default=True)
     with reading(deployment().engine) as connection:
@@ -82,17 +82,17 @@ def read_layer(layer_id: str) -> Response:
 @bp.patch("/<layer_id>")
 @requires(Action.CHANGE_LAYER)
 def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
-    """Change what the body names of a layer; PATCH merges objects as RFC 7396 says."""
+    """Change the members of a layer in the body; PATCH merges objects (RFC 7396)."""
     key = _key(layer_id)
     inline = _flag("inline", default=True)
-    body = read_change(ANSWERED)
+    body = read_change(READ_ONLY)
     merge = request.method == "PATCH"
     with writing(deployment().engine) as connection:
         set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
         change_layer(connection, principal(), key, body, merge=merge)
         try:
             return respond(*serialize_layer(connection, principal(), key, inline=inline))
-        except NotFoundError:  # an administrator took it from everybody's library
+        except NotFoundError:  # an administrator took it out of the library
             return no_content()
 
 
@@ -103,9 +103,9 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     key = _key(layer_id)
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
-        # Millions of features take their time to go; whoever else writes is not waited for long.
+        # Deleting millions of features takes long; the wait for other writers is limited.
         set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="5min")
-        # From here on nobody puts the layer on a map or writes to it.
+        # From here on the layer is not added to a map nor written to.
         find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
         check_if_match(current_version(connection, key))
         if not force:
@@ -124,13 +124,13 @@ def _insert(connection: Connection, layer: LayerCreate, user_id: uuid.UUID) -> u
 
 
 def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
-    """Raise ConflictError when the layer is on a map that is not the caller's."""
+    """Raise ConflictError when the layer is on a map of another user."""
     values = {"layer": layer_id, "user": principal().user_id}
     count = run(connection, _COUNT_MAPS_OF_OTHERS, values).scalar_one()
     if count:
         maps = "a map" if count == 1 else f"{count} maps"
         raise ConflictError(
-            f"The layer is on {maps} of others; force=true deletes it all the same."
+            f"The layer is on {maps} of others; force=true deletes it nevertheless."
         )
 
 

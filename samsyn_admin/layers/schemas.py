@@ -1,4 +1,4 @@
-"""What a request may say of a layer."""
+"""Request bodies of layers."""
 
 import json
 import math
@@ -17,12 +17,12 @@ from samsyn_model.tables.layers import GEOMETRY_TYPES
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, is_offerable
 
 MAX_OBJECT = 256 * 1024
-"""How many bytes of JSON a configuration may have, its features left out."""
+"""The maximum size of a configuration as JSON in bytes, without features."""
 MAX_SCHEMA = 256 * 1024
-"""How many bytes of JSON a property schema may have."""
+"""The maximum size of a property schema as JSON in bytes."""
 _MAX_URL = 4096
 COMPUTED = ("geojson", "featureCount", "bounds")
-"""Members of a vector layer's `source_config` that its features tell."""
+"""Members of a vector layer's `source_config` that are computed from its features."""
 WMS_DEFAULTS: dict[str, Any] = {"version": "1.3.0", "format": "image/png", "transparent": True}
 
 
@@ -50,13 +50,13 @@ def _bounded_schema(value: dict[str, Any]) -> dict[str, Any]:
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
-        fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+        is_valid = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
         parts.port  # noqa: B018 - raises where it is no number
     except ValueError:
-        fits = False
-    # urlsplit drops line breaks and tabs without a word
-    if not fits or not text.isprintable() or " " in text or len(text) > _MAX_URL:
-        raise ValueError("This is not an http(s) address without credentials")
+        is_valid = False
+    # urlsplit drops line breaks and tabs silently
+    if not is_valid or not text.isprintable() or " " in text or len(text) > _MAX_URL:
+        raise ValueError("This is not an http(s) URL without credentials")
     return text
 
 
@@ -76,7 +76,7 @@ Bounds = Annotated[list[float], AfterValidator(_west_south_east_north)]
 
 def _offerable(code: int) -> int:
     if not is_offerable(code):
-        raise ValueError("This is no EPSG code of a two-dimensional CRS")
+        raise ValueError("This is not an EPSG code of a two-dimensional CRS")
     if epsg_uri(code) in SUPPORTED:
         raise ValueError("Every layer can be read in this CRS")
     return code
@@ -86,7 +86,7 @@ EpsgCode = Annotated[int, Field(ge=1024, le=32767), AfterValidator(_offerable)]
 
 
 class _Config(BaseModel):
-    """The members of a `source_config` that have a meaning; others are kept as they are."""
+    """The known members of a `source_config`; others are stored unchanged."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -103,7 +103,7 @@ class TimeDimension(BaseModel):
 
 
 class WMSConfig(_Config):
-    """Where a layer's images come from."""
+    """The source of a WMS layer's images."""
 
     url: WebAddress
     layers: Annotated[str, Field(min_length=1)]
@@ -111,12 +111,12 @@ class WMSConfig(_Config):
     format: str = WMS_DEFAULTS["format"]
     transparent: bool = True
     dimensions: dict[str, Any] | None = None
-    timeDimension: TimeDimension | None = None  # noqa: N815 - as on the wire
+    timeDimension: TimeDimension | None = None  # noqa: N815 - the JSON member's name
     queryable: bool | None = None
 
 
 class GeoTIFFConfig(_Config):
-    """Where a layer's raster comes from, and how it is drawn."""
+    """The source of a GeoTIFF layer's raster, and how it is drawn."""
 
     delivery: Literal["direct", "tiles"] = "direct"
     url: WebAddress | None = None
@@ -135,7 +135,7 @@ class GeoTIFFConfig(_Config):
 
 
 class VectorConfig(_Config):
-    """What a vector layer says beside its features."""
+    """The configuration of a vector layer beside its features."""
 
     gfw4wings: dict[str, Any] | None = None
 
@@ -148,7 +148,7 @@ _CONFIGS: dict[str, type[_Config]] = {
 
 
 class LayerCreate(BaseModel):
-    """What can be said of a layer: the body of a request that makes one."""
+    """The body of a request that creates a layer."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -195,18 +195,18 @@ def parse_layer(body: Any) -> LayerCreate:
 
 
 SETTABLE = tuple(LayerCreate.model_fields)
-"""The members of a layer that a caller can say, `source_type` only when making it."""
+"""The members of a layer that a caller can set, `source_type` only on creation."""
 
 
 def refuse_unknown_crs(connection: Connection, layer: LayerCreate) -> None:
-    """Raise InvalidBodyError for a CRS that PostGIS knows nothing of, or that is named twice."""
+    """Raise InvalidBodyError for a CRS that PostGIS does not know, or that is listed twice."""
     unknown = epsg_codes_unknown_to_postgis(connection, layer.additional_crs)
     faults = []
     for number, code in enumerate(layer.additional_crs):
         if code in unknown:
             faults.append(Fault(f"/additional_crs/{number}", f"PostGIS does not know EPSG:{code}."))
         elif code in layer.additional_crs[:number]:
-            faults.append(Fault(f"/additional_crs/{number}", "This is named twice."))
+            faults.append(Fault(f"/additional_crs/{number}", "This is listed twice."))
     refuse(faults)
 
 

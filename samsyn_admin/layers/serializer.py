@@ -1,4 +1,4 @@
-"""Layers as the management API answers them."""
+"""Layers as JSON of the management API."""
 
 import uuid
 from collections.abc import Sequence
@@ -38,11 +38,11 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.links import collection_url
 
 INLINE_SIZE = 512 * 1024
-"""Up to how many bytes of GeoJSON are answered within a layer's `source_config`."""
+"""The maximum size of the GeoJSON in a layer's `source_config` in bytes."""
 INLINE_BUDGET = 64 * 1024 * 1024
-"""Up to how many bytes of GeoJSON the layers of one answer have together."""
+"""The maximum size of the GeoJSON of all layers in a response in bytes."""
 
-_KINDS = """
+_FIRST_TYPES = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
  FROM (SELECT geom FROM layer_features
        WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
@@ -52,8 +52,8 @@ _TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx"
 def current_version(connection: Connection, layer_id: uuid.UUID) -> str:
     """Return the version of a layer that the caller has locked.
 
-    It takes a statement of its own: one that had to wait for the lock sees the row as it is now,
-    but its features as they were before.
+    It takes a separate statement: one that had to wait for the lock sees the current row, but its
+    features as they were before.
     """
     statement = select(Layer.updated_at, _data_version()).where(Layer.id == layer_id)
     return version_of(*run(connection, statement).one())
@@ -64,12 +64,12 @@ def _data_version() -> ColumnElement[int]:
 
 
 def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
-    """Return what a statement selects beside `source_type` for `serialize_rows`."""
+    """Return the columns that `serialize_rows` needs beside `source_type`."""
     return (
-        *_own("id", "updated_at", "geometry_type", "source_config"),
+        *_columns("id", "updated_at", "geometry_type", "source_config"),
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
-        literal_column(_KINDS).label("kinds"),
+        literal_column(_FIRST_TYPES).label("first_types"),
         _data_version(),
         editable_layers(principal).label("can_edit"),
         _first_members().label("first_members"),
@@ -77,7 +77,7 @@ def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
     )
 
 
-def _own(*names: str) -> Sequence[ColumnElement[Any]]:
+def _columns(*names: str) -> Sequence[ColumnElement[Any]]:
     return [Layer.__table__.c[name] for name in names]
 
 
@@ -85,18 +85,20 @@ def _first_members() -> ColumnElement[bytes]:
     """Return the members that come before `source_config`, as an object."""
     return json_object(
         Layer,
-        *_own("id", "name", "source_type", "description", "category", "editable", "is_global"),
-        *_own("visibility", "creation_source", "style_config", "legend_config", "layer_metadata"),
-        *_own("property_schema", "geometry_type", "time_field", "additional_crs"),
+        *_columns("id", "name", "source_type", "description", "category", "editable", "is_global"),
+        *_columns(
+            "visibility", "creation_source", "style_config", "legend_config", "layer_metadata"
+        ),
+        *_columns("property_schema", "geometry_type", "time_field", "additional_crs"),
         Layer.layer_metadata.label("metadata"),
     )
 
 
 def _other_members(principal: Principal) -> ColumnElement[bytes]:
-    """Return the members that follow it, but for those that `_text` adds, as an object."""
+    """Return the members that follow it, without those that `_serialize_row` adds, as an object."""
     return json_object(
         Layer,
-        *_own("created_by"),
+        *_columns("created_by"),
         _creator(principal).label("creator"),
         utc(Layer.created_at).label("created_at"),
         utc(Layer.updated_at).label("updated_at"),
@@ -108,15 +110,15 @@ def _other_members(principal: Principal) -> ColumnElement[bytes]:
 def serialize_layer(
     connection: Connection, principal: Principal, layer_id: uuid.UUID, *, inline: bool
 ) -> tuple[Parts, str]:
-    """Return a layer as JSON as the principal sees it, and its version.
+    """Return a layer as JSON as the principal may read it, and its version.
 
-    At most two statements. With `inline`, a vector layer of few features carries them. Errors as
+    At most two statements. With `inline`, a vector layer of few features contains them. Errors as
     `find_layer`.
     """
     row = find_layer(
         connection, principal, layer_id, Action.READ_LAYER, layer_columns, all_columns=False
     )
-    text = serialize_rows(connection, principal, [row], inline=inline, whole=1)[layer_id]
+    text = serialize_rows(connection, principal, [row], inline=inline, unlimited=1)[layer_id]
     return text or (), version_of(row.updated_at, row.data_version)
 
 
@@ -126,19 +128,19 @@ def serialize_layers(
     layer_ids: Sequence[uuid.UUID],
     *,
     inline: bool,
-    whole: int,
+    unlimited: int,
 ) -> dict[uuid.UUID, Parts | None]:
-    """Return the JSON of each layer as the principal sees it, in at most two statements.
+    """Return the JSON of each layer as the principal may read it, in at most two statements.
 
-    Layers that the principal may not read are missing. A value is None where the features that
-    belong into the text would exceed INLINE_BUDGET; those at the first `whole` places never are.
+    Layers that the principal may not read are missing. A value is None where the layer's
+    features would exceed INLINE_BUDGET; the first `unlimited` layers have no such limit.
     """
-    found = _select_layers(principal_kind(principal)).run(
+    result = _select_layers(principal_kind(principal)).run(
         connection, principal, keys=list(layer_ids)
     )
-    rows = {row.id: row for row in found}
-    ordered = [rows[layer_id] for layer_id in dict.fromkeys(layer_ids) if layer_id in rows]
-    return serialize_rows(connection, principal, ordered, inline=inline, whole=whole)
+    rows_by_id = {row.id: row for row in result}
+    rows = [rows_by_id[key] for key in dict.fromkeys(layer_ids) if key in rows_by_id]
+    return serialize_rows(connection, principal, rows, inline=inline, unlimited=unlimited)
 
 
 @cache
@@ -154,23 +156,25 @@ def serialize_rows(
     rows: Sequence[Row[Any]],
     *,
     inline: bool,
-    whole: int,
+    unlimited: int,
 ) -> dict[uuid.UUID, Parts | None]:
-    """Return the JSON of rows with `layer_columns`; `whole` and None as in `serialize_layers`."""
-    most = deployment().settings.inline_features
-    small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= most]
+    """Return the JSON of rows with `layer_columns`; arguments and value as `serialize_layers`."""
+    max_features = deployment().settings.inline_features
+    small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= max_features]
     collections = {}
     if inline and small:
-        statement = select_feature_collections(small, INLINE_SIZE, INLINE_BUDGET, whole)
-        found = run(connection, statement.text, statement.values)
-        collections = {row.layer_id: row for row in found}
+        statement = select_feature_collections(small, INLINE_SIZE, INLINE_BUDGET, unlimited)
+        result = run(connection, statement.text, statement.values)
+        collections = {row.layer_id: row for row in result}
     texts: dict[uuid.UUID, Parts | None] = {}
     for row in rows:
         features = collections.get(row.id)
         if features is not None and not features.fits:
             texts[row.id] = None
         else:
-            texts[row.id] = _text(row, principal, features.collection if features else None)
+            texts[row.id] = _serialize_row(
+                row, principal, features.collection if features else None
+            )
     return texts
 
 
@@ -183,7 +187,7 @@ def _map_layers(principal: Principal) -> Any:
     entry = func.jsonb_build_object(
         *("id", MapLayer.id),
         *("map_id", MapLayer.map_id),
-        *("order", _order_seen(principal)),
+        *("order", _readable_order(principal)),
         *("visible", MapLayer.visible),
         *("opacity", MapLayer.opacity),
         *("created_at", utc(MapLayer.created_at)),
@@ -198,8 +202,8 @@ def _map_layers(principal: Principal) -> Any:
     )
 
 
-def _order_seen(principal: Principal) -> Any:
-    """Return a layer's place among those of its map that the principal may read, from 0."""
+def _readable_order(principal: Principal) -> Any:
+    """Return a layer's position among those of its map that the principal may read, from 0."""
     above = aliased(MapLayer)
     return (
         select(func.count())
@@ -215,7 +219,7 @@ def _order_seen(principal: Principal) -> Any:
     )
 
 
-def _text(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
+def _serialize_row(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
     is_vector = row.source_type == "vector"
     config = row.source_config
     bounds = list(row.edges) if is_vector and None not in row.edges else None
@@ -223,54 +227,54 @@ def _text(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
         config["geometryType"] = _geometry_type(row)
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
-    told = {
+    computed = {
         "feature_count": row.feature_count,
         "bounds": bounds if is_vector else config.get("bounds"),
         "can_edit": bool(row.can_edit) and principal.scope == "write",
         "links": _links(row),
     }
     before = b'%b,"source_config":%b' % (row.first_members[:-1], json_text(config).encode())
-    after = b"%b,%b" % (row.other_members[1:-1], json_text(told)[1:].encode())
+    after = b"%b,%b" % (row.other_members[1:-1], json_text(computed)[1:].encode())
     if features is None:
         return before, b",", after
     return before[:-1], b',"geojson":', features, b"},", after
 
 
 def _geometry_type(row: Row[Any]) -> str | None:
-    """Return the type that binds a layer's geometries, else that of its first features.
+    """Return the declared geometry type of a layer, else that of its first features.
 
-    A layer without any has the type that it was made for, if somebody has said one.
+    A layer without either has the type in its `source_config`, if any.
     """
-    told: str | None = row.geometry_type
-    if told or not row.kinds:
-        return told or row.source_config.get("geometryType")
-    single = {kind.removeprefix("Multi") for kind in row.kinds}
-    if len(row.kinds) == 1:
-        return str(row.kinds[0])
+    declared: str | None = row.geometry_type
+    if declared or not row.first_types:
+        return declared or row.source_config.get("geometryType")
+    single = {name.removeprefix("Multi") for name in row.first_types}
+    if len(row.first_types) == 1:
+        return str(row.first_types[0])
     return f"Multi{single.pop()}" if len(single) == 1 else "GeometryCollection"
 
 
 def _links(row: Row[Any]) -> list[dict[str, str]]:
     if row.source_type == "vector":
-        address = collection_url(row.id)
+        url = collection_url(row.id)
         return [
-            {"rel": "collection", "type": "application/json", "href": address},
-            {"rel": "items", "type": "application/geo+json", "href": f"{address}/items"},
+            {"rel": "collection", "type": "application/json", "href": url},
+            {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
         ]
     tiles = _titiler_tiles(row.source_config) if row.source_type == "geotiff" else None
     return [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
 
 
 def _titiler_tiles(config: dict[str, Any]) -> str | None:
-    """Return the template of the TiTiler tiles that draw a GeoTIFF as its layer says."""
+    """Return the URL template of a GeoTIFF's TiTiler tiles, drawn as its layer configures."""
     titiler = deployment().settings.titiler_url
     source = config.get("cogUrl") or config.get("url")
     if not titiler or not source:
         return None
     processing = config.get("processing") or {}
     parameters = {"url": source} | {
-        theirs: processing[ours]
-        for ours, theirs in _TITILER_PARAMETERS.items()
-        if isinstance(processing.get(ours), str | int)
+        parameter: processing[name]
+        for name, parameter in _TITILER_PARAMETERS.items()
+        if isinstance(processing.get(name), str | int)
     }
     return f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?{urlencode(parameters)}"

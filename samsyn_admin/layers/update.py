@@ -27,15 +27,15 @@ from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 
-ANSWERED = frozenset(
+READ_ONLY = frozenset(
     {
         *("id", "created_by", "creator", "created_at", "updated_at", "features", "map_layers"),
         *("feature_count", "bounds", "can_edit", "links", "source_type"),
     }
 )
-"""Members of an answer that nobody sets: they are accepted and ignored."""
-_OWNERS = frozenset({"editable", "visibility"})
-_BINDING = frozenset({"property_schema", "geometry_type"})
+"""Read-only members of a layer: a change accepts and ignores them."""
+_OWNER_ONLY = frozenset({"editable", "visibility"})
+_CONSTRAINING = frozenset({"property_schema", "geometry_type"})
 
 
 def change_layer(
@@ -46,47 +46,45 @@ def change_layer(
     *,
     merge: bool,
 ) -> None:
-    """Change the members of a layer that a body names, in the caller's transaction.
+    """Change the members of a layer that are in a body, in the caller's transaction.
 
-    With `merge` objects are merged as RFC 7396 says, else replaced. Raises NotFoundError,
-    CredentialsError and PermissionDeniedError by the rules of who may change what,
+    With `merge` objects are merged (RFC 7396), else replaced. Raises NotFoundError,
+    CredentialsError and PermissionDeniedError by the caller's permissions,
     PreconditionFailedError when `If-Match` is stale, InvalidBodyError, and ConflictError when
-    features that there are would not suit the layer any more.
+    stored features would not suit the layer any more.
     """
-    # Feature writers hold the key while they check features against the schema: whoever would
-    # change it waits for them, and everybody else does not.
-    binding = not _BINDING.isdisjoint(body)
+    # Feature writers lock the key while they validate features against the schema: only a change
+    # of the schema waits for them.
+    is_constraining = not _CONSTRAINING.isdisjoint(body)
     row = find_layer(
         connection,
         principal,
         layer_id,
         Action.READ_LAYER,
         _rights,
-        lock="UPDATE" if binding else "NO KEY UPDATE",
+        lock="UPDATE" if is_constraining else "NO KEY UPDATE",
     )
     user_id = require_user(principal, Action.CHANGE_LAYER)
-    _refuse_stranger(principal, row, body)
+    _refuse_unpermitted(principal, row, body)
     check_if_match(current_version(connection, layer_id))
-    present = {name: getattr(row, name) for name in SETTABLE}
-    layer = parse_layer(_applied(present, body, merge=merge))
+    stored = {name: getattr(row, name) for name in SETTABLE}
+    layer = parse_layer(_merged(stored, body, merge=merge))
     refuse_unknown_crs(connection, layer)
     values = layer.model_dump()
     values["source_config"] = stored_config(layer)
-    if layer.source_type == "vector":  # what was answered was computed, and binds nothing
+    if layer.source_type == "vector":  # in a response it is computed: a change must not store it
         values["source_config"].pop("geometryType", None)
-        told = row.source_config.get("geometryType")
-        values["source_config"] |= {} if told is None else {"geometryType": told}
-    changed = {
-        name: values[name] for name in SETTABLE if not same_json(values[name], present[name])
-    }
-    _refuse_sharing(principal, row, changed)
+        declared = row.source_config.get("geometryType")
+        values["source_config"] |= {} if declared is None else {"geometryType": declared}
+    changed = {name: values[name] for name in SETTABLE if not same_json(values[name], stored[name])}
+    _refuse_owner_changes(principal, row, changed)
     if layer.source_type == "vector" and layer.source_config.get("geojson") is not None:
         replace_content(connection, layer_id, layer, user_id)
-    if not _BINDING.isdisjoint(changed):
+    if not _CONSTRAINING.isdisjoint(changed):
         _refuse_misfits(connection, layer_id, layer)
     if "property_schema" in changed and layer.property_schema is not None:
-        known = layer.property_schema.get("properties", {})
-        changed["indexed_properties"] = [n for n in row.indexed_properties if n in known]
+        properties = layer.property_schema.get("properties", {})
+        changed["indexed_properties"] = [n for n in row.indexed_properties if n in properties]
     if changed:
         run(connection, update(Layer).where(Layer.id == layer_id).values(changed))
 
@@ -94,50 +92,50 @@ def change_layer(
 def _rights(principal: Principal) -> tuple[ColumnElement[bool], ...]:
     return (
         editable_layers(principal).label("can_edit"),
-        owned_layers(principal).label("owned"),
-        owned_by(principal).label("made"),
+        owned_layers(principal).label("is_owner"),
+        owned_by(principal).label("is_creator"),
     )
 
 
 def stored_config(layer: LayerCreate) -> dict[str, Any]:
-    """Return a layer's `source_config` without what its features tell."""
+    """Return a layer's `source_config` without the members computed from its features."""
     if layer.source_type != "vector":
         return layer.source_config
     return {name: value for name, value in layer.source_config.items() if name not in COMPUTED}
 
 
-def _applied(present: Mapping[str, Any], body: dict[str, Any], *, merge: bool) -> dict[str, Any]:
-    """Return what a layer would be; of the two names of its metadata the changed one counts."""
-    given = dict(body)
-    if given.get("metadata") == present["layer_metadata"]:
-        del given["metadata"]
-    if "metadata" in given and given.get("layer_metadata") == present["layer_metadata"]:
-        del given["layer_metadata"]
-    whole = {name: value for name, value in present.items() if name not in given}
-    if "metadata" in given:
-        whole.pop("layer_metadata", None)
-    stored = {**present, "metadata": present["layer_metadata"]}
-    for name, value in given.items():
-        whole[name] = merge_patch(stored.get(name), value) if merge else value
-    return whole
+def _merged(stored: Mapping[str, Any], body: dict[str, Any], *, merge: bool) -> dict[str, Any]:
+    """Return a layer's new members; of the two names of its metadata the changed one counts."""
+    changes = dict(body)
+    if changes.get("metadata") == stored["layer_metadata"]:
+        del changes["metadata"]
+    if "metadata" in changes and changes.get("layer_metadata") == stored["layer_metadata"]:
+        del changes["layer_metadata"]
+    members = {name: value for name, value in stored.items() if name not in changes}
+    if "metadata" in changes:
+        members.pop("layer_metadata", None)
+    targets = {**stored, "metadata": stored["layer_metadata"]}
+    for name, value in changes.items():
+        members[name] = merge_patch(targets.get(name), value) if merge else value
+    return members
 
 
-def _refuse_stranger(principal: Principal, row: Row[Any], body: dict[str, Any]) -> None:
+def _refuse_unpermitted(principal: Principal, row: Row[Any], body: dict[str, Any]) -> None:
     if row.can_edit or (principal.is_admin and set(body) == {"is_global"}):
         return
     raise PermissionDeniedError(f"You may not {Action.CHANGE_LAYER.value}.")
 
 
-def _refuse_sharing(principal: Principal, row: Row[Any], changed: Mapping[str, Any]) -> None:
-    """Raise PermissionDeniedError for a change that is only for the creator or administrators."""
-    if not _OWNERS.isdisjoint(changed) and not row.owned:
+def _refuse_owner_changes(principal: Principal, row: Row[Any], changed: Mapping[str, Any]) -> None:
+    """Raise PermissionDeniedError for a change that only the creator or administrators may make."""
+    if not _OWNER_ONLY.isdisjoint(changed) and not row.is_owner:
         raise PermissionDeniedError(f"You may not {Action.OWN_LAYER.value}.")
     if "is_global" not in changed:
         return
     if not principal.is_admin:
-        raise PermissionDeniedError("Only administrators put layers into everybody's library.")
-    if changed["is_global"] and row.visibility != "public" and not row.made:
-        raise PermissionDeniedError("Only its creator makes a private layer public.")
+        raise PermissionDeniedError("Only administrators add layers to the global library.")
+    if changed["is_global"] and row.visibility != "public" and not row.is_creator:
+        raise PermissionDeniedError("Only its creator may make a private layer public.")
 
 
 def _refuse_misfits(connection: Connection, layer_id: uuid.UUID, layer: LayerCreate) -> None:

@@ -1,4 +1,4 @@
-"""`/api/v1/maps/{id}/collaborators`: who works on a map besides its owner."""
+"""`/api/v1/maps/{id}/collaborators`: the collaborators of a map."""
 
 import uuid
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from samsyn_admin.http.responses import (
     version_of,
 )
 from samsyn_admin.http.update_body import read_change
-from samsyn_admin.maps.locking import find_person, lock_map, map_key, touch_map
+from samsyn_admin.maps.locking import find_user_id, lock_map, map_key, touch_map
 from samsyn_admin.maps.schemas import CollaboratorCreate, CollaboratorUpdate
 from samsyn_admin.users.serializer import user_object
 from samsyn_model.database.execution import run
@@ -35,16 +35,16 @@ from samsyn_provider.query.parameters import parse_uuid, single_values
 
 bp = Blueprint("collaborators", __name__, url_prefix="/api/v1/maps/<map_id>/collaborators")
 
-_ANSWERED = frozenset({"id", "user_id", "email", "created_at", "user"})
+_READ_ONLY = frozenset({"id", "user_id", "email", "created_at", "user"})
 
 
 @bp.get("")
 @requires(Action.READ_MAP)
 def list_collaborators(map_id: str) -> Response:
-    """Answer a map's collaborators, the first added first."""
+    """List a map's collaborators, in the order in which they were added."""
     key = map_key(map_id)
     page = parse_page(single_values(request.args, PAGE_PARAMETERS))
-    statement = _select(key).order_by(MapCollaborator.created_at, MapCollaborator.id)
+    statement = _select_collaborators(key).order_by(MapCollaborator.created_at, MapCollaborator.id)
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
         rows, total = run_page(connection, statement, page)
@@ -54,18 +54,18 @@ def list_collaborators(map_id: str) -> Response:
 @bp.post("")
 @requires(Action.OWN_MAP)
 def add_collaborator(map_id: str) -> Response:
-    """Add somebody to a map, by email or by id."""
+    """Add a user to a map, by email or by id."""
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
-        found = lock_map(connection, principal(), key, Action.OWN_MAP)
-        person = validated(CollaboratorCreate, body)
-        user_id = find_person(connection, email=person.email, user_id=person.user_id)
-        if user_id == found.created_by:
+        map_row = lock_map(connection, principal(), key, Action.OWN_MAP)
+        collaborator = validated(CollaboratorCreate, body)
+        user_id = find_user_id(connection, email=collaborator.email, user_id=collaborator.user_id)
+        if user_id == map_row.created_by:
             raise ConflictError("This is the map's owner.")
-        _add(connection, key, user_id, person.role)
-        row = _one(connection, key, user_id)
+        _add(connection, key, user_id, collaborator.role)
+        row = _find_collaborator(connection, key, user_id)
     location = f"{public_url()}{request.path.rstrip('/')}/{user_id}"
     return respond(_document(row), version_of(row.updated_at), HTTPStatus.CREATED, location)
 
@@ -73,12 +73,12 @@ def add_collaborator(map_id: str) -> Response:
 @bp.get("/<user_id>")
 @requires(Action.READ_MAP)
 def read_collaborator(map_id: str, user_id: str) -> Response:
-    """Answer one of a map's collaborators."""
+    """Return a collaborator of a map."""
     key = map_key(map_id)
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
-        row = _one(connection, key, parse_uuid(user_id))
+        row = _find_collaborator(connection, key, parse_uuid(user_id))
     return respond(_document(row), version_of(row.updated_at))
 
 
@@ -89,38 +89,38 @@ def update_collaborator(map_id: str, user_id: str) -> Response:
     """Change a collaborator's role."""
     key = map_key(map_id)
     single_values(request.args, ())
-    body = read_change(_ANSWERED)
+    body = read_change(_READ_ONLY)
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.OWN_MAP)
-        row = _one(connection, key, parse_uuid(user_id))
+        row = _find_collaborator(connection, key, parse_uuid(user_id))
         change = validated(CollaboratorUpdate, {"role": row.role, **body})
         check_if_match(version_of(row.updated_at))
         if change.role != row.role:
             statement = update(MapCollaborator).where(MapCollaborator.id == row.id)
             run(connection, statement.values(role=change.role))
             touch_map(connection, key)
-            row = _one(connection, key, row.user_id)
+            row = _find_collaborator(connection, key, row.user_id)
     return respond(_document(row), version_of(row.updated_at))
 
 
 @bp.delete("/<user_id>")
 @requires(Action.OWN_MAP)
 def remove_collaborator(map_id: str, user_id: str) -> tuple[str, HTTPStatus]:
-    """Remove a collaborator, which is for the owner and for themselves."""
-    key, person = map_key(map_id), parse_uuid(user_id)
+    """Remove a collaborator; the owner may, and the collaborator."""
+    key, collaborator_id = map_key(map_id), parse_uuid(user_id)
     single_values(request.args, ())
-    leaves = person is not None and person == principal().user_id
+    is_own = collaborator_id is not None and collaborator_id == principal().user_id
     with writing(deployment().engine) as connection:
-        action = Action.LEAVE_MAP if leaves else Action.OWN_MAP
+        action = Action.LEAVE_MAP if is_own else Action.OWN_MAP
         lock_map(connection, principal(), key, action)
-        row = _one(connection, key, person)
+        row = _find_collaborator(connection, key, collaborator_id)
         check_if_match(version_of(row.updated_at))
         run(connection, delete(MapCollaborator).where(MapCollaborator.id == row.id))
         touch_map(connection, key)
     return no_content()
 
 
-def _select(map_id: uuid.UUID) -> Select[Any]:
+def _select_collaborators(map_id: uuid.UUID) -> Select[Any]:
     return (
         select(MapCollaborator.__table__, user_object(principal()).label("user"))
         .join_from(MapCollaborator, User, User.id == MapCollaborator.user_id)
@@ -128,8 +128,10 @@ def _select(map_id: uuid.UUID) -> Select[Any]:
     )
 
 
-def _one(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID | None) -> Row[Any]:
-    statement = _select(map_id).where(MapCollaborator.user_id == user_id)
+def _find_collaborator(
+    connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID | None
+) -> Row[Any]:
+    statement = _select_collaborators(map_id).where(MapCollaborator.user_id == user_id)
     row = run(connection, statement).one_or_none()
     if row is None:
         raise NotFoundError("There is no such collaborator on this map.")

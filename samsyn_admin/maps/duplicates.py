@@ -1,4 +1,4 @@
-"""`/api/v1/maps/{id}/duplicate`: a map of one's own that begins as a copy."""
+"""`/api/v1/maps/{id}/duplicate`: copies of maps."""
 
 import uuid
 from http import HTTPStatus
@@ -26,62 +26,66 @@ from samsyn_provider.query.parameters import single_values
 
 bp = Blueprint("map_duplicates", __name__, url_prefix="/api/v1/maps")
 
-_COPIED = ("description", "center_lat", "center_lng", "zoom", "map_metadata")
-_PLACE = ("layer_id", "visible", "opacity", "style_override")
-_LONGEST_NAME = 255
+_MAP_COLUMNS = ("description", "center_lat", "center_lng", "zoom", "map_metadata")
+_MAP_LAYER_COLUMNS = ("layer_id", "visible", "opacity", "style_override")
+_MAX_NAME_LENGTH = 255
 
 
 @bp.post("/<map_id>/duplicate")
 @requires(Action.COPY_MAP)
 def duplicate_map(map_id: str) -> Response:
-    """Copy a map for the caller alone, its layers by reference; comments stay behind.
+    """Copy a map as a private map of the caller, with its layers by reference, without comments.
 
-    Layers that the caller may not put on a map are left out, and named in the answer.
+    Layers that the caller may not add to a map are left out, and listed in the response.
     """
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json() if request.get_data() else {}
     with writing(deployment().engine) as connection:
         source = find_map(connection, principal(), key, Action.COPY_MAP)
-        name = validated(MapDuplicate, body).name or f"Copy of {source.name}"[:_LONGEST_NAME]
+        name = validated(MapDuplicate, body).name or f"Copy of {source.name}"[:_MAX_NAME_LENGTH]
         copy_id = _insert(connection, source, name)
-        skipped = _place_layers(connection, key, copy_id)
+        skipped = _copy_layers(connection, key, copy_id)
         (*parts, last), version = serialize_map(connection, principal(), copy_id, inline=True)
-    named = [{"id": str(row.layer_id), "name": row.name} for row in skipped]
-    whole = (*parts, last[:-1], f',"skipped_layers":{json_text(named)}}}'.encode())
+    skipped_layers = [{"id": str(row.layer_id), "name": row.name} for row in skipped]
+    document = (*parts, last[:-1], f',"skipped_layers":{json_text(skipped_layers)}}}'.encode())
     location = f"{public_url()}{bp.url_prefix}/{copy_id}"
-    return respond(whole, version, HTTPStatus.CREATED, location)
+    return respond(document, version, HTTPStatus.CREATED, location)
 
 
 def _insert(connection: Connection, source: Row[Any], name: str) -> uuid.UUID:
-    values = {column: getattr(source, column) for column in _COPIED}
+    values = {column: getattr(source, column) for column in _MAP_COLUMNS}
     values |= {"name": name, "created_by": require_user(principal())}
     copy_id: uuid.UUID = run(connection, insert(Map).values(values).returning(Map.id)).scalar_one()
     return copy_id
 
 
-def _place_layers(
+def _copy_layers(
     connection: Connection, source_id: uuid.UUID, copy_id: uuid.UUID
 ) -> list[Row[Any]]:
-    """Put the layers on the copy in their order; return those that must not be put there."""
-    open_to_all = or_(Layer.is_global, Layer.visibility == "public")
+    """Add the layers to the copy in their order; return those that the caller may not add."""
+    is_open = or_(Layer.is_global, Layer.visibility == "public")
     statement = (
         select(
-            *(getattr(MapLayer, column) for column in _PLACE),
+            *(getattr(MapLayer, column) for column in _MAP_LAYER_COLUMNS),
             Layer.name,
-            or_(open_to_all, owned_by(principal())).label("may_place"),
+            or_(is_open, owned_by(principal())).label("may_add"),
         )
         .join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
         .where(and_(MapLayer.map_id == source_id, readable_layers(principal())))
         .order_by(MapLayer.order)
-        # whoever deletes one waits, or has done so
+        # a concurrent deletion waits for this transaction
         .with_for_update(of=Layer, key_share=True, read=True)
     )
     rows = run(connection, statement).all()
-    places = [
-        {"map_id": copy_id, "order": order, **{name: getattr(row, name) for name in _PLACE}}
-        for order, row in enumerate(row for row in rows if row.may_place)
+    copies = [
+        {
+            "map_id": copy_id,
+            "order": order,
+            **{name: getattr(row, name) for name in _MAP_LAYER_COLUMNS},
+        }
+        for order, row in enumerate(row for row in rows if row.may_add)
     ]
-    if places:
-        run(connection, insert(MapLayer).values(places))
-    return [row for row in rows if not row.may_place]
+    if copies:
+        run(connection, insert(MapLayer).values(copies))
+    return [row for row in rows if not row.may_add]

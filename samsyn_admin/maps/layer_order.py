@@ -1,6 +1,6 @@
-"""The layers on a map in their order, as somebody who may not read all of them sees it.
+"""The order of the layers on a map, for a reader who may not read all of them.
 
-What one does not see keeps its place: a new order of the others is one of their places.
+Layers that the reader may not read keep their positions: the others are reordered among theirs.
 """
 
 import uuid
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from samsyn_admin.http.responses import Parts, iso, json_text, version_of
 from samsyn_admin.layers.serializer import serialize_layers
-from samsyn_admin.maps.serializer import serialize_map_layer
+from samsyn_admin.maps.serializer import map_layer_parts
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions.layers import readable_layers
@@ -23,25 +23,25 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import MapLayer
 
 MAX_LAYERS = 200
-"""How many layers a map has at most."""
+"""The maximum number of layers on a map."""
 
-_MAKE_ROOM = """
-UPDATE map_layers SET "order" = "order" + 1 WHERE map_id = %(map)s AND "order" >= %(place)s"""
+_SHIFT = """
+UPDATE map_layers SET "order" = "order" + 1 WHERE map_id = %(map)s AND "order" >= %(position)s"""
 
-_ARRANGE = """
-UPDATE map_layers SET "order" = given.place
-FROM unnest(%(ids)s::uuid[], %(places)s::bigint[]) AS given (id, place)
-WHERE map_layers.id = given.id AND "order" <> given.place"""
+_STORE_ORDER = """
+UPDATE map_layers SET "order" = changed.position
+FROM unnest(%(ids)s::uuid[], %(positions)s::bigint[]) AS changed (id, position)
+WHERE map_layers.id = changed.id AND "order" <> changed.position"""
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedLayer:
-    """A layer on a map: `order` counts those that the reader sees, `place` is the stored one."""
+class ReadableMapLayer:
+    """A layer on a map: `order` counts the readable layers, `position` is the stored order."""
 
     id: uuid.UUID
     layer_id: uuid.UUID
     order: int
-    place: int
+    position: int
     visible: bool
     opacity: int
     style_override: dict[str, Any] | None
@@ -49,9 +49,9 @@ class PlacedLayer:
     updated_at: datetime
 
 
-def read_placed(
+def load_map_layers(
     connection: Connection, principal: Principal, map_id: uuid.UUID
-) -> list[PlacedLayer]:
+) -> list[ReadableMapLayer]:
     """Return the layers on a map that the principal may read, by their order."""
     statement = (
         select(MapLayer.__table__)
@@ -60,11 +60,11 @@ def read_placed(
         .order_by(MapLayer.order)
     )
     return [
-        PlacedLayer(
+        ReadableMapLayer(
             id=row.id,
             layer_id=row.layer_id,
             order=number,
-            place=row.order,
+            position=row.order,
             visible=row.visible,
             opacity=row.opacity,
             style_override=row.style_override,
@@ -75,37 +75,43 @@ def read_placed(
     ]
 
 
-def find_placed(placed: Sequence[PlacedLayer], layer_id: uuid.UUID | None) -> PlacedLayer:
-    """Return the layer's place; raises NotFoundError when it is not among these."""
-    for entry in placed:
+def find_map_layer(
+    map_layers: Sequence[ReadableMapLayer], layer_id: uuid.UUID | None
+) -> ReadableMapLayer:
+    """Return the map layer of a layer; raises NotFoundError when there is none."""
+    for entry in map_layers:
         if entry.layer_id == layer_id:
             return entry
     raise NotFoundError("There is no such layer on this map.")
 
 
-def serialize_placed_layers(
+def serialize_map_layers(
     connection: Connection,
     principal: Principal,
-    placed: Sequence[PlacedLayer],
+    map_layers: Sequence[ReadableMapLayer],
     *,
     inline: bool,
-    whole: int = 1,
+    unlimited: int = 1,
 ) -> list[Parts]:
-    """Return layers on a map as JSON, up to where their features would be too many.
+    """Return layers on a map as JSON, up to the first whose features exceed the size limit.
 
-    The first `whole` never are. What somebody has deleted or hidden meanwhile is left out.
+    The first `unlimited` layers have no limit. Layers deleted or hidden since are left out.
     """
-    ids = [entry.layer_id for entry in placed]
-    layers = serialize_layers(connection, principal, ids, inline=inline, whole=whole) if ids else {}
-    there = [entry for entry in placed if entry.layer_id in layers]
-    fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, there)
+    ids = [entry.layer_id for entry in map_layers]
+    layers = (
+        serialize_layers(connection, principal, ids, inline=inline, unlimited=unlimited)
+        if ids
+        else {}
+    )
+    readable = [entry for entry in map_layers if entry.layer_id in layers]
+    fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, readable)
     return [
-        serialize_map_layer(_members(entry), entry.order, layers[entry.layer_id] or ())
+        map_layer_parts(_members(entry), entry.order, layers[entry.layer_id] or ())
         for entry in fitting
     ]
 
 
-def serialize_placed_layer(
+def serialize_map_layer(
     connection: Connection,
     principal: Principal,
     map_id: uuid.UUID,
@@ -115,63 +121,66 @@ def serialize_placed_layer(
 ) -> tuple[Parts, str]:
     """Return a layer on a map as JSON as the principal sees it, and its version.
 
-    Raises NotFoundError when it is not there, or not any more.
+    Raises NotFoundError when it is not on the map, or not any more.
     """
-    found = find_placed(read_placed(connection, principal, map_id), layer_id)
-    texts = serialize_placed_layers(connection, principal, [found], inline=inline)
+    map_layer = find_map_layer(load_map_layers(connection, principal, map_id), layer_id)
+    texts = serialize_map_layers(connection, principal, [map_layer], inline=inline)
     if not texts:
         raise NotFoundError("There is no such layer on this map.")
-    return texts[0], version_of(found.updated_at)
+    return texts[0], version_of(map_layer.updated_at)
 
 
-def refuse_placing(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) -> None:
-    """Raise an error where a layer may not be put on a map; its row has `made`.
+def refuse_addition(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) -> None:
+    """Raise an error when a layer may not be added to a map; its row has `is_creator`.
 
-    PermissionDeniedError when it is somebody else's private one, ConflictError when it is there
-    already or the map is full.
+    PermissionDeniedError when it is another user's private layer, ConflictError when it is on the
+    map already or the map is full.
     """
-    if not (layer.is_global or layer.visibility == "public" or layer.made):
-        raise PermissionDeniedError("Only its creator puts a private layer on a map.")
-    on_map = func.count().filter(MapLayer.layer_id == layer.id)
-    statement = select(func.count().label("layers"), on_map.label("same"))
-    found = run(connection, statement.where(MapLayer.map_id == map_id)).one()
-    if found.same:
+    if not (layer.is_global or layer.visibility == "public" or layer.is_creator):
+        raise PermissionDeniedError("Only its creator adds a private layer to a map.")
+    same = func.count().filter(MapLayer.layer_id == layer.id)
+    statement = select(func.count().label("layers"), same.label("same"))
+    counts = run(connection, statement.where(MapLayer.map_id == map_id)).one()
+    if counts.same:
         raise ConflictError("The layer is on this map already.")
-    if found.layers >= MAX_LAYERS:
+    if counts.layers >= MAX_LAYERS:
         raise ConflictError(f"A map has up to {MAX_LAYERS} layers.")
 
 
-def free_place(
-    connection: Connection, map_id: uuid.UUID, placed: Sequence[PlacedLayer], order: int | None
+def make_room(
+    connection: Connection,
+    map_id: uuid.UUID,
+    map_layers: Sequence[ReadableMapLayer],
+    order: int | None,
 ) -> int:
-    """Return where a new layer is stored, once those from there on have made room for it.
+    """Return the position of a new layer, after shifting the layers from there on by one.
 
-    Without an order, or with one past the end, that is the end.
+    Without an order, or with one past the end, it is the end.
     """
-    if order is None or order >= len(placed):
+    if order is None or order >= len(map_layers):
         end = select(func.coalesce(func.max(MapLayer.order) + 1, 0))
         return int(run(connection, end.where(MapLayer.map_id == map_id)).scalar_one())
-    place = placed[order].place
-    run(connection, _MAKE_ROOM, {"map": map_id, "place": place})
-    return place
+    position = map_layers[order].position
+    run(connection, _SHIFT, {"map": map_id, "position": position})
+    return position
 
 
-def arrange(
-    connection: Connection, placed: Sequence[PlacedLayer], layer_ids: Sequence[uuid.UUID]
+def store_order(
+    connection: Connection, map_layers: Sequence[ReadableMapLayer], layer_ids: Sequence[uuid.UUID]
 ) -> bool:
-    """Give layers on a map this order, within the places that they have together.
+    """Store a new order of layers on a map, within the positions that they occupy.
 
-    Returns whether any has moved.
+    Returns whether any layer has moved.
     """
-    ids = {entry.layer_id: entry.id for entry in placed}
+    ids = {entry.layer_id: entry.id for entry in map_layers}
     values = {
         "ids": [ids[layer_id] for layer_id in layer_ids],
-        "places": [entry.place for entry in placed],
+        "positions": [entry.position for entry in map_layers],
     }
-    return run(connection, _ARRANGE, values).rowcount > 0
+    return run(connection, _STORE_ORDER, values).rowcount > 0
 
 
-def _members(entry: PlacedLayer) -> bytes:
+def _members(entry: ReadableMapLayer) -> bytes:
     return json_text(
         {
             "id": str(entry.id),

@@ -18,14 +18,14 @@ from samsyn_admin.http.responses import (
 )
 from samsyn_admin.http.update_body import merge_patch, read_change, same_json
 from samsyn_admin.maps.layer_order import (
-    PlacedLayer,
-    arrange,
-    find_placed,
-    free_place,
-    read_placed,
-    refuse_placing,
-    serialize_placed_layer,
-    serialize_placed_layers,
+    ReadableMapLayer,
+    find_map_layer,
+    load_map_layers,
+    make_room,
+    refuse_addition,
+    serialize_map_layer,
+    serialize_map_layers,
+    store_order,
 )
 from samsyn_admin.maps.locking import lock_map, map_key, touch_map
 from samsyn_admin.maps.schemas import MapLayerCreate, MapLayerUpdate, Reorder
@@ -44,99 +44,109 @@ from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_v
 
 bp = Blueprint("map_layers", __name__, url_prefix="/api/v1/maps/<map_id>/layers")
 
-_ANSWERED = frozenset({"id", "layer_id", "created_at", "layer"})
+_READ_ONLY = frozenset({"id", "layer_id", "created_at", "layer"})
 _SETTABLE = tuple(MapLayerUpdate.model_fields)
 
 
 @bp.get("")
 @requires(Action.READ_MAP)
 def list_map_layers(map_id: str) -> Response:
-    """Answer the layers on a map that the caller may read, by their order."""
+    """List the layers on a map that the caller may read, by their order."""
     key = map_key(map_id)
     values = single_values(request.args, {*PAGE_PARAMETERS, "inline"})
     page, inline = parse_page(values), parse_boolean("inline", values.get("inline", "true"))
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
-        placed = read_placed(connection, principal(), key)
-        shown = placed[page.offset : page.offset + page.limit]
-        texts = serialize_placed_layers(connection, principal(), shown, inline=inline)
-    return respond_list(texts, page, len(placed))
+        map_layers = load_map_layers(connection, principal(), key)
+        page_layers = map_layers[page.offset : page.offset + page.limit]
+        texts = serialize_map_layers(connection, principal(), page_layers, inline=inline)
+    return respond_list(texts, page, len(map_layers))
 
 
-def _made(principal: Principal) -> tuple[ColumnElement[bool], ...]:
-    return (owned_by(principal).label("made"),)
+def _is_creator(principal: Principal) -> tuple[ColumnElement[bool], ...]:
+    return (owned_by(principal).label("is_creator"),)
 
 
 @bp.post("")
 @requires(Action.CHANGE_MAP)
 def add_map_layer(map_id: str) -> Response:
-    """Put a layer on a map."""
+    """Add a layer to a map."""
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
-        place = validated(MapLayerCreate, body)
+        addition = validated(MapLayerCreate, body)
         layer = find_layer(
-            connection, principal(), place.layer_id, Action.READ_LAYER, _made, lock="KEY SHARE"
+            connection,
+            principal(),
+            addition.layer_id,
+            Action.READ_LAYER,
+            _is_creator,
+            lock="KEY SHARE",
         )
-        placed = read_placed(connection, principal(), key)
-        refuse_placing(connection, key, layer)
-        values = {**place.model_dump(), "map_id": key}
-        values["order"] = free_place(connection, key, placed, place.order)
+        map_layers = load_map_layers(connection, principal(), key)
+        refuse_addition(connection, key, layer)
+        values = {**addition.model_dump(), "map_id": key}
+        values["order"] = make_room(connection, key, map_layers, addition.order)
         run(connection, insert(MapLayer).values(values))
         touch_map(connection, key)
-        answer = serialize_placed_layer(connection, principal(), key, place.layer_id, inline=True)
-    location = f"{public_url()}{request.path.rstrip('/')}/{place.layer_id}"
-    return respond(*answer, HTTPStatus.CREATED, location)
+        serialized = serialize_map_layer(
+            connection, principal(), key, addition.layer_id, inline=True
+        )
+    location = f"{public_url()}{request.path.rstrip('/')}/{addition.layer_id}"
+    return respond(*serialized, HTTPStatus.CREATED, location)
 
 
 @bp.get("/<layer_id>")
 @requires(Action.READ_MAP)
 def read_map_layer(map_id: str, layer_id: str) -> Response:
-    """Answer one layer on a map."""
+    """Return a layer on a map."""
     key = map_key(map_id)
     inline = parse_boolean("inline", single_values(request.args, {"inline"}).get("inline", "true"))
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
-        place = parse_uuid(layer_id)
-        return respond(*serialize_placed_layer(connection, principal(), key, place, inline=inline))
+        return respond(
+            *serialize_map_layer(connection, principal(), key, parse_uuid(layer_id), inline=inline)
+        )
 
 
 @bp.put("/<layer_id>")
 @bp.patch("/<layer_id>")
 @requires(Action.CHANGE_MAP)
 def update_map_layer(map_id: str, layer_id: str) -> Response:
-    """Change how a layer is drawn on a map, and its place, which moves the others."""
+    """Change how a layer is drawn on a map, and its order, which moves the others."""
     key = map_key(map_id)
     single_values(request.args, ())
-    body = read_change(_ANSWERED)
+    body = read_change(_READ_ONLY)
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
-        placed = read_placed(connection, principal(), key)
-        found = find_placed(placed, parse_uuid(layer_id))
-        present = {name: getattr(found, name) for name in _SETTABLE}
+        map_layers = load_map_layers(connection, principal(), key)
+        map_layer = find_map_layer(map_layers, parse_uuid(layer_id))
+        present = {name: getattr(map_layer, name) for name in _SETTABLE}
         if request.method == "PATCH":
             body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
         change = validated(MapLayerUpdate, {**present, **body}).model_dump()
-        check_if_match(version_of(found.updated_at))
-        _change(connection, key, placed, found, change)
+        check_if_match(version_of(map_layer.updated_at))
+        _change(connection, key, map_layers, map_layer, change)
         return respond(
-            *serialize_placed_layer(connection, principal(), key, found.layer_id, inline=True)
+            *serialize_map_layer(connection, principal(), key, map_layer.layer_id, inline=True)
         )
 
 
 @bp.delete("/<layer_id>")
 @requires(Action.CHANGE_MAP)
 def remove_map_layer(map_id: str, layer_id: str) -> tuple[str, HTTPStatus]:
-    """Take a layer off a map."""
+    """Remove a layer from a map."""
     key = map_key(map_id)
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
-        found = find_placed(read_placed(connection, principal(), key), parse_uuid(layer_id))
-        check_if_match(version_of(found.updated_at))
-        run(connection, delete(MapLayer).where(MapLayer.id == found.id))
+        map_layer = find_map_layer(
+            load_map_layers(connection, principal(), key), parse_uuid(layer_id)
+        )
+        check_if_match(version_of(map_layer.updated_at))
+        run(connection, delete(MapLayer).where(MapLayer.id == map_layer.id))
         touch_map(connection, key)
     return no_content()
 
@@ -144,18 +154,20 @@ def remove_map_layer(map_id: str, layer_id: str) -> tuple[str, HTTPStatus]:
 @bp.put("/reorder")
 @requires(Action.CHANGE_MAP)
 def reorder_map_layers(map_id: str) -> Response:
-    """Give the layers that the caller sees on a map another order, all at once."""
+    """Reorder the layers on a map that the caller may read, all at once."""
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
-        placed = read_placed(connection, principal(), key)
-        if arrange(connection, placed, _wanted(validated(Reorder, body), placed)):
+        map_layers = load_map_layers(connection, principal(), key)
+        if store_order(
+            connection, map_layers, _requested_order(validated(Reorder, body), map_layers)
+        ):
             touch_map(connection, key)
-        placed = read_placed(connection, principal(), key)
-        texts = serialize_placed_layers(
-            connection, principal(), placed, inline=True, whole=len(placed)
+        map_layers = load_map_layers(connection, principal(), key)
+        texts = serialize_map_layers(
+            connection, principal(), map_layers, inline=True, unlimited=len(map_layers)
         )
     return respond_list(texts, Page(MAX_LIMIT), len(texts))
 
@@ -163,40 +175,46 @@ def reorder_map_layers(map_id: str) -> Response:
 def _change(
     connection: Connection,
     map_id: uuid.UUID,
-    placed: list[PlacedLayer],
-    found: PlacedLayer,
+    map_layers: list[ReadableMapLayer],
+    map_layer: ReadableMapLayer,
     change: dict[str, Any],
 ) -> None:
     order = change.pop("order")
-    changed = {k: value for k, value in change.items() if not same_json(value, getattr(found, k))}
+    changed = {
+        name: value
+        for name, value in change.items()
+        if not same_json(value, getattr(map_layer, name))
+    }
     if changed:
-        run(connection, update(MapLayer).where(MapLayer.id == found.id).values(changed))
-    others = [entry.layer_id for entry in placed if entry is not found]
-    place = found.order if order is None else order
-    moved = arrange(connection, placed, [*others[:place], found.layer_id, *others[place:]])
+        run(connection, update(MapLayer).where(MapLayer.id == map_layer.id).values(changed))
+    others = [entry.layer_id for entry in map_layers if entry is not map_layer]
+    index = map_layer.order if order is None else order
+    moved = store_order(
+        connection, map_layers, [*others[:index], map_layer.layer_id, *others[index:]]
+    )
     if changed or moved:
         touch_map(connection, map_id)
 
 
-def _wanted(reorder: Reorder, placed: list[PlacedLayer]) -> list[uuid.UUID]:
-    """Return the layers in the order asked for; raises InvalidBodyError unless it has each once."""
-    seen = {entry.layer_id for entry in placed}
-    named: set[uuid.UUID] = set()
+def _requested_order(reorder: Reorder, map_layers: list[ReadableMapLayer]) -> list[uuid.UUID]:
+    """Return the layers in the requested order; raises InvalidBodyError unless it has each once."""
+    on_map = {entry.layer_id for entry in map_layers}
+    listed: set[uuid.UUID] = set()
     orders: set[int] = set()
     faults = []
-    for number, place in enumerate(reorder.layer_orders):
-        where = f"/layer_orders/{number}"
-        if place.layer_id not in seen:
-            faults.append(Fault(f"{where}/layer_id", "This layer is not on the map."))
-        elif place.layer_id in named:
-            faults.append(Fault(f"{where}/layer_id", "This layer is named twice."))
-        if place.order in orders:
-            faults.append(Fault(f"{where}/order", "Another layer has this place."))
-        named.add(place.layer_id)
-        orders.add(place.order)
-    missing = len(seen - named)
+    for number, entry in enumerate(reorder.layer_orders):
+        pointer = f"/layer_orders/{number}"
+        if entry.layer_id not in on_map:
+            faults.append(Fault(f"{pointer}/layer_id", "This layer is not on the map."))
+        elif entry.layer_id in listed:
+            faults.append(Fault(f"{pointer}/layer_id", "This layer is listed twice."))
+        if entry.order in orders:
+            faults.append(Fault(f"{pointer}/order", "Another layer has this order."))
+        listed.add(entry.layer_id)
+        orders.add(entry.order)
+    missing = len(on_map - listed)
     if missing and not faults:
-        faults.append(Fault("/layer_orders", f"{missing} of the map's layers are not named."))
+        faults.append(Fault("/layer_orders", f"{missing} of the map's layers are not listed."))
     refuse(faults[:MAX_FAULTS])
-    by_order = sorted(reorder.layer_orders, key=lambda place: place.order)
-    return [place.layer_id for place in by_order]
+    by_order = sorted(reorder.layer_orders, key=lambda entry: entry.order)
+    return [entry.layer_id for entry in by_order]

@@ -1,4 +1,4 @@
-"""Changes of maps take turns: whoever changes one, or what is on it, holds its row."""
+"""Locks of map rows: the changes of one map, its layers and collaborators run in turn."""
 
 import uuid
 from typing import Any
@@ -19,7 +19,7 @@ _TOUCH = "UPDATE maps SET updated_at = now() WHERE id = %(map)s"
 
 
 def map_key(text: str) -> uuid.UUID:
-    """Return the id of a map that a path names; raises NotFoundError for what is none."""
+    """Return the id of a map in a path; raises NotFoundError unless it is a UUID."""
     key = parse_uuid(text)
     if key is None:
         raise NotFoundError("There is no such map.")
@@ -29,10 +29,10 @@ def map_key(text: str) -> uuid.UUID:
 def lock_map(
     connection: Connection, principal: Principal, map_id: uuid.UUID, action: Action
 ) -> Row[Any]:
-    """Return the map as it is once everybody else has done with it, locked until the end.
+    """Return the map's row, locked until the transaction ends.
 
-    The rules are asked before the wait, which is only for those who may, and after it. Errors as
-    `find_map`.
+    Permission is checked before the wait, so that only permitted callers wait, and after it. Errors
+    as `find_map`.
     """
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     find_map(connection, principal, map_id, action)
@@ -41,25 +41,24 @@ def lock_map(
 
 
 def touch_map(connection: Connection, map_id: uuid.UUID) -> None:
-    """Note that something of a map has changed: its collaborators, its layers."""
+    """Update a map's `updated_at`, after a change of its collaborators or layers."""
     run(connection, _TOUCH, {"map": map_id})
 
 
-def find_person(
+def find_user_id(
     connection: Connection, *, email: str | None, user_id: uuid.UUID | None
 ) -> uuid.UUID:
-    """Return the id of the live user with this email, whatever its case, or this id.
+    """Return the id of the live user with this email, ignoring case, or this id.
 
-    Raises NotFoundError, naming what was asked for: only for who may add somebody.
+    Raises NotFoundError with the email or id: call it only for callers who may add users.
     """
-    named = User.id == user_id
+    condition = User.id == user_id
     if email is not None:
-        named = func.lower(User.email) == func.lower(email.strip())
-    statement = select(User.id).where(named, User.deleted_at.is_(None))
-    found = run(
+        condition = func.lower(User.email) == func.lower(email.strip())
+    statement = select(User.id).where(condition, User.deleted_at.is_(None))
+    key: uuid.UUID | None = run(
         connection, statement.with_for_update(key_share=True, read=True)
     ).scalar_one_or_none()
-    if found is None:
+    if key is None:
         raise NotFoundError(f"There is no user {email or user_id}.")
-    key: uuid.UUID = found
     return key

@@ -1,4 +1,4 @@
-"""`/api/v1/maps`: maps, whole with their collaborators and layers."""
+"""`/api/v1/maps`: maps with their collaborators and layers."""
 
 import uuid
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from samsyn_admin.http.responses import (
 )
 from samsyn_admin.http.text_search import has_words
 from samsyn_admin.http.update_body import merge_patch, read_change, same_json
-from samsyn_admin.maps.locking import find_person, lock_map, map_key
+from samsyn_admin.maps.locking import find_user_id, lock_map, map_key
 from samsyn_admin.maps.schemas import MapCreate, Person
 from samsyn_admin.maps.serializer import serialize_map, serialize_maps
 from samsyn_model.database.execution import run
@@ -37,20 +37,20 @@ from samsyn_provider.query.parameters import parse_boolean, single_values
 
 bp = Blueprint("maps", __name__, url_prefix="/api/v1/maps")
 
-_ANSWERED = frozenset(
+_READ_ONLY = frozenset(
     {
         *("id", "created_by", "creator", "created_at", "updated_at"),
         *("collaborators", "map_layers", "user_role"),
     }
 )
 _SETTABLE = tuple(MapCreate.model_fields)
-_OWNERS = frozenset({"view_permission", "edit_permission"})
+_OWNER_ONLY = frozenset({"view_permission", "edit_permission"})
 
 
 @bp.get("")
 @requires(Action.READ_MAP)
 def list_maps() -> Response:
-    """Answer the maps that the caller may read, the last changed first, whole."""
+    """List the maps that the caller may read, with their layers, last changed first."""
     values = single_values(request.args, {*PAGE_PARAMETERS, "mine", "q", "inline"})
     page, inline = parse_page(values), parse_boolean("inline", values.get("inline", "true"))
     mine = parse_boolean("mine", values.get("mine", "false"))
@@ -64,21 +64,21 @@ def list_maps() -> Response:
 @bp.post("")
 @requires(Action.SIGNED_IN)
 def create_map() -> Response:
-    """Make a map."""
+    """Create a map."""
     single_values(request.args, ())
     user_id = require_user(principal())
-    made = validated(MapCreate, read_json())
-    values = {**made.model_dump(), "created_by": user_id}
+    body = validated(MapCreate, read_json())
+    values = {**body.model_dump(), "created_by": user_id}
     with writing(deployment().engine) as connection:
         map_id = run(connection, insert(Map).values(values).returning(Map.id)).scalar_one()
-        answer = serialize_map(connection, principal(), map_id, inline=True)
-    return respond(*answer, HTTPStatus.CREATED, f"{public_url()}{bp.url_prefix}/{map_id}")
+        serialized = serialize_map(connection, principal(), map_id, inline=True)
+    return respond(*serialized, HTTPStatus.CREATED, f"{public_url()}{bp.url_prefix}/{map_id}")
 
 
 @bp.get("/<map_id>")
 @requires(Action.READ_MAP)
 def read_map(map_id: str) -> Response:
-    """Answer one map as the caller sees it; `inline=false` leaves features out."""
+    """Return a map as the caller may read it; `inline=false` leaves features out."""
     key, inline = map_key(map_id), _inline()
     with reading(deployment().engine) as connection:
         return respond(*serialize_map(connection, principal(), key, inline=inline))
@@ -88,9 +88,9 @@ def read_map(map_id: str) -> Response:
 @bp.patch("/<map_id>")
 @requires(Action.CHANGE_MAP)
 def update_map(map_id: str) -> Response:
-    """Change what the body names of a map; PATCH merges objects as RFC 7396 says."""
+    """Change the members of a map in the body; PATCH merges objects (RFC 7396)."""
     key, inline = map_key(map_id), _inline()
-    body = read_change(_ANSWERED)
+    body = read_change(_READ_ONLY)
     with writing(deployment().engine) as connection:
         _change(connection, key, body)
         return respond(*serialize_map(connection, principal(), key, inline=inline))
@@ -103,8 +103,8 @@ def delete_map(map_id: str) -> tuple[str, HTTPStatus]:
     key = map_key(map_id)
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
-        found = lock_map(connection, principal(), key, Action.OWN_MAP)
-        check_if_match(version_of(found.updated_at))
+        map_row = lock_map(connection, principal(), key, Action.OWN_MAP)
+        check_if_match(version_of(map_row.updated_at))
         run(connection, delete(Map).where(Map.id == key))
     return no_content()
 
@@ -112,18 +112,18 @@ def delete_map(map_id: str) -> tuple[str, HTTPStatus]:
 @bp.put("/<map_id>/owner")
 @requires(Action.OWN_MAP)
 def give_map(map_id: str) -> Response:
-    """Make somebody else the map's owner; the former one becomes an editor."""
+    """Transfer a map to another owner; the former owner becomes an editor."""
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
-        found = lock_map(connection, principal(), key, Action.OWN_MAP)
-        person = validated(Person, body)
-        check_if_match(version_of(found.updated_at))
-        user_id = find_person(connection, email=person.email, user_id=person.user_id)
-        if user_id != found.created_by:
-            _refuse_to_publish(connection, found, user_id)
-            _give(connection, key, former=found.created_by, owner=user_id)
+        map_row = lock_map(connection, principal(), key, Action.OWN_MAP)
+        new_owner = validated(Person, body)
+        check_if_match(version_of(map_row.updated_at))
+        user_id = find_user_id(connection, email=new_owner.email, user_id=new_owner.user_id)
+        if user_id != map_row.created_by:
+            _refuse_to_publish(connection, map_row, user_id)
+            _transfer(connection, key, former=map_row.created_by, owner=user_id)
         return respond(*serialize_map(connection, principal(), key, inline=True))
 
 
@@ -136,41 +136,41 @@ def _select_ids(principal: Principal, search: str, *, mine: bool) -> Select[Any]
 
 def _change(connection: Connection, map_id: uuid.UUID, body: dict[str, Any]) -> None:
     row = lock_map(connection, principal(), map_id, Action.CHANGE_MAP)
-    present = {name: getattr(row, name) for name in _SETTABLE}
+    stored = {name: getattr(row, name) for name in _SETTABLE}
     if request.method == "PATCH":
-        body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
-    values = validated(MapCreate, {**present, **body}).model_dump()
+        body = {name: merge_patch(stored.get(name), value) for name, value in body.items()}
+    values = validated(MapCreate, {**stored, **body}).model_dump()
     check_if_match(version_of(row.updated_at))
-    changed = {name: value for name, value in values.items() if not same_json(value, present[name])}
-    if not _OWNERS.isdisjoint(changed) and row.created_by != principal().user_id:
+    changed = {name: value for name, value in values.items() if not same_json(value, stored[name])}
+    if not _OWNER_ONLY.isdisjoint(changed) and row.created_by != principal().user_id:
         raise PermissionDeniedError(f"You may not {Action.OWN_MAP.value}.")
     if changed:
         run(connection, update(Map).where(Map.id == map_id).values(changed))
 
 
-def _refuse_to_publish(connection: Connection, found: Row[Any], owner: uuid.UUID) -> None:
-    """Raise ConflictError where a new owner's private layers would be shown to everybody.
+def _refuse_to_publish(connection: Connection, map_row: Row[Any], owner: uuid.UUID) -> None:
+    """Raise ConflictError when a new owner's private layers would become public.
 
-    Whoever reads a public map reads its owner's layers, which only their creator may decide.
+    Readers of a public map read its owner's layers; only their creator may publish them.
     """
-    theirs = (Layer.created_by == owner, Layer.visibility == "private", ~Layer.is_global)
-    placed = select(func.count()).join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
-    statement = placed.where(MapLayer.map_id == found.id, *theirs)
-    if found.view_permission == "public" and run(connection, statement).scalar_one():
+    private_layers = (Layer.created_by == owner, Layer.visibility == "private", ~Layer.is_global)
+    count = select(func.count()).join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
+    statement = count.where(MapLayer.map_id == map_row.id, *private_layers)
+    if map_row.view_permission == "public" and run(connection, statement).scalar_one():
         raise ConflictError(
-            "The map is public and holds private layers of theirs, which it would show to"
-            " everybody: make the map private first, or have them taken off."
+            "The map is public and has private layers of the new owner, which would become public:"
+            " make the map private or remove these layers first."
         )
 
 
-def _give(
+def _transfer(
     connection: Connection, map_id: uuid.UUID, *, former: uuid.UUID, owner: uuid.UUID
 ) -> None:
     run(connection, update(Map).where(Map.id == map_id).values(created_by=owner))
-    theirs = (MapCollaborator.map_id == map_id, MapCollaborator.user_id == owner)
-    run(connection, delete(MapCollaborator).where(*theirs))
-    place = {"map_id": map_id, "user_id": former, "role": "editor", "invited_by": owner}
-    statement = insert_or_update(MapCollaborator).values(place)
+    former_role = (MapCollaborator.map_id == map_id, MapCollaborator.user_id == owner)
+    run(connection, delete(MapCollaborator).where(*former_role))
+    collaborator = {"map_id": map_id, "user_id": former, "role": "editor", "invited_by": owner}
+    statement = insert_or_update(MapCollaborator).values(collaborator)
     run(
         connection,
         statement.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""What a request may say of a map, of its collaborators and of its layers."""
+"""Request bodies of maps, their collaborators and their layers."""
 
 import uuid
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ class _Body(BaseModel):
 
 
 class MapCreate(_Body):
-    """What can be said of a map: the body of a request that makes one."""
+    """The body of a request that creates a map."""
 
     name: Name
     description: Annotated[str, Field(max_length=100_000)] | None = None
@@ -53,7 +53,7 @@ class MapDuplicate(_Body):
 
 
 class Person(_Body):
-    """Somebody by email or by id, one of the two."""
+    """A user by email or by id, exactly one of the two."""
 
     email: Annotated[str, Field(min_length=3, max_length=320)] | None = None
     user_id: Key | None = None
@@ -61,7 +61,7 @@ class Person(_Body):
     @model_validator(mode="after")
     def _is_one(self) -> "Person":
         if (self.email is None) == (self.user_id is None):
-            raise ValueError("Say either email or user_id")
+            raise ValueError("Send either email or user_id")
         return self
 
 
@@ -72,13 +72,13 @@ class CollaboratorCreate(Person):
 
 
 class CollaboratorUpdate(_Body):
-    """What can be changed of a collaborator."""
+    """The body of a request that changes a collaborator."""
 
     role: Role
 
 
 class MapLayerUpdate(_Body):
-    """What can be said of a layer's place on a map."""
+    """The body of a request that changes a layer on a map."""
 
     order: Order | None = None
     visible: bool = True
@@ -87,19 +87,19 @@ class MapLayerUpdate(_Body):
 
 
 class MapLayerCreate(MapLayerUpdate):
-    """The body of a request that puts a layer on a map."""
+    """The body of a request that adds a layer to a map."""
 
     layer_id: Key
 
 
 class LayerOrder(_Body):
-    """The place of one layer among those of its map."""
+    """The position of a layer on its map."""
 
     layer_id: Key
     order: Order
 
 
 class Reorder(_Body):
-    """The body of a request that gives a map's layers another order."""
+    """The body of a request that reorders a map's layers."""
 
     layer_orders: list[LayerOrder]

@@ -1,4 +1,4 @@
-"""Maps as the management API answers them, with their collaborators and layers."""
+"""Maps as JSON of the management API, with their collaborators and layers."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
 
-from samsyn_admin.http.json_columns import PassedText, json_object, utc
+from samsyn_admin.http.json_columns import RawText, json_object, utc
 from samsyn_admin.http.responses import Parts, version_of
 from samsyn_admin.layers.serializer import serialize_layers
 from samsyn_admin.users.serializer import user_object
@@ -36,10 +36,10 @@ from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_model.tables.users import User
 
 MAX_LIST = 64 * 1024 * 1024
-"""Up to how many bytes the maps of one list have together, but for the very first."""
+"""The maximum size of the maps of one list in bytes; the first map has no limit."""
 
 
-_OWN = (
+_COLUMNS = (
     *("id", "name", "description", "center_lat", "center_lng", "zoom"),
     *("view_permission", "edit_permission", "map_metadata", "created_by"),
 )
@@ -48,14 +48,14 @@ _OWN = (
 def serialize_map(
     connection: Connection, principal: Principal, map_id: uuid.UUID, *, inline: bool
 ) -> tuple[Parts, str]:
-    """Return a map as JSON as the principal sees it, and its version.
+    """Return a map as JSON as the principal may read it, and its version.
 
     At most three statements. Raises NotFoundError when the principal may not read it.
     """
     rows = _rows(connection, principal, [map_id])
     if not rows:
         raise NotFoundError("There is no such map.")
-    (text,) = _texts(connection, principal, rows, inline=inline)
+    (text,) = _serialize_rows(connection, principal, rows, inline=inline)
     return text, version_of(rows[0].updated_at)
 
 
@@ -64,17 +64,19 @@ def serialize_maps(
 ) -> list[Parts]:
     """Return the JSON of maps in their order, in at most three statements.
 
-    They end before the first map, but for the very first, that would make them longer than
-    MAX_LIST, or with a layer whose features would make the answer too large: a client would take
-    it for an empty layer. Maps that the principal may not read (any more) are left out.
+    They end before the first map that would exceed MAX_LIST, or that has a layer whose features
+    would exceed INLINE_BUDGET: without them a client would take it for an empty layer. The first
+    map has no limit. Maps that the principal may not read (any more) are left out.
     """
-    return _texts(connection, principal, _rows(connection, principal, map_ids), inline=inline)
+    return _serialize_rows(
+        connection, principal, _rows(connection, principal, map_ids), inline=inline
+    )
 
 
-def serialize_map_layer(entry: bytes, order: int, layer: Parts) -> Parts:
-    """Return the JSON of a layer on a map: what its place has for members, and the layer's.
+def map_layer_parts(entry: bytes, order: int, layer: Parts) -> Parts:
+    """Return the JSON of a layer on a map: the members in `entry`, its order and the layer.
 
-    `order` is its place among those that the reader sees.
+    `order` is its position among the layers that the reader may read.
     """
     return (b'%b,"order":%d,"layer":' % (entry[:-1], order), *layer, b"}")
 
@@ -83,8 +85,8 @@ def _rows(
     connection: Connection, principal: Principal, map_ids: Sequence[uuid.UUID]
 ) -> list[Row[Any]]:
     statement = _select_maps(principal_kind(principal))
-    found = {row.id: row for row in statement.run(connection, principal, keys=list(map_ids))}
-    return [found[map_id] for map_id in map_ids if map_id in found]
+    rows_by_id = {row.id: row for row in statement.run(connection, principal, keys=list(map_ids))}
+    return [rows_by_id[map_id] for map_id in map_ids if map_id in rows_by_id]
 
 
 @cache
@@ -92,24 +94,24 @@ def _select_maps(kind: Principal) -> CompiledStatement:
     creator = select(user_object(kind)).where(User.id == Map.created_by).correlate(Map)
     members = json_object(
         Map,
-        *(Map.__table__.c[name] for name in _OWN),
+        *(Map.__table__.c[name] for name in _COLUMNS),
         creator.scalar_subquery().label("creator"),
         utc(Map.created_at).label("created_at"),
         utc(Map.updated_at).label("updated_at"),
         _collaborators(kind).label("collaborators"),
         _role(kind).label("user_role"),
     )
-    placed = _placed_layers(kind)
+    map_layers = _map_layers(kind)
     keys = bindparam("keys", type_=ARRAY(UUID(as_uuid=True)))
-    statement = select(Map.id, Map.updated_at, members.label("members"), placed)
-    joined = statement.select_from(Map).join(placed, true())
+    statement = select(Map.id, Map.updated_at, members.label("members"), map_layers)
+    joined = statement.select_from(Map).join(map_layers, true())
     return compile_statement(joined.where(Map.id == any_(keys), readable_maps(kind)))
 
 
-def _placed_layers(principal: Principal) -> Any:
+def _map_layers(principal: Principal) -> Any:
     """Return the `layer_ids` on a map that the principal may read, by their order, and `entries`.
 
-    These are what each place has for members; which it is is its place in the array.
+    An entry has the members of a map layer but `order`, which is its position in the array.
     """
     entry = func.jsonb_build_object(
         *("id", MapLayer.id),
@@ -123,7 +125,7 @@ def _placed_layers(principal: Principal) -> Any:
         func.array_agg(aggregate_order_by(column, MapLayer.order)).label(name)
         for name, column in (
             ("layer_ids", MapLayer.layer_id),
-            ("entries", cast(entry, PassedText())),
+            ("entries", cast(entry, RawText())),
         )
     )
     return (
@@ -164,43 +166,43 @@ def _role(principal: Principal) -> Any:
     )
 
 
-def _texts(
+def _serialize_rows(
     connection: Connection, principal: Principal, rows: Sequence[Row[Any]], *, inline: bool
 ) -> list[Parts]:
-    placed = [row.layer_ids or [] for row in rows]
-    layer_ids = list(dict.fromkeys(chain.from_iterable(placed)))
+    ids_by_map = [row.layer_ids or [] for row in rows]
+    layer_ids = list(dict.fromkeys(chain.from_iterable(ids_by_map)))
     layers: dict[uuid.UUID, Parts | None] = {}
     if layer_ids:
         layers = serialize_layers(
-            connection, principal, layer_ids, inline=inline, whole=len(placed[0])
+            connection, principal, layer_ids, inline=inline, unlimited=len(ids_by_map[0])
         )
     fitting = takewhile(
         lambda pair: all(layers.get(layer_id, ()) is not None for layer_id in pair[1]),
-        zip(rows, placed, strict=True),
+        zip(rows, ids_by_map, strict=True),
     )
-    return _shortened(_text(row, layers) for row, _ in fitting)
+    return _within_limit(_serialize_row(row, layers) for row, _ in fitting)
 
 
-def _shortened(texts: Iterable[Parts]) -> list[Parts]:
-    # a layer is kept once, but sent with every map that holds it
-    kept: list[Parts] = []
+def _within_limit(texts: Iterable[Parts]) -> list[Parts]:
+    # a layer is in memory once, but sent with each of its maps
+    included: list[Parts] = []
     size = 0
     for text in texts:
         size += sum(map(len, text))
-        if kept and size > MAX_LIST:
+        if included and size > MAX_LIST:
             break
-        kept.append(text)
-    return kept
+        included.append(text)
+    return included
 
 
-def _text(row: Row[Any], layers: Mapping[uuid.UUID, Parts | None]) -> Parts:
-    # a layer that somebody has deleted or hidden between two statements is gone
-    there = (
+def _serialize_row(row: Row[Any], layers: Mapping[uuid.UUID, Parts | None]) -> Parts:
+    # a layer may have been deleted or hidden between the two statements
+    readable = (
         (entry, layers[layer_id] or ())
         for layer_id, entry in zip(row.layer_ids or (), row.entries or (), strict=True)
         if layer_id in layers
     )
     parts = [row.members[:-1], b',"map_layers":[']
-    for order, (entry, layer) in enumerate(there):
-        parts += (b"," * (order > 0), *serialize_map_layer(entry, order, layer))
+    for order, (entry, layer) in enumerate(readable):
+        parts += (b"," * (order > 0), *map_layer_parts(entry, order, layer))
     return (*parts, b"]}")

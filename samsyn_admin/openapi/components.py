@@ -1,4 +1,4 @@
-"""What the operations of the management API's document refer to: its schemas, answers, examples."""
+"""Components of the management API's OpenAPI document: schemas, responses, examples."""
 
 import re
 from collections.abc import Mapping
@@ -12,63 +12,68 @@ Components = dict[str, dict[str, Any]]
 
 
 def components(
-    paths: Mapping[str, Any], said: Mapping[str, Any], models: Mapping[str, Any]
+    paths: Mapping[str, Any], definitions: Mapping[str, Any], models: Mapping[str, Any]
 ) -> Components:
-    """Return the components that the operations in `paths` need, and no others.
+    """Return the components that the operations in `paths` refer to, and all security schemes.
 
-    They come from what `openapi/api.yaml` says, from the models' schemas, and from the OGC side's
-    document. The security schemes are all kept.
+    They come from the `definitions` of `openapi/api.yaml`, from the models' schemas, and from the
+    document of the OGC API.
     """
     ogc = openapi.definition_source()["components"]
-    known: Components = {
+    available: Components = {
         **ogc,
-        "examples": _examples(said),
-        "responses": {**ogc["responses"], **_problems(said)},
+        "examples": _examples(definitions),
+        "responses": {**ogc["responses"], **_problems(definitions)},
         "schemas": {
             **ogc["schemas"],
-            **{name: _without_example(schema) for name, schema in said["schemas"].items()},
+            **{name: _without_example(schema) for name, schema in definitions["schemas"].items()},
             **models,
         },
     }
-    needed = _needed(known, paths)
-    kept = {
-        kind: {name: value for name, value in members.items() if (kind, name) in needed}
-        for kind, members in known.items()
+    reachable = _reachable(available, paths)
+    referenced = {
+        kind: {name: value for name, value in members.items() if (kind, name) in reachable}
+        for kind, members in available.items()
     }
-    kept["securitySchemes"] = known["securitySchemes"]
-    return {kind: members for kind, members in kept.items() if members}
+    referenced["securitySchemes"] = available["securitySchemes"]
+    return {kind: members for kind, members in referenced.items() if members}
 
 
-def _needed(known: Components, paths: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return the kinds and names of the components that are reached from the paths."""
-    needed: set[tuple[str, str]] = set()
-    waiting: list[Any] = [paths]
-    while waiting:
-        for kind, name in _REFERENCE.findall(str(waiting.pop())):
-            if (kind, name) not in needed:
-                needed.add((kind, name))
-                waiting.append(known[kind][name])
-    return needed
+def _reachable(available: Components, paths: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the kinds and names of the components that are reachable from the paths."""
+    reachable: set[tuple[str, str]] = set()
+    pending: list[Any] = [paths]
+    while pending:
+        for kind, name in _REFERENCE.findall(str(pending.pop())):
+            if (kind, name) not in reachable:
+                reachable.add((kind, name))
+                pending.append(available[kind][name])
+    return reachable
 
 
 def _without_example(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in schema.items() if name != "example"}
 
 
-def _examples(said: Mapping[str, Any]) -> dict[str, Any]:
-    answered = {
-        name: schema["example"] for name, schema in said["schemas"].items() if "example" in schema
+def _examples(definitions: Mapping[str, Any]) -> dict[str, Any]:
+    examples = {
+        name: schema["example"]
+        for name, schema in definitions["schemas"].items()
+        if "example" in schema
     }
-    lists = {f"{entry['list']}" for entry in said["operations"].values() if "list" in entry}
-    listed = {f"{name}List": [answered[name]] for name in sorted(lists)}
-    every = {**answered, **listed, **said["examples"]}
-    return {name: {"value": value} for name, value in every.items()}
+    lists = {f"{entry['list']}" for entry in definitions["operations"].values() if "list" in entry}
+    listed = {f"{name}List": [examples[name]] for name in sorted(lists)}
+    all_examples = {**examples, **listed, **definitions["examples"]}
+    return {name: {"value": value} for name, value in all_examples.items()}
 
 
-def _problems(said: Mapping[str, Any]) -> dict[str, Any]:
+def _problems(definitions: Mapping[str, Any]) -> dict[str, Any]:
     content = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    kinds = ("application/json", "application/problem+json")
+    media_types = ("application/json", "application/problem+json")
     return {
-        f"Problem{code}": {"description": words, "content": dict.fromkeys(kinds, content)}
-        for code, words in said["errors"].items()
+        f"Problem{code}": {
+            "description": description,
+            "content": dict.fromkeys(media_types, content),
+        }
+        for code, description in definitions["errors"].items()
     }

@@ -1,8 +1,8 @@
 """The OpenAPI document of the management API.
 
-What the code knows comes from the code: paths and methods from the routes, who may ask from the
-declared actions, bodies from the models that they are held to, the features' operations from the
-OGC side's document. `openapi/api.yaml` says the rest.
+Paths and methods come from the routes, permitted callers from the declared actions, bodies from the
+models that validate them, the features' operations from the document of the OGC API. The rest is in
+`openapi/api.yaml`.
 """
 
 import re
@@ -40,32 +40,32 @@ MODELS = (
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
     *(CommentCreate, TokenCreate),
 )
-"""The bodies that requests are held to."""
+"""The models of request bodies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
-_PAGING = ("X-Total-Count", "Link")
-_ADMITTED: dict[Action | None, str] = {
-    **{action: f"whoever may {action.value}" for action in Action},
-    Action.READ_PUBLIC: "everybody, signed in or not",
-    Action.SIGNED_IN: "whoever is signed in",
+_PAGE_HEADERS = ("X-Total-Count", "Link")
+_CALLERS: dict[Action | None, str] = {
+    **{action: f"callers who may {action.value}" for action in Action},
+    Action.READ_PUBLIC: "all callers, signed in or not",
+    Action.SIGNED_IN: "callers who are signed in",
     Action.WEBHOOK: "Clerk, which signs its events",
 }
 
 
 @lru_cache(maxsize=1)
 def source() -> dict[str, Any]:
-    """Return what `openapi/api.yaml` says."""
+    """Return the content of `openapi/api.yaml`."""
     loaded: dict[str, Any] = yaml.safe_load((CHECKOUT / "openapi" / "api.yaml").read_text())
     return loaded
 
 
 @lru_cache(maxsize=1)
 def api_document(app: Flask) -> dict[str, Any]:
-    """Return the document of an app, without the address of its server.
+    """Return the document of an app, without the URL of its server.
 
     Raises KeyError for a route that `openapi/api.yaml` does not describe.
     """
-    said = source()
+    definitions = source()
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -75,11 +75,11 @@ def api_document(app: Flask) -> dict[str, Any]:
                 paths.setdefault(path, {})[method.lower()] = _operation(app, rule, method)
     return {
         "openapi": "3.0.3",
-        "info": said["info"],
+        "info": definitions["info"],
         "servers": [{"url": "/", "description": "This server"}],
-        "tags": said["tags"],
+        "tags": definitions["tags"],
         "paths": paths,
-        "components": components(paths, said, model_schemas(MODELS)),
+        "components": components(paths, definitions, model_schemas(MODELS)),
     }
 
 
@@ -94,10 +94,10 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         "tags": [entry["tag"]],
         "operationId": f"{name}_{method.lower()}" if method in {"PUT", "PATCH"} else name,
         "summary": (view.__doc__ or "").split("\n")[0].rstrip("."),
-        "description": f"For {_ADMITTED[action]}.",
+        "description": f"For {_CALLERS[action]}.",
         "security": _security(action, method),
         "parameters": _parameters(entry, rule, method),
-        "responses": _answers(entry, rule, method, action),
+        "responses": _responses(entry, rule, method, action),
     }
     body = _body(entry, method)
     if body:
@@ -113,19 +113,19 @@ def _security(action: Action | None, method: str) -> list[dict[str, list[str]]]:
 
 
 def _parameters(entry: dict[str, Any], rule: Rule, method: str) -> list[dict[str, Any]]:
-    known = source()["parameters"]
-    named = [known[name] for name in sorted(rule.arguments) if name in known]
-    named += [known[name] for name in entry.get("query", ())]
-    if _may_be_kept(entry, method):
-        named.append(known["If-None-Match"])
+    defined = source()["parameters"]
+    parameters = [defined[name] for name in sorted(rule.arguments) if name in defined]
+    parameters += [defined[name] for name in entry.get("query", ())]
+    if _is_conditional(entry, method):
+        parameters.append(defined["If-None-Match"])
     elif "change" in entry or entry.get("versioned"):
-        named.append(known["If-Match"])
-    return named
+        parameters.append(defined["If-Match"])
+    return parameters
 
 
-def _may_be_kept(entry: dict[str, Any], method: str) -> bool:
-    """Return whether the answer has an entity tag that `If-None-Match` may name."""
-    return method in _SAFE and "answer" in entry and bool(entry.get("strict", True))
+def _is_conditional(entry: dict[str, Any], method: str) -> bool:
+    """Return whether the response has an entity tag for `If-None-Match`."""
+    return method in _SAFE and "response" in entry and bool(entry.get("strict", True))
 
 
 def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
@@ -135,54 +135,54 @@ def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
     if "change" in entry and name in {model.__name__ for model in MODELS}:
         schema = changed_schema(next(model for model in MODELS if model.__name__ == name))
-    media = entry.get("media", [_JSON, *([MERGE_PATCH] if method == "PATCH" else [])])
+    media_types = entry.get("media_types", [_JSON, *([MERGE_PATCH] if method == "PATCH" else [])])
     return {
         "required": not entry.get("optional", False),
-        "content": {kind: {"schema": schema, "examples": _example(name)} for kind in media},
+        "content": {kind: {"schema": schema, "examples": _example(name)} for kind in media_types},
     }
 
 
-def _answers(
+def _responses(
     entry: dict[str, Any], rule: Rule, method: str, action: Action | None
 ) -> dict[str, Any]:
     status = entry.get("status", {"POST": 201, "DELETE": 204}.get(method, 200))
-    answers = {status: _answer(entry, status)}
-    for code, schema in entry.get("also", {}).items():
-        answers[code] = _described(schema)
-    if _may_be_kept(entry, method):
-        answers[304] = {"$ref": "#/components/responses/NotModified"}
+    responses = {status: _response(entry, status)}
+    for code, schema in entry.get("other_responses", {}).items():
+        responses[code] = _described_response(schema)
+    if _is_conditional(entry, method):
+        responses[304] = {"$ref": "#/components/responses/NotModified"}
     for code in _error_codes(entry, rule, method, action):
-        answers.setdefault(code, _error(code))
-    return {str(code): answers[code] for code in sorted(answers)}
+        responses.setdefault(code, _error(code))
+    return {str(code): responses[code] for code in sorted(responses)}
 
 
-def _answer(entry: dict[str, Any], status: int) -> dict[str, Any]:
+def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
     headers = {"ETag": {"schema": {"type": "string"}}}
     if "list" in entry:
         name = entry["list"]
         schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
         content = {"schema": schema, "examples": _example(f"{name}List")}
-        paging = {name: {"schema": {"type": "string"}} for name in _PAGING}
-        return {"description": "The list", "headers": paging, "content": {_JSON: content}}
-    if "answer" not in entry:
+        page_headers = {name: {"schema": {"type": "string"}} for name in _PAGE_HEADERS}
+        return {"description": "The list", "headers": page_headers, "content": {_JSON: content}}
+    if "response" not in entry:
         return {"description": "Done"}
-    answer = _described(entry["answer"])
+    response = _described_response(entry["response"])
     if status == 201:
         headers["Location"] = {"schema": {"type": "string", "format": "uri"}}
-    return {**answer, "headers": headers} if entry.get("strict", True) else answer
+    return {**response, "headers": headers} if entry.get("strict", True) else response
 
 
-def _described(name: str) -> dict[str, Any]:
+def _described_response(name: str) -> dict[str, Any]:
     schema = source()["schemas"][name]
     description = schema.get("description", f"The {re.sub('(?<!^)([A-Z])', r' \1', name).lower()}")
     if "type" not in schema:
         return {"description": description}
-    kind = "text/html" if name == "Page" else _JSON
+    media_type = "text/html" if name == "Page" else _JSON
     content = {
         "schema": {"$ref": f"#/components/schemas/{name}"},
         "examples": _example(name),
     }
-    return {"description": description, "content": {kind: content}}
+    return {"description": description, "content": {media_type: content}}
 
 
 def _example(name: str) -> dict[str, Any]:
@@ -210,21 +210,21 @@ def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action 
 
 
 def _ogc_operation(entry: dict[str, Any], rule: Rule) -> dict[str, Any]:
-    """Return an operation of the OGC side's document, whose components are in this one too."""
-    found = next(
+    """Return an operation of the OGC API's document, whose components are in this document too."""
+    ogc_operation = next(
         operation
         for path in openapi.definition_source()["paths"].values()
         for operation in path.values()
         if isinstance(operation, dict) and operation.get("operationId") == entry["ogc"]
     )
-    known = source()["parameters"]
-    in_path = [known["collection_id"]]
+    defined = source()["parameters"]
+    in_path = [defined["collection_id"]]
     if "feature_id" in rule.arguments:
-        in_path.append(known["feature_id_in_path"])
-    more = [known[name] for name in entry.get("query", ())]
+        in_path.append(defined["feature_id_in_path"])
+    in_query = [defined[name] for name in entry.get("query", ())]
     return {
         "security": [{}, {"bearer": []}, {"basic": []}],
-        **found,
+        **ogc_operation,
         "tags": [entry["tag"]],
-        "parameters": [*in_path, *found.get("parameters", ()), *more],
+        "parameters": [*in_path, *ogc_operation.get("parameters", ()), *in_query],
     }

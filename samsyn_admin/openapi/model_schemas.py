@@ -13,16 +13,16 @@ def model_schemas(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     """Return the schemas of models, and of those within them, by their names."""
     schemas = {}
     for model in models:
-        whole = model.model_json_schema(ref_template=_REFERENCE)
-        for name, schema in {**whole.get("$defs", {}), model.__name__: whole}.items():
+        model_schema = model.model_json_schema(ref_template=_REFERENCE)
+        for name, schema in {**model_schema.get("$defs", {}), model.__name__: model_schema}.items():
             schemas[name] = _converted(schema)
     return schemas
 
 
 def changed_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the schema of a change: any of the model's members, and none by default.
+    """Return the schema of a change: any of the model's members, without defaults.
 
-    Members of an answer that nobody sets are ignored, so that others are not ruled out.
+    Read-only members of a response are ignored, so that other members are not excluded.
     """
     schema = model_schemas([model])[model.__name__]
     members = {
@@ -33,13 +33,13 @@ def changed_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _converted(value: Any) -> Any:
-    """Return a schema in the words of OpenAPI 3.0, which has no type null and no const."""
+    """Return a schema in OpenAPI 3.0, which has no type null and no const."""
     if isinstance(value, list):
         return [_converted(member) for member in value]
     if not isinstance(value, dict):
         return value
     schema = {
-        name: {own: _converted(member) for own, member in part.items()}
+        name: {key: _converted(member) for key, member in part.items()}
         if name == "properties"
         else _converted(part)
         for name, part in value.items()

@@ -17,7 +17,7 @@ bp = Blueprint("api_definition", __name__, url_prefix="/api")
 @bp.get("/v1/openapi.json")
 @requires(Action.READ_PUBLIC)
 def definition() -> Response:
-    """Answer the OpenAPI 3.0 document of the management API."""
+    """Return the OpenAPI 3.0 document of the management API."""
     document = {**api_document(current_app), "servers": [{"url": public_url()}]}
     return Response(json.dumps(document), mimetype="application/json")
 
@@ -25,7 +25,7 @@ def definition() -> Response:
 @bp.get("/docs")
 @requires(Action.READ_PUBLIC)
 def documentation() -> Response:
-    """Answer a page to browse that document; it needs nothing but this server."""
+    """Return a page to browse that document, without resources of other servers."""
     page = render_template(
         "ogc/openapi.html",
         document=source(),

@@ -1,4 +1,4 @@
-"""The server's log of requests."""
+"""The server's access log."""
 
 import time
 from datetime import timedelta
@@ -7,41 +7,41 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-_UNSAID = "-"
+_MISSING = "-"
 
 
 class AccessLog(Logger):  # type: ignore[misc]
-    """Writes a line a request in the combined log format, as gunicorn does.
+    """Writes a line per request in the combined log format, as gunicorn does.
 
-    gunicorn gathers every header of request and answer for it, which takes as long as finding the
-    feature that was asked for.
+    gunicorn's own logger collects all headers of request and response, which takes as long as the
+    lookup of a feature.
     """
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Write the line of a request that has been answered."""
+        """Write the line of a completed request."""
         del req, request_time
         if not self.access_log_enabled:
             return
-        told = environ.get
+        value = environ.get
         line = " ".join(
-            (told("REQUEST_METHOD", ""), told("RAW_URI", ""), told("SERVER_PROTOCOL", ""))
+            (value("REQUEST_METHOD", ""), value("RAW_URI", ""), value("SERVER_PROTOCOL", ""))
         )
         self.access_log.info(
             '%s - - [%s] "%s" %s %s "%s" "%s"',
-            told("REMOTE_ADDR") or _UNSAID,
-            _written(int(time.time())),
-            _quotable(line),
+            value("REMOTE_ADDR") or _MISSING,
+            _timestamp(int(time.time())),
+            _escape_quotes(line),
             str(resp.status).partition(" ")[0],
-            getattr(resp, "sent", _UNSAID),
-            _quotable(told("HTTP_REFERER", _UNSAID)),
-            _quotable(told("HTTP_USER_AGENT", _UNSAID)),
+            getattr(resp, "sent", _MISSING),
+            _escape_quotes(value("HTTP_REFERER", _MISSING)),
+            _escape_quotes(value("HTTP_USER_AGENT", _MISSING)),
         )
 
 
 @lru_cache(maxsize=2)
-def _written(second: int) -> str:
+def _timestamp(second: int) -> str:
     return time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(second))
 
 
-def _quotable(text: str) -> str:
+def _escape_quotes(text: str) -> str:
     return text.replace('"', '\\"')

@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy import Engine
 
 from samsyn_admin.serving.access_log import AccessLog
-from samsyn_admin.serving.worker import BalancedWorker, forget
+from samsyn_admin.serving.worker import BalancedWorker, release_slot
 from samsyn_model.database.engine import open_engine
 from samsyn_model.settings import Settings
 
@@ -21,11 +21,11 @@ type AppFactory = Callable[[Settings, Engine], Flask]
 
 GRACE = 10
 STALLED = 20
-"""Seconds that a client may neither send nor take anything while it is being served."""
+"""Seconds without data sent or received after which a client's connection fails."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with an application made in each worker, after the fork."""
+    """gunicorn with an application created in each worker, after the fork."""
 
     def __init__(self, url: str, settings: Settings, load_app: AppFactory) -> None:
         self._url, self._settings, self._load_app = url, settings, load_app
@@ -46,8 +46,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "accesslog": "-",
             "logger_class": AccessLog,
             "limit_request_line": 8190,
-            "when_ready": _give_up_stalled_clients,
-            "child_exit": forget,
+            "when_ready": _time_out_stalled_clients,
+            "child_exit": release_slot,
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
             options["control_socket_disable"] = True
@@ -62,22 +62,22 @@ class _Server(BaseApplication):  # type: ignore[misc]
             prepares=self._settings.prepared_statements,
         )
         app = self._load_app(self._settings, engine)
-        # what is there from the start stays: looking through it again and again for what does not
-        # takes a tenth of a second each time
+        # objects of the start live as long as the worker: collecting garbage among them takes a
+        # tenth of a second each time
         gc.collect()
         gc.freeze()
         return app
 
 
-def _give_up_stalled_clients(arbiter: Any) -> None:
-    """Have the sockets of clients, which inherit it, fail where nothing has moved for a while.
+def _time_out_stalled_clients(arbiter: Any) -> None:
+    """Set timeouts on the listeners, which the sockets of clients inherit.
 
-    A client that never reads its answer, or never ends its request, would keep a thread for good.
+    A client that never reads its response or ends its request would occupy a thread forever.
     """
-    span = struct.pack("ll", STALLED, 0)
+    timeout = struct.pack("ll", STALLED, 0)
     for listener in arbiter.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
 
 
 def _check_address(settings: Settings) -> None:
@@ -95,7 +95,7 @@ def _check_address(settings: Settings) -> None:
 def serve(
     url: str, settings: Settings, load_app: AppFactory, *, show_token_hint: bool = False
 ) -> None:
-    """Serve until stopped by a signal; `load_app` makes the application, in each worker.
+    """Serve until stopped by a signal; `load_app` creates the application in each worker.
 
     Raises click.ClickException when the port is taken.
     """

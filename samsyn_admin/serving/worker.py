@@ -1,4 +1,4 @@
-"""The kind of worker that gunicorn runs: threads that share connections out, and keep their own."""
+"""gunicorn's worker: threads, connections balanced between workers, connections kept by threads."""
 
 import mmap
 import select
@@ -7,129 +7,127 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-_NEXT = 2  # milliseconds for which a thread waits for what else its client asks
-_STEP = 0.0005  # seconds
-_STEPS = 10  # that a connection is left for another worker at most
-_PLACES = 128
-_FREE, _ABSENT = -2, -1
-_FULL = 1_000_000  # more than a worker has connections
+_NEXT_REQUEST_WAIT = 2  # milliseconds for which a thread waits for its client's next request
+_ACCEPT_DELAY = 0.0005  # seconds
+_MAX_DELAYS = 10  # for which a connection is left to another worker
+_SLOTS = 128
+_FREE, _INACTIVE = -2, -1
+_FULL = 1_000_000  # more than the connections of a worker
 
 
-class _Loads:
-    """What each worker has to do, in memory that all of them share."""
+class _WorkerLoads:
+    """The load of each worker, in memory shared by all workers."""
 
     def __init__(self) -> None:
-        self._loads = memoryview(mmap.mmap(-1, _PLACES * 4)).cast("i")
-        for place in range(_PLACES):
-            self._loads[place] = _FREE
+        self._loads = memoryview(mmap.mmap(-1, _SLOTS * 4)).cast("i")
+        for slot in range(_SLOTS):
+            self._loads[slot] = _FREE
 
-    def take_place(self) -> int | None:
-        """Return a place for a worker that is about to start; None where all are taken."""
-        for place, load in enumerate(self._loads):
+    def acquire(self) -> int | None:
+        """Return a slot for a worker that is about to start; None where all are in use."""
+        for slot, load in enumerate(self._loads):
             if load == _FREE:
-                self._loads[place] = _ABSENT
-                return place
+                self._loads[slot] = _INACTIVE
+                return slot
         return None
 
-    def leave(self, place: int | None) -> None:
-        """Free the place of a worker that is gone."""
-        if place is not None:
-            self._loads[place] = _FREE
+    def release(self, slot: int | None) -> None:
+        """Free the slot of a worker that has ended."""
+        if slot is not None:
+            self._loads[slot] = _FREE
 
-    def set(self, place: int | None, load: int | None) -> None:
-        """Say what a worker has to do; None where it takes no connections at present."""
-        if place is not None:
-            self._loads[place] = _ABSENT if load is None else load
+    def set(self, slot: int | None, load: int | None) -> None:
+        """Set the load of a worker; None while it accepts no connections."""
+        if slot is not None:
+            self._loads[slot] = _INACTIVE if load is None else load
 
-    def least(self) -> int:
-        """Return what the worker has to do that has least."""
+    def minimum(self) -> int:
+        """Return the load of the least loaded worker that accepts connections."""
         return min((load for load in self._loads if load >= 0), default=0)
 
 
-_LOADS = _Loads()
+_LOADS = _WorkerLoads()
 
 
 class BalancedWorker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's worker of threads, with two manners that it has not.
+    """gunicorn's threaded worker, with balanced connections and threads that keep them.
 
-    A new connection is left, for some milliseconds, to a worker that has a thread free, or else
-    fewer connections: otherwise it is whoever wakes first that takes all that come at once, and
-    others have nothing to do.
+    A new connection is left, for some milliseconds, to a worker that has a free thread, or else
+    fewer connections: otherwise the first worker to wake accepts all simultaneous connections.
 
-    A thread stays with its client while others are free: otherwise a connection goes back
-    to the main thread after every answer, and comes from there to a thread again, which is a
-    fifth of a short request's work.
+    A thread keeps its connection while others are free: otherwise a connection returns to the main
+    thread after every response and is dispatched again, a fifth of the time of a short request.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._place = _LOADS.take_place()  # before the fork
+        self._slot = _LOADS.acquire()  # before the fork
         self._is_open = False
-        self._served = 0  # connections that have a thread or wait for one
+        self._served = 0  # connections that have or wait for a thread
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Take new connections, or none."""
+        """Start or stop accepting connections."""
         super().set_accept_enabled(enabled)
         self._is_open = enabled
-        self._tell()
+        self._publish_load()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Do what connections, new and old, ask for."""
+        """Dispatch events of new and open connections."""
         super().wait_for_and_dispatch_events(timeout)
-        self._tell()
+        self._publish_load()
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection that no worker with less to do has taken."""
-        for _ in range(_STEPS):
-            if self._load() <= _LOADS.least():
+        """Accept a new connection unless a worker with less load accepts it first."""
+        for _ in range(_MAX_DELAYS):
+            if self._load() <= _LOADS.minimum():
                 break
-            time.sleep(_STEP)
+            time.sleep(_ACCEPT_DELAY)
             if not _is_readable(listener, 0):
                 return
         super().accept(listener)
-        self._tell()
+        self._publish_load()
 
     def _load(self) -> int:
         return int(self.nr_conns) + (_FULL if self._is_full() else 0)
 
-    def _tell(self) -> None:
-        _LOADS.set(self._place, self._load() if self._is_open else None)
+    def _publish_load(self) -> None:
+        _LOADS.set(self._slot, self._load() if self._is_open else None)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Have the next free thread serve a connection."""
+        """Queue a connection for the next free thread."""
         self._served += 1  # in the main thread, as everything but `handle`
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """Take a connection back from its thread."""
+        """Return a connection from its thread to the main thread."""
         self._served -= 1
         super().finish_request(conn, fs)
 
     def handle(self, conn: Any) -> Any:
-        """Serve a connection until its client is silent, or no thread is free for others.
+        """Serve a connection until its client is idle, or no thread is free for others.
 
-        Returns whether the main thread is to keep it, or gunicorn's sign that nothing has come.
+        Returns whether to keep it alive, or gunicorn's marker that no request has arrived.
         """
-        kept = super().handle(conn)
-        while kept is True and self.alive and not self._is_full() and _asks_more(conn):
-            kept = super().handle(conn)
-        return kept
+        keepalive = super().handle(conn)
+        while keepalive is True and self.alive and not self._is_full() and _has_request(conn):
+            keepalive = super().handle(conn)
+        return keepalive
 
     def _is_full(self) -> bool:
         return bool(self._served >= self.cfg.threads)
 
 
-def forget(_: Any, worker: BalancedWorker) -> None:
-    """Free the place of a worker that has ended, however it did: gunicorn's `child_exit`."""
-    _LOADS.leave(worker._place)
+def release_slot(_: Any, worker: BalancedWorker) -> None:
+    """Free the slot of a worker that has ended: gunicorn's `child_exit`."""
+    _LOADS.release(worker._slot)
 
 
-def _asks_more(conn: Any) -> bool:
+def _has_request(conn: Any) -> bool:
     if conn.is_http2:
         return False
     if conn.parser.unreader.buf.getvalue():
         return True
-    return _is_readable(conn.sock, _NEXT)
+    return _is_readable(conn.sock, _NEXT_REQUEST_WAIT)
 
 
 def _is_readable(socket: Any, milliseconds: int) -> bool:

@@ -1,4 +1,4 @@
-"""`/api/v1/users`: one's own account, and people by their email."""
+"""`/api/v1/users`: the caller's account, and users by email."""
 
 import uuid
 from http import HTTPStatus
@@ -33,21 +33,21 @@ bp = Blueprint("users", __name__, url_prefix="/api/v1/users")
 @bp.get("/me")
 @requires(Action.SIGNED_IN)
 def read_own_account() -> Response:
-    """Answer who the caller is."""
+    """Return the caller's account."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
-        user = _own(connection, require_user(principal()))
-    return respond({**user.answer, "is_admin": user.is_admin}, version_of(user.updated_at))
+        user = _find_own(connection, require_user(principal()))
+    return respond({**user.document, "is_admin": user.is_admin}, version_of(user.updated_at))
 
 
 @bp.delete("/me")
 @requires(Action.SIGNED_IN)
 def delete_own_account() -> tuple[str, HTTPStatus]:
-    """Make the caller's account a tombstone: maps, layers and comments stay."""
+    """Delete the caller's account, but not its maps, layers and comments."""
     single_values(request.args, ())
     user_id = require_user(principal())
     with writing(deployment().engine) as connection:
-        check_if_match(version_of(_own(connection, user_id, lock=True).updated_at))
+        check_if_match(version_of(_find_own(connection, user_id, lock=True).updated_at))
         close_account(connection, user_id)
     return no_content()
 
@@ -55,20 +55,20 @@ def delete_own_account() -> tuple[str, HTTPStatus]:
 @bp.get("")
 @requires(Action.SIGNED_IN)
 def find_users() -> Response:
-    """Answer the live user with this email, whatever its case: a list of one or none."""
+    """List the live users with this email, ignoring case: one or none."""
     email = single_values(request.args, {"email"}).get("email", "").strip()
     if not email:
         raise InvalidParameterError("email is the address of the user to find.")
-    same = func.lower(User.email) == func.lower(email)
-    statement = select(user_object(principal())).where(same, User.deleted_at.is_(None))
+    has_email = func.lower(User.email) == func.lower(email)
+    statement = select(user_object(principal())).where(has_email, User.deleted_at.is_(None))
     with reading(deployment().engine) as connection:
-        found = run(connection, statement).scalars().all()
-    return respond_list(found, Page(), len(found))
+        users = run(connection, statement).scalars().all()
+    return respond_list(users, Page(), len(users))
 
 
-def _own(connection: Connection, user_id: uuid.UUID, *, lock: bool = False) -> Row[Any]:
-    """Return the user; raises CredentialsError when the account was deleted in this moment."""
-    columns = (user_object(principal()).label("answer"), User.is_admin, User.updated_at)
+def _find_own(connection: Connection, user_id: uuid.UUID, *, lock: bool = False) -> Row[Any]:
+    """Return the user; raises CredentialsError when the account has been deleted meanwhile."""
+    columns = (user_object(principal()).label("document"), User.is_admin, User.updated_at)
     statement = select(*columns).where(User.id == user_id, User.deleted_at.is_(None))
     if lock:
         statement = statement.with_for_update()

@@ -1,4 +1,4 @@
-"""People as the management API answers them."""
+"""Users as JSON of the management API."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from samsyn_model.permissions.users import may_see_email
 from samsyn_model.tables.users import User
 
 
-def user_object(principal: Principal, person: Any = User) -> ColumnElement[Any]:
-    """Return the column with a user as JSON, as the principal may see them.
+def user_object(principal: Principal, user: Any = User) -> ColumnElement[Any]:
+    """Return the column with a user as JSON, as the principal may read it.
 
-    `person` is `User` or an alias of it in the statement's FROM. `email` and `clerk_id` are null
-    but for oneself and those with whom one shares a map.
+    `user` is `User` or an alias of it in the statement's FROM. `email` and `clerk_id` are null
+    unless the user is the principal or shares a map with it.
     """
-    known = may_see_email(principal, person.id)
+    is_visible = may_see_email(principal, user.id)
     return func.jsonb_build_object(
-        *("id", person.id),
-        *("username", person.username),
-        *("first_name", person.first_name),
-        *("last_name", person.last_name),
-        *("profile_image_url", person.profile_image_url),
-        *("created_at", utc(person.created_at)),
-        *("updated_at", utc(person.updated_at)),
+        *("id", user.id),
+        *("username", user.username),
+        *("first_name", user.first_name),
+        *("last_name", user.last_name),
+        *("profile_image_url", user.profile_image_url),
+        *("created_at", utc(user.created_at)),
+        *("updated_at", utc(user.updated_at)),
     ).op("||")(
         case(
-            (known, func.jsonb_build_object("clerk_id", person.clerk_id, "email", person.email)),
+            (is_visible, func.jsonb_build_object("clerk_id", user.clerk_id, "email", user.email)),
             else_=func.jsonb_build_object("clerk_id", null(), "email", null()),
         )
     )

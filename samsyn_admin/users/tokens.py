@@ -1,4 +1,4 @@
-"""`/api/v1/tokens`: a user's own API tokens."""
+"""`/api/v1/tokens`: the API tokens of the caller."""
 
 import uuid
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def _future(value: Any) -> Any:
 
 
 class TokenCreate(BaseModel):
-    """The body of a request that makes a token."""
+    """The body of a request that creates a token."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -61,18 +61,18 @@ class TokenCreate(BaseModel):
 @bp.get("")
 @requires(Action.SIGNED_IN)
 def list_tokens() -> Response:
-    """Answer one's tokens that are not revoked, newest first."""
+    """List the caller's tokens that are not revoked, newest first."""
     page = parse_page(single_values(request.args, PAGE_PARAMETERS))
     statement = _own_tokens().order_by(ApiToken.created_at.desc(), ApiToken.id)
     with reading(deployment().engine) as connection:
         rows, total = run_page(connection, statement, page)
-    return respond_list([_answer(row) for row in rows], page, total)
+    return respond_list([_document(row) for row in rows], page, total)
 
 
 @bp.post("")
 @requires(Action.SIGNED_IN)
 def make_token() -> Response:
-    """Make a token of one's own: this answer alone has its text."""
+    """Create a token of the caller: only this response contains its text."""
     single_values(request.args, ())
     user_id = require_user(principal())
     body = validated(TokenCreate, read_json())
@@ -81,8 +81,8 @@ def make_token() -> Response:
         statement = _own_tokens().where(ApiToken.token_hash == hash_token(token))
         row = run(connection, statement).one()
     location = f"{public_url()}{bp.url_prefix}/{row.id}"
-    answer = {**_answer(row), "token": token}
-    response = respond(answer, version_of(row.updated_at), HTTPStatus.CREATED, location)
+    document = {**_document(row), "token": token}
+    response = respond(document, version_of(row.updated_at), HTTPStatus.CREATED, location)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -90,17 +90,17 @@ def make_token() -> Response:
 @bp.get("/<token_id>")
 @requires(Action.SIGNED_IN)
 def read_token(token_id: str) -> Response:
-    """Answer one of one's tokens, without its text."""
+    """Return a token of the caller, without its text."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         row = _find(connection, _own_tokens(), token_id)
-    return respond(_answer(row), version_of(row.updated_at))
+    return respond(_document(row), version_of(row.updated_at))
 
 
 @bp.delete("/<token_id>")
 @requires(Action.SIGNED_IN)
 def revoke_token(token_id: str) -> tuple[str, HTTPStatus]:
-    """Revoke one of one's tokens: the next request with it is refused."""
+    """Revoke a token of the caller: the next request with it is refused."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         row = _find(connection, _own_tokens().with_for_update(), token_id)
@@ -125,7 +125,7 @@ def _find(connection: Connection, tokens: Select[Any], token_id: str) -> Row[Any
     return row
 
 
-def _answer(row: Row[Any]) -> dict[str, Any]:
+def _document(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "name": row.name,

@@ -1,4 +1,4 @@
-"""`/api/v1/webhooks`: what Clerk tells of its users, signed by Svix."""
+"""`/api/v1/webhooks`: events of users from Clerk, signed by Svix."""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -29,10 +29,10 @@ bp = Blueprint("webhooks", __name__, url_prefix="/api/v1/webhooks")
 @bp.post("/clerk")
 @requires(Action.WEBHOOK)
 def take_clerk_delivery() -> Response | tuple[str, HTTPStatus]:
-    """Take an event; a 2xx tells Svix not to send it again."""
+    """Process an event; after a 2xx Svix does not send it again."""
     secret = deployment().settings.clerk_webhook_secret
     if secret is None:
-        detail = "This server takes no webhooks of Clerk: CLERK_WEBHOOK_SECRET is not set."
+        detail = "This server accepts no webhooks from Clerk: CLERK_WEBHOOK_SECRET is not set."
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     single_values(request.args, ())
     body = _receive()
@@ -42,8 +42,8 @@ def take_clerk_delivery() -> Response | tuple[str, HTTPStatus]:
 
 
 def _receive() -> bytes:
-    """Return the body; raises TooLargeError or werkzeug's own when it exceeds MAX_DELIVERY."""
-    # One more, because a body without a Content-Length ends at the limit without a word.
+    """Return the body; raises TooLargeError or werkzeug's error when it exceeds MAX_DELIVERY."""
+    # One more, because a body without a Content-Length is cut at the limit silently.
     request.max_content_length = MAX_DELIVERY + 1
     body = request.get_data()
     if len(body) > MAX_DELIVERY:
@@ -52,12 +52,12 @@ def _receive() -> bytes:
 
 
 def _verify(secret: SecretStr, body: bytes) -> str:
-    """Return the delivery's id. Raises MalformedBodyError unless Clerk signed it just now."""
+    """Return the delivery's id. Raises MalformedBodyError without a recent, valid signature."""
     headers = {name: request.headers.get(name, "") for name in _SIGNED_HEADERS}
     signature = _signature(secret)
     try:
         signature.verify(body, headers)
-    except Exception as error:  # garbage makes the library raise nearly anything
+    except Exception as error:  # malformed input makes the library raise various errors
         raise MalformedBodyError(
             "The signature is not valid, or the delivery is older than five minutes."
         ) from error
@@ -69,12 +69,12 @@ def _signature(secret: SecretStr) -> "Webhook":
 
     try:
         return Webhook(secret.get_secret_value())
-    except Exception as error:  # binascii.Error, or a class of its own that is not exported
+    except Exception as error:  # binascii.Error, or a class that is not exported
         raise ValueError("CLERK_WEBHOOK_SECRET is not a signing secret (whsec_…).") from error
 
 
 def _check_secret(state: BlueprintSetupState) -> None:
-    """Refuse to start with a secret that cannot be one."""
+    """Raise ValueError at start when the secret is malformed."""
     parts: Deployment = state.app.extensions["samsyn"]
     if parts.settings.clerk_webhook_secret is not None:
         _signature(parts.settings.clerk_webhook_secret)

@@ -1,1 +1,1 @@
-"""Readers of files, one a format: each layer of a file as batches of features."""
+"""Readers of files, one per format: each layer of a file as batches of features."""

@@ -48,9 +48,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _written(value: Any) -> str:
-    """Return a value as JSON: a column's values one after another take a third of the time that
-    a row's take as an object."""
+def _serialized(value: Any) -> str:
+    """Return a value as JSON: serializing a column value by value takes a third of the time of
+    serializing each row as an object."""
     kind = type(value)
     if kind is str:
         return encode_basestring(value)
@@ -64,10 +64,10 @@ def _written(value: Any) -> str:
 
 
 def geometries_of_wkb(wkb: Sequence[bytes | None], batch: FeatureBatch) -> NDArray[Any]:
-    """Return the geometries of WKB or EWKB; `batch` names them to people.
+    """Return the geometries of WKB or EWKB; `batch` labels them in errors.
 
-    Raises UnstorableFeatureError for the first that cannot be read, NotImplementedError when all
-    that stands against reading is that some are curved.
+    Raises UnstorableFeatureError for the first that cannot be read, NotImplementedError when the
+    only obstacle is that some are curved.
     """
     try:
         return _parsed(wkb)
@@ -81,7 +81,7 @@ def refuse_unreadable(
     batch: FeatureBatch,
     kind: type[Exception] = NotImplementedError,
 ) -> None:
-    """Raise UnstorableFeatureError for the first WKB that cannot be read for this kind of error."""
+    """Raise UnstorableFeatureError for the first WKB whose reading raises this kind of error."""
     for index, value in enumerate(wkb):
         with suppress(NotImplementedError):
             try:
@@ -95,7 +95,7 @@ def refuse_unreadable(
 
 def _parsed(wkb: Sequence[bytes | None]) -> NDArray[Any]:
     geometries: NDArray[Any] = shapely.from_wkb(object_array(list(wkb)))
-    # Curves within collections are read, and found out only by what works on coordinates.
+    # Curves within collections are read, but functions on coordinates raise an error.
     shapely.get_coordinates(geometries[shapely.get_type_id(geometries) == _COLLECTION])
     return geometries
 
@@ -103,7 +103,7 @@ def _parsed(wkb: Sequence[bytes | None]) -> NDArray[Any]:
 class ColumnReader:
     """Turns the columns of batches into the text of JSON objects.
 
-    `kinds` says what each column holds; JSON columns are narrowed in `seen` by their values.
+    `kinds` has the kind of each column; those of JSON columns are narrowed by their values.
     """
 
     def __init__(self, names: Sequence[str], kinds: Sequence[Kind]) -> None:
@@ -111,31 +111,31 @@ class ColumnReader:
         self._kinds = tuple(kinds)
         members = [f"{encode_basestring(name)}:" for name in names]
         self._starts = [f"{'{,'[number > 0]}{start}" for number, start in enumerate(members)]
-        self._seen: dict[str, Kind | None] = {}
+        self._observed: dict[str, Kind | None] = {}
 
     @property
     def kinds(self) -> dict[str, Kind | None]:
-        """The kinds of the columns by name, as far as read."""
+        """The kinds of the columns by name, from the values read so far."""
         return {
-            name: self._seen.get(name) if kind is Kind.JSON_VALUE else kind
+            name: self._observed.get(name) if kind is Kind.JSON_VALUE else kind
             for name, kind in zip(self._names, self._kinds, strict=True)
         }
 
     def properties(
         self, columns: Sequence[pa.Array], batch: FeatureBatch
     ) -> Sequence[str] | pa.LargeStringArray:
-        """Return a JSON object a row; raises UnstorableFeatureError, naming it by `batch`."""
+        """Return a JSON object per row; raises UnstorableFeatureError, labelled by `batch`."""
         if not self._names:
             return ["{}"] * len(batch.geometries)
-        written = [
+        texts_by_column = [
             self._column_texts(name, kind, column, batch)
             for name, kind, column in zip(self._names, self._kinds, columns, strict=True)
         ]
-        if all(isinstance(texts, pa.Array) for texts in written):
+        if all(isinstance(texts, pa.Array) for texts in texts_by_column):
             starts = (pa.scalar(start, pa.large_string()) for start in self._starts)
-            members = chain.from_iterable(zip(starts, written, strict=True))
+            members = chain.from_iterable(zip(starts, texts_by_column, strict=True))
             return pc.binary_join_element_wise(*members, _END, _NO_SEPARATOR)
-        rows = zip(*(map(str, texts) for texts in written), strict=True)
+        rows = zip(*(map(str, texts) for texts in texts_by_column), strict=True)
         return [
             "".join(chain.from_iterable(zip(self._starts, row, strict=True))) + "}" for row in rows
         ]
@@ -143,15 +143,15 @@ class ColumnReader:
     def _column_texts(
         self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch
     ) -> pa.LargeStringArray | list[str]:
-        """Return the values of a column as JSON; a list where half a surrogate pair is among
-        them, which Arrow has no room for."""
+        """Return the values of a column as JSON; a list where a value has a lone surrogate, which
+        Arrow cannot store."""
         texts = json_column(kind, column)
         if texts is None:
-            listed = [_written(value) for value in self._values(name, kind, column, batch)]
+            texts_list = [_serialized(value) for value in self._values(name, kind, column, batch)]
             try:
-                texts = pa.array(listed, pa.large_string())
+                texts = pa.array(texts_list, pa.large_string())
             except UnicodeEncodeError:
-                return listed
+                return texts_list
         return texts
 
     def _values(self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch) -> list[Any]:
@@ -170,8 +170,8 @@ class ColumnReader:
         if kind is Kind.JSON_VALUE:
             for value in values:
                 if value is not None:
-                    seen = _JSON_KINDS.get(type(value), Kind.JSON_VALUE)
-                    self._seen[name] = merged(self._seen.get(name), seen)
+                    observed = _JSON_KINDS.get(type(value), Kind.JSON_VALUE)
+                    self._observed[name] = merged(self._observed.get(name), observed)
         return values
 
 
@@ -186,7 +186,7 @@ def _json_values(kind: Kind, column: pa.Array) -> list[Any]:
         values: list[Any] = column.cast(pa.date32()).cast(pa.string()).to_pylist()
         return values
     if pa.types.is_timestamp(column.type):
-        # Nanoseconds have no place in Python's datetime; microseconds are what is kept.
+        # Python's datetime has no nanoseconds; microseconds are stored.
         column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
     elif pa.types.is_time64(column.type):
         column = column.cast(pa.time64("us"), safe=False)
@@ -210,7 +210,7 @@ def _numbers(column: pa.Array) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of Arrow's, nested or not, as JSON has it."""
+    """Return an Arrow value, nested or not, as a JSON value."""
     if isinstance(value, dict):
         return {str(name): _plain(member) for name, member in value.items()}
     if isinstance(value, list | tuple):

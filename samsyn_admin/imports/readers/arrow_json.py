@@ -1,4 +1,4 @@
-"""Columns of Arrow as JSON, written without a Python object a value where their kind allows it."""
+"""Arrow columns as JSON, serialized without a Python object per value where possible."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 from samsyn_model.properties.schema import Kind
 
 _ESCAPED = r'["\\\x00-\x1f]'
-_MOMENT = r"^[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.0+)?(?:Z|\+00:00)?$"
+_DATE_TIME = r"^[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.0+)?(?:Z|\+00:00)?$"
 _SECONDS = len("2024-05-01T10:00:00")
 _NULL = pa.scalar("null", pa.large_string())
 
 
 def json_column(kind: Kind, column: pa.Array) -> pa.LargeStringArray | None:
-    """Return the JSON text of each value, or None where they have to be looked at one by one.
+    """Return the JSON text of each value, or None when they must be serialized one by one.
 
     The texts are those that `json.dumps` writes; numbers that are not finite become null.
     """
@@ -39,24 +39,24 @@ def _numbers(column: pa.Array) -> pa.Array:
 
 
 def _strings(column: pa.Array) -> pa.Array | None:
-    column.validate(full=True)  # text that is no UTF-8
+    column.validate(full=True)  # not UTF-8
     if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
         return None
     return _quoted(column)
 
 
-def _moments(column: pa.Array) -> pa.Array | None:
-    """Return moments of whole seconds, in UTC or without a zone, as RFC 3339 has them."""
+def _date_times(column: pa.Array) -> pa.Array | None:
+    """Return date-times of whole seconds, in UTC or without a zone, in RFC 3339 format."""
     column.validate(full=True)
-    if pc.all(pc.match_substring_regex(column, _MOMENT)).as_py() is False:
+    if pc.all(pc.match_substring_regex(column, _DATE_TIME)).as_py() is False:
         return None
-    moments = pc.utf8_slice_codeunits(column, 0, _SECONDS)
-    moments.cast(pa.timestamp("s"))  # an hour 25
-    return _quoted(moments, "Z")
+    date_times = pc.utf8_slice_codeunits(column, 0, _SECONDS)
+    date_times.cast(pa.timestamp("s"))  # such as hour 25
+    return _quoted(date_times, "Z")
 
 
-def _quoted(texts: pa.Array, added: str = "") -> pa.Array:
-    first, last, between = (pa.scalar(text, pa.large_string()) for text in ('"', f'{added}"', ""))
+def _quoted(texts: pa.Array, suffix: str = "") -> pa.Array:
+    first, last, between = (pa.scalar(text, pa.large_string()) for text in ('"', f'{suffix}"', ""))
     return pc.binary_join_element_wise(first, texts.cast(pa.large_string()), last, between)
 
 
@@ -72,5 +72,5 @@ _WRITERS: dict[
     Kind.NUMBER: (pa.types.is_float64, _numbers),
     Kind.STRING: (_is_text, _strings),
     Kind.DATE: (pa.types.is_date32, lambda dates: _quoted(_plain(dates))),
-    Kind.DATE_TIME: (_is_text, _moments),
+    Kind.DATE_TIME: (_is_text, _date_times),
 }

@@ -32,7 +32,7 @@ COORDINATES = (
     ("decimallongitude", "decimallatitude"),
     ("x", "y"),
 )
-"""Names of the columns of coordinates, whatever their case; the first pair that is there counts."""
+"""Names of the columns of coordinates, ignoring case; the first pair present is used."""
 WKT_COLUMNS = ("wkt", "geometry", "geom", "the_geom", "wkt_geom")
 _DELIMITERS = ",;\t|"
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,30})")
@@ -60,7 +60,7 @@ class CSVLayer(SourceLayer):
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
-        """The columns, without that of WKT."""
+        """The kinds of the columns by name, without the WKT column."""
         return {self._names[index]: self._column_kinds[index] for index in self._columns}
 
     def batches(self) -> Iterator[FeatureBatch]:
@@ -83,7 +83,7 @@ class CSVLayer(SourceLayer):
                 )
                 for row in chunk
             ]
-            read = self._points if self._wkt is None else self._shapes
+            read = self._point_geometries if self._wkt is None else self._wkt_geometries
             yield FeatureBatch(read(chunk, batch), texts, first)
             first += len(chunk)
 
@@ -100,11 +100,11 @@ class CSVLayer(SourceLayer):
                     if len(row) != width:
                         raise UnreadableFileError(
                             f"{self._path}: line {reader.line_num} has {len(row)} values, not"
-                            f" {width} as the header does (does the file end halfway?)."
+                            f" {width} as the header (is the file truncated?)."
                         )
                     yield row
         except csv.Error as error:
-            raise UnreadableFileError(f"{self._path} is not sound CSV: {error}.") from error
+            raise UnreadableFileError(f"{self._path} is not valid CSV: {error}.") from error
         except UnicodeDecodeError as error:
             raise UnreadableFileError(
                 f"{self._path} is not UTF-8 text: {error} (`iconv` converts it)."
@@ -127,7 +127,7 @@ class CSVLayer(SourceLayer):
                 return None, (header.index(longitude), header.index(latitude))
         raise UnreadableFileError(
             f"{self._path} has no columns of coordinates: name them lon and lat (or longitude and"
-            " latitude, or x and y), or give the geometry as WKT in a column named wkt."
+            " latitude, or x and y), or provide the geometry as WKT in a column named wkt."
         )
 
     def _find_kinds(self) -> tuple[list[Kind | None], int]:
@@ -138,12 +138,12 @@ class CSVLayer(SourceLayer):
             count += 1
             for index in open_columns:
                 if text := row[index]:
-                    kinds[index] = self._widened(kinds[index], text)
+                    kinds[index] = self._widen(kinds[index], text)
             if not count % 1000:
                 open_columns = [i for i in open_columns if kinds[i] is not Kind.STRING]
         return kinds, count
 
-    def _widened(self, known: Kind | None, text: str) -> Kind:
+    def _widen(self, known: Kind | None, text: str) -> Kind:
         if known is Kind.STRING:
             return known
         kind = merged(known, self._kind(text))
@@ -152,57 +152,63 @@ class CSVLayer(SourceLayer):
     def _kind(self, text: str) -> Kind:
         if _INTEGER.fullmatch(text):
             return Kind.INTEGER
-        if _NUMBER.fullmatch(self._pointed(text)):
+        if _NUMBER.fullmatch(self._with_decimal_point(text)):
             return Kind.NUMBER
         if text.lower() in {"true", "false"}:
             return Kind.BOOLEAN
         return kind_of_text(_with_t(text))
 
-    def _pointed(self, text: str) -> str:
+    def _with_decimal_point(self, text: str) -> str:
         return text.replace(",", ".") if self._decimal_comma else text
 
     def _conversion(self, kind: Kind | None) -> Callable[[str], Any]:
         conversions: dict[Kind | None, Callable[[str], Any]] = {
             Kind.INTEGER: int,
-            Kind.NUMBER: lambda text: float(self._pointed(text)),
+            Kind.NUMBER: lambda text: float(self._with_decimal_point(text)),
             Kind.BOOLEAN: lambda text: text.lower() == "true",
             Kind.DATE_TIME: lambda text: rfc3339(datetime.fromisoformat(_with_t(text).upper())),
         }
         return conversions.get(kind, str)
 
-    def _points(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
+    def _point_geometries(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
         assert self._xy is not None  # noqa: S101 - there is a column of WKT otherwise
         x, y = self._xy
         geometries = batch.geometries
-        placed = [index for index, row in enumerate(rows) if row[x].strip() or row[y].strip()]
+        rows_with_points = [
+            index for index, row in enumerate(rows) if row[x].strip() or row[y].strip()
+        ]
         positions = [
             [self._coordinate(rows[index][column], batch, index) for column in (x, y)]
-            for index in placed
+            for index in rows_with_points
         ]
-        geometries[placed] = shapely.points(np.array(positions, dtype=float).reshape(-1, 2))
+        geometries[rows_with_points] = shapely.points(
+            np.array(positions, dtype=float).reshape(-1, 2)
+        )
         return geometries
 
     def _coordinate(self, text: str, batch: FeatureBatch, index: int) -> float:
         try:
-            return float(self._pointed(text))
+            return float(self._with_decimal_point(text))
         except ValueError as error:
             raise UnstorableFeatureError(
                 f"{batch.label(index)} has a coordinate that is not a number: {text!r}."
             ) from error
 
-    def _shapes(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
+    def _wkt_geometries(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
         texts = [row[self._wkt or 0].strip() or None for row in rows]
         try:
             geometries = shapely.from_wkt(object_array(texts))
         except (shapely.errors.ShapelyError, NotImplementedError):
-            geometries = object_array([_shape(text, batch, i) for i, text in enumerate(texts)])
+            geometries = object_array(
+                [_wkt_geometry(text, batch, i) for i, text in enumerate(texts)]
+            )
         geometries, had_m = without_m(geometries)
         if had_m:
             self.note("M values (measures) were left out.")
         return geometries
 
 
-def _shape(text: str | None, batch: FeatureBatch, index: int) -> Any:
+def _wkt_geometry(text: str | None, batch: FeatureBatch, index: int) -> Any:
     try:
         return shapely.from_wkt(text)
     except (shapely.errors.ShapelyError, NotImplementedError) as error:

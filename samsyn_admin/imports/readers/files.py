@@ -1,4 +1,4 @@
-"""Opens a file to import: finds out its format and gives its layers."""
+"""Opens a file to import: detects its format and returns its layers."""
 
 import zipfile
 from collections.abc import Callable
@@ -31,19 +31,19 @@ _CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 def open_layers(path: Path, source_layer: str | None = None) -> list[SourceLayer]:
     """Return the layers of a file, or the one of that name.
 
-    Tables without geometry are left out unless named. Raises UnreadableFileError when the file
-    cannot be read or is none of FORMATS, InvalidParameterError when it has no such layer.
+    Tables without geometry are left out unless requested. Raises UnreadableFileError when the file
+    cannot be read or has none of FORMATS, InvalidParameterError when it has no such layer.
     """
     layers = _layers(path)
     if source_layer is not None:
-        chosen = [layer for layer in layers if layer.name == source_layer]
-        if not chosen:
+        matches = [layer for layer in layers if layer.name == source_layer]
+        if not matches:
             names = ", ".join(repr(layer.name) for layer in layers)
             raise InvalidParameterError(f"{path} has no layer {source_layer!r}; it has {names}.")
-        return chosen[:1]
+        return matches[:1]
     with_geometry = [layer for layer in layers if layer.has_geometry]
     if not with_geometry:
-        raise UnreadableFileError(f"{path} holds no layer with geometries.")
+        raise UnreadableFileError(f"{path} has no layer with geometries.")
     for layer in layers:
         if not layer.has_geometry:
             with_geometry[0].note(
@@ -56,8 +56,8 @@ def open_layers(path: Path, source_layer: str | None = None) -> list[SourceLayer
 def _layers(path: Path) -> list[SourceLayer]:
     try:
         if not path.is_file():
-            what = "is not a file" if path.exists() else "does not exist"
-            raise UnreadableFileError(f"{path} {what}.")
+            reason = "is not a file" if path.exists() else "does not exist"
+            raise UnreadableFileError(f"{path} {reason}.")
         with path.open("rb") as file:
             start = file.read(512)
     except OSError as error:
@@ -68,7 +68,7 @@ def _layers(path: Path) -> list[SourceLayer]:
 
 
 def _format(path: Path, start: bytes) -> Callable[[Path], list[SourceLayer]]:
-    """Return what opens a file that starts so; the suffix decides between kinds of text only."""
+    """Return the reader for a file with this start; the suffix only distinguishes text formats."""
     suffix = path.suffix.lower()
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"PK"):
@@ -76,7 +76,7 @@ def _format(path: Path, start: bytes) -> Callable[[Path], list[SourceLayer]]:
     if start.startswith(b"PAR1"):
         return lambda path: [ParquetLayer(path)]
     if start.startswith(b"SQLite format 3\0") or start.startswith(b"fgb\x03"):
-        return _by_gdal
+        return _ogr
     if start.startswith(b"\x00\x00\x27\x0a"):
         return _shapefile
     if suffix in _JSON_SUFFIXES or text.startswith((b"{", b"\x1e")):
@@ -88,7 +88,7 @@ def _format(path: Path, start: bytes) -> Callable[[Path], list[SourceLayer]]:
     raise UnreadableFileError(f"{path} cannot be imported: it is not {FORMATS}.")
 
 
-def _by_gdal(path: Path) -> list[SourceLayer]:
+def _ogr(path: Path) -> list[SourceLayer]:
     return ogr_layers(str(path), path)
 
 
@@ -98,7 +98,7 @@ def _kml(path: Path) -> list[SourceLayer]:
         with path.open("rb") as file:
             parser.ParseFile(file)
     except expat.ExpatError as error:
-        raise UnreadableFileError(f"{path} is not sound XML: {error}.") from error
+        raise UnreadableFileError(f"{path} is not valid XML: {error}.") from error
     return ogr_layers(str(path), path)
 
 
@@ -110,7 +110,7 @@ def _shapefile(path: Path) -> list[SourceLayer]:
                 continue
             raise UnreadableFileError(f"{path} lacks its part {path.with_suffix(suffix).name}.")
         with part.open("rb") as file:
-            _refuse_cut(str(part), file.read(100), part.stat().st_size)
+            _refuse_truncated(str(part), file.read(100), part.stat().st_size)
     return ogr_layers(str(path), path)
 
 
@@ -121,10 +121,10 @@ def _sibling(path: Path, suffix: str) -> Path | None:
     return None
 
 
-def _refuse_cut(name: str, header: bytes, size: int) -> None:
-    """Raise UnreadableFileError when a part of a shapefile is shorter than its header says.
+def _refuse_truncated(name: str, header: bytes, size: int) -> None:
+    """Raise UnreadableFileError when a part of a shapefile is shorter than its header states.
 
-    GDAL gives null geometries and fewer rows for what is missing, without a word.
+    GDAL returns null geometries and fewer rows for the missing part, without an error.
     """
     if name.lower().endswith(".dbf"):
         count, start, length = (
@@ -134,7 +134,7 @@ def _refuse_cut(name: str, header: bytes, size: int) -> None:
     else:
         expected = 2 * int.from_bytes(header[24:28], "big")
     if size < expected:
-        raise UnreadableFileError(f"{name} ends halfway: {size} bytes of {expected}.")
+        raise UnreadableFileError(f"{name} is truncated: {size} bytes of {expected}.")
 
 
 def _zipped(path: Path) -> list[SourceLayer]:
@@ -152,11 +152,13 @@ def _zipped(path: Path) -> list[SourceLayer]:
                 for part in archive.infolist():
                     if part.filename.lower() in {stem + s for s in (".shp", ".shx", ".dbf")}:
                         with archive.open(part) as file:
-                            _refuse_cut(part.filename, file.read(100), part.file_size)
+                            _refuse_truncated(part.filename, file.read(100), part.file_size)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, EOFError, OSError) as error:
-        raise UnreadableFileError(f"{path} is not a sound zip file: {error}.") from error
+        raise UnreadableFileError(f"{path} is not a valid zip file: {error}.") from error
     if not shapefiles:
-        raise UnreadableFileError(f"{path} holds no shapefile; only those are read from zip files.")
+        raise UnreadableFileError(
+            f"{path} contains no shapefile; zip files of other formats are not read."
+        )
     return [
         layer
         for name in shapefiles

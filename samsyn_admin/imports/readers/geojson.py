@@ -1,4 +1,4 @@
-"""A GeoJSON file as the one layer that it is."""
+"""A GeoJSON file as one layer."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -22,11 +22,11 @@ from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.schema import Kind, ObservedKinds
 
 _POSITION_BYTES = 200
-"""What a position takes as lists of Python numbers."""
+"""The memory of a position as lists of Python numbers."""
 
 
 class GeoJSONLayer(SourceLayer):
-    """A GeoJSON file, or a GeoJSON text sequence, whose values stay as they are."""
+    """A GeoJSON file, or a GeoJSON text sequence; its values are not converted."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class GeoJSONLayer(SourceLayer):
             return parse_crs(member["properties"]["name"])
         except (KeyError, TypeError):
             raise UnreadableFileError(
-                f"{self._path} has a `crs` member that names no CRS: say it with --crs."
+                f"{self._path} has a `crs` member that names no CRS: specify it with --crs."
             ) from None
 
     @property
@@ -65,12 +65,12 @@ class GeoJSONLayer(SourceLayer):
 
     def _batch(self, features: list[dict[str, Any]], first: int) -> FeatureBatch:
         ids = [feature.get("id") for feature in features]
-        if any(own is not None for own in ids):
-            self.note("Features got new ids: SamSyn gives its own. Properties named id are kept.")
+        if any(feature_id is not None for feature_id in ids):
+            self.note("Features got new ids. Properties named id are unchanged.")
 
         def refuse(index: int, reason: str) -> Exception:
-            own = "" if ids[index] is None else f" (id {ids[index]})"
-            return UnstorableFeatureError(f"Feature {first + index}{own} is not valid: {reason}.")
+            label = "" if ids[index] is None else f" (id {ids[index]})"
+            return UnstorableFeatureError(f"Feature {first + index}{label} is not valid: {reason}.")
 
         texts = []
         for index, feature in enumerate(features):
@@ -88,7 +88,7 @@ class GeoJSONLayer(SourceLayer):
 
 
 def _next_size(batch: FeatureBatch) -> int:
-    """Return how many features to take next, so that large ones come in smaller batches."""
+    """Return the number of features of the next batch, fewer for larger features."""
     size = sum(map(len, batch.properties))
     size += _POSITION_BYTES * int(shapely.get_num_coordinates(batch.geometries).sum())
     return max(1, min(BATCH_FEATURES, 4 * BATCH_BYTES * len(batch.properties) // max(size, 1)))

@@ -1,4 +1,4 @@
-"""GeoJSON geometries, many at a time."""
+"""GeoJSON geometries, parsed in bulk."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,35 +20,35 @@ _TYPES = {
     "MultiLineString": (GeometryType.MULTILINESTRING, 2),
     "MultiPolygon": (GeometryType.MULTIPOLYGON, 3),
 }
-"""The type and how deep its positions lie in arrays of arrays."""
+"""The geometry type and the nesting depth of its positions."""
 _NUMBERS = {int, float}
 
 
 def parse_geometries(
     values: Sequence[Any], refuse: Callable[[int, str], Exception]
 ) -> tuple[NDArray[Any], bool]:
-    """Return the geometries of GeoJSON values (None for null), and whether numbers were left out.
+    """Return the geometries of GeoJSON values (None for null), and whether numbers were dropped.
 
-    Positions keep their first three numbers; a ring that is not closed is closed. What `refuse`
-    makes of an index and a reason is raised for the first value that is not a geometry.
+    Positions keep their first three numbers; a ring that is not closed is closed. `refuse` makes
+    the error that is raised from the index of the first value that is not a geometry and a reason.
     """
     try:
         return _parsed(values)
     except (ValueError, TypeError, KeyError, OverflowError, shapely.errors.ShapelyError):
-        left_out = False
+        numbers_dropped = False
         geometries = []
         for index, value in enumerate(values):
             try:
-                one, had_more = _parsed([value])
+                parsed, was_dropped = _parsed([value])
             except KeyError as error:
                 raise refuse(index, f"its geometry has no member {error}") from error
             except (ValueError, TypeError, OverflowError) as error:
                 raise refuse(index, str(error).removesuffix(".")) from error
             except shapely.errors.ShapelyError as error:
                 raise refuse(index, str(error).removesuffix(".")) from error
-            geometries.append(one[0])
-            left_out = left_out or had_more
-        return object_array(geometries), left_out
+            geometries.append(parsed[0])
+            numbers_dropped = numbers_dropped or was_dropped
+        return object_array(geometries), numbers_dropped
 
 
 def _parsed(values: Sequence[Any]) -> tuple[NDArray[Any], bool]:
@@ -57,22 +57,22 @@ def _parsed(values: Sequence[Any]) -> tuple[NDArray[Any], bool]:
     for row, value in enumerate(values):
         if value is not None:
             rows_of.setdefault(_type_name(value), []).append(row)
-    left_out = False
+    numbers_dropped = False
     for name, rows in rows_of.items():
         if name == "GeometryCollection":
             collections = [_collection(values[row]) for row in rows]
             result[rows] = object_array([collection for collection, _ in collections])
-            had_more = any(more for _, more in collections)
+            was_dropped = any(dropped for _, dropped in collections)
         else:
-            result[rows], had_more = _of_type(name, [values[row]["coordinates"] for row in rows])
-        left_out = left_out or had_more
-    return result, left_out
+            result[rows], was_dropped = _of_type(name, [values[row]["coordinates"] for row in rows])
+        numbers_dropped = numbers_dropped or was_dropped
+    return result, numbers_dropped
 
 
 def _type_name(value: Any) -> str:
     name = value.get("type") if isinstance(value, dict) else None
     if name not in _TYPES and name != "GeometryCollection":
-        raise ValueError(f"{json.dumps(name)} is not a type of geometry")
+        raise ValueError(f"{json.dumps(name)} is not a geometry type")
     return str(name)
 
 
@@ -80,10 +80,10 @@ def _collection(value: dict[str, Any]) -> tuple[Any, bool]:
     members = value["geometries"]
     if not isinstance(members, list) or None in members:
         raise ValueError("its `geometries` are not an array of geometries")
-    geometries, left_out = _parsed(members)
+    geometries, numbers_dropped = _parsed(members)
     if shapely.has_z(geometries).any():
-        geometries = shapely.force_3d(geometries)  # a collection has Z throughout
-    return shapely.geometrycollections(list(geometries)), left_out
+        geometries = shapely.force_3d(geometries)  # all members of a collection have Z
+    return shapely.geometrycollections(list(geometries)), numbers_dropped
 
 
 def _of_type(name: str, coordinates: list[Any]) -> tuple[NDArray[Any], bool]:
@@ -97,18 +97,18 @@ def _of_type(name: str, coordinates: list[Any]) -> tuple[NDArray[Any], bool]:
             raise ValueError(f"its coordinates are not those of a {name}")
         offsets.append(np.concatenate([[0], np.cumsum([len(part) for part in parts])]))
         parts = list(chain.from_iterable(parts))
-    positions, left_out = _positions(parts)
+    positions, numbers_dropped = _positions(parts)
     geometries: NDArray[Any] = shapely.from_ragged_array(kind, positions, tuple(offsets[::-1]))
-    return geometries, left_out
+    return geometries, numbers_dropped
 
 
 def _points(coordinates: list[Any]) -> tuple[NDArray[Any], bool]:
     """Return points; one without coordinates is empty."""
     result = object_array([shapely.Point()] * len(coordinates))
     rows = [row for row, position in enumerate(coordinates) if position != []]
-    positions, left_out = _positions([coordinates[row] for row in rows])
+    positions, numbers_dropped = _positions([coordinates[row] for row in rows])
     result[rows] = shapely.points(positions)
-    return result, left_out
+    return result, numbers_dropped
 
 
 def _positions(positions: list[Any]) -> tuple[NDArray[np.float64], bool]:
@@ -119,7 +119,7 @@ def _positions(positions: list[Any]) -> tuple[NDArray[np.float64], bool]:
     if not set(map(type, numbers)) <= _NUMBERS:
         raise ValueError("a coordinate is not a number")
     if len(lengths) > 1 or min(lengths) < 2:
-        raise ValueError("its positions have not two or three numbers throughout")
+        raise ValueError("its positions do not all have two or all have three numbers")
     length = lengths.pop()
     array = np.array(numbers, dtype=np.float64).reshape(-1, length)
     return array[:, :3], length > 3

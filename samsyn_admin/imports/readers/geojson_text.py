@@ -1,4 +1,4 @@
-"""GeoJSON text as a stream of features, however large: one collection, or a text sequence."""
+"""GeoJSON text of any size as a stream of features: one collection, or a text sequence."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from typing import Any, NoReturn, TextIO
 from samsyn_model.errors import UnreadableFileError
 
 _CHUNK = 1024 * 1024
-_LONGEST_TOKEN = 16
-"""A value cut off by the end of the buffer is noticed at most this far from that end."""
+_MAX_TOKEN_LENGTH = 16
+"""The error of a value cut off by the end of the buffer is at most this far from the end."""
 _SPACE = re.compile(r"[\s\x1e]*")
 _GEOMETRIES = frozenset(
     {
@@ -28,76 +28,76 @@ class GeoJSONText:
     """GeoJSON: a FeatureCollection, a Feature, a geometry, or a sequence of them.
 
     Sequences may be newline-delimited or of RFC 8142 (with record separators). `crs` is the
-    collection's old `crs` member, once met.
+    collection's `crs` member (GeoJSON 2008), once read.
     """
 
-    def __init__(self, source: Path | TextIO, name: str = "", *, longest: int = 0) -> None:
-        """Read a file; `name` is what errors call it.
+    def __init__(self, source: Path | TextIO, name: str = "", *, max_length: int = 0) -> None:
+        """Read a file; `name` is its name in errors.
 
-        With `longest` a value has up to so many characters, NaN and the like are errors rather
-        than null, and members that are not Features are left to the caller.
+        `max_length` limits the characters of a value; with it NaN and infinities are errors rather
+        than null, and members that are not Features are returned to the caller.
         """
         self._source = source
         self._path = name or str(source)
-        self._longest = longest
+        self._max_length = max_length
         self.crs: dict[str, Any] | None = None
 
     def features(self) -> Iterator[dict[str, Any]]:
         """Yield the features as they are parsed.
 
-        Raises UnreadableFileError, also when the file ends halfway.
+        Raises UnreadableFileError, also when the file is truncated.
         """
         self.crs = None
         source = self._source
         opened = source.open(encoding="utf-8-sig") if isinstance(source, Path) else source
         with opened as file:
-            text = _Text(file, self._path, self._longest)
+            text = _Text(file, self._path, self._max_length)
             try:
                 if text.peek() == "":
                     raise text.error("is empty")
-                yield from self._first(text)
+                yield from self._first_object(text)
                 while text.peek():
-                    yield from self._of(text.value(), text)
+                    yield from self._features_of(text.value(), text)
             except UnicodeDecodeError as error:
                 raise UnreadableFileError(f"{self._path} is not UTF-8 text: {error}") from error
             except RecursionError as error:
-                raise UnreadableFileError(f"{self._path} is nested too deep.") from error
+                raise UnreadableFileError(f"{self._path} is nested too deeply.") from error
 
-    def _first(self, text: "_Text") -> Iterator[dict[str, Any]]:
-        """Yield from the first object, whose features need not fit in memory."""
+    def _first_object(self, text: "_Text") -> Iterator[dict[str, Any]]:
+        """Yield the features of the first object, which need not fit in memory."""
         text.expect("{", "is not GeoJSON")
         members: dict[str, Any] = {}
-        collected = False
+        has_features = False
         separator = text.peek()
         while separator != "}":
             name = text.value()
             text.expect(":")
             if name == "features" and text.peek() == "[":
-                collected = True
+                has_features = True
                 for feature in text.array():
                     yield self._feature(feature, text)
             else:
                 members[name] = text.value()
                 if name == "crs":
-                    self._found_crs(members[name], collected)
+                    self._set_crs(members[name], has_features)
             separator = text.expect(",}")
-        if not members and not collected:
+        if not members and not has_features:
             text.expect("}")
-        if not collected:
-            yield from self._of(members, text)
+        if not has_features:
+            yield from self._features_of(members, text)
         elif members.get("type", "FeatureCollection") != "FeatureCollection":
             raise text.error(f"has features in a {members['type']!r}")
 
-    def _found_crs(self, crs: Any, collected: bool) -> None:
+    def _set_crs(self, crs: Any, has_features: bool) -> None:
         if crs is not None and not isinstance(crs, dict):
             raise UnreadableFileError(f"{self._path}: the member `crs` is not an object.")
-        if crs is not None and collected:
-            advice = "" if self._longest else ": say it with --crs"
-            raise UnreadableFileError(f"{self._path} names its CRS behind its features{advice}.")
+        if crs is not None and has_features:
+            advice = "" if self._max_length else ": specify it with --crs"
+            raise UnreadableFileError(f"{self._path} names its CRS after its features{advice}.")
         self.crs = crs
 
-    def _of(self, value: Any, text: "_Text") -> Iterator[dict[str, Any]]:
-        """Yield the features of one GeoJSON object that has been read whole."""
+    def _features_of(self, value: Any, text: "_Text") -> Iterator[dict[str, Any]]:
+        """Yield the features of one parsed GeoJSON object."""
         kind = value.get("type") if isinstance(value, dict) else None
         if kind == "FeatureCollection" and isinstance(value.get("features"), list):
             for feature in value["features"]:
@@ -109,38 +109,38 @@ class GeoJSONText:
 
     def _feature(self, value: Any, text: "_Text") -> dict[str, Any]:
         text.read_features += 1
-        if self._longest:
+        if self._max_length:
             return value  # type: ignore[no-any-return]
         if not isinstance(value, dict) or value.get("type") != "Feature":
             raise UnreadableFileError(
-                f"{self._path} is not GeoJSON: number {text.read_features} in it is not a Feature."
+                f"{self._path} is not GeoJSON: number {text.read_features} is not a Feature."
             )
         return value
 
 
 class _Text:
-    """A window on a text, in which JSON values are parsed one after the other."""
+    """A buffer over a text, in which JSON values are parsed one after another."""
 
-    def __init__(self, file: TextIO, path: str, longest: int) -> None:
+    def __init__(self, file: TextIO, path: str, max_length: int) -> None:
         self._file = file
         self._path = path
-        self._longest = longest
+        self._max_length = max_length
         self._buffer = ""
         self._position = 0
         self._dropped = 0
-        constant = _refuse_constant if longest else lambda _: None
+        constant = _refuse_constant if max_length else lambda _: None
         self._decode = json.JSONDecoder(parse_constant=constant).raw_decode
         self.read_features = 0
 
-    def error(self, what: str) -> UnreadableFileError:
-        """Return the error for something wrong here."""
+    def error(self, reason: str) -> UnreadableFileError:
+        """Return an error at the current position."""
         return UnreadableFileError(
-            f"{self._path} {what} (character {self._dropped + self._position + 1},"
+            f"{self._path} {reason} (character {self._dropped + self._position + 1},"
             f" after {self.read_features} features)."
         )
 
     def peek(self) -> str:
-        """Return the next character that is no white space; empty at the end."""
+        """Return the next character that is not white space; empty at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._position)
             self._position = match.end() if match else self._position
@@ -149,13 +149,13 @@ class _Text:
             if not self._read_more():
                 return ""
 
-    def expect(self, characters: str, otherwise: str = "is not valid JSON") -> str:
-        """Pass over one of these characters and return it."""
+    def expect(self, characters: str, reason: str = "is not valid JSON") -> str:
+        """Consume and return the next character, which is one of these."""
         character = self.peek()
         if not character:
-            raise self.error("ends halfway")
+            raise self.error("is truncated")
         if character not in characters:
-            raise self.error(otherwise)
+            raise self.error(reason)
         self._position += 1
         return character
 
@@ -171,33 +171,33 @@ class _Text:
             separator = self.expect(",]")
 
     def value(self) -> Any:
-        """Return the next value, reading on until it is whole."""
+        """Return the next value, reading more text until it is complete."""
         if not self.peek():
-            raise self.error("ends halfway")
+            raise self.error("is truncated")
         while True:
             try:
                 value, end = self._decode(self._buffer, self._position)
             except json.JSONDecodeError as error:
                 unterminated = error.msg.startswith("Unterminated string")
-                near_end = error.pos >= len(self._buffer) - _LONGEST_TOKEN
+                near_end = error.pos >= len(self._buffer) - _MAX_TOKEN_LENGTH
                 if (near_end or unterminated) and self._read_more():
                     continue
                 if unterminated or error.pos >= len(self._buffer):
-                    raise self.error("ends halfway") from error
+                    raise self.error("is truncated") from error
                 self._position = error.pos
                 raise self.error(f"is not valid JSON: {error.msg}") from error
             except ValueError as error:
-                raise self.error(f"has a number that cannot be kept: {error}") from error
+                raise self.error(f"has a number that cannot be stored: {error}") from error
             if end == len(self._buffer) and self._read_more():
-                continue  # a number may go on behind the buffer's end
+                continue  # a number may continue past the end of the buffer
             self._position = end
             return value
 
     def _read_more(self) -> bool:
-        """Add to the buffer as much again as is left of it; false, and no change, at the end."""
+        """Add at least as much text to the buffer as is left in it; return false at the end."""
         length = len(self._buffer) - self._position
-        if self._longest and length > self._longest:
-            raise self.error(f"has a value of more than {self._longest:,} characters")
+        if self._max_length and length > self._max_length:
+            raise self.error(f"has a value of more than {self._max_length:,} characters")
         more = self._file.read(max(_CHUNK, length))
         if more:
             self._dropped += self._position

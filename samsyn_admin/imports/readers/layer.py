@@ -1,4 +1,4 @@
-"""A layer of a file to import, whatever the format."""
+"""A layer of a file to import, of any format."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +23,10 @@ CRS84 = CRS("OGC:CRS84")
 class SourceLayer(ABC):
     """Features to import, read as a stream any number of times.
 
-    `crs` is what the file says, or its format implies (`crs_is_implied`), or None; x of the
+    `crs` is the CRS that the file names or its format implies (`crs_is_implied`), or None; x of the
     geometries is east (longitude) whatever the CRS's own order of axes. `geometry_type` is the
     declared one as in `layers.geometry_type`, or None; `has_geometry` is false for a table of
-    attributes; `feature_count` the declared number or None. `notes` tells people what was left
+    attributes; `feature_count` the declared number or None. `notes` describes what was left
     out.
     """
 
@@ -40,29 +40,29 @@ class SourceLayer(ABC):
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.free_texts: set[str] = set()
-        """Fields whose values are kept as they are, even when they look like date-times."""
+        """Fields whose values are stored unchanged, even when they look like date-times."""
 
     @abstractmethod
     def batches(self) -> Iterator[FeatureBatch]:
         """Read the features, in the file's CRS and order.
 
-        Raises UnreadableFileError and UnstorableFeatureError, also when the file ends halfway, and
+        Raises UnreadableFileError and UnstorableFeatureError, also when the file is truncated, and
         NotDateTimesError as ObservedKinds does.
         """
 
     @property
     @abstractmethod
     def kinds(self) -> Mapping[str, Kind | None]:
-        """The fields in the file's order; sure only once all batches are read."""
+        """The kinds of the fields in the file's order; final only once all batches are read."""
 
     def note(self, text: str) -> None:
-        """Keep a remark for people, once."""
+        """Record a note for the user, once."""
         if text not in self.notes:
             self.notes.append(text)
 
 
 def parse_crs(definition: str) -> CRS:
-    """Return the CRS that a person or a file names; raises InvalidParameterError."""
+    """Return the CRS that a user or a file names; raises InvalidParameterError."""
     try:
         return CRS.from_user_input(definition)
     except CRSError as error:
@@ -70,7 +70,7 @@ def parse_crs(definition: str) -> CRS:
 
 
 def in_crs84(batches: Iterable[FeatureBatch], crs: CRS) -> Iterator[FeatureBatch]:
-    """Yield the batches in longitude and latitude (CRS84); heights are left alone."""
+    """Yield the batches in longitude and latitude (CRS84); heights are unchanged."""
     flat = _two_dimensional(crs)
     if flat.equals(CRS84, ignore_axis_order=True) or flat.to_epsg() == 4326:
         yield from batches
@@ -84,7 +84,9 @@ def _two_dimensional(crs: CRS) -> CRS:
     flat = crs.sub_crs_list[0] if crs.is_compound else crs
     flat = flat.to_2d()
     if not (flat.is_geographic or flat.is_projected or flat.is_bound):
-        raise UnreadableFileError(f"Data in the CRS {crs.name!r} have no place on the globe.")
+        raise UnreadableFileError(
+            f"Data in the CRS {crs.name!r} cannot be transformed to longitude and latitude."
+        )
     return flat
 
 
@@ -114,7 +116,7 @@ def without_m(geometries: NDArray[Any]) -> tuple[NDArray[Any], bool]:
 
 
 def object_array(values: list[Any]) -> NDArray[Any]:
-    """Return the values as an array of objects, one dimension whatever they are."""
+    """Return the values as a one-dimensional array of objects."""
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

@@ -34,22 +34,22 @@ from samsyn_model.properties.schema import Kind, kind_of_ogr, unique_names
 _CURVED_WKB = frozenset(range(8, 15))
 _GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
 
-# GDAL's quicker way from FlatGeobuf to Arrow gives geometries that are null impossible lengths.
+# GDAL's faster path from FlatGeobuf to Arrow returns null geometries with impossible lengths.
 pyogrio.set_gdal_config_options({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": True})
 
 
 def ogr_layers(dataset: str, path: Path) -> list[SourceLayer]:
-    """Return the layers of a dataset: `dataset` is GDAL's name for it, `path` people's.
+    """Return the layers of a dataset: `dataset` is GDAL's name for it, `path` the user's.
 
     Raises UnreadableFileError.
     """
-    with _told(path):
+    with _gdal_errors(path):
         names = [str(name) for name, _ in pyogrio.list_layers(dataset)]
     return [OgrLayer(dataset, path, name) for name in names]
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _gdal_errors(path: Path) -> Iterator[None]:
     """Turn GDAL's errors into UnreadableFileError, and keep its warnings off the terminal."""
     try:
         with warnings.catch_warnings():
@@ -67,11 +67,11 @@ class OgrLayer(SourceLayer):
         self.name = name
         self._dataset = dataset
         self._path = path
-        with _told(path):
+        with _gdal_errors(path):
             info = pyogrio.read_info(dataset, layer=name, force_feature_count=True)
         self._driver = str(info["driver"])
         self._fid_column = str(info["fid_column"] or "rowid")
-        # GDAL decodes a shapefile's text only when its encoding is said once more.
+        # GDAL decodes a shapefile's text only when its encoding is passed explicitly.
         self._encoding = None if info["encoding"] == "UTF-8" else info["encoding"]
         self.feature_count = int(info["features"])
         self.has_geometry = info["geometry_type"] is not None
@@ -88,18 +88,18 @@ class OgrLayer(SourceLayer):
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
-        """The fields, those of JSON as their values showed them."""
+        """The kinds of the fields; those of JSON fields are derived from their values."""
         return self._columns.kinds
 
     def batches(self) -> Iterator[FeatureBatch]:
-        """Read the layer; also raises UnreadableFileError when it has fewer features than it says.
+        """Read the layer; also raises UnreadableFileError when it has fewer features than declared.
 
-        GDAL ends a damaged file quietly at the damage, so that only counting tells.
+        GDAL stops silently at the damaged part of a file: only the count reveals it.
         """
         self._refuse_nul()
         read = 0
         with (
-            _told(self._path),
+            _gdal_errors(self._path),
             pyogrio.open_arrow(
                 self._dataset,
                 layer=self.name,
@@ -154,7 +154,7 @@ class OgrLayer(SourceLayer):
         """Return the WKB with the curves made linear by GDAL."""
         curved = [index for index, value in enumerate(wkb) if value and _is_curved(value)]
         fids = [ids[index] for index in curved]
-        with _told(self._path):
+        with _gdal_errors(self._path):
             _, _, linear, _ = pyogrio.raw.read(
                 self._dataset, layer=self.name, columns=[], fids=fids
             )
@@ -164,7 +164,7 @@ class OgrLayer(SourceLayer):
         return result
 
     def _refuse_nul(self) -> None:
-        """Raise UnstorableFeatureError for a NUL in a GeoPackage's text, where GDAL cuts it."""
+        """Raise UnstorableFeatureError for a NUL in a GeoPackage's text: GDAL truncates there."""
         if self._driver != "GPKG":
             return
         table, fid = _quoted(self.name), _quoted(self._fid_column)
@@ -185,13 +185,13 @@ class OgrLayer(SourceLayer):
             )
 
     def _expected_count(self) -> int:
-        """Return how many features there must be at least."""
+        """Return the minimum number of features."""
         if self._driver == "ESRI Shapefile":
-            return 0  # counts deleted rows as well; its parts' lengths have been checked
+            return 0  # its count includes deleted rows; the lengths of its parts are checked
         if self._driver != "GPKG":
             return self.feature_count or 0
         with _sqlite(self._path) as database:
-            # The count that a GeoPackage keeps aside can be out of date.
+            # The feature count stored in a GeoPackage can be out of date.
             count = database.execute(f"SELECT count(*) FROM {_quoted(self.name)}")
             return int(count.fetchone()[0])
 

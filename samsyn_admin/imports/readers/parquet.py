@@ -32,7 +32,7 @@ from samsyn_model.properties.schema import Kind, unique_names
 
 
 class ParquetLayer(SourceLayer):
-    """A GeoParquet file, read in pages so that large row groups do not fill the memory."""
+    """A GeoParquet file, read in pages so that large row groups do not fill memory."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ParquetLayer(SourceLayer):
             geo["columns"][geo["primary_column"]]
         except (KeyError, TypeError, ValueError):
             raise UnreadableFileError(
-                f"{self._path} is not GeoParquet: it lacks sound `geo` metadata."
+                f"{self._path} is not GeoParquet: it lacks valid `geo` metadata."
             ) from None
         if schema.get_field_index(geo["primary_column"]) < 0:
             raise UnreadableFileError(
@@ -97,7 +97,7 @@ class ParquetLayer(SourceLayer):
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
-        """The fields, those of JSON as their values showed them."""
+        """The kinds of the fields; those of JSON fields are derived from their values."""
         return self._columns.kinds
 
     def batches(self) -> Iterator[FeatureBatch]:
@@ -168,9 +168,9 @@ _TESTS = {
 
 
 def kind_of_arrow(field: pa.Field) -> Kind:
-    """Return what a column of this Arrow type, or `arrow.json` extension, holds."""
-    told = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
-    if getattr(field.type, "extension_name", told) == "arrow.json":
+    """Return the kind of a column of this Arrow type or `arrow.json` extension."""
+    extension_name = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    if getattr(field.type, "extension_name", extension_name) == "arrow.json":
         return Kind.JSON_VALUE
     arrow_type = field.type
     if pa.types.is_dictionary(arrow_type):

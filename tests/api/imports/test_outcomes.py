@@ -79,8 +79,8 @@ def test_odd_but_storable(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> N
     assert remarks.texts == [
         "odd: 4 features imported",
         "warning: odd: 1 features have no geometry.",
-        "warning: odd: 1 geometries are not valid (they cross themselves, say);"
-        " they were stored as they are.",
+        "warning: odd: 1 geometries are not valid (self-intersections, say);"
+        " they were stored unchanged.",
     ]
     edge = tmp_path / "edge.geojson"
     edge.write_text(collection(feature({}, (180.0000000005, -90.0000000005))))
