@@ -1,4 +1,4 @@
-"""`python -m bench` (make bench): loads data, starts servers, measures, tells and stores."""
+"""`python -m bench` (make bench): loads data, starts servers, measures, reports and stores."""
 
 import os
 import shutil
@@ -38,12 +38,12 @@ PROGRAMS = ("wrk", "pgbench", "ogr2ogr")
 _COMPARED = {"items": ITEM_CASES, "tiles": TILE_CASES}
 
 
-def _names(known: Sequence[str]) -> Any:
-    def read(_: click.Context, option: click.Parameter, given: str) -> list[str]:
-        names = [name for name in given.split(",") if name]
+def _names(allowed: Sequence[str]) -> Any:
+    def read(_: click.Context, option: click.Parameter, value: str) -> list[str]:
+        names = [name for name in value.split(",") if name]
         for name in names:
-            if name not in known:
-                raise click.BadParameter(f"{name!r} is none of {', '.join(known)}", param=option)
+            if name not in allowed:
+                raise click.BadParameter(f"{name!r} is none of {', '.join(allowed)}", param=option)
         return names
 
     return read
@@ -77,7 +77,7 @@ _PEER_NAMES = tuple(peer.name for peer in PEERS)
 def main(**options: Any) -> None:
     """Measure SamSyn beside other servers. BENCH_DATABASE_URL names a PostgreSQL server to use in
     place of one made for the run."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore the former
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell ignores SIGINT
         signal.signal(number, _stop)
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
@@ -86,9 +86,9 @@ def main(**options: Any) -> None:
         )
     if options["skip_growth"]:
         options["cases"] = [group for group in options["cases"] if group != "growth"]
-    told = {name: str(value) for name, value in options.items() if name != "output"}
-    report = Report(told, machine_facts())
-    report.versions["SamSyn"] = _own_version()
+    option_texts = {name: str(value) for name, value in options.items() if name != "output"}
+    report = Report(option_texts, machine_facts())
+    report.versions["SamSyn"] = _samsyn_version()
     try:
         _measure(report, options)
     except BaseException:
@@ -102,12 +102,12 @@ def main(**options: Any) -> None:
 
 
 def _stop(number: int, _: object) -> None:
-    for again in (signal.SIGINT, signal.SIGTERM):  # not while tidying up
+    for again in (signal.SIGINT, signal.SIGTERM):  # not during clean-up
         signal.signal(again, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
-def _own_version() -> str:
+def _samsyn_version() -> str:
     revision = run_program(["git", "describe", "--always", "--dirty"]).strip()
     return f"{version('samsyn')} ({revision})"
 
@@ -130,14 +130,14 @@ def _measure(report: Report, options: dict[str, Any]) -> None:
 
 
 def _measure_layer(run: Run, options: dict[str, Any]) -> None:
-    """Measure everything that is asked of the one large layer."""
+    """Measure all cases of the large layer."""
     groups = options["cases"]
     cases = [case for group in groups for case in _COMPARED.get(group, ())]
-    wanted = {name for case in cases for name in case.targets}
-    peers = [peer for peer in PEERS if peer.name in options["peers"] and peer.name in wanted]
+    targets = {name for case in cases for name in case.targets}
+    peers = [peer for peer in PEERS if peer.name in options["peers"] and peer.name in targets]
     with ExitStack() as stack:
         database = stack.enter_context(scratch_database(run.server, "samsyn"))
-        run.say(f"generating and importing {options['polygons']:,} polygons")
+        run.log_progress(f"generating and importing {options['polygons']:,} polygons")
         file = run.folder / "polygons.fgb"
         write_polygons(file, options["polygons"])
         subject = Subject(database, import_layer(database, file))
@@ -146,15 +146,15 @@ def _measure_layer(run: Run, options: dict[str, Any]) -> None:
         vacuum(database)
         if cases:
             plain = stack.enter_context(scratch_database(run.server, "plain"))
-            run.say("copying them into a plain table")
+            run.log_progress("copying them into a plain table")
             fill_plain_table(database, subject.layer_id, plain, run.folder)
-            with servers(run, subject, peers, plain) as found:
+            with servers(run, subject, peers, plain) as running_servers:
                 for case in cases:
-                    run.report.comparisons.append(compare(run, case, subject, found))
+                    run.report.comparisons.append(compare(run, case, subject, running_servers))
                 if "items" in groups:
-                    measure_paging(run, found[0].running.url, subject)
+                    measure_paging(run, running_servers[0].running.url, subject)
                 if "tiles" in groups:
-                    measure_cold_tiles(run, found[0].running.url, subject)
+                    measure_cold_tiles(run, running_servers[0].running.url, subject)
         if "memory" in groups:
             measure_memory(run, subject)
 

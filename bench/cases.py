@@ -1,10 +1,10 @@
-"""What is asked of every server, and how SamSyn is to compare."""
+"""The requests to every server, and the targets of SamSyn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.dataset import CATEGORIES, boxes, tiles
-from bench.load import MOST_SCRIPTS
+from bench.load import MAX_SCRIPTS
 from bench.subject import Subject
 
 POSTGRESQL = "PostgreSQL alone"
@@ -13,39 +13,39 @@ _Z8, _Z10 = tiles(8), tiles(10)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a server has its items and tiles."""
+    """The paths of a server's items and tiles."""
 
     items: str
     tile: str
     ids: range
 
-    def tiles(self, wanted: Sequence[tuple[int, int, int]]) -> list[str]:
+    def tiles(self, positions: Sequence[tuple[int, int, int]]) -> list[str]:
         """Return the paths of tiles."""
-        return [self.tile.format(z=z, x=x, y=y) for z, x, y in wanted]
+        return [self.tile.format(z=z, x=x, y=y) for z, x, y in positions]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question put to every server that `targets` names."""
+    """Requests to every server in `targets`."""
 
     name: str
     group: str
     paths: Callable[[Addresses], list[str]]
     targets: Mapping[str, float | None]
-    """By server, how many times as many answers SamSyn is to give; None where none is set."""
+    """By server, the required ratio of SamSyn's rate to its rate; None where none is set."""
     scripts: Callable[[Subject], list[list[str]]] | None = None
-    """What PostgreSQL alone is to run: the statements of each request."""
-    is_first_time: bool = False
-    """Whether no server may have kept the answer from before."""
-    most_seconds: float = 60
-    """After how long it would have been asked for everything once."""
+    """The statements of each request, for PostgreSQL alone."""
+    is_uncached: bool = False
+    """Whether no response may be cached."""
+    max_seconds: float = 60
+    """The maximum length of a round, within which no path repeats."""
 
 
 def _targets(
     pygeoapi: float | None, tipg: float | None, featureserv: float | None, alone: float | None
 ) -> dict[str, float | None]:
-    named = {"pygeoapi": pygeoapi, "tipg": tipg, "pg_featureserv": featureserv}
-    return {**named, POSTGRESQL: alone}
+    of_servers = {"pygeoapi": pygeoapi, "tipg": tipg, "pg_featureserv": featureserv}
+    return {**of_servers, POSTGRESQL: alone}
 
 
 _UNSET = _targets(None, None, None, None)
@@ -70,25 +70,25 @@ def _one_item(name: str, count: int, targets: Mapping[str, float | None]) -> Cas
         return [f"{server.items}/{number}" for number in _some_ids(server.ids, count)]
 
     def scripts(subject: Subject) -> list[list[str]]:
-        return [[subject.item_sql(number)] for number in _some_ids(subject.ids, MOST_SCRIPTS)]
+        return [[subject.item_sql(number)] for number in _some_ids(subject.ids, MAX_SCRIPTS)]
 
     return Case(name, "items", paths, targets, scripts)
 
 
 def _new_tiles(
-    level: int, wanted: Sequence[tuple[int, int, int]], targets: Mapping[str, float | None]
+    level: int, positions: Sequence[tuple[int, int, int]], targets: Mapping[str, float | None]
 ) -> Case:
     def scripts(subject: Subject) -> list[list[str]]:
-        return [[subject.tile_sql(*tile)] for tile in wanted[:MOST_SCRIPTS]]
+        return [[subject.tile_sql(*tile)] for tile in positions[:MAX_SCRIPTS]]
 
     return Case(
         f"distinct tiles, z{level}",
         "tiles",
-        lambda server: server.tiles(wanted),
+        lambda server: server.tiles(positions),
         targets,
         scripts,
-        is_first_time=True,
-        most_seconds=5,
+        is_uncached=True,
+        max_seconds=5,
     )
 
 
@@ -101,12 +101,12 @@ ITEM_CASES = (
     ),
     replace(
         _items("2,000 bboxes, limit=10", [f"bbox={box}&limit=10" for box in boxes(2000)], _UNSET),
-        is_first_time=True,
+        is_uncached=True,
     ),
     _items("items, limit=1000", ["limit=1000"], _targets(9, 8, 2, 0.55)),
     _items("items, limit=10000", ["limit=10000"], _targets(10, 12, 2.5, 0.7)),
     _one_item("one item", 2000, _targets(2.5, 8, 0.25, None)),
-    replace(_one_item("one item of 50,000", 50_000, _UNSET), is_first_time=True),
+    replace(_one_item("one item of 50,000", 50_000, _UNSET), is_uncached=True),
     _items(
         "equality filter, limit=100",
         [f"category={category}&limit=100" for category in CATEGORIES],

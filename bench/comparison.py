@@ -1,4 +1,4 @@
-"""Every case put to every server in turn, round by round."""
+"""Every case measured on every server in turn, round by round."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import URL
 
 from bench.cases import POSTGRESQL, Addresses, Case
-from bench.installing import UnavailableError, told_version
+from bench.installing import UnavailableError, program_version
 from bench.load import Client, Load, measure, transactions_per_second
 from bench.peers import Peer
 from bench.processes import ProgramError, Running, StartError, free_port, serving
@@ -20,7 +20,7 @@ from bench.subject import Subject, launch
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs, and where it has the polygons."""
+    """A running server, and its paths of the polygons."""
 
     name: str
     running: Running
@@ -31,48 +31,54 @@ class Server:
 def servers(
     run: Run, subject: Subject, peers: Sequence[Peer], plain: URL
 ) -> Iterator[list[Server]]:
-    """Run SamSyn and the peers until the block ends; the report says which cannot be had."""
+    """Run SamSyn and the peers until the block ends; the report lists unavailable peers."""
     with ExitStack() as stack:
         port = free_port()
         running = stack.enter_context(
             serving(launch(subject.database, port), port, run.folder / "samsyn.log")
         )
-        found = [Server(SAMSYN, running, Addresses(subject.items, subject.tile, subject.ids))]
+        running_servers = [
+            Server(SAMSYN, running, Addresses(subject.items, subject.tile, subject.ids))
+        ]
         for peer in peers:
-            run.say(f"starting {peer.name}")
+            run.log_progress(f"starting {peer.name}")
             try:
                 port = free_port()
                 started = peer.launch(plain, port, run.folder)
-                version = peer.version or told_version(started.command[0])
+                version = peer.version or program_version(started.command[0])
                 running = stack.enter_context(
                     serving(started, port, run.folder / f"{peer.name}.log")
                 )
             except (UnavailableError, ProgramError, StartError) as error:
                 run.report.left_out[peer.name] = str(error)
-                run.say(f"  left out: {error}")
+                run.log_progress(f"  left out: {error}")
                 continue
             run.report.versions[peer.name] = version
-            found.append(Server(peer.name, running, Addresses(peer.items, peer.tile, subject.ids)))
-        yield found
+            running_servers.append(
+                Server(peer.name, running, Addresses(peer.items, peer.tile, subject.ids))
+            )
+        yield running_servers
 
 
-def compare(run: Run, case: Case, subject: Subject, found: Sequence[Server]) -> Comparison:
-    """Measure a case on every server that it is for."""
+def compare(
+    run: Run, case: Case, subject: Subject, running_servers: Sequence[Server]
+) -> Comparison:
+    """Measure a case on every server in its targets."""
     comparison = Comparison(case.name, case.group, case.targets)
-    asked = [server for server in found if server.name in {SAMSYN, *case.targets}]
+    compared = [server for server in running_servers if server.name in {SAMSYN, *case.targets}]
     expected: int | None = None
-    for server in asked:
+    for server in compared:
         fault, number = _fault(server, case, expected)
         expected = number if expected is None else expected
         if fault:
             comparison.faults[server.name] = fault
-            run.say(f"  {case.name}: {server.name} falls over: {fault}")
-    asked = [server for server in asked if server.name not in comparison.faults]
+            run.log_progress(f"  {case.name}: {server.name} fails: {fault}")
+    compared = [server for server in compared if server.name not in comparison.faults]
     scripts = case.scripts(subject) if case.scripts else None
-    length = min(run.seconds, case.most_seconds)
+    length = min(run.seconds, case.max_seconds)
     for number in range(run.rounds):
-        turn = number % max(1, len(asked))
-        for server in asked[turn:] + asked[:turn]:
+        turn = number % max(1, len(compared))
+        for server in compared[turn:] + compared[:turn]:
             _note(run, comparison, server.name, _load(server, case, subject, length))
         if scripts:
             alone = transactions_per_second(subject.database, scripts, length)
@@ -83,36 +89,36 @@ def compare(run: Run, case: Case, subject: Subject, found: Sequence[Server]) -> 
 def _load(server: Server, case: Case, subject: Subject, seconds: float) -> Load | str:
     paths = case.paths(server.addresses)
     try:
-        if case.is_first_time and server.name == SAMSYN:
+        if case.is_uncached and server.name == SAMSYN:
             subject.touch()
-        return measure(server.running.url, paths, seconds, warm=not case.is_first_time)
+        return measure(server.running.url, paths, seconds, warm=not case.is_uncached)
     except (OSError, http.client.HTTPException) as error:
-        dead = "" if server.running.is_alive else " (its process has ended)"
-        return f"{error}{dead}"
+        suffix = "" if server.running.is_alive else " (its process has ended)"
+        return f"{error}{suffix}"
 
 
 def _note(run: Run, comparison: Comparison, name: str, load: Load | str) -> None:
     if isinstance(load, str):
         comparison.faults[name] = load
-        run.say(f"  {comparison.name}: {name} falls over: {load}")
+        run.log_progress(f"  {comparison.name}: {name} fails: {load}")
         return
     comparison.rates.setdefault(name, []).append(load.rate)
     failed = ""
     if load.failures:
-        failed = f", {load.failures} failed of {load.answers + load.failures}"
-        comparison.faults[name] = f"{load.failures} of {load.answers + load.failures} failed"
-    run.say(f"  {comparison.name}: {name} {load.rate:,.4g}/s{failed}")
+        failed = f", {load.failures} failed of {load.responses + load.failures}"
+        comparison.faults[name] = f"{load.failures} of {load.responses + load.failures} failed"
+    run.log_progress(f"  {comparison.name}: {name} {load.rate:,.4g}/s{failed}")
 
 
 def _fault(server: Server, case: Case, expected: int | None) -> tuple[str | None, int | None]:
-    """Return what is wrong with a server's answer to the case's first question, and how many
-    features it has where it is a page; `expected` are those of the first server asked."""
+    """Return the fault of a server's response to the case's first request, and its number of
+    features if it is a page; `expected` is that of the first server."""
     try:
         content = Client(server.running.url).body(case.paths(server.addresses)[0])
     except (OSError, http.client.HTTPException) as error:
         return str(error), None
     if not content.startswith(b"{"):
-        return (None if content else "the answer is empty"), None
+        return (None if content else "the response is empty"), None
     features = json.loads(content).get("features")
     number = None if features is None else len(features)
     if expected is not None and number != expected:

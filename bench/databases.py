@@ -1,4 +1,4 @@
-"""The databases of a run: a server of its own, or databases of their own on the one it is given."""
+"""The databases of a run, on a private server or on one that is passed."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ from samsyn_model.database.engine import database_url, open_engine
 TABLE = "polygons"
 """The plain table that the other servers serve: `id`, `geom`, and a column an attribute."""
 _CHUNK = 2**20
-_SHOWN = (
+_REPORTED_SETTINGS = (
     "server_version",
     "shared_buffers",
     "work_mem",
@@ -31,10 +31,10 @@ _SHOWN = (
 
 
 @contextmanager
-def database_server(given: str | None) -> Iterator[URL]:
-    """Yield the URL of a database on the given server, else on one that is made for the run."""
-    if given:
-        yield database_url(given)
+def database_server(server_url: str | None) -> Iterator[URL]:
+    """Yield the URL of a database on this server, else on one that is started for the run."""
+    if server_url:
+        yield database_url(server_url)
         return
     home = Path(tempfile.mkdtemp(prefix="samsyn-bench-", dir="/var/tmp"))
     home.chmod(0o755)  # root lets another user run the server
@@ -49,7 +49,7 @@ def database_server(given: str | None) -> Iterator[URL]:
 
 @contextmanager
 def scratch_database(server: URL, purpose: str) -> Iterator[URL]:
-    """Make a database with PostGIS until the block ends; yield its URL."""
+    """Create a database with PostGIS until the block ends; yield its URL."""
     name = f"samsyn_bench_{purpose}_{uuid.uuid4().hex[:8]}"
     engine = open_engine(written(server)).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -66,23 +66,23 @@ def scratch_database(server: URL, purpose: str) -> Iterator[URL]:
 
 
 def written(url: URL) -> str:
-    """Return a URL with its password, as the `samsyn` command takes it."""
+    """Return a URL as text with its password."""
     return url.render_as_string(hide_password=False)
 
 
 def connection_values(url: URL) -> dict[str, str]:
-    """Return `host`, `port`, `user`, `password` and `dbname` of a URL, those that it has.
+    """Return those of `host`, `port`, `user`, `password` and `dbname` that a URL has.
 
     `host` may be the folder of a Unix socket.
     """
-    said = {
+    values = {
         "host": url.host or url.query.get("host"),
         "port": url.port or url.query.get("port") or "5432",
         "user": url.username,
         "password": url.password,
         "dbname": url.database,
     }
-    return {name: str(value) for name, value in said.items() if value}
+    return {name: str(value) for name, value in values.items() if value}
 
 
 def pg_environment(url: URL) -> dict[str, str]:
@@ -96,14 +96,14 @@ def pg_environment(url: URL) -> dict[str, str]:
 
 @contextmanager
 def session(url: URL) -> Iterator[psycopg.ClientCursor[Any]]:
-    """Yield a cursor of a connection in which every statement is a transaction of its own."""
+    """Yield a cursor of an autocommit connection."""
     with psycopg.connect(make_conninfo(**connection_values(url)), autocommit=True) as connection:
         yield psycopg.ClientCursor(connection)
 
 
 def fill_plain_table(source: URL, layer_id: str, target: URL, folder: Path) -> None:
-    """Copy a layer's features into a plain table of another database, with the indexes that a
-    good administrator makes: key, geometry, category.
+    """Copy a layer's features into a plain table of another database, with indexes on
+    key, geometry and category.
 
     Sessions there have PostgreSQL's own default of `jit`, which a private server turns off.
     """
@@ -137,18 +137,18 @@ def fill_plain_table(source: URL, layer_id: str, target: URL, folder: Path) -> N
 
 
 def vacuum(url: URL) -> None:
-    """Let PostgreSQL know what is in a database, and leave it nothing to tidy while measuring."""
+    """Update the statistics of a database, and vacuum it so that nothing is left to autovacuum."""
     with session(url) as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
 
 
 def server_facts(url: URL) -> dict[str, str]:
-    """Return PostgreSQL's and PostGIS's version, and the settings that matter."""
+    """Return the versions of PostgreSQL and PostGIS, and the relevant settings."""
     with session(url) as cursor:
         cursor.execute(
             "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name UNION ALL"
             " SELECT name, default_version FROM pg_available_extensions WHERE name = 'postgis'",
-            (list(_SHOWN),),
+            (list(_REPORTED_SETTINGS),),
         )
         return dict(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""The same page, box and tiles in a database of few layers and in large ones, asked in turn."""
+"""The same page, bbox and tiles in a database of few layers and in large ones, in turn."""
 
 import math
 import statistics
@@ -35,12 +35,12 @@ def measure_growth(run: Run, layers: int, rows: int) -> None:
 
 
 def _database(run: Run, stack: ExitStack, purpose: str, layers: int, rows: int = 0) -> Subject:
-    """Make a database of the layer that is asked and of others: small ones, and large ones that
-    have so many rows together."""
+    """Create a database of the measured layer and others: small ones, or large ones with `rows`
+    rows in total."""
     database = stack.enter_context(scratch_database(run.server, purpose))
     subject = Subject(database, import_layer(database, run.folder / _FILE))
     stack.callback(subject.close)
-    run.say(f"  growth: making {layers - 1:,} other layers, {rows:,} rows in them")
+    run.log_progress(f"  growth: making {layers - 1:,} other layers, {rows:,} rows in them")
     with session(database) as cursor:
         cursor.execute(
             "INSERT INTO layers (name, source_type, created_by, visibility, geometry_type,"
@@ -51,9 +51,9 @@ def _database(run: Run, stack: ExitStack, purpose: str, layers: int, rows: int =
         )
         _copy_features(cursor, subject, _SMALL_LAYER)
         in_each = math.ceil(rows / (layers - 1))
-        for done in range(0, in_each, _POLYGONS):
-            _copy_features(cursor, subject, min(_POLYGONS, in_each - done))
-            run.say(f"  growth: {min(done + _POLYGONS, in_each) * (layers - 1):,} rows")
+        for copied in range(0, in_each, _POLYGONS):
+            _copy_features(cursor, subject, min(_POLYGONS, in_each - copied))
+            run.log_progress(f"  growth: {min(copied + _POLYGONS, in_each) * (layers - 1):,} rows")
     vacuum(database)
     return subject
 
@@ -63,13 +63,13 @@ def _copy_features(cursor: object, subject: Subject, count: int) -> None:
         "INSERT INTO layer_features (layer_id, geom, properties)"
         " SELECT layers.id, geom, properties FROM layers CROSS JOIN ("
         "  SELECT geom, properties FROM layer_features WHERE layer_id = %(layer)s"
-        "  ORDER BY id LIMIT %(count)s) AS given"
+        "  ORDER BY id LIMIT %(count)s) AS copied"
         " WHERE layers.id <> %(layer)s",
         {"layer": subject.layer_id, "count": count},
     )
 
 
-def _compare(run: Run, subjects: tuple[Subject, Subject], name: str, most: float) -> None:
+def _compare(run: Run, subjects: tuple[Subject, Subject], name: str, target: float) -> None:
     small, large = subjects
     ports = free_port(), free_port()
     with (
@@ -77,18 +77,20 @@ def _compare(run: Run, subjects: tuple[Subject, Subject], name: str, most: float
         serving(launch(large.database, ports[1]), ports[1], run.folder / "large.log") as many,
     ):
         for kind, paths in (("a page", _pages), ("a box", _boxes), ("a tile", _tiles)):
-            asked = [(few.url, paths(small)), (many.url, paths(large))]
-            times_in_turn(asked, 20)
-            before, after = map(statistics.median, times_in_turn(asked, _REQUESTS))
+            requests = [(few.url, paths(small)), (many.url, paths(large))]
+            times_in_turn(requests, 20)
+            before, after = map(statistics.median, times_in_turn(requests, _REQUESTS))
             detail = {"few_ms": round(before * 1e3, 3), "many_ms": round(after * 1e3, 3)}
-            run.say(f"  growth, {kind}: {before * 1e3:.2f} ms, with {name} {after * 1e3:.2f} ms")
+            run.log_progress(
+                f"  growth, {kind}: {before * 1e3:.2f} ms, with {name} {after * 1e3:.2f} ms"
+            )
             run.report.checks.append(
-                Check(f"time of {kind}, {name}", after / before, "×", "<=", most, detail)
+                Check(f"time of {kind}, {name}", after / before, "×", "<=", target, detail)
             )
 
 
 def _pages(subject: Subject) -> list[str]:
-    return [f"{subject.items}?limit=10&offset={place}" for place in range(_REQUESTS + 20)]
+    return [f"{subject.items}?limit=10&offset={offset}" for offset in range(_REQUESTS + 20)]
 
 
 def _boxes(subject: Subject) -> list[str]:

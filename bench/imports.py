@@ -1,4 +1,4 @@
-"""`samsyn import` beside `ogr2ogr`: a FlatGeobuf file into PostgreSQL, both as whole commands."""
+"""`samsyn import` beside `ogr2ogr`: a FlatGeobuf file into PostgreSQL, both as commands."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ def measure_imports(run: Run) -> None:
     """Import 100,000 polygons by each in turn."""
     file = run.folder / "import.fgb"
     write_polygons(file, _COUNT)
-    ours, theirs = [], []
+    samsyn_seconds, ogr2ogr_seconds = [], []
     with (
         scratch_database(run.server, "import") as samsyn,
         scratch_database(run.server, "ogr") as plain,
@@ -29,17 +29,19 @@ def measure_imports(run: Run) -> None:
         for _ in range(run.rounds):
             start = time.perf_counter()
             layer_id = import_layer(samsyn, file)
-            ours.append(time.perf_counter() - start)
+            samsyn_seconds.append(time.perf_counter() - start)
             start = time.perf_counter()
             _run_ogr2ogr(file, plain)
-            theirs.append(time.perf_counter() - start)
-            run.say(f"  import: samsyn {ours[-1]:.2f} s, ogr2ogr {theirs[-1]:.2f} s")
+            ogr2ogr_seconds.append(time.perf_counter() - start)
+            run.log_progress(
+                f"  import: samsyn {samsyn_seconds[-1]:.2f} s, ogr2ogr {ogr2ogr_seconds[-1]:.2f} s"
+            )
             _execute(samsyn, "DELETE FROM layers WHERE id = %s", layer_id)
             _execute(plain, "DROP TABLE imported")
             vacuum(samsyn)
     file.unlink()
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    detail = {"samsyn_seconds": ours, "ogr2ogr_seconds": theirs}
+    mine, other = statistics.median(samsyn_seconds), statistics.median(ogr2ogr_seconds)
+    detail = {"samsyn_seconds": samsyn_seconds, "ogr2ogr_seconds": ogr2ogr_seconds}
     run.report.checks.append(
         Check(
             "import of 100,000 polygons, speed to ogr2ogr's", other / mine, "×", ">=", 1.5, detail

@@ -66,7 +66,7 @@ def find_program(name: str) -> Path:
     return Path(found).absolute()
 
 
-def told_version(program: str) -> str:
+def program_version(program: str) -> str:
     """Return the version that a program says it is, with whatever status it then ends."""
     command = [program, "--version"]
     told = subprocess.run(

@@ -1,4 +1,4 @@
-"""The management API's lists and single answers beside PostgreSQL running their statements."""
+"""The management API's lists and resources beside PostgreSQL running their statements."""
 
 import json
 import random
@@ -26,7 +26,7 @@ def measure_lists(run: Run) -> None:
         token = run_samsyn(database, "token", "create", OWNER)
         port = free_port()
         with serving(launch(database, port), port, run.folder / "samsyn-lists.log") as running:
-            run.say("making maps and layers")
+            run.log_progress("making maps and layers")
             map_id, layer_id = _fill(f"{running.url}/api/v1", token)
             vacuum(database)
             for path, target in (
@@ -51,14 +51,14 @@ def _compare(run: Run, url: str, database: URL, path: str, target: float) -> Non
         "postgresql_per_second": [round(rate, 2) for rate in alone],
         "statements": len(scripts[0]),
     }
-    run.say(f"  {name}: {mine:,.4g}/s, PostgreSQL alone {other:,.4g}/s")
+    run.log_progress(f"  {name}: {mine:,.4g}/s, PostgreSQL alone {other:,.4g}/s")
     run.report.checks.append(
         Check(f"GET {name}, rate to PostgreSQL's alone", mine / other, "×", ">=", target, detail)
     )
 
 
 def _fill(api: str, token: str) -> tuple[str, str]:
-    """Make the layers and maps; return the id of one map and of one layer."""
+    """Create the layers and maps; return the id of one map and of one layer."""
     layers = [
         _post(
             f"{api}/layers",
@@ -73,11 +73,11 @@ def _fill(api: str, token: str) -> tuple[str, str]:
         )
         for number in range(_LAYERS)
     ]
-    chance = random.Random(23)
+    generator = random.Random(23)
     maps = []
     for number in range(_MAPS):
         map_id = _post(f"{api}/maps", token, {"name": f"Map {number}", "view_permission": "public"})
-        for layer_id in chance.sample(layers, _ON_A_MAP):
+        for layer_id in generator.sample(layers, _ON_A_MAP):
             _post(f"{api}/maps/{map_id}/layers", token, {"layer_id": layer_id})
         maps.append(map_id)
     return maps[0], layers[0]
@@ -87,16 +87,16 @@ def _post(url: str, token: str, body: dict[str, Any]) -> str:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=60) as response:
-        made: dict[str, str] = json.load(response)
-    return made["id"]
+        created: dict[str, str] = json.load(response)
+    return created["id"]
 
 
 def _features(number: int) -> dict[str, Any]:
-    chance = np.random.default_rng(number)
+    generator = np.random.default_rng(number)
     angle = np.linspace(0, 2 * np.pi, 33)
     features = []
     for index in range(_POLYGONS):
-        middle = chance.uniform([0, 50], [32, 67])
+        middle = generator.uniform([0, 50], [32, 67])
         ring = middle + 0.05 * np.stack([np.cos(angle), np.sin(angle)], axis=-1).round(5)
         ring[-1] = ring[0]
         properties = {"name": f"Zone {index}", "category": f"use-{index}", "depth": -index}

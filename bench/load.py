@@ -1,4 +1,4 @@
-"""Load generators: wrk, whole answers, PostgreSQL alone by pgbench, single requests in turn."""
+"""Load generators: wrk, complete responses, PostgreSQL alone by pgbench, single requests."""
 
 import http.client
 import json
@@ -20,30 +20,30 @@ from bench.databases import pg_environment
 from bench.processes import ProgramError, run_program
 
 CONNECTIONS = 4
-LEAST_ANSWERS = 20
+MIN_RESPONSES = 20
 _SLOW = 0.1
-"""Seconds: where an answer takes longer, whole answers are counted. wrk drops what is under way
+"""Seconds: slower responses are counted until complete. wrk drops requests that are in progress
 when its time is over."""
 _WARM_SECONDS = 1
-MOST_SCRIPTS = 120  # of pgbench, which takes 128
+MAX_SCRIPTS = 120  # of pgbench, which takes 128
 _TIMEOUT = 120
 
 
 @dataclass(frozen=True)
 class Load:
-    """What sending requests for a while has led to."""
+    """The result of a load test."""
 
     rate: float
-    """Good answers a second."""
-    answers: int
+    """Successful responses per second."""
+    responses: int
     failures: int = 0
-    """Answers with a status of 400 and up, and connections that broke."""
+    """Responses with a status of 400 and up, and broken connections."""
 
 
 def measure(url: str, paths: Sequence[str], seconds: float, *, warm: bool = True) -> Load:
-    """Ask a server for the paths in turn over four connections, and say how fast it answers.
+    """Send requests for the paths in turn over four connections; return the server's rate.
 
-    Raises OSError or http.client.HTTPException when the server does not answer at all.
+    Raises OSError or http.client.HTTPException when the server does not respond at all.
     """
     latency = statistics.median(request_times(url, paths[-3:], 3))
     if latency < _SLOW:
@@ -51,7 +51,7 @@ def measure(url: str, paths: Sequence[str], seconds: float, *, warm: bool = True
             _wrk(url, paths, _WARM_SECONDS)
         return _wrk(url, paths, seconds)
     expected = 2 * seconds / latency
-    return _whole_answers(url, paths, max(LEAST_ANSWERS, math.ceil(expected)))
+    return _complete_responses(url, paths, max(MIN_RESPONSES, math.ceil(expected)))
 
 
 def _wrk(url: str, paths: Sequence[str], seconds: float) -> Load:
@@ -61,35 +61,35 @@ def _wrk(url: str, paths: Sequence[str], seconds: float) -> Load:
         listed.flush()
         width = ["-t", "2", "-c", str(CONNECTIONS), "--timeout", str(_TIMEOUT)]
         length = ["-d", f"{max(1, round(seconds))}s"]
-        said = run_program(["wrk", *width, *length, "-s", script, url, "--", listed.name])
-    result = json.loads(said.strip().splitlines()[-1])
+        output = run_program(["wrk", *width, *length, "-s", script, url, "--", listed.name])
+    result = json.loads(output.strip().splitlines()[-1])
     good = result["answers"] - result["refused"]
     failures = result["refused"] + result["broken"]
     return Load(good / result["seconds"], result["answers"], failures)
 
 
-def _whole_answers(url: str, paths: Sequence[str], count: int) -> Load:
+def _complete_responses(url: str, paths: Sequence[str], count: int) -> Load:
     following, lock = cycle(paths), threading.Lock()
     left = count
     failures: list[str] = []
 
-    def take() -> str | None:
+    def next_path() -> str | None:
         nonlocal left
         with lock:
             left -= 1
             return next(following) if left >= 0 else None
 
-    def ask() -> None:
-        asked = Client(url)
-        while path := take():
+    def send() -> None:
+        client = Client(url)
+        while path := next_path():
             try:
-                asked.get(path)
+                client.get(path)
             except (OSError, http.client.HTTPException) as error:
                 failures.append(str(error))
-                asked.close()
-        asked.close()
+                client.close()
+        client.close()
 
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(CONNECTIONS)]
+    threads = [threading.Thread(target=send, daemon=True) for _ in range(CONNECTIONS)]
     start = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -100,7 +100,7 @@ def _whole_answers(url: str, paths: Sequence[str], count: int) -> Load:
 
 
 class Client:
-    """One connection to a server, made again where the server has closed it."""
+    """A connection to a server, reopened when the server has closed it."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -110,10 +110,10 @@ class Client:
         self._buffer = bytearray(1 << 20)
 
     def get(self, path: str) -> None:
-        """Read an answer to its end.
+        """Read a response to its end.
 
-        Raises OSError where it is an error, OSError or http.client.HTTPException where there is
-        none.
+        Raises OSError for an error status, OSError or http.client.HTTPException without a
+        response.
         """
         self._connection.request("GET", path)
         response = self._connection.getresponse()
@@ -123,7 +123,7 @@ class Client:
             raise OSError(f"status {response.status} for {path}")
 
     def body(self, path: str) -> bytes:
-        """Return an answer's body. Raises as `get`."""
+        """Return a response's body. Raises as `get`."""
         self._connection.request("GET", path)
         response = self._connection.getresponse()
         content = response.read()
@@ -142,50 +142,50 @@ def request_times(url: str, paths: Sequence[str], count: int) -> list[float]:
 
 
 def times_in_turn(servers: Sequence[tuple[str, Sequence[str]]], count: int) -> list[list[float]]:
-    """Return the seconds of as many requests to each of several servers, asked in turn.
+    """Return the seconds of `count` requests to each of several servers, in turn.
 
-    What else the machine does meets all of them alike. Raises OSError.
+    Other load on the machine thus affects all of them alike. Raises OSError.
     """
     clients = [Client(url) for url, _ in servers]
     following = [cycle(paths) for _, paths in servers]
-    taken: list[list[float]] = [[] for _ in servers]
+    times: list[list[float]] = [[] for _ in servers]
     try:
         for _ in range(count):
             for number, client in enumerate(clients):
                 path = next(following[number])
                 start = time.perf_counter()
                 client.get(path)
-                taken[number].append(time.perf_counter() - start)
+                times[number].append(time.perf_counter() - start)
     finally:
         for client in clients:
             client.close()
-    return taken
+    return times
 
 
 def transactions_per_second(
     database: URL, scripts: Sequence[Sequence[str]], seconds: float
 ) -> Load:
-    """Return how often PostgreSQL alone does what SamSyn does for a request.
+    """Return how often PostgreSQL alone runs the statements of a request.
 
     Each script is one request's statements, with their values written in.
     """
-    step = max(1, len(scripts) // MOST_SCRIPTS)
+    step = max(1, len(scripts) // MAX_SCRIPTS)
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for number, statements in enumerate(scripts[::step][:MOST_SCRIPTS]):
+        for number, statements in enumerate(scripts[::step][:MAX_SCRIPTS]):
             file = Path(folder) / f"{number}.sql"
             file.write_text("".join(f"{statement.strip()};\n" for statement in statements))
             files.append(file)
-        given = [word for file in files for word in ("-f", file)]
+        arguments = [argument for file in files for argument in ("-f", file)]
         width = ["-n", "-c", str(CONNECTIONS), "-j", "2", "-M", "simple"]
         length = ["-T", str(max(1, round(seconds)))]
-        said = run_program(["pgbench", *width, *length, *given], pg_environment(database))
-    return _pgbench_load(said)
+        output = run_program(["pgbench", *width, *length, *arguments], pg_environment(database))
+    return _pgbench_load(output)
 
 
-def _pgbench_load(said: str) -> Load:
-    rate = re.search(r"^tps = ([0-9.]+)", said, re.MULTILINE)
-    done = re.search(r"transactions actually processed: (\d+)", said)
-    if rate is None or done is None:
-        raise ProgramError(f"pgbench said no rate:\n{said}")
-    return Load(float(rate[1]), int(done[1]))
+def _pgbench_load(output: str) -> Load:
+    rate = re.search(r"^tps = ([0-9.]+)", output, re.MULTILINE)
+    processed = re.search(r"transactions actually processed: (\d+)", output)
+    if rate is None or processed is None:
+        raise ProgramError(f"pgbench reported no rate:\n{output}")
+    return Load(float(rate[1]), int(processed[1]))

@@ -1,4 +1,4 @@
-"""Servers and programs that a run starts, each ended with it."""
+"""Servers and programs that a run starts and ends."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ STOP_SECONDS = 15
 
 
 class StartError(Exception):
-    """A server that does not come up, with the end of its log."""
+    """A server that does not start, with the end of its log."""
 
 
 class ProgramError(Exception):
@@ -25,14 +25,14 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """How a server is started; `environment` is added to this process' own."""
+    """The command of a server; `environment` extends that of this process."""
 
     command: list[str]
     environment: Mapping[str, str]
     folder: Path
-    """Where it runs."""
+    """The working directory."""
     ready: str = "/"
-    """A path that it answers when it is up."""
+    """A path that returns 200 when it is ready."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Running:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens at."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -60,10 +60,10 @@ def free_port() -> int:
 def run_program(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and return what it printed. Raises ProgramError.
 
-    `environment` is added to this process' own.
+    `environment` extends that of this process.
     """
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -74,10 +74,10 @@ def run_program(command: Sequence[str | Path], environment: Mapping[str, str] | 
         )
     except OSError as error:
         raise ProgramError(f"{command[0]}: {error.strerror}") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-8:]
-        raise ProgramError("\n  ".join([f"{command[0]} failed:", *said]))
-    return done.stdout
+    if completed.returncode:
+        last_lines = (completed.stderr or completed.stdout).strip().splitlines()[-8:]
+        raise ProgramError("\n  ".join([f"{command[0]} failed:", *last_lines]))
+    return completed.stdout
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def serving(launch: Launch, port: int, log: Path) -> Iterator[Running]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C is for us, who then stop it and its workers
+                start_new_session=True,  # Ctrl-C ends only this process, which stops it
             )
         except OSError as error:
             raise StartError(f"{launch.command[0]}: {error.strerror}") from error
@@ -110,14 +110,14 @@ def _wait_until_ready(server: Running, path: str) -> None:
         with suppress(OSError), urllib.request.urlopen(server.url + path, timeout=5):
             return
         time.sleep(0.1)
-    said = server.log.read_text(errors="replace").splitlines()[-8:]
-    raise StartError("\n  ".join(["does not come up; its log ends:", *said]))
+    last_lines = server.log.read_text(errors="replace").splitlines()[-8:]
+    raise StartError("\n  ".join(["does not start; its log ends:", *last_lines]))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
+            os.killpg(process.pid, signal_number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
             break

@@ -1,4 +1,4 @@
-"""What a run found: kept as JSON, shown as a table."""
+"""The results of a run: stored as JSON, rendered as a table."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SAMSYN = "SamSyn"
 
 @dataclass
 class Comparison:
-    """A case on several servers: good answers a second, round by round."""
+    """A case on several servers: successful responses per second, round by round."""
 
     name: str
     group: str
@@ -25,18 +25,18 @@ class Comparison:
     faults: dict[str, str] = field(default_factory=dict)
 
     def median(self, name: str) -> float | None:
-        """Return a server's rate, None where it has none."""
+        """Return a server's median rate, None where it has none."""
         return statistics.median(self.rates[name]) if self.rates.get(name) else None
 
     def ratio(self, name: str) -> float | None:
-        """Return how many times as many answers SamSyn gives."""
-        ours, theirs = self.median(SAMSYN), self.median(name)
-        return ours / theirs if ours is not None and theirs else None
+        """Return the ratio of SamSyn's rate to a server's."""
+        samsyn, other = self.median(SAMSYN), self.median(name)
+        return samsyn / other if samsyn is not None and other else None
 
 
 @dataclass(frozen=True)
 class Check:
-    """A figure of SamSyn's own with a bound."""
+    """A figure of SamSyn with a bound."""
 
     name: str
     value: float
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass
 class Report:
-    """What a run found, and on what."""
+    """The results of a run, and its conditions."""
 
     options: Mapping[str, Any]
     machine: dict[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Report:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def document(self) -> dict[str, Any]:
-        """Return everything as JSON."""
+        """Return the report as a JSON document."""
         return {
             "started": self.started.isoformat(timespec="seconds"),
             "options": self.options,
@@ -78,19 +78,19 @@ class Report:
             "remarks": self.remarks,
             "comparisons": [
                 {
-                    "case": one.name,
+                    "case": comparison.name,
                     "unit": "answers per second",
                     "rounds": {
                         name: [round(rate, 3) for rate in rates]
-                        for name, rates in one.rates.items()
+                        for name, rates in comparison.rates.items()
                     },
                     "ratios": {
-                        name: {"ratio": _rounded(one.ratio(name)), "target": target}
-                        for name, target in one.targets.items()
+                        name: {"ratio": _rounded(comparison.ratio(name)), "target": target}
+                        for name, target in comparison.targets.items()
                     },
-                    "faults": one.faults,
+                    "faults": comparison.faults,
                 }
-                for one in self.comparisons
+                for comparison in self.comparisons
             ],
             "checks": [
                 {
@@ -106,9 +106,9 @@ class Report:
         }
 
     def markdown(self) -> str:
-        """Return it as a page."""
+        """Return the report as Markdown."""
         parts = [f"# Measured {self.started:%Y-%m-%d %H:%M} UTC", self._conditions()]
-        for group in dict.fromkeys(one.group for one in self.comparisons):
+        for group in dict.fromkeys(comparison.group for comparison in self.comparisons):
             parts += [f"## Answers per second: {group}", self._comparison_table(group)]
         if self.checks:
             parts += ["## SamSyn alone", self._check_table()]
@@ -122,20 +122,26 @@ class Report:
             "Left out": self.left_out,
         }
         lines = [
-            f"- {title}: " + "; ".join(f"{name} {_in_line(said)}" for name, said in facts.items())
+            f"- {title}: " + "; ".join(f"{name} {_in_line(text)}" for name, text in facts.items())
             for title, facts in groups.items()
             if facts
         ]
         return "\n".join(lines + [f"- {remark}" for remark in self.remarks])
 
     def _comparison_table(self, group: str) -> str:
-        shown = [one for one in self.comparisons if one.group == group]
-        named = dict.fromkeys(name for one in shown for name in one.targets)
-        names = [name for name in named if any(_rate(one, name) for one in shown)]
+        comparisons = [comparison for comparison in self.comparisons if comparison.group == group]
+        targets = dict.fromkeys(name for comparison in comparisons for name in comparison.targets)
+        names = [
+            name for name in targets if any(_rate(comparison, name) for comparison in comparisons)
+        ]
         head = ["case", SAMSYN, *names]
         rows = [
-            [one.name, _rate(one, SAMSYN), *(_compared(one, name) for name in names)]
-            for one in shown
+            [
+                comparison.name,
+                _rate(comparison, SAMSYN),
+                *(_compared(comparison, name) for name in names),
+            ]
+            for comparison in comparisons
         ]
         note = (
             "Medians of the rounds; in brackets how many times as many SamSyn gives, and how many"
@@ -160,26 +166,28 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _in_line(said: str) -> str:
-    return " ".join(said.split())
+def _in_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def _rate(one: Comparison, name: str) -> str:
-    rate, fault = one.median(name), one.faults.get(name)
+def _rate(comparison: Comparison, name: str) -> str:
+    rate, fault = comparison.median(name), comparison.faults.get(name)
     if rate is None:
         return fault or ""
     return f"{rate:,.4g}" + (f" ({fault})" if fault else "")
 
 
-def _compared(one: Comparison, name: str) -> str:
-    ratio, target = one.ratio(name), one.targets.get(name)
+def _compared(comparison: Comparison, name: str) -> str:
+    ratio, target = comparison.ratio(name), comparison.targets.get(name)
     if ratio is None:
-        return _rate(one, name)
+        return _rate(comparison, name)
     if target is None:
-        return f"{_rate(one, name)} (× {ratio:.3g})"
+        return f"{_rate(comparison, name)} (× {ratio:.3g})"
     bound = f"× {ratio:.3g}, ≥ {target:g}"
     return (
-        f"{_rate(one, name)} ({bound})" if ratio >= target else f"{_rate(one, name)} (**{bound}**)"
+        f"{_rate(comparison, name)} ({bound})"
+        if ratio >= target
+        else f"{_rate(comparison, name)} (**{bound}**)"
     )
 
 
@@ -189,7 +197,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def machine_facts() -> dict[str, str]:
-    """Return what the machine is, and how busy with other things, watched for three seconds."""
+    """Return facts of the machine, and its load from other processes over three seconds."""
     cpu = _field(Path("/proc/cpuinfo"), "model name") or platform.processor()
     memory = int((_field(Path("/proc/meminfo"), "MemTotal") or "0 kB").split()[0]) // 1024
     cores = len(os.sched_getaffinity(0))
@@ -203,7 +211,7 @@ def machine_facts() -> dict[str, str]:
 
 
 def _busy_share(seconds: float) -> float:
-    """Return what share of the processors' time went to work."""
+    """Return the share of the processors' time that was busy."""
     before = _processor_times()
     time.sleep(seconds)
     spent = [after - start for after, start in zip(_processor_times(), before, strict=True)]
@@ -212,7 +220,7 @@ def _busy_share(seconds: float) -> float:
 
 def _processor_times() -> list[int]:
     line = Path("/proc/stat").read_text().splitlines()[0]
-    return [int(word) for word in line.split()[1:9]]
+    return [int(field_text) for field_text in line.split()[1:9]]
 
 
 def _field(file: Path, name: str) -> str | None:

@@ -1,4 +1,4 @@
--- The paths of a file in turn, each thread from a place of its own; the result as JSON.
+-- Requests the paths of a file in turn, each thread from its own position; prints the result as JSON.
 
 local threads = 0
 
@@ -12,12 +12,12 @@ function init(args)
    for path in io.lines(args[1]) do
       requests[#requests + 1] = wrk.format("GET", path)
    end
-   place = number * math.floor(#requests / 2)
+   position = number * math.floor(#requests / 2)
 end
 
 function request()
-   place = place % #requests + 1
-   return requests[place]
+   position = position % #requests + 1
+   return requests[position]
 end
 
 function done(summary, latency)

@@ -1,4 +1,4 @@
-"""What every part of a run shares."""
+"""The context that all parts of a run share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,17 @@ from bench.report import Report
 
 @dataclass(frozen=True)
 class Run:
-    """One run: where it works, how long it measures, what it reports to."""
+    """One run: its folder, durations and report."""
 
     report: Report
     server: URL
     """A PostgreSQL server where databases may be made."""
     folder: Path
-    """For files; gone at the end."""
+    """For files; deleted at the end."""
     rounds: int
     seconds: float
-    """That a case is measured in a round."""
+    """The length of a round of a case."""
 
-    def say(self, text: str) -> None:
-        """Tell a person how far the run is."""
+    def log_progress(self, text: str) -> None:
+        """Print the progress of the run."""
         click.echo(text, err=True)

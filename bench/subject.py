@@ -1,4 +1,4 @@
-"""SamSyn itself: its databases filled, its server run, its statements as PostgreSQL gets them."""
+"""SamSyn itself: its database, its server, and its statements as PostgreSQL receives them."""
 
 import sys
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def import_layer(database: URL, file: Path, *options: str) -> str:
 
 
 def launch(database: URL, port: int) -> Launch:
-    """Return how SamSyn's server is started on a database."""
+    """Return the launch of SamSyn's server on a database."""
     environment = {
         "DATABASE_URL": written(database),
         "HOST": "127.0.0.1",
@@ -66,22 +66,22 @@ def launch(database: URL, port: int) -> Launch:
 
 @dataclass
 class Subject:
-    """A layer in a database of SamSyn's."""
+    """A layer in a database of SamSyn."""
 
     database: URL
     layer_id: str
 
     @cached_property
     def engine(self) -> Engine:
-        """An engine on the database; `close` ends it."""
+        """An engine on the database; `close` disposes of it."""
         return open_engine(written(self.database))
 
     @cached_property
     def collection(self) -> Collection:
-        """The layer as an anonymous request finds it, with its fields."""
+        """The collection as read by an anonymous request, with its fields."""
         with reading(self.engine) as connection:
-            found = find_collection(connection, ANONYMOUS, self.layer_id, Action.READ_LAYER)
-            return with_fields(connection, found)
+            collection = find_collection(connection, ANONYMOUS, self.layer_id, Action.READ_LAYER)
+            return with_fields(connection, collection)
 
     @property
     def items(self) -> str:
@@ -95,20 +95,20 @@ class Subject:
 
     @cached_property
     def ids(self) -> range:
-        """The features' ids, which are one after another."""
+        """The features' ids, which are consecutive."""
         with reading(self.engine) as connection:
-            found = run(
+            row = run(
                 connection,
                 "SELECT min(id) AS first, max(id) AS last, count(*) AS number"
                 " FROM layer_features WHERE layer_id = %(layer)s",
                 {"layer": self.layer_id},
             ).one()
-        if found.last - found.first + 1 != found.number:
-            raise RuntimeError("the layer's ids are not one after another")
-        return range(found.first, found.last + 1)
+        if row.last - row.first + 1 != row.number:
+            raise RuntimeError("the layer's ids are not consecutive")
+        return range(row.first, row.last + 1)
 
     def touch(self) -> None:
-        """Write a feature as it is: whatever a server keeps of the layer is out of date."""
+        """Update a feature without a change: cached responses of the layer become stale."""
         with writing(self.engine) as connection:
             run(
                 connection,
@@ -118,7 +118,7 @@ class Subject:
             )
 
     def page_sql(self, path: str) -> str:
-        """Return the statement that a path of items has SamSyn run for its page."""
+        """Return the statement that SamSyn runs for a page of items."""
         collection = self.collection
         arguments = MultiDict(parse_qsl(urlsplit(path).query))
         query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs))
@@ -153,24 +153,24 @@ class Subject:
 
 
 def statements_of(database: URL, path: str) -> list[str]:
-    """Return every statement that SamSyn runs for an anonymous GET, its values written in."""
+    """Return every statement that SamSyn runs for an anonymous GET, with its values."""
     engine = open_engine(written(database))  # without a limit all are run by cursors
-    seen: list[str] = []
+    executed: list[str] = []
     send = psycopg.Cursor.execute
 
-    def note(
+    def record(
         cursor: psycopg.Cursor[Any], statement: Any, values: Any = None, **options: Any
     ) -> Any:
-        seen.append(psycopg.ClientCursor(cursor.connection).mogrify(statement, values))
+        executed.append(psycopg.ClientCursor(cursor.connection).mogrify(statement, values))
         return send(cursor, statement, values, **options)
 
     try:
         client = create_app(Settings(database_url=written(database)), engine).test_client()
-        client.get(path)  # what is only done once
-        with patch.object(psycopg.Cursor, "execute", note):
+        client.get(path)  # fills caches
+        with patch.object(psycopg.Cursor, "execute", record):
             response = client.get(path)
         if response.status_code != 200:
-            raise RuntimeError(f"{path} is answered with {response.status_code}")
-        return seen
+            raise RuntimeError(f"{path} returned status {response.status_code}")
+        return executed
     finally:
         engine.dispose()

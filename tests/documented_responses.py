@@ -1,4 +1,4 @@
-"""Holds the answers of an app to its OpenAPI documents: that of `/api` and that of `/ogc`."""
+"""Validates the responses of an app against its OpenAPI documents, of `/api` and of `/ogc`."""
 
 import json
 import math
@@ -15,26 +15,26 @@ from referencing.jsonschema import DRAFT202012
 from samsyn_admin.openapi.document import api_document
 from samsyn_provider.openapi import definition_source
 
-_LARGE = 1024 * 1024  # bytes of JSON that take minutes to be held to a schema
+_LARGE = 1024 * 1024  # bytes of JSON; validating more takes minutes
 
 
-class UndocumentedAnswerError(AssertionError):
-    """An answer that the document does not describe."""
+class UndocumentedResponseError(AssertionError):
+    """A response that the document does not describe."""
 
 
-def hold_to_documents(app: Flask) -> None:
-    """Let every answer that the app's documents do not describe fail the test."""
+def validate_responses(app: Flask) -> None:
+    """Fail the test on every response that the app's documents do not describe."""
 
     @app.after_request
     def check(response: Response) -> Response:
-        found = undocumented(app, response)
-        if found:
-            raise UndocumentedAnswerError(found)
+        fault = undocumented(app, response)
+        if fault:
+            raise UndocumentedResponseError(fault)
         return response
 
 
 def undocumented(app: Flask, response: Response) -> str | None:
-    """What of an answer to the present request the documents do not say, None when nothing."""
+    """Return how the response to the current request deviates from the documents, or None."""
     if request.url_rule is None or request.method == "OPTIONS":
         return None
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule)
@@ -56,27 +56,33 @@ class _Document:
     content: dict[str, Any]
 
     def fault(self, path: str, method: str, response: Response) -> str | None:
-        """What of an answer to this operation it does not say, None when nothing."""
+        """Return how a response to this operation deviates from the document, or None."""
         operation = self.content["paths"][path].get(method)
         if operation is None or response.status_code == 405:
             return None
         where = f"{request.method} {request.full_path}: {response.status_code}"
-        answer = operation["responses"].get(str(response.status_code))
-        if answer is None:
+        documented = operation["responses"].get(str(response.status_code))
+        if documented is None:
             return f"{where} is not documented"
-        if "$ref" in answer:
-            answer = self.content["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-        media = {kind.split(";")[0]: said for kind, said in answer.get("content", {}).items()}
+        if "$ref" in documented:
+            documented = self.content["components"]["responses"][
+                documented["$ref"].rsplit("/", 1)[1]
+            ]
+        media_types = {
+            media_type.split(";")[0]: content
+            for media_type, content in documented.get("content", {}).items()
+        }
         if request.method == "HEAD" or response.status_code == 304 or not response.data:
             return None
-        if response.mimetype not in media:
+        if response.mimetype not in media_types:
             return f"{where} is {response.mimetype}"
         if not response.mimetype.endswith("json") or len(response.data) > _LARGE:
             return None
         validator = Draft202012Validator(
-            _absolute(in_json_schema(media[response.mimetype]["schema"])), registry=self.registry
+            _absolute(in_json_schema(media_types[response.mimetype]["schema"])),
+            registry=self.registry,
         )
-        value = json.loads(response.data, parse_int=_whole_number)
+        value = json.loads(response.data, parse_int=_integer)
         for error in validator.iter_errors(value):
             return f"{where}: /{'/'.join(map(str, error.absolute_path))} {error.message[:300]}"
         return None
@@ -98,13 +104,13 @@ def _api(app: Flask) -> _Document:
     return _Document(api_document(app))
 
 
-def _whole_number(digits: str) -> float:
-    """A number of the answer; Python refuses to convert thousands of digits."""
+def _integer(digits: str) -> float:
+    """Return a number of the response; Python refuses to convert thousands of digits."""
     return int(digits) if len(digits) < 4000 else math.inf
 
 
 def in_json_schema(value: Any) -> Any:
-    """A schema of OpenAPI 3.0 in the words of JSON Schema: `nullable` becomes a type."""
+    """Return a schema of OpenAPI 3.0 as JSON Schema: `nullable` becomes a type."""
     if isinstance(value, list):
         return [in_json_schema(member) for member in value]
     if not isinstance(value, dict):

@@ -1,6 +1,7 @@
-"""What the tests of the management API send, and who sends it."""
+"""Requests and callers of the tests of the management API."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +15,18 @@ RING = [[11.0, 57.0], [11.4, 57.0], [11.4, 57.3], [11.0, 57.0]]
 
 
 @dataclass(frozen=True)
-class Person:
-    """A user, and a client that asks as them."""
+class Caller:
+    """A user, and a client with their credentials."""
 
     id: uuid.UUID
     client: FlaskClient
     headers: dict[str, str] = field(default_factory=dict)
 
-    def post(self, body: Any, **more: Any) -> TestResponse:
-        return self.client.post(LAYERS, json=body, headers=self.headers, **more)
+    def post(self, body: Any, **options: Any) -> TestResponse:
+        return self.client.post(LAYERS, json=body, headers=self.headers, **options)
 
-    def get(self, layer_id: str, **more: Any) -> TestResponse:
-        return self.client.get(f"{LAYERS}/{layer_id}", headers=self.headers, **more)
+    def get(self, layer_id: str, **options: Any) -> TestResponse:
+        return self.client.get(f"{LAYERS}/{layer_id}", headers=self.headers, **options)
 
     def list(self, query: str = "") -> TestResponse:
         return self.client.get(f"{LAYERS}{query}", headers=self.headers)
@@ -38,9 +39,9 @@ class Person:
 
     def send(self, method: str, path: str, body: Any, **headers: str) -> TestResponse:
         """Send JSON to a path below the layers; `If_Match` stands for the header If-Match."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        renamed = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.open(
-            f"{LAYERS}/{path}", method=method, json=body, headers={**self.headers, **named}
+            f"{LAYERS}/{path}", method=method, json=body, headers={**self.headers, **renamed}
         )
 
     def delete(self, layer_id: str, query: str = "", **headers: str) -> TestResponse:
@@ -49,12 +50,16 @@ class Person:
         )
 
 
+type MakeCaller = Callable[..., Caller]
+"""The fixture `make_caller`: creates a user by name and scope."""
+
+
 def feature(geometry: Any, **properties: Any) -> dict[str, Any]:
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
 def vector(*features: Any, **members: Any) -> dict[str, Any]:
-    """A layer as the web frontend sends one: it says Polygon and a count whatever was drawn."""
+    """Return a layer as the web frontend sends it: always with type Polygon and a count."""
     return {
         "name": "Drawn",
         "source_type": "vector",
@@ -76,7 +81,7 @@ def geotiff(**config: Any) -> dict[str, Any]:
     return {"name": "Noise", "source_type": "geotiff", "source_config": config}
 
 
-def place_on_map(
+def add_to_map(
     engine: Engine, map_owner: uuid.UUID, layer_id: str, view_permission: str = "private"
 ) -> str:
     with engine.begin() as connection:
@@ -94,10 +99,10 @@ def place_on_map(
     return str(map_id)
 
 
-def pointers(answer: TestResponse) -> list[str]:
-    assert answer.status_code == 422, answer.text
-    assert answer.json
-    return [fault["pointer"] for fault in answer.json["errors"]]
+def pointers(response: TestResponse) -> list[str]:
+    assert response.status_code == 422, response.text
+    assert response.json
+    return [fault["pointer"] for fault in response.json["errors"]]
 
 
 def collection(*features: Any) -> dict[str, Any]:

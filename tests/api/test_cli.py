@@ -28,9 +28,9 @@ def samsyn(test_database_url: str, empty_database: Engine):
 
 
 def test_token_create_prints_the_token_alone(samsyn, empty_database: Engine) -> None:
-    made = samsyn("token", "create", "New.User@example.org", "--scope", "read", "--days", "2")
-    assert made.returncode == 0, made.stderr
-    assert re.fullmatch(r"samsyn_[A-Za-z0-9_-]{43}\n", made.stdout)
+    created = samsyn("token", "create", "New.User@example.org", "--scope", "read", "--days", "2")
+    assert created.returncode == 0, created.stderr
+    assert re.fullmatch(r"samsyn_[A-Za-z0-9_-]{43}\n", created.stdout)
     again = samsyn("token", "create", "new.user@EXAMPLE.org", "--name", "laptop")
     assert again.returncode == 0, again.stderr
     with empty_database.connect() as connection:
@@ -72,7 +72,7 @@ def test_database_commands(samsyn) -> None:
         (("sail",), 2, "sail"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_errors_are_reported_in_a_line(
     samsyn, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     failed = samsyn(*arguments)
@@ -82,7 +82,7 @@ def test_mistakes_are_told_in_a_line(
     assert failed.stdout == ""
 
 
-def test_a_malformed_setting_is_named(test_database_url: str) -> None:
+def test_a_malformed_setting_is_reported_by_name(test_database_url: str) -> None:
     failed = subprocess.run(
         [SAMSYN, "serve"],
         env={**os.environ, "DATABASE_URL": test_database_url, "PORT": "abc"},
@@ -104,7 +104,7 @@ def test_a_malformed_setting_is_named(test_database_url: str) -> None:
         "not a url",
     ],
 )
-def test_a_wrong_database_is_told_without_its_password(samsyn, database: str) -> None:
+def test_a_wrong_database_is_reported_without_its_password(samsyn, database: str) -> None:
     failed = samsyn("db", "upgrade", database=database)
     assert failed.returncode == 1
     assert failed.stderr.startswith("samsyn: ")

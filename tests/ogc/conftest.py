@@ -14,13 +14,13 @@ from sqlalchemy import Engine, text
 from samsyn_admin.app import create_app
 from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
-from tests.documented_responses import hold_to_documents
+from tests.documented_responses import validate_responses
 
 
 @pytest.fixture
 def app(empty_database: Engine) -> Flask:
     made = create_app(Settings(_env_file=None), empty_database)
-    hold_to_documents(made)
+    validate_responses(made)
     return made
 
 

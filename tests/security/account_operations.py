@@ -1,51 +1,51 @@
-"""The permission matrix of accounts and tokens, and of what is open to everybody."""
+"""The permission matrix of accounts, tokens and public resources."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from tests.security import permission_rules as rules
 from tests.security.operations import Operation
-from tests.security.permission_rules import Who
+from tests.security.permission_rules import Caller
 from tests.security.permission_world import PRINCIPALS, USERS, email_of, id_of
 
 _TOKENS = "/api/v1/tokens"
 _DOCUMENTS = ("/api/v1/openapi.json", "/api/docs")
 
-TOKENS = tuple(who for who in PRINCIPALS if who.user is not None)
-"""Everybody who has an API token in the world; a token's address is made from its holder."""
+TOKENS = tuple(caller for caller in PRINCIPALS if caller.user is not None)
+"""The callers with an API token; the URL of a token is derived from its holder."""
 
 
-def _open(who: Who, _: Any) -> int:
-    """Credentials are not even looked at."""
+def _open(caller: Caller, _: Any) -> int:
+    """Return 200: credentials are not read."""
     return 200
 
 
-def _without_secret(who: Who, _: Any) -> int:
+def _without_secret(caller: Caller, _: Any) -> int:
     return 503
 
 
-def _read_own(who: Who, _: Any) -> int:
-    return rules.status_of_private_reading(who)
+def _read_own(caller: Caller, _: Any) -> int:
+    return rules.status_of_private_reading(caller)
 
 
-def _delete_own(who: Who, _: Any) -> int:
-    return rules.status_for_user(who, done=204)
+def _delete_own(caller: Caller, _: Any) -> int:
+    return rules.status_for_user(caller, success=204)
 
 
-def _make_own(who: Who, _: Any) -> int:
-    return rules.status_for_user(who, done=201)
+def _create_own(caller: Caller, _: Any) -> int:
+    return rules.status_for_user(caller, success=201)
 
 
-def _holds(who: Who, token: Who) -> bool:
-    return who.user == token.user and token.name != "revoked token"
+def _holds(caller: Caller, token: Caller) -> bool:
+    return caller.user == token.user and token.name != "revoked token"
 
 
-def _read_token(who: Who, token: Who) -> int:
-    return rules.status_of_private_reading(who, may_read=_holds(who, token))
+def _read_token(caller: Caller, token: Caller) -> int:
+    return rules.status_of_private_reading(caller, may_read=_holds(caller, token))
 
 
-def _revoke_token(who: Who, token: Who) -> int:
-    return rules.status_for_user(who, may_read=_holds(who, token), done=204)
+def _revoke_token(caller: Caller, token: Caller) -> int:
+    return rules.status_for_user(caller, may_read=_holds(caller, token), success=204)
 
 
 def _open_operations() -> Iterator[Operation]:
@@ -61,13 +61,16 @@ def _operations() -> Iterator[Operation]:
     emails = tuple(email_of(user) for user in USERS)
     yield Operation("GET", "/api/v1/users?email={name}", _read_own, emails)
     yield Operation("GET", _TOKENS, _read_own)
-    yield Operation("POST", _TOKENS, _make_own, body=lambda _: {"name": "New", "scope": "write"})
-    ids = {str(id_of(f"token of {who.name}")): who for who in TOKENS}
+    yield Operation("POST", _TOKENS, _create_own, body=lambda _: {"name": "New", "scope": "write"})
+    ids = {str(id_of(f"token of {caller.name}")): caller for caller in TOKENS}
     yield Operation(
-        "GET", f"{_TOKENS}/{{name}}", lambda who, key: _read_token(who, ids[key]), tuple(ids)
+        "GET", f"{_TOKENS}/{{name}}", lambda caller, key: _read_token(caller, ids[key]), tuple(ids)
     )
     yield Operation(
-        "DELETE", f"{_TOKENS}/{{name}}", lambda who, key: _revoke_token(who, ids[key]), tuple(ids)
+        "DELETE",
+        f"{_TOKENS}/{{name}}",
+        lambda caller, key: _revoke_token(caller, ids[key]),
+        tuple(ids),
     )
 
 

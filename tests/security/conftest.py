@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.world_database import World, world
+from tests.security.world_database import World, open_world
 
 
 @pytest.fixture(scope="module")
-def everything(test_database_url: str) -> Iterator[World]:
-    """The world of the permission matrix; nothing of it outlasts the module's tests."""
-    with world(test_database_url) as made:
-        yield made
+def world(test_database_url: str) -> Iterator[World]:
+    """The world of the permission matrix, rolled back after the module's tests."""
+    with open_world(test_database_url) as opened:
+        yield opened

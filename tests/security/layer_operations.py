@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.security import permission_rules as rules
 from tests.security.operations import GEOJSON, Operation
-from tests.security.permission_rules import Layer, Who
+from tests.security.permission_rules import Caller, Layer
 from tests.security.permission_world import LAYERS, MAPS, word_of
 
 _LAYERS = "/api/v1/layers"
@@ -20,94 +20,96 @@ _POINT = {
 }
 
 
-def _read(who: Who, layer: Layer) -> int:
-    return rules.status_of_reading(who, may_read=rules.may_read_layer(who, layer))
+def _read(caller: Caller, layer: Layer) -> int:
+    return rules.status_of_reading(caller, may_read=rules.may_read_layer(caller, layer))
 
 
-def _change(who: Who, layer: Layer) -> int:
-    readable = rules.may_read_layer(who, layer)
+def _change(caller: Caller, layer: Layer) -> int:
+    readable = rules.may_read_layer(caller, layer)
     return rules.status_of_writing(
-        who, may_read=readable, may_act=rules.may_write_layer(who, layer)
+        caller, may_read=readable, may_act=rules.may_write_layer(caller, layer)
     )
 
 
-def _own(who: Who, layer: Layer) -> int:
-    readable = rules.may_read_layer(who, layer)
-    return rules.status_of_writing(who, may_read=readable, may_act=rules.may_own_layer(who, layer))
+def _own(caller: Caller, layer: Layer) -> int:
+    readable = rules.may_read_layer(caller, layer)
+    return rules.status_of_writing(
+        caller, may_read=readable, may_act=rules.may_own_layer(caller, layer)
+    )
 
 
-def _set_global(who: Who, layer: Layer) -> int:
-    """204 when who took the layer out of the library can then not read it any more."""
+def _set_global(caller: Caller, layer: Layer) -> int:
+    """Return 204 where the caller can no longer read the layer taken out of the library."""
     after = replace(layer, is_global=not layer.is_global)
     return rules.status_of_writing(
-        who,
-        may_read=rules.may_read_layer(who, layer),
-        may_act=rules.may_set_global(who, layer),
-        done=200 if rules.may_read_layer(who, after) else 204,
+        caller,
+        may_read=rules.may_read_layer(caller, layer),
+        may_act=rules.may_set_global(caller, layer),
+        success=200 if rules.may_read_layer(caller, after) else 204,
     )
 
 
-def _delete(who: Who, layer: Layer) -> int:
-    """409 while the layer is on somebody else's map."""
-    in_use = layer.on_map is not None and layer.on_map.owner != who.user
-    return _delete_anyway(who, layer, done=409 if in_use else 204)
+def _delete(caller: Caller, layer: Layer) -> int:
+    """Return 409 while the layer is on a map of another user."""
+    in_use = layer.on_map is not None and layer.on_map.owner != caller.user
+    return _force_delete(caller, layer, success=409 if in_use else 204)
 
 
-def _delete_anyway(who: Who, layer: Layer, done: int = 204) -> int:
-    readable = rules.may_read_layer(who, layer)
-    may = rules.may_own_layer(who, layer)
-    return rules.status_of_writing(who, may_read=readable, may_act=may, done=done)
+def _force_delete(caller: Caller, layer: Layer, success: int = 204) -> int:
+    readable = rules.may_read_layer(caller, layer)
+    may = rules.may_own_layer(caller, layer)
+    return rules.status_of_writing(caller, may_read=readable, may_act=may, success=success)
 
 
-def _read_features(who: Who, layer: Layer) -> int:
-    return rules.status_of_reading(who, may_read=rules.may_read_features(who, layer))
+def _read_features(caller: Caller, layer: Layer) -> int:
+    return rules.status_of_reading(caller, may_read=rules.may_read_features(caller, layer))
 
 
-def _told_features(who: Who, layer: Layer) -> int:
-    """`Allow` says what somebody may do, hence it is told like the features themselves."""
-    status = _read_features(who, layer)
+def _features_options(caller: Caller, layer: Layer) -> int:
+    """Return the status of OPTIONS: `Allow` depends on permissions, like the features."""
+    status = _read_features(caller, layer)
     return 204 if status == 200 else status
 
 
-def _write_features(who: Who, layer: Layer, done: int = 200) -> int:
-    readable = rules.may_read_features(who, layer)
-    may = rules.may_write_layer(who, layer)
-    return rules.status_of_writing(who, may_read=readable, may_act=may, done=done)
+def _write_features(caller: Caller, layer: Layer, success: int = 200) -> int:
+    readable = rules.may_read_features(caller, layer)
+    may = rules.may_write_layer(caller, layer)
+    return rules.status_of_writing(caller, may_read=readable, may_act=may, success=success)
 
 
-def _add_features(who: Who, layer: Layer) -> int:
-    return _write_features(who, layer, done=201)
+def _add_features(caller: Caller, layer: Layer) -> int:
+    return _write_features(caller, layer, success=201)
 
 
-def _delete_feature(who: Who, layer: Layer) -> int:
-    return _write_features(who, layer, done=204)
+def _delete_feature(caller: Caller, layer: Layer) -> int:
+    return _write_features(caller, layer, success=204)
 
 
-def _index(who: Who, layer: Layer, done: int = 200) -> int:
-    readable = rules.may_read_features(who, layer)
-    may = rules.may_own_layer(who, layer)
-    return rules.status_of_writing(who, may_read=readable, may_act=may, done=done)
+def _index(caller: Caller, layer: Layer, success: int = 200) -> int:
+    readable = rules.may_read_features(caller, layer)
+    may = rules.may_own_layer(caller, layer)
+    return rules.status_of_writing(caller, may_read=readable, may_act=may, success=success)
 
 
-def _remove_index(who: Who, layer: Layer) -> int:
-    """404 to whoever may: no layer here has one."""
-    return _index(who, layer, done=404)
+def _remove_index(caller: Caller, layer: Layer) -> int:
+    """Return 404 to permitted callers: no layer here has an index."""
+    return _index(caller, layer, success=404)
 
 
-def _make(who: Who, _: Any) -> int:
-    return rules.status_for_user(who, done=201)
+def _create(caller: Caller, _: Any) -> int:
+    return rules.status_for_user(caller, success=201)
 
 
-def _make_global(who: Who, _: Any) -> int:
-    return rules.status_for_user(who, may_act=who.is_admin, done=201)
+def _create_global(caller: Caller, _: Any) -> int:
+    return rules.status_for_user(caller, may_act=caller.is_admin, success=201)
 
 
-def _list(who: Who, _: Any) -> int:
-    return rules.status_of_reading(who)
+def _list(caller: Caller, _: Any) -> int:
+    return rules.status_of_reading(caller)
 
 
-def _list_of_map(who: Who, shared: rules.Map) -> int:
-    return rules.status_of_reading(who, may_read=rules.may_read_map(who, shared))
+def _list_of_map(caller: Caller, shared: rules.Map) -> int:
+    return rules.status_of_reading(caller, may_read=rules.may_read_map(caller, shared))
 
 
 def _new_layer(**members: Any) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def _collection(*features: Any) -> dict[str, Any]:
 
 
 def _content(layer: Layer) -> dict[str, Any]:
-    """A PUT as the web frontend sends it: the layer's whole content in `source_config`."""
+    """A PUT as the web frontend sends it: all features of the layer in `source_config`."""
     if layer.source_type == "vector":
         return {"source_config": {"geojson": _collection(_POINT)}}
     return {"source_config": {"url": "https://wms.test/other", "layers": "other"}}
@@ -149,22 +151,22 @@ def _library() -> Iterator[Operation]:
     yield Operation("GET", _LAYERS, _list)
     yield Operation("GET", f"{_LAYERS}?mine=true&search=sea&bbox=1,2,3,4", _list)
     yield Operation("GET", f"{_LAYERS}?map_id={{map}}", _list_of_map, MAPS)
-    yield Operation("POST", _LAYERS, _make, body=lambda _: _new_layer())
+    yield Operation("POST", _LAYERS, _create, body=lambda _: _new_layer())
     yield Operation(
-        "POST", _LAYERS, _make_global, body=lambda _: _new_layer(is_global=True), hint="is_global"
+        "POST", _LAYERS, _create_global, body=lambda _: _new_layer(is_global=True), hint="is_global"
     )
     yield Operation("GET", f"{_LAYERS}/{{layer}}", _read, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}", _delete, LAYERS)
-    yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _delete_anyway, LAYERS)
+    yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _force_delete, LAYERS)
 
 
 def _features(path: str) -> Iterator[Operation]:
-    """Features one by one, which are the same under two paths."""
+    """Operations on single features, the same under two paths."""
     one = f"{path}/{{feature}}"
     yield Operation("GET", path, _read_features, LAYERS)
     yield Operation("GET", one, _read_features, LAYERS)
-    yield Operation("OPTIONS", path, _told_features, LAYERS)
-    yield Operation("OPTIONS", one, _told_features, LAYERS)
+    yield Operation("OPTIONS", path, _features_options, LAYERS)
+    yield Operation("OPTIONS", one, _features_options, LAYERS)
     yield Operation("POST", path, _add_features, LAYERS, lambda _: _POINT, GEOJSON)
     yield Operation("PUT", one, _write_features, LAYERS, lambda _: _POINT, GEOJSON)
     yield Operation(

@@ -1,4 +1,4 @@
-"""What the permission matrix is made of: operations, and the requests that try them."""
+"""Operations of the permission matrix, and their requests."""
 
 import re
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.security.permission_rules import (
+    Caller,
     Collaboration,
     Comment,
     Layer,
     Map,
     Placement,
-    Who,
 )
 from tests.security.permission_world import feature_of, id_of
 
@@ -20,15 +20,15 @@ GEOJSON = "application/geo+json"
 
 @dataclass(frozen=True)
 class Operation:
-    """A method on a path, on each of `things`; `expected` is the status that somebody gets.
+    """A method on a path, on each of `objects`; `expected` returns the status for a caller.
 
-    `body` makes the JSON that is sent. `hint` tells operations on one path apart.
+    `body` makes the JSON that is sent. `hint` distinguishes operations on one path.
     """
 
     method: str
     path: str
-    expected: Callable[[Who, Any], int]
-    things: tuple[Any, ...] = ("",)
+    expected: Callable[[Caller, Any], int]
+    objects: tuple[Any, ...] = ("",)
     body: Callable[[Any], Any] | None = None
     media_type: str = "application/json"
     hint: str = ""
@@ -38,34 +38,34 @@ class Operation:
 
     @property
     def route(self) -> str:
-        """The method and the path's form, as `route_of` writes those of the application."""
+        """The method and path as in `route_of`."""
         return route_of(self.method, self.path.partition("?")[0])
 
-    def address(self, thing: Any) -> str:
-        return self.path.format_map(path_values(thing))
+    def address(self, target: Any) -> str:
+        return self.path.format_map(path_values(target))
 
 
 def route_of(method: str, path: str) -> str:
-    """A method and a path whose parameters have no names."""
+    """Return a method and a path whose parameters have no names."""
     return f"{method} {re.sub('[{<][^}>]*[}>]', '{}', path)}"
 
 
 _TILE = {"grid": "WebMercatorQuad", "matrix": 0, "row": 0, "col": 0}
 
 
-def path_values(thing: Any) -> dict[str, Any]:
-    """What the parameters of a path are for a thing; a tile of it is that of the whole world."""
-    match thing:
+def path_values(target: Any) -> dict[str, Any]:
+    """Return the path parameters of an object; its tile is that of zoom level 0."""
+    match target:
         case Map():
-            return {"map": id_of(thing), **_TILE}
+            return {"map": id_of(target), **_TILE}
         case Layer():
-            named = {"feature": feature_of(thing), "property": "name"}
-            return {"layer": id_of(thing), **named, **_TILE}
+            parameters = {"feature": feature_of(target), "property": "name"}
+            return {"layer": id_of(target), **parameters, **_TILE}
         case Placement():
-            return path_values(thing.map) | path_values(thing.layer)
+            return path_values(target.map) | path_values(target.layer)
         case Collaboration():
-            return {"map": id_of(thing.map), "user": id_of(thing.user)}
+            return {"map": id_of(target.map), "user": id_of(target.user)}
         case Comment():
-            return {"comment": id_of(thing)}
+            return {"comment": id_of(target)}
         case _:
-            return {"name": thing, **_TILE}
+            return {"name": target, **_TILE}

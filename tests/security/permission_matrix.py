@@ -1,6 +1,6 @@
-"""The permission matrix: every operation of `/api` and `/ogc`, on every thing, by everybody.
+"""The permission matrix: every operation of `/api` and `/ogc`, on every object, by every caller.
 
-A cell is an operation on one thing by one principal, and the status that it has to have.
+A cell is an operation on one object by one caller, with the expected status.
 """
 
 from collections.abc import Iterator
@@ -12,40 +12,40 @@ from tests.security.comment_operations import COMMENT_OPERATIONS
 from tests.security.layer_operations import LAYER_OPERATIONS
 from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
-from tests.security.permission_rules import Who
+from tests.security.permission_rules import Caller
 from tests.security.permission_world import PRINCIPALS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def _told_methods(who: Who, _: object) -> int:
-    """Which methods a path has is no secret; but what is wrong with credentials is told."""
-    return 401 if who.is_refused else 200
+def _options_status(caller: Caller, _: object) -> int:
+    """Return 200: the methods of a path are public, but invalid credentials are refused."""
+    return 401 if caller.is_refused else 200
 
 
 def _with_heads(operations: tuple[Operation, ...]) -> Iterator[Operation]:
-    """The operations, and for each GET the HEAD, which has the same status, on some things."""
+    """Yield the operations, and for each GET a HEAD of the same status on some objects."""
     for operation in operations:
         yield operation
         if operation.method == "GET":
-            yield replace(operation, method="HEAD", things=_some(operation.things))
+            yield replace(operation, method="HEAD", objects=_some(operation.objects))
 
 
 def _options(operations: tuple[Operation, ...]) -> Iterator[Operation]:
-    """An OPTIONS for each path that has none of its own, on some things."""
-    own = {operation.path for operation in operations if operation.method == "OPTIONS"}
+    """Yield an OPTIONS for each path without one, on some objects."""
+    with_options = {operation.path for operation in operations if operation.method == "OPTIONS"}
     for path, operation in {o.path.partition("?")[0]: o for o in operations}.items():
-        if path in own:
+        if path in with_options:
             continue
-        some = _some(operation.things)
+        some = _some(operation.objects)
         yield replace(
-            operation, method="OPTIONS", expected=_told_methods, body=None, things=some, hint=""
+            operation, method="OPTIONS", expected=_options_status, body=None, objects=some, hint=""
         )
 
 
-def _some(things: tuple[Any, ...]) -> tuple[Any, ...]:
-    return things[::4]
+def _some(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    return objects[::4]
 
 
 _OPEN = (*OPEN_OPERATIONS, *OPEN_TILE_OPERATIONS)
@@ -65,13 +65,13 @@ OPERATIONS = (
 )
 
 
-def cells(operation: Operation) -> Iterator[tuple[Any, Who]]:
-    """What an operation is tried on, and by whom.
+def cells(operation: Operation) -> Iterator[tuple[Any, Caller]]:
+    """Yield the objects and callers of an operation.
 
-    Who is refused is so whatever the thing is, and tries some of them.
+    Callers that are refused get some of the objects: their status does not depend on the object.
     """
-    some = _some(operation.things)
-    for thing in operation.things:
-        for who in PRINCIPALS:
-            if not who.is_refused or thing in some:
-                yield thing, who
+    some = _some(operation.objects)
+    for target in operation.objects:
+        for caller in PRINCIPALS:
+            if not caller.is_refused or target in some:
+                yield target, caller

@@ -1,6 +1,6 @@
-"""A small world of people, maps, layers and comments.
+"""A small world of users, maps, layers and comments.
 
-Everything that somebody has said carries a word of its own, `word_of`, by which a leak is told.
+The texts of each object contain a unique word, `word_of`, by which a leak is detected.
 """
 
 import hashlib
@@ -10,33 +10,33 @@ from collections.abc import Iterator
 from itertools import product
 
 from tests.clerk_instance import session_token
-from tests.security.permission_rules import Comment, Layer, Map, Placement, Who
+from tests.security.permission_rules import Caller, Comment, Layer, Map, Placement
 
 OWNER, VIEWER, EDITOR = "owner", "viewer", "editor"
 CREATOR = "creator"
-"""Makes layers, and is an editor on every map."""
+"""Creates layers, and is an editor on every map."""
 OUTSIDER = "outsider"
-"""Makes layers, and is on no map."""
+"""Creates layers, and is on no map."""
 STRANGER, ADMINISTRATOR, DELETED, NEWCOMER = "stranger", "administrator", "deleted", "newcomer"
 USERS = (OWNER, VIEWER, EDITOR, CREATOR, OUTSIDER, STRANGER, ADMINISTRATOR, DELETED, NEWCOMER)
 
 PRINCIPALS = (
-    Who("anonymous"),
-    Who("unknown token", is_refused=True),
-    Who("expired session", OWNER, is_refused=True),
-    Who("forged session", OWNER, is_refused=True),
-    Who("revoked token", OWNER, is_refused=True),
-    Who("expired token", OWNER, is_refused=True),
-    Who("deleted user's session", DELETED, is_refused=True),
-    Who("deleted user's token", DELETED, is_refused=True),
-    Who("owner's reading token", OWNER, scope="read"),
-    Who("owner", OWNER),
-    Who("viewer", VIEWER),
-    Who("editor", EDITOR),
-    Who("creator", CREATOR),
-    Who("outsider", OUTSIDER),
-    Who("stranger", STRANGER),
-    Who("administrator", ADMINISTRATOR, is_admin=True),
+    Caller("anonymous"),
+    Caller("unknown token", is_refused=True),
+    Caller("expired session", OWNER, is_refused=True),
+    Caller("forged session", OWNER, is_refused=True),
+    Caller("revoked token", OWNER, is_refused=True),
+    Caller("expired token", OWNER, is_refused=True),
+    Caller("deleted user's session", DELETED, is_refused=True),
+    Caller("deleted user's token", DELETED, is_refused=True),
+    Caller("owner's reading token", OWNER, scope="read"),
+    Caller("owner", OWNER),
+    Caller("viewer", VIEWER),
+    Caller("editor", EDITOR),
+    Caller("creator", CREATOR),
+    Caller("outsider", OUTSIDER),
+    Caller("stranger", STRANGER),
+    Caller("administrator", ADMINISTRATOR, is_admin=True),
 )
 
 _ROLES = {VIEWER: "viewer", EDITOR: "editor", CREATOR: "editor"}
@@ -45,18 +45,18 @@ MAPS = tuple(
     Map(f"map view={view} edit={edit}", view, edit, OWNER, _ROLES)
     for view, edit in product(_PERMISSIONS, _PERMISSIONS)
 )
-_BY_PERMISSIONS = {(found.view, found.edit): found for found in MAPS}
+_BY_PERMISSIONS = {(shared.view, shared.edit): shared for shared in MAPS}
 CLOSED_MAP = _BY_PERMISSIONS["private", "collaborators"]
 SHOWN_MAP = _BY_PERMISSIONS["public", "collaborators"]
 OPEN_MAP = _BY_PERMISSIONS["public", "public"]
 
 
-def _layers(editable: str, *makers: str) -> Iterator[Layer]:
-    for maker in makers:
-        yield Layer(f"{editable} private of {maker}", maker, editable=editable)
-        for place, shared in (("closed", CLOSED_MAP), ("shown", SHOWN_MAP)):
-            name = f"{editable} of {maker} on the {place} map"
-            yield Layer(name, maker, editable=editable, on_map=shared)
+def _layers(editable: str, *creators: str) -> Iterator[Layer]:
+    for creator in creators:
+        yield Layer(f"{editable} private of {creator}", creator, editable=editable)
+        for label, shared in (("closed", CLOSED_MAP), ("shown", SHOWN_MAP)):
+            name = f"{editable} of {creator} on the {label} map"
+            yield Layer(name, creator, editable=editable, on_map=shared)
     name = f"{editable} of creator on the open map"
     yield Layer(name, CREATOR, editable=editable, on_map=OPEN_MAP)
     yield Layer(f"{editable} public of outsider", OUTSIDER, "public", editable=editable)
@@ -98,15 +98,15 @@ REPLIES = tuple(
 )
 
 
-def id_of(thing: object) -> uuid.UUID:
-    """The id of a map, layer, comment, user (its name) or credential (`token of …`)."""
-    name = thing if isinstance(thing, str) else f"{type(thing).__name__} {thing.name}"  # type: ignore[attr-defined]
+def id_of(target: object) -> uuid.UUID:
+    """Return the id of a map, layer, comment, user (its name) or credential (`token of …`)."""
+    name = target if isinstance(target, str) else f"{type(target).__name__} {target.name}"  # type: ignore[attr-defined]
     return uuid.uuid5(uuid.NAMESPACE_URL, name)
 
 
-def word_of(thing: object) -> str:
-    """A word that nothing else in the world has: q and 16 hexadecimal digits."""
-    return "q" + hashlib.sha256(str(id_of(thing)).encode()).hexdigest()[:16]
+def word_of(target: object) -> str:
+    """Return the unique word of an object: q and 16 hexadecimal digits."""
+    return "q" + hashlib.sha256(str(id_of(target)).encode()).hexdigest()[:16]
 
 
 def email_of(user: str) -> str:
@@ -118,30 +118,30 @@ def clerk_id_of(user: str) -> str:
 
 
 def feature_of(layer: Layer) -> int:
-    """The id of the layer's only feature, far beyond those that the database gives."""
+    """Return the id of the layer's only feature, far above those of the database sequence."""
     return int(word_of(layer)[1:12], 16)
 
 
-def place_of(layer: Layer) -> tuple[float, float]:
-    """Where the layer's only feature is: nothing else is within a degree of it."""
+def position_of(layer: Layer) -> tuple[float, float]:
+    """Return the position of the layer's only feature, over a degree away from all others."""
     number = LAYERS.index(layer)
     return 2.0 * (number % 20) - 20, 2.0 * (number // 20) + 50
 
 
-def api_token_of(who: Who) -> str:
-    return "samsyn_" + hashlib.sha256(who.name.encode()).hexdigest()[:43]
+def api_token_of(caller: Caller) -> str:
+    return "samsyn_" + hashlib.sha256(caller.name.encode()).hexdigest()[:43]
 
 
-def headers_of(who: Who) -> dict[str, str]:
-    """The credentials that somebody presents: sessions and tokens, good and bad."""
-    if who.name == "anonymous":
+def headers_of(caller: Caller) -> dict[str, str]:
+    """Return the credentials of a caller: valid and invalid sessions and tokens."""
+    if caller.name == "anonymous":
         return {}
-    token = api_token_of(who)
+    token = api_token_of(caller)
     now = int(time.time())
-    if who.name in {"owner", "viewer", "administrator", "deleted user's session"}:
-        token = session_token(sub=clerk_id_of(str(who.user)), exp=now + 3600)
-    if who.name == "expired session":
+    if caller.name in {"owner", "viewer", "administrator", "deleted user's session"}:
+        token = session_token(sub=clerk_id_of(str(caller.user)), exp=now + 3600)
+    if caller.name == "expired session":
         token = session_token(sub=clerk_id_of(OWNER), iat=now - 120, exp=now - 60, nbf=now - 120)
-    if who.name == "forged session":
+    if caller.name == "forged session":
         token = session_token(kid="second", sub=clerk_id_of(OWNER), exp=now + 3600)
     return {"Authorization": f"Bearer {token}"}

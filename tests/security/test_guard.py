@@ -1,4 +1,4 @@
-"""The guard: which credentials open which views, and what never gets past it."""
+"""The guard: which credentials give access to which views."""
 
 import base64
 import logging
@@ -30,12 +30,12 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def make_app(engine: Engine) -> Flask:
-    """An app with one view for each action, that tells who asks."""
+    """Return an app with one view for each action, which returns the caller."""
     app = Flask(__name__, static_folder=None)
     values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER)
-    kept = ResponseCache()
+    response_cache = ResponseCache()
     app.extensions["samsyn"] = Deployment(
-        values, engine, Authenticator(values), kept, TileCache(None, kept)
+        values, engine, Authenticator(values), response_cache, TileCache(None, response_cache)
     )
     problems.install(app)
     guard.install(app)
@@ -43,8 +43,8 @@ def make_app(engine: Engine) -> Flask:
 
         @requires(action)
         def view() -> Any:
-            found = principal()
-            return jsonify(user=found.user_id and str(found.user_id), scope=found.scope)
+            caller = principal()
+            return jsonify(user=caller.user_id and str(caller.user_id), scope=caller.scope)
 
         app.add_url_rule(f"/{action.name}", action.name, view, methods=METHODS)
     app.add_url_rule("/undeclared", "undeclared", lambda: "secret")
@@ -57,7 +57,7 @@ def client(engine: Engine) -> FlaskClient:
 
 
 @pytest.fixture
-def nowhere() -> Iterator[FlaskClient]:
+def client_without_database() -> Iterator[FlaskClient]:
     """A client of an app whose database does not exist: a statement would fail the request."""
     engine = open_engine("postgresql://127.0.0.1:1/nowhere")
     yield make_app(engine).test_client()
@@ -124,15 +124,21 @@ def test_invalid_credentials_are_refused(client: FlaskClient, action: Action, na
 
 @pytest.mark.parametrize("name", INVALID)
 @pytest.mark.parametrize("action", OPEN)
-def test_open_views_look_at_no_credentials(nowhere: FlaskClient, action: Action, name: str) -> None:
-    response = nowhere.get(f"/{action.name}", headers={"Authorization": INVALID[name]})
+def test_open_views_ignore_credentials(
+    client_without_database: FlaskClient, action: Action, name: str
+) -> None:
+    response = client_without_database.get(
+        f"/{action.name}", headers={"Authorization": INVALID[name]}
+    )
     assert response.status_code == 200
     assert response.json == {"user": None, "scope": "write"}
 
 
 @pytest.mark.parametrize("action", [*OPEN, *(a for a in GUARDED if a is not Action.SIGNED_IN)])
-def test_nobody_needs_no_database(nowhere: FlaskClient, action: Action) -> None:
-    response = nowhere.get(f"/{action.name}")
+def test_anonymous_requests_need_no_database(
+    client_without_database: FlaskClient, action: Action
+) -> None:
+    response = client_without_database.get(f"/{action.name}")
     assert response.status_code == 200
     assert response.json["user"] is None
 
@@ -154,12 +160,14 @@ def test_valid_credentials_name_the_user(
         assert client.get(f"/{action.name}", headers=headers).json["user"] is not None
 
 
-def test_one_request_says_nothing_of_the_next(client: FlaskClient, tokens: dict[str, str]) -> None:
+def test_the_principal_is_not_shared_between_requests(
+    client: FlaskClient, tokens: dict[str, str]
+) -> None:
     assert client.get("/READ_MAP", headers=bearer(tokens["read"])).json["user"] == tokens["user"]
     assert client.get("/READ_MAP").json["user"] is None
 
 
-def test_signed_in_means_signed_in(client: FlaskClient, tokens: dict[str, str]) -> None:
+def test_signed_in_needs_credentials(client: FlaskClient, tokens: dict[str, str]) -> None:
     for method in ("GET", "HEAD", *METHODS):
         response = client.open("/SIGNED_IN", method=method)
         assert response.status_code == 401, method
@@ -167,8 +175,10 @@ def test_signed_in_means_signed_in(client: FlaskClient, tokens: dict[str, str]) 
     assert client.get("/SIGNED_IN", headers=bearer(tokens["read"])).status_code == 200
 
 
-def test_a_preflight_needs_nobody(nowhere: FlaskClient) -> None:
-    response = nowhere.options("/SIGNED_IN", headers={"Origin": "https://app.example.org"})
+def test_a_preflight_needs_no_credentials(client_without_database: FlaskClient) -> None:
+    response = client_without_database.options(
+        "/SIGNED_IN", headers={"Origin": "https://app.example.org"}
+    )
     assert response.status_code == 200
     assert set(METHODS) < set(response.allow)
 
@@ -198,18 +208,18 @@ def test_an_undeclared_view_is_never_served(
     assert "undeclared" in caplog.text
 
 
-def test_unknown_routes_and_methods_are_told_as_such(nowhere: FlaskClient) -> None:
+def test_unknown_routes_are_404_and_methods_405(client_without_database: FlaskClient) -> None:
     for headers in ({}, bearer("garbage")):
-        assert nowhere.get("/nothing", headers=headers).status_code == 404
-        response = nowhere.post("/undeclared", headers=headers)
+        assert client_without_database.get("/nothing", headers=headers).status_code == 404
+        response = client_without_database.post("/undeclared", headers=headers)
         assert response.status_code == 405
         assert "GET" in response.headers["Allow"]
 
 
-def test_static_files_are_open(nowhere: FlaskClient, tmp_path: Any) -> None:
+def test_static_files_are_open(client_without_database: FlaskClient, tmp_path: Any) -> None:
     (tmp_path / "style.css").write_text("body {}")
     app = Flask(__name__, static_folder=str(tmp_path), static_url_path="/static")
-    app.extensions["samsyn"] = nowhere.application.extensions["samsyn"]
+    app.extensions["samsyn"] = client_without_database.application.extensions["samsyn"]
     problems.install(app)
     guard.install(app)
     parted = Blueprint("parted", __name__, url_prefix="/parted", static_folder=str(tmp_path))
@@ -232,12 +242,12 @@ def test_one_statement_a_request(
     empty_database: Engine, client: FlaskClient, tokens: dict[str, str]
 ) -> None:
     client.get("/READ_LAYER", headers=bearer(tokens["read"]))
-    with statements() as seen:
+    with statements() as executed:
         client.get("/READ_LAYER", headers=bearer(tokens["read"]))
-    assert len(seen) == 1
+    assert len(executed) == 1
 
 
-def test_answers_do_not_repeat_the_credentials(client: FlaskClient) -> None:
+def test_responses_do_not_contain_the_credentials(client: FlaskClient) -> None:
     secret = "samsyn_" + "B" * 43
     for headers in (bearer(secret), basic(secret), {"Authorization": f"Token {secret}"}):
         assert secret not in client.get("/READ_MAP", headers=headers).text
@@ -246,6 +256,6 @@ def test_answers_do_not_repeat_the_credentials(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "name", sorted(set(INVALID) - {"unknown token", "garbage", "null", "basic unknown"})
 )
-def test_malformed_headers_are_refused_before_anything_is_asked(name: str) -> None:
+def test_malformed_headers_are_refused_without_a_database(name: str) -> None:
     with pytest.raises(CredentialsError):
         parse_authorization(INVALID[name])

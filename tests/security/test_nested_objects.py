@@ -1,4 +1,4 @@
-"""What is nested in an answer is what its reader may see, counted as they see it."""
+"""Nested objects and their counts are those that the caller may read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.security import permission_rules as rules
-from tests.security.permission_rules import Layer, Map, Who
+from tests.security.disclosure import ACCEPTED, send_request
+from tests.security.permission_rules import Caller, Layer, Map
 from tests.security.permission_world import (
     COMMENTS,
     LAYERS,
@@ -19,119 +20,126 @@ from tests.security.permission_world import (
     email_of,
     id_of,
 )
-from tests.security.telling import ADMITTED, ask
 from tests.security.world_database import World
 
-ASKING = pytest.mark.parametrize("who", ADMITTED, ids=lambda who: who.name)
+BY_CALLER = pytest.mark.parametrize("caller", ACCEPTED, ids=lambda caller: caller.name)
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
 
-def _seen(who: Who, shared: Map) -> list[str]:
-    """The ids of the layers on a map that somebody sees, in their order."""
-    placed = [place.layer for place in PLACEMENTS if place.map == shared]
-    return [str(id_of(layer)) for layer in placed if rules.may_read_layer(who, layer)]
+def _readable_layers(caller: Caller, shared: Map) -> list[str]:
+    """Return the ids of the readable layers on a map, in their order."""
+    layers = [placement.layer for placement in PLACEMENTS if placement.map == shared]
+    return [str(id_of(layer)) for layer in layers if rules.may_read_layer(caller, layer)]
 
 
-def _assert_layer(who: Who, answer: dict[str, Any], layer: Layer) -> None:
-    may_write = rules.may_write_layer(who, layer) and who.scope == "write"
-    assert answer["can_edit"] == may_write
-    shown = []
-    if layer.on_map is not None and rules.may_read_map(who, layer.on_map):
-        shown = [(str(id_of(layer.on_map)), _seen(who, layer.on_map).index(answer["id"]))]
-    assert [(entry["map_id"], entry["order"]) for entry in answer["map_layers"]] == shown
+def _assert_layer(caller: Caller, response: dict[str, Any], layer: Layer) -> None:
+    may_write = rules.may_write_layer(caller, layer) and caller.scope == "write"
+    assert response["can_edit"] == may_write
+    expected = []
+    if layer.on_map is not None and rules.may_read_map(caller, layer.on_map):
+        expected = [
+            (str(id_of(layer.on_map)), _readable_layers(caller, layer.on_map).index(response["id"]))
+        ]
+    assert [(entry["map_id"], entry["order"]) for entry in response["map_layers"]] == expected
 
 
-@ASKING
-def test_maps_have_the_layers_that_one_may_read(everything: World, who: Who) -> None:
+@BY_CALLER
+def test_maps_have_the_readable_layers(world: World, caller: Caller) -> None:
     layers = {str(id_of(layer)): layer for layer in LAYERS}
     for shared in MAPS:
-        if not rules.may_read_map(who, shared):
+        if not rules.may_read_map(caller, shared):
             continue
         path = f"/api/v1/maps/{id_of(shared)}"
-        whole = ask(everything, who, path).json or {}
-        alone = ask(everything, who, f"{path}/layers")
-        assert alone.headers["X-Total-Count"] == str(len(_seen(who, shared)))
-        for placed in (whole["map_layers"], alone.json or []):
-            assert [entry["layer_id"] for entry in placed] == _seen(who, shared)
-            assert [entry["order"] for entry in placed] == list(range(len(placed)))
-            for entry in placed:
-                _assert_layer(who, entry["layer"], layers[entry["layer_id"]])
-        role = "owner" if who.user == shared.owner else shared.collaborators.get(who.user or "")
-        assert whole["user_role"] == role
+        document = send_request(world, caller, path).json or {}
+        listed = send_request(world, caller, f"{path}/layers")
+        assert listed.headers["X-Total-Count"] == str(len(_readable_layers(caller, shared)))
+        for map_layers in (document["map_layers"], listed.json or []):
+            assert [entry["layer_id"] for entry in map_layers] == _readable_layers(caller, shared)
+            assert [entry["order"] for entry in map_layers] == list(range(len(map_layers)))
+            for entry in map_layers:
+                _assert_layer(caller, entry["layer"], layers[entry["layer_id"]])
+        role = (
+            "owner" if caller.user == shared.owner else shared.collaborators.get(caller.user or "")
+        )
+        assert document["user_role"] == role
 
 
-@ASKING
-def test_layers_tell_the_maps_that_one_may_read(everything: World, who: Who) -> None:
+@BY_CALLER
+def test_layers_have_the_readable_maps(world: World, caller: Caller) -> None:
     for layer in LAYERS:
-        if rules.may_read_layer(who, layer):
-            answer = ask(everything, who, f"/api/v1/layers/{id_of(layer)}").json or {}
-            _assert_layer(who, answer, layer)
+        if rules.may_read_layer(caller, layer):
+            response = send_request(world, caller, f"/api/v1/layers/{id_of(layer)}").json or {}
+            _assert_layer(caller, response, layer)
 
 
-def _people(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a document that is a user."""
+def _users(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a document that is a user."""
     if isinstance(value, list):
         for entry in value:
-            yield from _people(entry)
+            yield from _users(entry)
     if isinstance(value, dict):
         if "profile_image_url" in value and "clerk_id" in value:
             yield value
         for member in value.values():
-            yield from _people(member)
+            yield from _users(member)
 
 
-@ASKING
-def test_emails_are_for_those_who_share_a_map(everything: World, who: Who) -> None:
+@BY_CALLER
+def test_emails_are_for_those_who_share_a_map(world: World, caller: Caller) -> None:
     names = {str(id_of(user)): user for user in USERS}
     paths = ["/api/v1/maps", "/api/v1/layers"]
     paths += [
         f"/api/v1/maps/{id_of(shared)}/collaborators"
         for shared in MAPS
-        if rules.may_read_map(who, shared)
+        if rules.may_read_map(caller, shared)
     ]
-    if who.user is not None:
+    if caller.user is not None:
         paths += [f"/api/v1/users?email={email_of(user)}" for user in USERS]
         paths.append("/api/v1/users/me")
-    found = [person for path in paths for person in _people(ask(everything, who, path).json)]
-    assert {names[person["id"]] for person in found} > {OWNER}
-    for person in found:
-        user = names[person["id"]]
-        known = rules.share_a_map(who, user, MAPS)
-        assert person["email"] == (email_of(user) if known else None), user
-        assert person["clerk_id"] == (clerk_id_of(user) if known else None), user
+    user_objects = [
+        user_object
+        for path in paths
+        for user_object in _users(send_request(world, caller, path).json)
+    ]
+    assert {names[user_object["id"]] for user_object in user_objects} > {OWNER}
+    for user_object in user_objects:
+        user = names[user_object["id"]]
+        is_visible = rules.share_a_map(caller, user, MAPS)
+        assert user_object["email"] == (email_of(user) if is_visible else None), user
+        assert user_object["clerk_id"] == (clerk_id_of(user) if is_visible else None), user
 
 
-@ASKING
-def test_a_hidden_comment_is_no_parent(everything: World, who: Who) -> None:
-    if who.user is None or who.scope == "read":
+@BY_CALLER
+def test_a_hidden_comment_is_no_parent(world: World, caller: Caller) -> None:
+    if caller.user is None or caller.scope == "read":
         return
     for comment in COMMENTS:
-        if rules.may_read_comment(who, comment):
+        if rules.may_read_comment(caller, comment):
             continue
-        answers = []
+        responses = []
         for parent in (str(id_of(comment)), NOTHING):
             body = {"content": "Yes.", "map_id": str(id_of(OPEN_MAP)), "parent_id": parent}
-            with everything.taken_back():
-                answer = ask(everything, who, "/api/v1/comments", "POST", json=body)
-            answers.append((answer.status_code, answer.text))
-        assert answers[0][0] == 422
-        assert answers[0] == answers[1], comment.name
+            with world.rolled_back():
+                response = send_request(world, caller, "/api/v1/comments", "POST", json=body)
+            responses.append((response.status_code, response.text))
+        assert responses[0][0] == 422
+        assert responses[0] == responses[1], comment.name
 
 
-@ASKING
-def test_a_hidden_layer_cannot_be_ordered(everything: World, who: Who) -> None:
-    if not rules.may_change_map(who, OPEN_MAP) or who.scope == "read":
+@BY_CALLER
+def test_a_hidden_layer_cannot_be_ordered(world: World, caller: Caller) -> None:
+    if not rules.may_change_map(caller, OPEN_MAP) or caller.scope == "read":
         return
-    placed = [place.layer for place in PLACEMENTS if place.map == OPEN_MAP]
-    for hidden in placed:
-        if rules.may_read_layer(who, hidden):
+    layers = [placement.layer for placement in PLACEMENTS if placement.map == OPEN_MAP]
+    for hidden in layers:
+        if rules.may_read_layer(caller, hidden):
             continue
-        answers = []
+        responses = []
         for layer in (str(id_of(hidden)), NOTHING):
             body = {"layer_orders": [{"layer_id": layer, "order": 0}]}
             path = f"/api/v1/maps/{id_of(OPEN_MAP)}/layers/reorder"
-            with everything.taken_back():
-                answer = ask(everything, who, path, "PUT", json=body)
-            answers.append((answer.status_code, answer.text))
-        assert answers[0][0] == 422
-        assert answers[0] == answers[1], hidden.name
+            with world.rolled_back():
+                response = send_request(world, caller, path, "PUT", json=body)
+            responses.append((response.status_code, response.text))
+        assert responses[0][0] == 422
+        assert responses[0] == responses[1], hidden.name

@@ -1,4 +1,4 @@
-"""No answer tells anything of what one may not read: not nested, not in headers, not in errors."""
+"""Responses disclose nothing unreadable: not in nested objects, headers or errors."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,110 +6,118 @@ from typing import Any
 import pytest
 
 from tests.security import permission_rules as rules
+from tests.security.disclosure import (
+    ACCEPTED,
+    WORDS_OF_USERS,
+    disclosed_by,
+    leaks_to,
+    send_operation,
+    send_request,
+)
 from tests.security.operations import Operation
 from tests.security.permission_matrix import OPERATIONS, SAFE
 from tests.security.permission_rules import (
+    Caller,
     Collaboration,
     Comment,
     Layer,
     Map,
     Placement,
-    Who,
 )
 from tests.security.permission_world import LAYERS, id_of, word_of
-from tests.security.telling import (
-    ADMITTED,
-    WORDS_OF_PEOPLE,
-    ask,
-    leaks_to,
-    send,
-    told_by,
-)
 from tests.security.world_database import World
 
 READING = tuple(operation for operation in OPERATIONS if operation.method == "GET")
-OF_THINGS = tuple(
+OF_OBJECTS = tuple(
     operation
     for operation in READING
     if operation.path.endswith(("{map}", "{layer}", "{comment}")) and "?" not in operation.path
-    if not isinstance(operation.things[0], Placement)
+    if not isinstance(operation.objects[0], Placement)
 )
 WRITING = tuple(operation for operation in OPERATIONS if operation.method not in SAFE)
 
 
-def _sample(things: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Some of many things, but all of a few: just three of the maps have layers."""
-    return things if len(things) < 15 else things[::3]
+def _sample(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return some of many objects, but all of a few: only three of the maps have layers."""
+    return objects if len(objects) < 15 else objects[::3]
 
 
 @pytest.mark.parametrize("operation", READING, ids=str)
-def test_answers_tell_only_what_one_may_read(everything: World, operation: Operation) -> None:
+def test_responses_disclose_only_what_the_caller_may_read(
+    world: World, operation: Operation
+) -> None:
     leaks = [
-        f"{who.name} of {getattr(thing, 'name', thing)}: {name}"
-        for thing in operation.things
-        for who in ADMITTED
-        for name in leaks_to(who, told_by(send(everything, who, operation, thing)))
+        f"{caller.name} of {getattr(target, 'name', target)}: {name}"
+        for target in operation.objects
+        for caller in ACCEPTED
+        for name in leaks_to(caller, disclosed_by(send_operation(world, caller, operation, target)))
     ]
     assert not leaks, "\n".join(leaks)
 
 
-@pytest.mark.parametrize("operation", OF_THINGS, ids=str)
-def test_the_words_are_told_to_who_may_read(everything: World, operation: Operation) -> None:
-    """The test above would see no leak if answers had no words at all."""
-    for thing in operation.things[::2]:
-        for who in ADMITTED:
-            told = told_by(send(everything, who, operation, thing))
-            assert (word_of(thing) in told) == (operation.expected(who, thing) == 200), who.name
+@pytest.mark.parametrize("operation", OF_OBJECTS, ids=str)
+def test_readers_get_the_words(world: World, operation: Operation) -> None:
+    """The test above would pass if responses had no words at all."""
+    for target in operation.objects[::2]:
+        for caller in ACCEPTED:
+            disclosed = disclosed_by(send_operation(world, caller, operation, target))
+            assert (word_of(target) in disclosed) == (operation.expected(caller, target) == 200), (
+                caller.name
+            )
 
 
 @pytest.mark.parametrize("operation", WRITING, ids=str)
-def test_changes_and_refusals_tell_nothing_more(everything: World, operation: Operation) -> None:
+def test_changes_and_refusals_disclose_nothing_else(world: World, operation: Operation) -> None:
     leaks = []
-    for thing in _sample(operation.things):
-        for who in ADMITTED:
-            with everything.taken_back():
-                answer = send(everything, who, operation, thing)
-                told = told_by(answer)
-            if answer.status_code < 400:
-                told -= WORDS_OF_PEOPLE  # a new collaborator's email may now be known
-            leaks += [f"{who.name} of {thing}: {name}" for name in leaks_to(who, told)]
+    for target in _sample(operation.objects):
+        for caller in ACCEPTED:
+            with world.rolled_back():
+                response = send_operation(world, caller, operation, target)
+                disclosed = disclosed_by(response)
+            if response.status_code < 400:
+                disclosed -= WORDS_OF_USERS  # a new collaborator's email may now be known
+            leaks += [f"{caller.name} of {target}: {name}" for name in leaks_to(caller, disclosed)]
     assert not leaks, "\n".join(leaks)
 
 
-def _ghost(who: Who, thing: Any) -> Any:
-    """The same thing with what one may not read of it replaced by what does not exist."""
-    match thing:
+def _with_missing(caller: Caller, target: Any) -> Any:
+    """Return the same object with its unreadable parts replaced by missing ones."""
+    match target:
         case Map():
-            return thing if rules.may_read_map(who, thing) else replace(thing, name="no map")
+            return target if rules.may_read_map(caller, target) else replace(target, name="no map")
         case Layer():
-            return thing if rules.may_read_layer(who, thing) else replace(thing, name="no layer")
+            return (
+                target if rules.may_read_layer(caller, target) else replace(target, name="no layer")
+            )
         case Comment():
-            readable = rules.may_read_comment(who, thing)
-            return thing if readable else replace(thing, name="no comment")
+            readable = rules.may_read_comment(caller, target)
+            return target if readable else replace(target, name="no comment")
         case Placement():
-            return Placement(_ghost(who, thing.map), _ghost(who, thing.layer))
+            return Placement(_with_missing(caller, target.map), _with_missing(caller, target.layer))
         case Collaboration():
-            return Collaboration(_ghost(who, thing.map), thing.user)
+            return Collaboration(_with_missing(caller, target.map), target.user)
         case _:
-            return thing
+            return target
 
 
 @pytest.mark.parametrize("operation", [*READING, *WRITING], ids=str)
-def test_what_is_hidden_is_as_if_it_were_not(everything: World, operation: Operation) -> None:
-    told_apart = []
-    for thing in _sample(operation.things):
-        for who in ADMITTED:
-            ghost = _ghost(who, thing)
-            if ghost == thing:
+def test_unreadable_objects_are_like_missing_ones(world: World, operation: Operation) -> None:
+    differences = []
+    for target in _sample(operation.objects):
+        for caller in ACCEPTED:
+            missing = _with_missing(caller, target)
+            if missing == target:
                 continue
-            answers = []
-            for subject in (thing, ghost):
-                with everything.taken_back():
-                    answer = send(everything, who, operation, subject)
-                answers.append((answer.status_code, answer.get_data(), sorted(answer.headers)))
-            if answers[0] != answers[1]:
-                told_apart.append(f"{who.name}, {thing}: {answers[0]} and {answers[1]}")
-    assert not told_apart, "\n".join(told_apart)
+            responses = []
+            for subject in (target, missing):
+                with world.rolled_back():
+                    response = send_operation(world, caller, operation, subject)
+                responses.append(
+                    (response.status_code, response.get_data(), sorted(response.headers))
+                )
+            if responses[0] != responses[1]:
+                differences.append(f"{caller.name}, {target}: {responses[0]} and {responses[1]}")
+    assert not differences, "\n".join(differences)
 
 
 SHARING = tuple(
@@ -121,24 +129,22 @@ SHARING = tuple(
 )
 
 
-def _public(made: World) -> set[str]:
-    """The ids of the collections that anybody can read, new ones left out."""
-    document = ask(made, ADMITTED[0], "/ogc/collections?limit=1000").json or {}
+def _public(created: World) -> set[str]:
+    """Return the ids of the public collections, without new ones."""
+    document = send_request(created, ACCEPTED[0], "/ogc/collections?limit=1000").json or {}
     known = {str(id_of(layer)) for layer in LAYERS}
     return known & {entry["id"] for entry in document["collections"]}
 
 
 @pytest.mark.parametrize("operation", SHARING, ids=str)
-def test_nobody_but_its_creator_makes_a_layer_public(
-    everything: World, operation: Operation
-) -> None:
-    before = _public(everything)
+def test_only_its_creator_makes_a_layer_public(world: World, operation: Operation) -> None:
+    before = _public(world)
     revealed = []
-    for thing in operation.things:
-        for who in ADMITTED:
-            made = {str(id_of(layer)) for layer in LAYERS if layer.creator == who.user}
-            with everything.taken_back():
-                answer = send(everything, who, operation, thing)
-                if answer.status_code < 300 and (_public(everything) - before - made):
-                    revealed.append(f"{who.name} by {thing}")
+    for target in operation.objects:
+        for caller in ACCEPTED:
+            created = {str(id_of(layer)) for layer in LAYERS if layer.creator == caller.user}
+            with world.rolled_back():
+                response = send_operation(world, caller, operation, target)
+                if response.status_code < 300 and (_public(world) - before - created):
+                    revealed.append(f"{caller.name} by {target}")
     assert not revealed, "\n".join(revealed)

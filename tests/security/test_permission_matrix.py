@@ -1,4 +1,4 @@
-"""Every request of the permission matrix is made, and answered with the status of the rules."""
+"""Every request of the permission matrix returns the status of the rules."""
 
 from typing import Any
 
@@ -6,26 +6,26 @@ import pytest
 
 from tests.security.operations import Operation, route_of
 from tests.security.permission_matrix import OPERATIONS, SAFE, cells
-from tests.security.permission_rules import Who, may_write_layer
+from tests.security.permission_rules import Caller, may_write_layer
 from tests.security.world_database import World
 
 
-def _routes(made: World) -> set[str]:
+def _routes(world: World) -> set[str]:
     return {
         route_of(method, rule.rule)
-        for rule in made.app.url_map.iter_rules()
+        for rule in world.app.url_map.iter_rules()
         for method in rule.methods or ()
     }
 
 
-def test_every_route_is_in_the_matrix(everything: World) -> None:
+def test_every_route_is_in_the_matrix(world: World) -> None:
     covered = {operation.route for operation in OPERATIONS}
-    assert sorted(_routes(everything) - covered) == []
+    assert sorted(_routes(world) - covered) == []
 
 
-def test_the_matrix_has_no_other_routes(everything: World) -> None:
+def test_the_matrix_has_no_other_routes(world: World) -> None:
     covered = {operation.route for operation in OPERATIONS}
-    assert sorted(covered - _routes(everything)) == []
+    assert sorted(covered - _routes(world)) == []
 
 
 def test_the_matrix_is_large() -> None:
@@ -33,50 +33,48 @@ def test_the_matrix_is_large() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_statuses(everything: World, operation: Operation) -> None:
-    before = everything.fingerprint()
-    wrong = [
-        f"{who.name}, {getattr(thing, 'name', thing)}: {found} instead of {expected}"
-        for thing, who in cells(operation)
-        for expected in [operation.expected(who, thing)]
-        for found in [_try(everything, operation, thing, who, before)]
-        if found != expected
+def test_statuses(world: World, operation: Operation) -> None:
+    before = world.fingerprint()
+    failures = [
+        f"{caller.name}, {getattr(target, 'name', target)}: {status} instead of {expected}"
+        for target, caller in cells(operation)
+        for expected in [operation.expected(caller, target)]
+        for status in [_try(world, operation, target, caller, before)]
+        if status != expected
     ]
-    assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(wrong)
+    assert not failures, f"{len(failures)} cells:\n" + "\n".join(failures)
 
 
-def test_allow_says_what_one_may_do(everything: World) -> None:
+def test_allow_has_the_permitted_methods(world: World) -> None:
     for operation in OPERATIONS:
         if operation.method != "OPTIONS" or "{feature}" not in operation.path:
             continue
-        for layer, who in cells(operation):
-            answer = everything.client.options(
-                operation.address(layer), headers=everything.headers[who]
-            )
-            may_write = may_write_layer(who, layer) and who.scope == "write"
-            if answer.status_code == 204:
+        for layer, caller in cells(operation):
+            response = world.client.options(operation.address(layer), headers=world.headers[caller])
+            may_write = may_write_layer(caller, layer) and caller.scope == "write"
+            if response.status_code == 204:
                 allowed = {"GET", "HEAD", "OPTIONS"}
                 allowed |= {"PUT", "PATCH", "DELETE"} if may_write else set()
-                assert set(answer.headers["Allow"].split(", ")) == allowed, (who, layer)
+                assert set(response.headers["Allow"].split(", ")) == allowed, (caller, layer)
 
 
-def _try(made: World, operation: Operation, thing: Any, who: Who, before: str) -> int | str:
-    """The status that a request has, or what is wrong with it beside its status."""
-    more = {}
+def _try(world: World, operation: Operation, target: Any, caller: Caller, before: str) -> int | str:
+    """Return the status of a request, or a description of another fault."""
+    options = {}
     if operation.body is not None:
-        more = {"json": operation.body(thing), "content_type": operation.media_type}
-    with made.taken_back():
-        answer = made.client.open(
-            operation.address(thing),
+        options = {"json": operation.body(target), "content_type": operation.media_type}
+    with world.rolled_back():
+        response = world.client.open(
+            operation.address(target),
             method=operation.method,
-            headers=made.headers[who],
-            **more,
+            headers=world.headers[caller],
+            **options,
         )
-        status = answer.status_code
-        answer.close()
-        if status == 401 and "WWW-Authenticate" not in answer.headers:
+        status = response.status_code
+        response.close()
+        if status == 401 and "WWW-Authenticate" not in response.headers:
             return "401 without WWW-Authenticate"
         refused = operation.method not in SAFE and status >= 400
-        if refused and made.fingerprint() != before:
+        if refused and world.fingerprint() != before:
             return f"{status} that changed something"
         return status

@@ -1,4 +1,4 @@
-"""Default deny: every route of the real application declares who may use it."""
+"""Default deny: every route of the application declares its action."""
 
 import uuid
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def test_every_route_declares_its_action(app: Flask) -> None:
 
 
 def test_nothing_is_written_past_the_guard(app: Flask) -> None:
-    """Routes where nobody is asked for credentials only read; signed events alone are taken."""
+    """Routes without credentials only read, except for signed webhooks."""
     writing = [
         f"{rule.rule} {sorted(rule.methods or ())}"
         for rule in app.url_map.iter_rules()
@@ -56,14 +56,14 @@ def test_bad_credentials_are_refused_on_every_guarded_route(app: Flask) -> None:
         if declared_action(app, rule.endpoint) in UNGUARDED:
             continue
         for method in sorted(rule.methods or ()):
-            answer = client.open(
+            response = client.open(
                 _some_path(app, rule), method=method, headers={"Authorization": "Bearer nobody"}
             )
-            assert answer.status_code == 401, f"{method} {rule.rule}"
+            assert response.status_code == 401, f"{method} {rule.rule}"
 
 
 def _some_path(app: Flask, rule: Rule) -> str:
-    """A path that the rule matches."""
+    """Return a path that the rule matches."""
     values = {
         name: 1 if isinstance(converter, NumberConverter) else str(uuid.UUID(int=1))
         for name, converter in rule._converters.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.security import permission_rules as rules
 from tests.security.operations import Operation
-from tests.security.permission_rules import Layer, Map, Who
+from tests.security.permission_rules import Caller, Layer, Map
 from tests.security.permission_world import LAYERS, MAPS
 
 _GRIDS = "/ogc/tileMatrixSets"
@@ -13,19 +13,19 @@ _MAP_TILES = "/ogc/maps/{map}/tiles"
 _TILE = "{grid}/{matrix}/{row}/{col}"
 
 
-def _read_layer(who: Who, layer: Layer) -> int:
-    return rules.status_of_reading(who, may_read=rules.may_read_features(who, layer))
+def _read_layer(caller: Caller, layer: Layer) -> int:
+    return rules.status_of_reading(caller, may_read=rules.may_read_features(caller, layer))
 
 
-def _read_map(who: Who, shared: Map) -> int:
-    return rules.status_of_reading(who, may_read=rules.may_read_map(who, shared))
+def _read_map(caller: Caller, shared: Map) -> int:
+    return rules.status_of_reading(caller, may_read=rules.may_read_map(caller, shared))
 
 
-def _read_map_tile(who: Who, shared: Map) -> int:
-    """A tile of nothing that somebody may read is empty."""
-    status = _read_map(who, shared)
-    shown = [layer for layer in LAYERS if layer.on_map == shared]
-    is_empty = not any(rules.may_read_features(who, layer) for layer in shown)
+def _read_map_tile(caller: Caller, shared: Map) -> int:
+    """Return 204 where the caller may read none of the map's layers."""
+    status = _read_map(caller, shared)
+    on_map = [layer for layer in LAYERS if layer.on_map == shared]
+    is_empty = not any(rules.may_read_features(caller, layer) for layer in on_map)
     return 204 if status == 200 and is_empty else status
 
 

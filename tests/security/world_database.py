@@ -1,4 +1,4 @@
-"""The world of the permission matrix in a database, where whatever is done is taken back."""
+"""The world of the permission matrix in a database, where all changes are rolled back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
 from samsyn_model.tables.users import ApiToken, User
 from tests.clerk_instance import ISSUER, public_pem, settings
-from tests.security.permission_rules import Comment, Layer, Map, Who
+from tests.security.permission_rules import Caller, Comment, Layer, Map
 from tests.security.permission_world import (
     ADMINISTRATOR,
     COMMENTS,
@@ -38,13 +38,13 @@ from tests.security.permission_world import (
     feature_of,
     headers_of,
     id_of,
-    place_of,
+    position_of,
     word_of,
 )
 
 
-class _Unlasting(psycopg.Connection[Any]):
-    """A connection in one transaction that never ends well: what it commits is a savepoint."""
+class _RolledBackConnection(psycopg.Connection[Any]):
+    """A connection in one transaction that is never committed: a commit is a savepoint."""
 
     def start(self) -> None:
         self._run("SAVEPOINT committed")
@@ -60,17 +60,17 @@ class _Unlasting(psycopg.Connection[Any]):
 
 
 class World:
-    """The app over a database that has just this world in it."""
+    """The app over a database that contains only this world."""
 
-    def __init__(self, app: Flask, connection: _Unlasting) -> None:
+    def __init__(self, app: Flask, connection: _RolledBackConnection) -> None:
         self.app = app
         self.client = app.test_client()
-        self.headers = {who: headers_of(who) for who in PRINCIPALS}
+        self.headers = {caller: headers_of(caller) for caller in PRINCIPALS}
         self._connection = connection
 
     @contextmanager
-    def taken_back(self) -> Iterator[None]:
-        """Undo afterwards whatever is done meanwhile."""
+    def rolled_back(self) -> Iterator[None]:
+        """Roll back the changes of the block."""
         self._run("SAVEPOINT before; SAVEPOINT committed")
         try:
             yield
@@ -78,7 +78,7 @@ class World:
             self._run("ROLLBACK TO SAVEPOINT before; RELEASE SAVEPOINT before")
 
     def fingerprint(self) -> str:
-        """A value that changes with any row of any table."""
+        """Return a value that changes with any row of any table."""
         return str(self._run(_FINGERPRINT))
 
     def _run(self, statement: str) -> Any:
@@ -95,10 +95,10 @@ _FINGERPRINT = "SELECT md5(concat({}))".format(
 
 
 @contextmanager
-def world(database_url: str) -> Iterator[World]:
-    """The world, in a transaction on an empty database; nothing of it stays."""
+def open_world(database_url: str) -> Iterator[World]:
+    """Yield the world, in a transaction on an empty database that is rolled back."""
     address = make_url(database_url).set(drivername="postgresql")
-    connection = _Unlasting.connect(
+    connection = _RolledBackConnection.connect(
         address.render_as_string(hide_password=False),
         options="-c timezone=UTC -c jit=off -c search_path=public",
         cursor_factory=psycopg.ClientCursor,
@@ -122,7 +122,7 @@ def _app(engine: Engine) -> Flask:
 
 def _populate(connection: Connection) -> None:
     connection.execute(insert(User), [_user(name) for name in USERS])
-    connection.execute(insert(ApiToken), [_token(who) for who in PRINCIPALS if who.user])
+    connection.execute(insert(ApiToken), [_token(caller) for caller in PRINCIPALS if caller.user])
     connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
     connection.execute(insert(MapCollaborator), list(_collaborators()))
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
@@ -138,27 +138,27 @@ def _now() -> datetime:
 
 
 def _user(name: str) -> dict[str, Any]:
-    gone = name == DELETED
+    is_deleted = name == DELETED
     return {
         "id": id_of(name),
         "clerk_id": clerk_id_of(name),
-        "email": None if gone else email_of(name),
-        "username": None if gone else name,
+        "email": None if is_deleted else email_of(name),
+        "username": None if is_deleted else name,
         "is_admin": name == ADMINISTRATOR,
-        "deleted_at": _now() if gone else None,
+        "deleted_at": _now() if is_deleted else None,
     }
 
 
-def _token(who: Who) -> dict[str, Any]:
+def _token(caller: Caller) -> dict[str, Any]:
     return {
-        "id": id_of(f"token of {who.name}"),
-        "user_id": id_of(str(who.user)),
-        "name": word_of(f"token of {who.name}"),
-        "token_hash": hash_token(api_token_of(who)),
-        "prefix": api_token_of(who)[:12],
-        "scope": who.scope,
-        "expires_at": _now() - timedelta(hours=1) if who.name == "expired token" else None,
-        "revoked_at": _now() if who.name == "revoked token" else None,
+        "id": id_of(f"token of {caller.name}"),
+        "user_id": id_of(str(caller.user)),
+        "name": word_of(f"token of {caller.name}"),
+        "token_hash": hash_token(api_token_of(caller)),
+        "prefix": api_token_of(caller)[:12],
+        "scope": caller.scope,
+        "expires_at": _now() - timedelta(hours=1) if caller.name == "expired token" else None,
+        "revoked_at": _now() if caller.name == "revoked token" else None,
         "last_used_at": _now(),
     }
 
@@ -202,7 +202,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def _feature(layer: Layer) -> dict[str, Any]:
-    east, north = place_of(layer)
+    east, north = position_of(layer)
     return {
         "layer_id": id_of(layer),
         "id": feature_of(layer),
@@ -213,13 +213,13 @@ def _feature(layer: Layer) -> dict[str, Any]:
 
 def _placements() -> Iterator[dict[str, Any]]:
     for shared in MAPS:
-        placed = [place for place in PLACEMENTS if place.map == shared]
-        for order, place in enumerate(placed):
+        placements = [placement for placement in PLACEMENTS if placement.map == shared]
+        for order, placement in enumerate(placements):
             yield {
                 "map_id": id_of(shared),
-                "layer_id": id_of(place.layer),
+                "layer_id": id_of(placement.layer),
                 "order": order,
-                "style_override": {word_of(place.layer): True},
+                "style_override": {word_of(placement.layer): True},
             }
 
 

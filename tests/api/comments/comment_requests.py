@@ -1,4 +1,4 @@
-"""Maps and comments for the tests of `/api/v1/comments`, and who asks for them."""
+"""Requests and fixtures of the tests of `/api/v1/comments`."""
 
 import uuid
 from typing import Any
@@ -6,33 +6,33 @@ from typing import Any
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from tests.api.layer_requests import Person, vector
+from tests.api.layer_requests import Caller, vector
 
 COMMENTS = "/api/v1/comments"
 
 
-def ask(caller: Person, method: str, path: str = "", **more: Any) -> TestResponse:
-    """A request to `/api/v1/comments` and on; `headers` come on top of the caller's."""
-    headers = {**caller.headers, **more.pop("headers", {})}
-    return caller.client.open(f"{COMMENTS}{path}", method=method, headers=headers, **more)
+def send(caller: Caller, method: str, path: str = "", **options: Any) -> TestResponse:
+    """Send a request below `/api/v1/comments`; `headers` extend the caller's."""
+    headers = {**caller.headers, **options.pop("headers", {})}
+    return caller.client.open(f"{COMMENTS}{path}", method=method, headers=headers, **options)
 
 
-def write(caller: Person, content: str = "Mind the cod.", **members: Any) -> dict[str, Any]:
-    """Make a comment, which has to succeed."""
-    answer = ask(caller, "POST", json={"content": content, **members})
-    assert answer.status_code == 201, answer.text
-    assert answer.json
-    return dict(answer.json)
+def write(caller: Caller, content: str = "Mind the cod.", **members: Any) -> dict[str, Any]:
+    """Create a comment, asserting success."""
+    response = send(caller, "POST", json={"content": content, **members})
+    assert response.status_code == 201, response.text
+    assert response.json
+    return dict(response.json)
 
 
-def read(caller: Person, path: str, **query: Any) -> Any:
-    """Return the JSON of a GET, which has to succeed."""
-    answer = ask(caller, "GET", path, query_string=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json
+def read(caller: Caller, path: str, **query: Any) -> Any:
+    """Return the JSON of a GET, asserting success."""
+    response = send(caller, "GET", path, query_string=query)
+    assert response.status_code == 200, response.text
+    return response.json
 
 
-def ids(caller: Person, **query: Any) -> list[str]:
+def ids(caller: Caller, **query: Any) -> list[str]:
     """Return the ids of a list."""
     return [comment["id"] for comment in read(caller, "", **query)]
 
@@ -47,7 +47,7 @@ def make_map(engine: Engine, owner: uuid.UUID, view: str = "private", edit: str 
         return str(connection.execute(statement, values).scalar_one())
 
 
-def place(engine: Engine, map_id: str, layer_id: str) -> None:
+def add_to_map(engine: Engine, map_id: str, layer_id: str) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -68,7 +68,7 @@ def invite(engine: Engine, map_id: str, user_id: uuid.UUID, role: str = "viewer"
         )
 
 
-def make_layer(creator: Person, *features: Any, **members: Any) -> dict[str, Any]:
-    answer = creator.post(vector(*features, **members))
-    assert answer.status_code == 201
-    return dict(answer.json or {})
+def make_layer(creator: Caller, *features: Any, **members: Any) -> dict[str, Any]:
+    response = creator.post(vector(*features, **members))
+    assert response.status_code == 201
+    return dict(response.json or {})

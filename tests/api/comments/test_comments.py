@@ -1,7 +1,6 @@
 """`/api/v1/comments`: making, reading, changing and deleting comments."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,14 +8,14 @@ from sqlalchemy import Engine, text
 
 from tests.api.comments.comment_requests import (
     COMMENTS,
-    ask,
+    add_to_map,
     make_layer,
     make_map,
-    place,
     read,
+    send,
     write,
 )
-from tests.api.layer_requests import LINE, Person, feature, pointers
+from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, pointers
 from tests.statements import statements
 
 MEMBERS = {
@@ -27,22 +26,22 @@ MEMBERS = {
 
 
 @pytest.fixture
-def other(person: Callable[..., Person]) -> Person:
-    return person("other")
+def other(make_caller: MakeCaller) -> Caller:
+    return make_caller("other")
 
 
 @pytest.fixture
-def public_map(owner: Person, engine: Engine) -> str:
+def public_map(owner: Caller, engine: Engine) -> str:
     return make_map(engine, owner.id, "public")
 
 
-def test_a_comment_is_answered_as_it_was_made(
-    owner: Person, anybody: Person, public_map: str, engine: Engine
+def test_a_comment_is_returned_as_it_was_created(
+    owner: Caller, anonymous: Caller, public_map: str, engine: Engine
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE users SET first_name = 'Ada', last_name = 'Sea'"))
     layer = make_layer(owner, feature(LINE))
-    place(engine, public_map, layer["id"])
+    add_to_map(engine, public_map, layer["id"])
     body = {
         "content": " \n Here: <b>åäö</b> \t",
         "map_id": public_map,
@@ -50,7 +49,7 @@ def test_a_comment_is_answered_as_it_was_made(
         "feature_id": layer["source_config"]["geojson"]["features"][0]["id"],
         "position": {"type": "Point", "coordinates": [-11.123456789012345, 57.5]},
     }
-    created = ask(owner, "POST", json=body)
+    created = send(owner, "POST", json=body)
     assert created.status_code == 201, created.text
     comment = created.json
     assert comment
@@ -68,12 +67,12 @@ def test_a_comment_is_answered_as_it_was_made(
     assert [comment[name] for name in unset] == [None] * 5
     address = created.headers["Location"]
     assert address.endswith(f"{COMMENTS}/{comment['id']}")
-    assert anybody.client.get(address).json == comment
-    assert read(anybody, "", map_id=public_map) == [comment]
+    assert anonymous.client.get(address).json == comment
+    assert read(anonymous, "", map_id=public_map) == [comment]
 
 
-def test_an_author_is_called_by_name_and_never_by_email(
-    owner: Person, public_map: str, engine: Engine
+def test_an_author_is_displayed_by_name_and_never_by_email(
+    owner: Caller, public_map: str, engine: Engine
 ) -> None:
     names = [("Ada", None, "ada"), ("", " ", "ada"), (None, "Sea", None), (None, None, None)]
     called = []
@@ -89,7 +88,7 @@ def test_an_author_is_called_by_name_and_never_by_email(
     assert called == ["Ada", "ada", "Sea", None]
 
 
-def test_bodies_that_break_rules(owner: Person, public_map: str, engine: Engine) -> None:
+def test_bodies_that_break_rules(owner: Caller, public_map: str, engine: Engine) -> None:
     layer = make_layer(owner, feature(LINE))
     elsewhere = make_layer(owner, feature(LINE))
     alien = elsewhere["source_config"]["geojson"]["features"][0]["id"]
@@ -97,7 +96,7 @@ def test_bodies_that_break_rules(owner: Person, public_map: str, engine: Engine)
     on_layer = {"layer_id": layer["id"]}
     far = {"type": "Point", "coordinates": [181, 0]}
     line = {"type": "LineString", "coordinates": [[1, 1], [2, 2]]}
-    wrong: list[tuple[dict[str, Any], list[str]]] = [
+    invalid: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["/map_id"]),
         ({"map_id": None, "layer_id": None}, ["/map_id"]),
         ({**on_map, "content": " \n\u00a0"}, ["/content"]),
@@ -126,51 +125,51 @@ def test_bodies_that_break_rules(owner: Person, public_map: str, engine: Engine)
         ({**on_map, "parent_id": [1]}, ["/parent_id"]),
         ({**on_map, **on_layer}, ["/layer_id"]),
     ]
-    for members, places in wrong:
-        answer = ask(owner, "POST", json={"content": "Hm.", **members})
-        assert pointers(answer) == places, members
-    assert pointers(ask(owner, "POST", json=[])) == [""]
-    malformed = ask(owner, "POST", data="{", content_type="application/json")
+    for members, expected in invalid:
+        response = send(owner, "POST", json={"content": "Hm.", **members})
+        assert pointers(response) == expected, members
+    assert pointers(send(owner, "POST", json=[])) == [""]
+    malformed = send(owner, "POST", data="{", content_type="application/json")
     assert malformed.status_code == 400
-    assert ask(owner, "POST", data="{}", content_type="text/plain").status_code == 415
+    assert send(owner, "POST", data="{}", content_type="text/plain").status_code == 415
     assert read(owner, "", map_id=public_map) == []
     assert len(write(owner, "å" * 10_000, **on_map)["content"]) == 10_000
 
 
-def test_entity_tags(owner: Person, public_map: str) -> None:
+def test_entity_tags(owner: Caller, public_map: str) -> None:
     comment = write(owner, map_id=public_map)
     path = f"/{comment['id']}"
-    tag = ask(owner, "GET", path).headers["ETag"]
-    assert ask(owner, "GET", path, headers={"If-None-Match": tag}).status_code == 304
+    tag = send(owner, "GET", path).headers["ETag"]
+    assert send(owner, "GET", path, headers={"If-None-Match": tag}).status_code == 304
     fresh = {"If-Match": tag}
-    changed = ask(owner, "PUT", path, json={"content": "New"}, headers=fresh)
+    changed = send(owner, "PUT", path, json={"content": "New"}, headers=fresh)
     assert changed.status_code == 200
-    assert changed.headers["ETag"] == ask(owner, "GET", path).headers["ETag"] != tag
-    assert ask(owner, "PUT", path, json={"content": "x"}, headers=fresh).status_code == 412
-    assert ask(owner, "PUT", f"{path}/resolve", headers=fresh).status_code == 412
-    assert ask(owner, "DELETE", path, headers=fresh).status_code == 412
+    assert changed.headers["ETag"] == send(owner, "GET", path).headers["ETag"] != tag
+    assert send(owner, "PUT", path, json={"content": "x"}, headers=fresh).status_code == 412
+    assert send(owner, "PUT", f"{path}/resolve", headers=fresh).status_code == 412
+    assert send(owner, "DELETE", path, headers=fresh).status_code == 412
     assert read(owner, path) == changed.json
-    assert ask(owner, "DELETE", path, headers={"If-Match": "*"}).status_code == 204
+    assert send(owner, "DELETE", path, headers={"If-Match": "*"}).status_code == 204
 
 
-def test_head_and_options(owner: Person, public_map: str) -> None:
+def test_head_and_options(owner: Caller, public_map: str) -> None:
     path = f"/{write(owner, map_id=public_map)['id']}"
-    head = ask(owner, "HEAD", path)
+    head = send(owner, "HEAD", path)
     assert (head.status_code, head.data) == (200, b"")
-    assert head.headers["ETag"] == ask(owner, "GET", path).headers["ETag"]
+    assert head.headers["ETag"] == send(owner, "GET", path).headers["ETag"]
     for address, methods in (
         ("", {"GET", "HEAD", "POST"}),
         (path, {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
         (f"{path}/resolve", {"PUT"}),
         (f"{path}/thread", {"GET", "HEAD"}),
     ):
-        answer = ask(owner, "OPTIONS", address)
-        assert answer.status_code == 200
-        assert methods <= set(answer.headers["Allow"].split(", "))
-    assert ask(owner, "DELETE").status_code == 405
+        response = send(owner, "OPTIONS", address)
+        assert response.status_code == 200
+        assert methods <= set(response.headers["Allow"].split(", "))
+    assert send(owner, "DELETE").status_code == 405
 
 
-def test_unknown_and_malformed_parameters(owner: Person, public_map: str) -> None:
+def test_unknown_and_malformed_parameters(owner: Caller, public_map: str) -> None:
     path = f"/{write(owner, map_id=public_map)['id']}"
     for method, address in (
         ("POST", ""),
@@ -181,15 +180,15 @@ def test_unknown_and_malformed_parameters(owner: Person, public_map: str) -> Non
         ("PUT", f"{path}/resolve"),
     ):
         body = None if method == "GET" else {}
-        answer = ask(owner, method, address, query_string={"x": "1"}, json=body)
-        assert answer.status_code == 400, (method, address)
+        response = send(owner, method, address, query_string={"x": "1"}, json=body)
+        assert response.status_code == 400, (method, address)
     for depth in ("-1", "abc", "", "1.5", "101", str(10**30), "9" * 5000, "\x00", "٣"):
-        answer = ask(owner, "GET", f"{path}/thread", query_string={"max_depth": depth})
-        assert answer.status_code == 400, depth
+        response = send(owner, "GET", f"{path}/thread", query_string={"max_depth": depth})
+        assert response.status_code == 400, depth
     for value in ("yes", "", "1", "TRUE"):
-        answer = ask(owner, "PUT", f"{path}/resolve", query_string={"is_resolved": value})
-        assert answer.status_code == 400, value
-    wrong = [{}, {"parent_id": str(uuid.uuid4())}, {"map_id": "x"}, {"map_id": "\x00"}] + [
+        response = send(owner, "PUT", f"{path}/resolve", query_string={"is_resolved": value})
+        assert response.status_code == 400, value
+    invalid = [{}, {"parent_id": str(uuid.uuid4())}, {"map_id": "x"}, {"map_id": "\x00"}] + [
         {"map_id": public_map, name: value}
         for name, value in (
             *(("layer_id", "x"), ("parent_id", ""), ("author", "ada"), ("include_resolved", "no")),
@@ -197,20 +196,20 @@ def test_unknown_and_malformed_parameters(owner: Person, public_map: str) -> Non
             *(("limit", "0"), ("limit", "1001"), ("offset", "-1"), ("x", "1")),
         )
     ]
-    for query in wrong:
-        assert ask(owner, "GET", query_string=query).status_code == 400, query
+    for query in invalid:
+        assert send(owner, "GET", query_string=query).status_code == 400, query
     for query in ({"map_id": str(uuid.uuid4())}, {"layer_id": str(uuid.uuid4())}):
-        assert ask(owner, "GET", query_string=query).status_code == 404
-    assert ask(owner, "GET", "/x/thread").status_code == 404
+        assert send(owner, "GET", query_string=query).status_code == 404
+    assert send(owner, "GET", "/x/thread").status_code == 404
 
 
 def test_the_number_of_statements_does_not_grow(
-    owner: Person, other: Person, engine: Engine, public_map: str
+    owner: Caller, other: Caller, engine: Engine, public_map: str
 ) -> None:
     root = write(other, map_id=public_map)
     subject = {"map_id": public_map, "parent_id": root["id"]}
     reply = write(owner, **subject)
-    requests: list[tuple[Person, str, str, Any]] = [
+    requests: list[tuple[Caller, str, str, Any]] = [
         (owner, "GET", f"?map_id={public_map}", None),
         (owner, "GET", f"/{root['id']}", None),
         (owner, "GET", f"/{root['id']}/thread", None),
@@ -219,20 +218,20 @@ def test_the_number_of_statements_does_not_grow(
     ]
 
     def counts() -> list[int]:
-        found = []
+        numbers = []
         for caller, method, path, body in requests:
             sent = {"content": uuid.uuid4().hex} if body == "text" else body
-            with statements() as seen:
-                assert ask(caller, method, path, json=sent).status_code < 300
-            found.append(len(seen))
-        return found
+            with statements() as executed:
+                assert send(caller, method, path, json=sent).status_code < 300
+            numbers.append(len(executed))
+        return numbers
 
     few = counts()
     parent = reply["id"]
     for number in range(50):
-        made = write(owner, map_id=public_map, parent_id=parent if number % 2 else root["id"])
-        parent = made["id"]
+        created = write(owner, map_id=public_map, parent_id=parent if number % 2 else root["id"])
+        parent = created["id"]
     assert counts() == few == [3, 2, 2, 4, 8]
     with statements() as deleting:
-        assert ask(owner, "DELETE", f"/{root['id']}").status_code == 204
+        assert send(owner, "DELETE", f"/{root['id']}").status_code == 204
     assert len(deleting) == 6

@@ -3,25 +3,25 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.api.comments.comment_requests import ask, ids, invite, make_map, place, read, write
-from tests.api.layer_requests import LINE, Person, feature, pointers, vector
+from tests.api.comments.comment_requests import add_to_map, ids, invite, make_map, read, send, write
+from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, pointers, vector
 
 
 @pytest.fixture
-def map_id(owner: Person, engine: Engine) -> str:
+def map_id(owner: Caller, engine: Engine) -> str:
     return make_map(engine, owner.id, "public")
 
 
 @pytest.fixture
-def other(person: Callable[..., Person]) -> Person:
-    return person("other")
+def other(make_caller: MakeCaller) -> Caller:
+    return make_caller("other")
 
 
 def shape(comment: Any) -> Any:
@@ -33,37 +33,37 @@ def stored(engine: Engine) -> int:
         return int(connection.execute(text("SELECT count(*) FROM comments")).scalar_one())
 
 
-def test_a_thread_nests_its_replies(owner: Person, anybody: Person, map_id: str) -> None:
+def test_a_thread_nests_its_replies(owner: Caller, anonymous: Caller, map_id: str) -> None:
     root = write(owner, "root", map_id=map_id)
     first = write(owner, "first", map_id=map_id, parent_id=root["id"])
     second = write(owner, "second", map_id=map_id, parent_id=root["id"])
     deep = write(owner, "deep", map_id=map_id, parent_id=first["id"])
     deeper = write(owner, "deeper", map_id=map_id, parent_id=deep["id"])
     write(owner, "elsewhere", map_id=map_id)
-    made = (root, first, second, deep, deeper)
-    assert {comment["thread_id"] for comment in made} == {root["id"]}
+    created = (root, first, second, deep, deeper)
+    assert {comment["thread_id"] for comment in created} == {root["id"]}
     path = f"/{root['id']}/thread"
-    whole = read(anybody, path)
-    assert shape(whole) == ["root", ["first", ["deep", ["deeper"]]], ["second"]]
-    listed = {comment["id"]: comment for comment in read(anybody, "", map_id=map_id)}
-    assert {**whole, "replies": None} == {**listed[root["id"]], "replies": None}
-    assert whole["reply_count"] == 2
+    thread = read(anonymous, path)
+    assert shape(thread) == ["root", ["first", ["deep", ["deeper"]]], ["second"]]
+    listed = {comment["id"]: comment for comment in read(anonymous, "", map_id=map_id)}
+    assert {**thread, "replies": None} == {**listed[root["id"]], "replies": None}
+    assert thread["reply_count"] == 2
     assert listed[deep["id"]]["reply_count"] == 1
-    assert {listed[comment["id"]]["thread_id"] for comment in made} == {root["id"]}
-    assert shape(read(anybody, path, max_depth=0)) == ["root"]
-    assert shape(read(anybody, path, max_depth=1)) == ["root", ["first"], ["second"]]
-    assert shape(read(anybody, path, max_depth=100)) == shape(whole)
-    below = read(anybody, f"/{first['id']}/thread", max_depth=1)
+    assert {listed[comment["id"]]["thread_id"] for comment in created} == {root["id"]}
+    assert shape(read(anonymous, path, max_depth=0)) == ["root"]
+    assert shape(read(anonymous, path, max_depth=1)) == ["root", ["first"], ["second"]]
+    assert shape(read(anonymous, path, max_depth=100)) == shape(thread)
+    below = read(anonymous, f"/{first['id']}/thread", max_depth=1)
     assert shape(below) == ["first", ["deep"]]
     assert below["replies"][0]["thread_id"] == root["id"]
-    one = read(anybody, f"/{deeper['id']}")
+    one = read(anonymous, f"/{deeper['id']}")
     assert one == {**deeper, "thread_id": root["id"], "parent_id": deep["id"]}
 
 
-def test_a_reply_is_on_the_same_thing(owner: Person, map_id: str, engine: Engine) -> None:
+def test_a_reply_has_the_subject_of_its_parent(owner: Caller, map_id: str, engine: Engine) -> None:
     layer = owner.post(vector(feature(LINE))).json
     assert layer
-    place(engine, map_id, layer["id"])
+    add_to_map(engine, map_id, layer["id"])
     on_map = {"map_id": map_id}
     on_layer = {"layer_id": layer["id"]}
     elsewhere = {"map_id": make_map(engine, owner.id)}
@@ -71,128 +71,128 @@ def test_a_reply_is_on_the_same_thing(owner: Person, map_id: str, engine: Engine
     roots = [write(owner, **subject)["id"] for subject in subjects]
     for number, subject in enumerate(subjects):
         for parent, root in enumerate(roots):
-            answer = ask(owner, "POST", json={"content": "Yes", **subject, "parent_id": root})
+            response = send(owner, "POST", json={"content": "Yes", **subject, "parent_id": root})
             if number == parent:
-                assert answer.status_code == 201
-                assert (answer.json or {})["thread_id"] == root
+                assert response.status_code == 201
+                assert (response.json or {})["thread_id"] == root
             else:
-                assert pointers(answer) == ["/parent_id"]
+                assert pointers(response) == ["/parent_id"]
 
 
-def test_a_deleted_comment_with_replies_stays_until_they_go(
-    owner: Person, other: Person, anybody: Person, map_id: str, engine: Engine
+def test_a_deleted_comment_remains_until_its_replies_are_deleted(
+    owner: Caller, other: Caller, anonymous: Caller, map_id: str, engine: Engine
 ) -> None:
     root = write(other, "root", map_id=map_id)
     middle = write(other, "middle", map_id=map_id, parent_id=root["id"])
     leaf = write(owner, "leaf", map_id=map_id, parent_id=middle["id"])
     sibling = write(owner, "sibling", map_id=map_id, parent_id=root["id"])
     for comment in (root, middle):
-        assert ask(other, "DELETE", f"/{comment['id']}").status_code == 204
-    tombstone = read(anybody, f"/{root['id']}")
+        assert send(other, "DELETE", f"/{comment['id']}").status_code == 204
+    tombstone = read(anonymous, f"/{root['id']}")
     assert tombstone["content"] == ""
     assert [tombstone[name] for name in ("author_id", "author_name", "author")] == [None] * 3
     assert tombstone["deleted_at"] > root["created_at"]
     assert tombstone["reply_count"] == 1
     assert str(other.id) not in str(tombstone)
     with engine.connect() as connection:
-        kept = connection.execute(text("SELECT content FROM comments WHERE deleted_at IS NOT NULL"))
-        assert list(kept.scalars()) == ["", ""]
-    thread = read(anybody, f"/{root['id']}/thread")
+        rows = connection.execute(text("SELECT content FROM comments WHERE deleted_at IS NOT NULL"))
+        assert list(rows.scalars()) == ["", ""]
+    thread = read(anonymous, f"/{root['id']}/thread")
     assert shape(thread) == ["", ["", ["leaf"]], ["sibling"]]
-    assert ids(anybody, map_id=map_id, author=str(other.id)) == []
+    assert ids(anonymous, map_id=map_id, author=str(other.id)) == []
     path = f"/{root['id']}"
     for caller in (owner, other):
-        assert ask(caller, "PUT", path, json={"content": "x"}).status_code == 409
-        assert ask(caller, "PUT", f"{path}/resolve", json={}).status_code == 409
-        assert ask(caller, "DELETE", path).status_code == 409
+        assert send(caller, "PUT", path, json={"content": "x"}).status_code == 409
+        assert send(caller, "PUT", f"{path}/resolve", json={}).status_code == 409
+        assert send(caller, "DELETE", path).status_code == 409
     reply = {"content": "late", "map_id": map_id, "parent_id": root["id"]}
-    assert pointers(ask(owner, "POST", json=reply)) == ["/parent_id"]
-    assert ask(owner, "DELETE", f"/{leaf['id']}").status_code == 204
-    assert ask(anybody, "GET", f"/{middle['id']}").status_code == 404
-    assert ids(anybody, map_id=map_id) == [root["id"], sibling["id"]]
-    assert ask(owner, "DELETE", f"/{sibling['id']}").status_code == 204
-    assert read(anybody, "", map_id=map_id) == []
+    assert pointers(send(owner, "POST", json=reply)) == ["/parent_id"]
+    assert send(owner, "DELETE", f"/{leaf['id']}").status_code == 204
+    assert send(anonymous, "GET", f"/{middle['id']}").status_code == 404
+    assert ids(anonymous, map_id=map_id) == [root["id"], sibling["id"]]
+    assert send(owner, "DELETE", f"/{sibling['id']}").status_code == 204
+    assert read(anonymous, "", map_id=map_id) == []
     assert stored(engine) == 0
 
 
 def test_resolving_a_thread(
-    person: Callable[..., Person], owner: Person, other: Person, anybody: Person, engine: Engine
+    make_caller: MakeCaller, owner: Caller, other: Caller, anonymous: Caller, engine: Engine
 ) -> None:
     map_id = make_map(engine, owner.id, "public", "collaborators")
-    editor, viewer = person("editor"), person("viewer")
+    editor, viewer = make_caller("editor"), make_caller("viewer")
     invite(engine, map_id, editor.id, "editor")
     invite(engine, map_id, viewer.id)
     root = write(other, map_id=map_id)
     reply = write(viewer, map_id=map_id, parent_id=root["id"])
     path = f"/{root['id']}/resolve"
-    assert ask(anybody, "PUT", path).status_code == 401
-    assert ask(person("other", "read"), "PUT", path).status_code == 403
-    for stranger in (viewer, person("stranger"), person("chief", admin=True)):
-        assert ask(stranger, "PUT", path).status_code == 403
+    assert send(anonymous, "PUT", path).status_code == 401
+    assert send(make_caller("other", "read"), "PUT", path).status_code == 403
+    for stranger in (viewer, make_caller("stranger"), make_caller("chief", admin=True)):
+        assert send(stranger, "PUT", path).status_code == 403
     for caller in (other, owner, editor):
-        resolved = ask(caller, "PUT", path, json={}).json
+        resolved = send(caller, "PUT", path, json={}).json
         assert resolved
         assert resolved["is_resolved"] is True
         assert resolved["resolved_by"] == str(caller.id)
         assert resolved["resolved_at"] > root["created_at"]
         assert resolved["edited_at"] is None
-        again = ask(owner, "PUT", path, query_string={"is_resolved": "true"})
+        again = send(owner, "PUT", path, query_string={"is_resolved": "true"})
         assert again.json == resolved
-        opened = ask(caller, "PUT", path, query_string={"is_resolved": "false"}, json={}).json
+        opened = send(caller, "PUT", path, query_string={"is_resolved": "false"}, json={}).json
         assert opened
         assert (opened["is_resolved"], opened["resolved_at"], opened["resolved_by"]) == (
             False,
             None,
             None,
         )
-    refused = ask(owner, "PUT", f"/{reply['id']}/resolve")
+    refused = send(owner, "PUT", f"/{reply['id']}/resolve")
     assert refused.status_code == 409
     assert "reply" in (refused.json or {})["detail"]
-    assert pointers(ask(owner, "PUT", path, json={"is_resolved": False})) == ["/is_resolved"]
-    assert ask(owner, "PUT", path, data="x", content_type="text/plain").status_code == 415
-    assert ask(owner, "PUT", f"/{uuid.uuid4()}/resolve").status_code == 404
+    assert pointers(send(owner, "PUT", path, json={"is_resolved": False})) == ["/is_resolved"]
+    assert send(owner, "PUT", path, data="x", content_type="text/plain").status_code == 415
+    assert send(owner, "PUT", f"/{uuid.uuid4()}/resolve").status_code == 404
 
 
 def test_who_resolves_threads_on_layers(
-    person: Callable[..., Person], owner: Person, other: Person, engine: Engine
+    make_caller: MakeCaller, owner: Caller, other: Caller, engine: Engine
 ) -> None:
     layer = other.post(vector(visibility="public")).json
     assert layer
     map_id = make_map(engine, owner.id, "public")
-    place(engine, map_id, layer["id"])
-    author = person("author")
+    add_to_map(engine, map_id, layer["id"])
+    author = make_caller("author")
     alone = write(author, layer_id=layer["id"])["id"]
     on_map = write(author, layer_id=layer["id"], map_id=map_id)["id"]
     allowed = {
         (name, key)
         for name, caller in (("author", author), ("owner", owner), ("creator", other))
         for key in (alone, on_map)
-        if ask(caller, "PUT", f"/{key}/resolve").status_code == 200
+        if send(caller, "PUT", f"/{key}/resolve").status_code == 200
     }
     assert allowed == {
-        *(("author", alone), ("author", on_map), ("owner", on_map), ("creator", alone)),
+        *(("author", alone), ("author", on_map), ("owner", on_map), ("creator", alone))
     }
 
 
-def test_resolved_threads_are_left_out_whole(owner: Person, anybody: Person, map_id: str) -> None:
+def test_resolved_threads_are_left_out(owner: Caller, anonymous: Caller, map_id: str) -> None:
     closed = write(owner, map_id=map_id)
-    answer = write(owner, map_id=map_id, parent_id=closed["id"])
-    deep = write(owner, map_id=map_id, parent_id=answer["id"])
+    reply = write(owner, map_id=map_id, parent_id=closed["id"])
+    deep = write(owner, map_id=map_id, parent_id=reply["id"])
     still = write(owner, map_id=map_id)
-    assert ask(owner, "PUT", f"/{closed['id']}/resolve").status_code == 200
-    whole = [closed["id"], answer["id"], deep["id"], still["id"]]
-    assert ids(anybody, map_id=map_id) == whole
-    assert ids(anybody, map_id=map_id, include_resolved="true") == whole
-    assert ids(anybody, map_id=map_id, include_resolved="false") == [still["id"]]
-    found = {c["id"]: c["is_resolved"] for c in read(anybody, "", map_id=map_id)}
-    assert found == {closed["id"]: True, answer["id"]: False, deep["id"]: False, still["id"]: False}
+    assert send(owner, "PUT", f"/{closed['id']}/resolve").status_code == 200
+    all_ids = [closed["id"], reply["id"], deep["id"], still["id"]]
+    assert ids(anonymous, map_id=map_id) == all_ids
+    assert ids(anonymous, map_id=map_id, include_resolved="true") == all_ids
+    assert ids(anonymous, map_id=map_id, include_resolved="false") == [still["id"]]
+    states = {c["id"]: c["is_resolved"] for c in read(anonymous, "", map_id=map_id)}
+    assert states == {closed["id"]: True, reply["id"]: False, deep["id"]: False, still["id"]: False}
 
 
-def test_lists(owner: Person, other: Person, map_id: str, engine: Engine) -> None:
+def test_lists(owner: Caller, other: Caller, map_id: str, engine: Engine) -> None:
     layer = owner.post(vector(feature(LINE), visibility="public")).json
     assert layer
     feature_id = layer["source_config"]["geojson"]["features"][0]["id"]
-    place(engine, map_id, layer["id"])
+    add_to_map(engine, map_id, layer["id"])
     on_layer = {"layer_id": layer["id"]}
     first = write(owner, map_id=map_id)["id"]
     second = write(other, map_id=map_id, **on_layer, feature_id=feature_id)["id"]
@@ -206,12 +206,12 @@ def test_lists(owner: Person, other: Person, map_id: str, engine: Engine) -> Non
     assert ids(owner, map_id=map_id, author=str(other.id)) == [second, third]
     assert ids(owner, **on_layer, feature_id=feature_id) == [second]
     assert ids(owner, **on_layer, feature_id=2**63 - 1) == []
-    page = ask(owner, "GET", query_string={"map_id": map_id, "limit": "2"})
+    page = send(owner, "GET", query_string={"map_id": map_id, "limit": "2"})
     assert [comment["id"] for comment in page.json or []] == [first, second]
     assert page.headers["X-Total-Count"] == "3"
     assert 'rel="next"' in page.headers["Link"]
     assert ids(owner, map_id=map_id, limit=2, offset=2) == [third]
-    behind = ask(owner, "GET", query_string={"map_id": map_id, "offset": "9"})
+    behind = send(owner, "GET", query_string={"map_id": map_id, "offset": "9"})
     assert (behind.json, behind.headers["X-Total-Count"]) == ([], "3")
     with engine.begin() as connection:
         connection.execute(text("UPDATE comments SET created_at = now()"))
@@ -219,40 +219,40 @@ def test_lists(owner: Person, other: Person, map_id: str, engine: Engine) -> Non
 
 
 @contextmanager
-def held(engine: Engine, table: str, key: str) -> Iterator[None]:
-    """Let everybody else wait for a row."""
+def locked(engine: Engine, table: str, key: str) -> Iterator[None]:
+    """Lock a row for the block."""
     with engine.connect() as connection:
         connection.execute(text(f"SELECT FROM {table} WHERE id = :key FOR UPDATE"), {"key": key})
         yield
         connection.rollback()
 
 
-def in_background(caller: Person, statuses: list[int], *request: Any) -> threading.Thread:
-    """Send a request from a thread that notes the answer's status."""
+def in_background(caller: Caller, statuses: list[int], *request: Any) -> threading.Thread:
+    """Send a request from a thread that records the response's status."""
 
-    def send() -> None:
+    def run() -> None:
         client = caller.client.application.test_client()
         method, path, body = request
-        answer = ask(Person(caller.id, client, caller.headers), method, path, json=body)
-        statuses.append(answer.status_code)
+        response = send(Caller(caller.id, client, caller.headers), method, path, json=body)
+        statuses.append(response.status_code)
 
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=run)
     thread.start()
     return thread
 
 
 @pytest.mark.parametrize("first", ["deletion", "reply"])
 def test_a_reply_meets_the_deletion_of_its_parent(
-    owner: Person, map_id: str, engine: Engine, first: str
+    owner: Caller, map_id: str, engine: Engine, first: str
 ) -> None:
-    """Who comes second sees what the first one did: a tombstone stays, or nothing does."""
+    """The second transaction sees the changes of the first: a tombstone, or nothing."""
     root = write(owner, map_id=map_id)
     body = {"content": "Yes", "map_id": map_id, "parent_id": root["id"]}
     order = [("DELETE", f"/{root['id']}", None), ("POST", "", body)]
     if first == "reply":
         order.reverse()
     statuses: list[int] = []
-    with held(engine, "comments", root["id"]):
+    with locked(engine, "comments", root["id"]):
         threads = []
         for request in order:
             threads.append(in_background(owner, statuses, *request))
@@ -269,14 +269,14 @@ def test_a_reply_meets_the_deletion_of_its_parent(
 
 
 def test_the_last_replies_deleted_at_once_leave_nothing(
-    owner: Person, map_id: str, engine: Engine
+    owner: Caller, map_id: str, engine: Engine
 ) -> None:
     for _ in range(5):
         root = write(owner, map_id=map_id)
         replies = [write(owner, map_id=map_id, parent_id=root["id"])["id"] for _ in range(3)]
-        assert ask(owner, "DELETE", f"/{root['id']}").status_code == 204
+        assert send(owner, "DELETE", f"/{root['id']}").status_code == 204
         statuses: list[int] = []
-        with held(engine, "maps", map_id):
+        with locked(engine, "maps", map_id):
             threads = [in_background(owner, statuses, "DELETE", f"/{key}", None) for key in replies]
             wait_for_locks(engine, len(threads))
         for thread in threads:

@@ -1,4 +1,4 @@
-"""The demo plan: its files agree with each other and the sea, and loading it does what it says."""
+"""The demo plan: its files are consistent and lie in the sea, and loading stores them."""
 
 import json
 import shutil
@@ -43,9 +43,9 @@ def _titles(engine: Engine, email: str | None) -> set[str]:
             token = api_tokens.create_token(connection, user_id, name="test")
         headers["Authorization"] = f"Bearer {token}"
     client = create_app(Settings(_env_file=None), engine).test_client()
-    answer = client.get("/ogc/collections?limit=100", headers=headers)
-    assert answer.status_code == 200
-    return {collection["title"] for collection in answer.get_json()["collections"]}
+    response = client.get("/ogc/collections?limit=100", headers=headers)
+    assert response.status_code == 200
+    return {collection["title"] for collection in response.get_json()["collections"]}
 
 
 def _rows(engine: Engine, statement: str) -> list[Any]:
@@ -91,11 +91,11 @@ def test_schema_describes_the_data(key: str) -> None:
 
 @pytest.mark.parametrize("key", VECTOR)
 def test_geometries_lie_in_the_sea(key: str) -> None:
-    wanted = PLAN.layers[key].geometry_type or ""
+    expected = PLAN.layers[key].geometry_type or ""
     for feature in read_features(DEMO_FOLDER / f"{key}.geojson"):
         name = feature["properties"]["name"]
         geometry = shape(feature["geometry"])
-        assert geometry.geom_type in {wanted, wanted.removeprefix("Multi")}, name
+        assert geometry.geom_type in {expected, expected.removeprefix("Multi")}, name
         assert geometry.is_valid, name
         assert not geometry.is_empty, name
         assert geometry.within(KATTEGAT), name
@@ -133,17 +133,17 @@ def test_loading_stores_the_files(empty_database: Engine) -> None:
     ] == (0,)
 
 
-def test_who_sees_what(empty_database: Engine) -> None:
+def test_who_may_read_what(empty_database: Engine) -> None:
     load_demo(empty_database)
-    everything = {PLAN.layers[key].name for key in VECTOR}
-    assert _titles(empty_database, None) == everything - PRIVATE
-    assert _titles(empty_database, "stranger@example.org") == everything - PRIVATE
+    all_names = {PLAN.layers[key].name for key in VECTOR}
+    assert _titles(empty_database, None) == all_names - PRIVATE
+    assert _titles(empty_database, "stranger@example.org") == all_names - PRIVATE
     for user in PLAN.users.values():
-        assert _titles(empty_database, user.email) == everything
+        assert _titles(empty_database, user.email) == all_names
 
 
 @pytest.mark.parametrize("key", VECTOR)
-def test_every_layer_answers_as_a_collection(empty_database: Engine, key: str) -> None:
+def test_every_layer_is_served_as_a_collection(empty_database: Engine, key: str) -> None:
     load_demo(empty_database)
     with empty_database.begin() as connection:
         owner = api_tokens.find_or_create_user(connection, PLAN.users["maja"].email)
@@ -155,10 +155,10 @@ def test_every_layer_answers_as_a_collection(empty_database: Engine, key: str) -
     fields = {name for name in schema["properties"] if "format" not in schema["properties"][name]}
     assert fields <= {*PLAN.layers[key].fields, "id"}
     items = client.get(f"{base}/items?limit=1000").get_json()
-    given = read_features(DEMO_FOLDER / f"{key}.geojson")
-    assert items["numberMatched"] == len(given)
+    planned = read_features(DEMO_FOLDER / f"{key}.geojson")
+    assert items["numberMatched"] == len(planned)
     assert [item["properties"] for item in items["features"]] == [
-        feature["properties"] for feature in given
+        feature["properties"] for feature in planned
     ]
 
 
@@ -177,14 +177,14 @@ def test_a_second_load_changes_nothing(empty_database: Engine) -> None:
     assert _all(empty_database) == before
 
 
-def test_two_at_once_load_it_once(empty_database: Engine) -> None:
+def test_two_concurrent_callers_load_it_once(empty_database: Engine) -> None:
     with ThreadPoolExecutor(2) as pool:
         summaries = list(pool.map(load_demo, [empty_database] * 2))
     assert sorted(summary.loaded for summary in summaries) == [False, True]
     assert _rows(empty_database, "SELECT count(*) FROM layers")[0][0] == len(PLAN.layers)
 
 
-def test_a_user_who_is_there_already_is_taken(empty_database: Engine) -> None:
+def test_an_existing_user_is_used(empty_database: Engine) -> None:
     with empty_database.begin() as connection:
         owner = api_tokens.find_or_create_user(connection, "Maja.Owner@example.org")
     load_demo(empty_database)
@@ -237,7 +237,7 @@ def test_threads_are_consistent(empty_database: Engine) -> None:
     ("file", "content", "reason"),
     [
         ("ports.geojson", None, "cannot be read"),
-        ("ports.geojson", '{"features": [{}]}', "no GeoJSON"),
+        ("ports.geojson", '{"features": [{}]}', "not a GeoJSON"),
         (
             "ports.geojson",
             json.dumps(
@@ -247,10 +247,10 @@ def test_threads_are_consistent(empty_database: Engine) -> None:
         ),
         ("plan.yaml", None, "cannot be read"),
         ("plan.yaml", "users: [", "cannot be read"),
-        ("plan.yaml", "users: {}", "is wrong"),
+        ("plan.yaml", "users: {}", "is not valid"),
     ],
 )
-def test_a_wrong_file_is_told_and_loads_nothing(
+def test_an_invalid_file_is_reported_and_loads_nothing(
     empty_database: Engine, tmp_path: Path, file: str, content: str | None, reason: str
 ) -> None:
     folder = tmp_path / "demo"

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from samsyn_admin.app import create_app
 from samsyn_admin.http.cors import origin_of
 from samsyn_model.database.engine import open_engine
-from tests.api.layer_requests import LINE, Person, feature, vector
+from tests.api.layer_requests import LINE, Caller, feature, vector
 from tests.clerk_instance import settings
 
 FRONTEND = "https://app.example.org"
@@ -20,23 +20,23 @@ ITEMS = "/ogc/collections/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/items"
 
 
 @pytest.fixture
-def nowhere() -> FlaskClient:
-    """A client of an app without a database: whatever needs one answers 503."""
+def client_without_database() -> FlaskClient:
+    """A client of an app without a database: views that need one return 503."""
     engine = open_engine("postgresql://127.0.0.1:1/nowhere")
     return create_app(settings(frontend_url=f"{FRONTEND}/map/"), engine).test_client()
 
 
 def preflight(client: FlaskClient, path: str, method: str, origin: str = FRONTEND) -> Any:
-    asked = {
+    headers_of_preflight = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    return client.options(path, headers=asked)
+    return client.options(path, headers=headers_of_preflight)
 
 
-def words(answer: Any, name: str) -> set[str]:
-    return {word.strip() for word in answer.headers.get(name, "").split(",")} - {""}
+def values_of(response: Any, name: str) -> set[str]:
+    return {value.strip() for value in response.headers.get(name, "").split(",")} - {""}
 
 
 @pytest.mark.parametrize(
@@ -48,21 +48,21 @@ def words(answer: Any, name: str) -> set[str]:
         ("/api/v1/nothing", {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}),
     ],
 )
-def test_the_frontend_may_send_what_the_route_takes(
-    nowhere: FlaskClient, path: str, methods: set[str]
+def test_the_frontend_may_use_the_methods_of_the_route(
+    client_without_database: FlaskClient, path: str, methods: set[str]
 ) -> None:
-    answer = preflight(nowhere, path, "GET")
-    assert answer.status_code == 204
-    assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
-    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-    assert methods - {"GET"} <= words(answer, "Access-Control-Allow-Methods")
+    response = preflight(client_without_database, path, "GET")
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert methods - {"GET"} <= values_of(response, "Access-Control-Allow-Methods")
     if path != LAYERS:
-        assert words(answer, "Access-Control-Allow-Methods") == methods
-    assert words(answer, "Access-Control-Allow-Headers") >= {
+        assert values_of(response, "Access-Control-Allow-Methods") == methods
+    assert values_of(response, "Access-Control-Allow-Headers") >= {
         *("Authorization", "Content-Type", "If-Match", "If-None-Match", "Prefer", "Content-Crs")
     }
-    assert int(answer.headers["Access-Control-Max-Age"]) > 0
-    assert "Origin" in words(answer, "Vary")
+    assert int(response.headers["Access-Control-Max-Age"]) > 0
+    assert "Origin" in values_of(response, "Vary")
 
 
 @pytest.mark.parametrize(
@@ -72,25 +72,27 @@ def test_the_frontend_may_send_what_the_route_takes(
         *("https://example.org", f"{FRONTEND}/", ""),
     ],
 )
-def test_other_origins_are_told_nothing_on_the_api(nowhere: FlaskClient, origin: str) -> None:
-    answers = [
-        preflight(nowhere, LAYERS, "GET", origin),
-        nowhere.get("/api/health", headers={"Origin": origin}),
-        nowhere.get("/api/v1/users/me", headers={"Origin": origin}),
-        nowhere.get("/api/v1/nothing", headers={"Origin": origin}),
+def test_other_origins_get_no_headers_on_the_api(
+    client_without_database: FlaskClient, origin: str
+) -> None:
+    responses = [
+        preflight(client_without_database, LAYERS, "GET", origin),
+        client_without_database.get("/api/health", headers={"Origin": origin}),
+        client_without_database.get("/api/v1/users/me", headers={"Origin": origin}),
+        client_without_database.get("/api/v1/nothing", headers={"Origin": origin}),
     ]
-    for answer in answers:
-        assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
-        assert "Origin" in words(answer, "Vary")
-    assert "Origin" in words(nowhere.get("/api/health"), "Vary")
+    for response in responses:
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+        assert "Origin" in values_of(response, "Vary")
+    assert "Origin" in values_of(client_without_database.get("/api/health"), "Vary")
 
 
-def test_errors_can_be_read_too(nowhere: FlaskClient) -> None:
+def test_errors_can_be_read_too(client_without_database: FlaskClient) -> None:
     def fails() -> None:
         raise RuntimeError
 
-    nowhere.application.view_functions["users.find_users"] = fails
-    found = {}
+    client_without_database.application.view_functions["users.find_users"] = fails
+    statuses = {}
     for path, method in (
         ("/api/v1/users/me", "GET"),
         ("/api/v1/nothing", "GET"),
@@ -99,89 +101,95 @@ def test_errors_can_be_read_too(nowhere: FlaskClient) -> None:
         ("/api/v1/users", "GET"),
         ("/ogc/nothing", "GET"),
     ):
-        answer = nowhere.open(path, method=method, headers={"Origin": FRONTEND})
-        found[f"{method} {path}"] = answer.status_code
-        assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
-        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-    assert set(found.values()) == {401, 404, 405, 503, 500}
+        response = client_without_database.open(path, method=method, headers={"Origin": FRONTEND})
+        statuses[f"{method} {path}"] = response.status_code
+        assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert set(statuses.values()) == {401, 404, 405, 503, 500}
 
 
-def test_a_refused_body_can_be_read(empty_database: Engine, owner: Person) -> None:
+def test_a_refused_body_can_be_read(empty_database: Engine, owner: Caller) -> None:
     client = create_app(settings(frontend_url=FRONTEND), empty_database).test_client()
     headers = {**owner.headers, "Origin": FRONTEND}
     refused = client.post("/api/v1/tokens", json={}, headers=headers)
     assert refused.status_code == 422
     assert refused.headers["Access-Control-Allow-Origin"] == FRONTEND
-    made = client.post(LAYERS, json=vector(feature(LINE)), headers=headers)
-    assert made.status_code == 201
-    assert words(made, "Vary") == {"Authorization", "Origin"}
-    assert words(made, "Access-Control-Expose-Headers") >= {
+    created = client.post(LAYERS, json=vector(feature(LINE)), headers=headers)
+    assert created.status_code == 201
+    assert values_of(created, "Vary") == {"Authorization", "Origin"}
+    assert values_of(created, "Access-Control-Expose-Headers") >= {
         *("ETag", "Location", "Link", "X-Total-Count", "Content-Crs", "OGC-NumberMatched"),
         *("OGC-NumberReturned", "Retry-After", "WWW-Authenticate"),
     }
-    unchanged = {**headers, "If-None-Match": made.headers["ETag"]}
-    answer = client.get(f"{LAYERS}/{(made.json or {})['id']}", headers=unchanged)
-    assert answer.status_code == 304
-    assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
+    unchanged = {**headers, "If-None-Match": created.headers["ETag"]}
+    response = client.get(f"{LAYERS}/{(created.json or {})['id']}", headers=unchanged)
+    assert response.status_code == 304
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
 
 
-def test_a_preflight_needs_no_credentials_and_no_database(nowhere: FlaskClient) -> None:
+def test_a_preflight_needs_no_credentials_and_no_database(
+    client_without_database: FlaskClient,
+) -> None:
     headers = {"Authorization": "Bearer nobody", "Origin": FRONTEND}
-    asked = {**headers, "Access-Control-Request-Method": "DELETE"}
+    headers_of_preflight = {**headers, "Access-Control-Request-Method": "DELETE"}
     for path in (f"{LAYERS}/x", ITEMS, "/api/v1/users/me"):
-        assert nowhere.options(path, headers=asked).status_code == 204
-    refused = nowhere.options("/api/v1/users/me", headers=headers)
+        assert (
+            client_without_database.options(path, headers=headers_of_preflight).status_code == 204
+        )
+    refused = client_without_database.options("/api/v1/users/me", headers=headers)
     assert refused.status_code == 401, "this is a question of its own, not a browser's preflight"
     assert refused.headers["Access-Control-Allow-Origin"] == FRONTEND
 
 
-def test_anybody_reads_the_ogc_side(nowhere: FlaskClient) -> None:
+def test_any_origin_reads_the_ogc_api(client_without_database: FlaskClient) -> None:
     for origin in ({"Origin": OTHER}, {"Origin": "null"}, {}):
-        answer = nowhere.get("/ogc/conformance", headers=origin)
-        assert answer.status_code == 200
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
-        assert "ETag" in words(answer, "Access-Control-Expose-Headers")
+        response = client_without_database.get("/ogc/conformance", headers=origin)
+        assert response.status_code == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "ETag" in values_of(response, "Access-Control-Expose-Headers")
     for method in ("GET", "POST", "DELETE"):
-        answer = preflight(nowhere, ITEMS, method, OTHER)
-        assert answer.status_code == 204
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert words(answer, "Access-Control-Allow-Methods") == {"GET", "HEAD", "OPTIONS"}
-        assert "Authorization" in words(answer, "Access-Control-Allow-Headers")
+        response = preflight(client_without_database, ITEMS, method, OTHER)
+        assert response.status_code == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert values_of(response, "Access-Control-Allow-Methods") == {"GET", "HEAD", "OPTIONS"}
+        assert "Authorization" in values_of(response, "Access-Control-Allow-Headers")
 
 
-def test_the_frontend_writes_on_the_ogc_side(nowhere: FlaskClient) -> None:
-    def taken() -> str:
+def test_the_frontend_writes_on_the_ogc_api(client_without_database: FlaskClient) -> None:
+    def writable() -> str:
         return "taken"
 
     rule = "/ogc/taken"
-    nowhere.application.add_url_rule(rule, "taken", taken, methods=["POST", "PUT", "DELETE"])
-    answer = preflight(nowhere, rule, "PUT")
-    assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
-    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-    allowed = words(answer, "Access-Control-Allow-Methods")
+    client_without_database.application.add_url_rule(
+        rule, "taken", writable, methods=["POST", "PUT", "DELETE"]
+    )
+    response = preflight(client_without_database, rule, "PUT")
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    allowed = values_of(response, "Access-Control-Allow-Methods")
     assert allowed == {"OPTIONS", "POST", "PUT", "DELETE"}
-    assert words(preflight(nowhere, rule, "PUT", OTHER), "Access-Control-Allow-Methods") == {
-        "OPTIONS"
-    }
-    read = nowhere.get("/ogc/conformance", headers={"Origin": FRONTEND})
+    assert values_of(
+        preflight(client_without_database, rule, "PUT", OTHER), "Access-Control-Allow-Methods"
+    ) == {"OPTIONS"}
+    read = client_without_database.get("/ogc/conformance", headers={"Origin": FRONTEND})
     assert read.headers["Access-Control-Allow-Origin"] == FRONTEND
-    assert "Origin" in words(read, "Vary")
+    assert "Origin" in values_of(read, "Vary")
 
 
-def test_only_the_two_sides_are_shared(nowhere: FlaskClient) -> None:
+def test_only_the_two_sides_are_shared(client_without_database: FlaskClient) -> None:
     for path in ("/", "/apiary", "/ogcx"):
-        answer = nowhere.get(path, headers={"Origin": FRONTEND})
-        assert "Access-Control-Allow-Origin" not in answer.headers
+        response = client_without_database.get(path, headers={"Origin": FRONTEND})
+        assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_without_a_frontend_nobody_has_the_api(app: Flask) -> None:
+def test_without_a_frontend_no_origin_may_use_the_api(app: Flask) -> None:
     client = app.test_client()
-    answer = client.get("/api/health", headers={"Origin": FRONTEND})
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    response = client.get("/api/health", headers={"Origin": FRONTEND})
+    assert "Access-Control-Allow-Origin" not in response.headers
     read = client.get("/ogc/conformance", headers={"Origin": FRONTEND})
     assert read.headers["Access-Control-Allow-Origin"] == "*"
-    assert "Origin" not in words(read, "Vary"), "one answer for all, to be cached"
+    assert "Origin" not in values_of(read, "Vary"), "one answer for all, to be cached"
 
 
 @pytest.mark.parametrize(
@@ -201,6 +209,6 @@ def test_origins_are_compared(url: str, origin: str) -> None:
 @pytest.mark.parametrize(
     "url", ["app.example.org", "ftp://x", "https://", "http://x:y", "http://["]
 )
-def test_a_frontend_that_is_no_address_stops_the_start(url: str, engine: Engine) -> None:
+def test_an_invalid_frontend_url_stops_the_start(url: str, engine: Engine) -> None:
     with pytest.raises(ValueError, match="FRONTEND_URL"):
         create_app(settings(frontend_url=url), engine)

@@ -1,4 +1,4 @@
-"""Answers that PostgreSQL writes and that are sent in parts: whole, and what was stored."""
+"""Responses serialized by PostgreSQL and sent in parts: complete, and as stored."""
 
 import gzip
 import json
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from samsyn_admin.http import responses
-from tests.api.layer_requests import LAYERS, LINE, Person, feature, geotiff, vector, wms
-from tests.api.maps.map_requests import MAPS, done, make_map, put_on, read
+from tests.api.layer_requests import LAYERS, LINE, Caller, feature, geotiff, vector, wms
+from tests.api.maps.map_requests import MAPS, add_layer, json_of, make_map, read
 
 TEXT = 'Ålgräs "north" \\ south\n\t\x01 </script> 🐟'
 
@@ -19,39 +19,39 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(responses, "_CHUNK", request.param)
 
 
-def paths(owner: Person) -> list[str]:
-    """Make a map of three layers; return what answers any of it."""
-    place = make_map(owner, name=TEXT)
+def paths(owner: Caller) -> list[str]:
+    """Create a map of three layers; return the paths of its resources."""
+    path = make_map(owner, name=TEXT)
     drawn = vector(*(feature(LINE, name=f"{TEXT} {number}") for number in range(9)))
-    layers = [done(owner.post(body), 201)["id"] for body in (drawn, wms(), vector())]
+    layers = [json_of(owner.post(body), 201)["id"] for body in (drawn, wms(), vector())]
     for layer_id in layers:
-        put_on(owner, place, layer_id)
+        add_layer(owner, path, layer_id)
     first = f"{LAYERS}/{layers[0]}"
-    return [MAPS, f"{MAPS}{place}", f"{MAPS}{place}/layers", LAYERS, first, f"{LAYERS}?limit=1"]
+    return [MAPS, f"{MAPS}{path}", f"{MAPS}{path}/layers", LAYERS, first, f"{LAYERS}?limit=1"]
 
 
 @pytest.mark.usefixtures("chunk")
-def test_the_length_is_told_and_a_head_has_it(owner: Person) -> None:
+def test_responses_and_heads_have_the_length(owner: Caller) -> None:
     for path in paths(owner):
-        answer = owner.client.get(path, headers=owner.headers)
-        assert json.loads(answer.data)
-        assert int(answer.headers["Content-Length"]) == len(answer.data)
+        response = owner.client.get(path, headers=owner.headers)
+        assert json.loads(response.data)
+        assert int(response.headers["Content-Length"]) == len(response.data)
         head = owner.client.head(path, headers=owner.headers)
-        assert (head.data, head.headers["Content-Length"]) == (b"", str(len(answer.data)))
+        assert (head.data, head.headers["Content-Length"]) == (b"", str(len(response.data)))
 
 
 @pytest.mark.usefixtures("chunk")
-def test_compressed_it_is_the_same(owner: Person) -> None:
+def test_compressed_responses_are_the_same(owner: Caller) -> None:
     for path in (path for path in paths(owner) if path in {MAPS, LAYERS}):
         plain = owner.client.get(path, headers=owner.headers).data
         headers = {**owner.headers, "Accept-Encoding": "gzip"}
-        answer = owner.client.get(path, headers=headers)
-        assert answer.headers["Content-Encoding"] == "gzip"
-        assert gzip.decompress(answer.data) == plain
+        response = owner.client.get(path, headers=headers)
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(response.data) == plain
 
 
 def test_the_tag_does_not_depend_on_the_parts(
-    owner: Person, monkeypatch: pytest.MonkeyPatch
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in (path for path in paths(owner) if path.count("/") == 4):
         tag = owner.client.get(path, headers=owner.headers).headers["ETag"]
@@ -72,32 +72,32 @@ def test_the_tag_does_not_depend_on_the_parts(
     ],
     ids=["vector", "wms", "geotiff"],
 )
-def test_what_was_stored_comes_back(owner: Person, body: dict[str, Any]) -> None:
+def test_stored_values_are_returned(owner: Caller, body: dict[str, Any]) -> None:
     extra = {"style_config": {"label": TEXT, "a": [1, 1.5, None, True]}, "category": TEXT}
-    made = done(owner.post({**body, **extra, "metadata": {"note": TEXT}}), 201)
-    answer = done(owner.get(made["id"]))
-    assert answer == made == done(owner.list())[0]
+    created = json_of(owner.post({**body, **extra, "metadata": {"note": TEXT}}), 201)
+    response = json_of(owner.get(created["id"]))
+    assert response == created == json_of(owner.list())[0]
     sent = {**body, **extra, "metadata": {"note": TEXT}, "layer_metadata": {"note": TEXT}}
-    config = {**answer.pop("source_config")}
-    kept = {k: v for k, v in sent.pop("source_config").items() if k in {"url", "bounds"}}
-    assert kept.items() <= config.items()
-    assert sent.items() <= answer.items()
+    config = {**response.pop("source_config")}
+    known = {k: v for k, v in sent.pop("source_config").items() if k in {"url", "bounds"}}
+    assert known.items() <= config.items()
+    assert sent.items() <= response.items()
     if body["source_type"] == "vector":
         names = [entry["properties"]["name"] for entry in config["geojson"]["features"]]
         assert names == [TEXT]
         assert list(config)[-1] == "geojson"
 
 
-def test_the_members_have_their_order(owner: Person) -> None:
+def test_the_members_have_their_order(owner: Caller) -> None:
     path = make_map(owner)
-    layer_id = done(owner.post(vector(feature(LINE))), 201)["id"]
-    put_on(owner, path, layer_id)
+    layer_id = json_of(owner.post(vector(feature(LINE))), 201)["id"]
+    add_layer(owner, path, layer_id)
     shared = read(owner, path)
     assert list(shared)[:3] == ["id", "name", "description"]
     assert list(shared)[-3:] == ["collaborators", "user_role", "map_layers"]
     entry = shared["map_layers"][0]
     assert list(entry)[-2:] == ["order", "layer"]
-    layer = done(owner.get(layer_id))
+    layer = json_of(owner.get(layer_id))
     assert entry["layer"] == layer
     assert list(layer)[:3] == ["id", "name", "source_type"]
     assert list(layer)[16:19] == ["metadata", "source_config", "created_by"]

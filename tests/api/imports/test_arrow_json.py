@@ -1,4 +1,4 @@
-"""Columns of Arrow as JSON: what `json.dumps` writes, or nothing where values need a look."""
+"""Arrow columns as JSON: the text of `json.dumps`, or None where values need conversion."""
 
 import json
 import math
@@ -56,5 +56,5 @@ def test_values(kind: Kind, column: pa.Array, values: list[Any]) -> None:
         (Kind.JSON_VALUE, pa.array(["{}"])),
     ],
 )
-def test_values_that_need_a_look(kind: Kind, column: pa.Array) -> None:
+def test_values_that_need_conversion(kind: Kind, column: pa.Array) -> None:
     assert json_column(kind, column) is None

@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from samsyn_admin.imports import bulk_import
-from tests.api.layer_requests import LINE, Person, collection, feature, vector
+from tests.api.layer_requests import LINE, Caller, MakeCaller, collection, feature, vector
 from tests.statements import statements
 
 POINT = {"type": "Point", "coordinates": [11.5, 57.5]}
@@ -20,19 +20,19 @@ SCHEMA = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 
 @pytest.fixture
-def layer(owner: Person) -> str:
+def layer(owner: Caller) -> str:
     """A public layer of points that have names."""
     body = vector(property_schema=SCHEMA, geometry_type="Point", visibility="public")
     return str(owner.post(body).json["id"])
 
 
-def bulk(who: Person, layer: str, body: Any, query: str = "", kind: str = "") -> TestResponse:
+def bulk(caller: Caller, layer: str, body: Any, query: str = "", kind: str = "") -> TestResponse:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return who.client.post(
+    return caller.client.post(
         f"/api/v1/layers/{layer}/features/bulk{query}",
         data=data,
         content_type=kind or "application/geo+json",
-        headers=who.headers,
+        headers=caller.headers,
     )
 
 
@@ -43,57 +43,57 @@ def count(engine: Engine, layer: str) -> int:
 
 
 def points(number: int, prefix: str = "n") -> list[dict[str, Any]]:
-    return [feature(POINT, name=f"{prefix}{place}") for place in range(number)]
+    return [feature(POINT, name=f"{prefix}{number_of_point}") for number_of_point in range(number)]
 
 
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 2500])
-def test_a_collection(owner: Person, layer: str, number: int) -> None:
-    answer = bulk(owner, layer, collection(*points(number)))
-    assert answer.status_code == 201, answer.text
-    assert set(answer.json) == {"success", "created_count", "feature_ids"}
-    assert answer.json["created_count"] == len(answer.json["feature_ids"]) == number
+def test_a_collection(owner: Caller, layer: str, number: int) -> None:
+    response = bulk(owner, layer, collection(*points(number)))
+    assert response.status_code == 201, response.text
+    assert set(response.json) == {"success", "created_count", "feature_ids"}
+    assert response.json["created_count"] == len(response.json["feature_ids"]) == number
     if number:
-        last = owner.get(f"{layer}/features/{answer.json['feature_ids'][-1]}").json
+        last = owner.get(f"{layer}/features/{response.json['feature_ids'][-1]}").json
         assert last["properties"] == {"name": f"n{number - 1}"}
     assert owner.get(layer).json["feature_count"] == number
 
 
 @pytest.mark.parametrize("mark", [b"\x1e", b""])
 @pytest.mark.parametrize("kind", ["application/geo+json-seq", "application/x-ndjson"])
-def test_a_text_sequence(owner: Person, layer: str, mark: bytes, kind: str) -> None:
+def test_a_text_sequence(owner: Caller, layer: str, mark: bytes, kind: str) -> None:
     body = b"".join(mark + json.dumps(one).encode() + b"\n" for one in points(3))
     assert bulk(owner, layer, body, kind=kind).json["created_count"] == 3
 
 
-def test_ids_are_told_up_to_a_number(
-    owner: Person, layer: str, monkeypatch: pytest.MonkeyPatch
+def test_ids_are_returned_up_to_a_limit(
+    owner: Caller, layer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_import, "MAX_IDS", 10)
-    answer = bulk(owner, layer, collection(*points(25)))
-    assert answer.json["created_count"] == 25
-    assert len(answer.json["feature_ids"]) == 10
+    response = bulk(owner, layer, collection(*points(25)))
+    assert response.json["created_count"] == 25
+    assert len(response.json["feature_ids"]) == 10
 
 
-def test_a_dry_run(owner: Person, layer: str, empty_database: Engine) -> None:
-    answer = bulk(owner, layer, collection(*points(1500)), "?dry_run=true")
-    assert (answer.status_code, answer.json) == (200, {"success": True, "valid_count": 1500})
+def test_a_dry_run(owner: Caller, layer: str, empty_database: Engine) -> None:
+    response = bulk(owner, layer, collection(*points(1500)), "?dry_run=true")
+    assert (response.status_code, response.json) == (200, {"success": True, "valid_count": 1500})
     assert count(empty_database, layer) == 0
-    wrong = bulk(owner, layer, collection(feature(LINE)), "?dry_run=true")
-    right = bulk(owner, layer, collection(feature(LINE)))
-    assert wrong.json == right.json
+    invalid = bulk(owner, layer, collection(feature(LINE)), "?dry_run=true")
+    valid = bulk(owner, layer, collection(feature(LINE)))
+    assert invalid.json == valid.json
     assert bulk(owner, layer, collection(), "?dry_run=perhaps").status_code == 400
     assert bulk(owner, layer, collection(), "?colour=red").status_code == 400
 
 
-def test_all_or_nothing(owner: Person, layer: str, empty_database: Engine) -> None:
+def test_all_or_nothing(owner: Caller, layer: str, empty_database: Engine) -> None:
     features: list[Any] = points(2500)
     features[3] = None
     features[1200] = feature(LINE, name="line")
     features[2400] = feature({"type": "Point", "coordinates": [1, 2]}, name=7)
-    answer = bulk(owner, layer, collection(*features))
-    assert answer.status_code == 422
-    assert answer.json["error_count"] == 3
-    assert [(error["index"], error["pointer"]) for error in answer.json["errors"]] == [
+    response = bulk(owner, layer, collection(*features))
+    assert response.status_code == 422
+    assert response.json["error_count"] == 3
+    assert [(error["index"], error["pointer"]) for error in response.json["errors"]] == [
         (3, ""),
         (1200, "/geometry/type"),
         (2400, "/properties/name"),
@@ -103,11 +103,11 @@ def test_all_or_nothing(owner: Person, layer: str, empty_database: Engine) -> No
         assert connection.execute(text("SELECT count(*) FROM layer_changes")).scalar_one() == 0
 
 
-def test_the_first_hundred_faults_are_named(owner: Person, layer: str) -> None:
-    answer = bulk(owner, layer, collection(*[feature(POINT)] * 1234))
-    assert len(answer.json["errors"]) == 100
-    assert answer.json["error_count"] == 1234
-    assert "1,234" in answer.json["detail"]
+def test_the_first_hundred_faults_are_listed(owner: Caller, layer: str) -> None:
+    response = bulk(owner, layer, collection(*[feature(POINT)] * 1234))
+    assert len(response.json["errors"]) == 100
+    assert response.json["error_count"] == 1234
+    assert "1,234" in response.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -138,58 +138,60 @@ def test_the_first_hundred_faults_are_named(owner: Person, layer: str) -> None:
     ],
 )
 def test_other_bodies(
-    owner: Person, layer: str, empty_database: Engine, body: bytes, status: int
+    owner: Caller, layer: str, empty_database: Engine, body: bytes, status: int
 ) -> None:
-    answer = bulk(owner, layer, body)
-    assert answer.status_code == status, answer.text
-    assert answer.json["detail"]
+    response = bulk(owner, layer, body)
+    assert response.status_code == status, response.text
+    assert response.json["detail"]
     assert count(empty_database, layer) == 0
 
 
-def test_the_old_name_of_the_same_crs(owner: Person, layer: str) -> None:
+def test_the_old_name_of_the_same_crs(owner: Caller, layer: str) -> None:
     for name in ("urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"):
-        named = {"type": "name", "properties": {"name": name}}
-        assert bulk(owner, layer, {"crs": named, **collection(*points(1))}).status_code == 201
+        crs = {"type": "name", "properties": {"name": name}}
+        assert bulk(owner, layer, {"crs": crs, **collection(*points(1))}).status_code == 201
 
 
-def test_positions_with_and_without_height(owner: Person) -> None:
+def test_positions_with_and_without_height(owner: Caller) -> None:
     layer = owner.post(vector()).json["id"]
     mixed = {"type": "LineString", "coordinates": [[1, 1, 5], [2, 2]]}
-    answer = bulk(owner, layer, collection(feature(POINT), feature(mixed)))
-    assert [error["index"] for error in answer.json["errors"]] == [1]
+    response = bulk(owner, layer, collection(feature(POINT), feature(mixed)))
+    assert [error["index"] for error in response.json["errors"]] == [1]
 
 
-def test_content_types(owner: Person, layer: str) -> None:
+def test_content_types(owner: Caller, layer: str) -> None:
     for kind in ("text/plain", "application/zip"):
         assert bulk(owner, layer, collection(), kind=kind).status_code == 415
     for kind in ("application/json", "application/geo+json; charset=utf-8"):
         assert bulk(owner, layer, collection(), kind=kind).status_code == 201
 
 
-def test_who_may(owner: Person, anybody: Person, person: Callable[..., Person], layer: str) -> None:
+def test_who_may(owner: Caller, anonymous: Caller, make_caller: MakeCaller, layer: str) -> None:
     for query in ("", "?dry_run=true"):
-        assert bulk(anybody, layer, collection(), query).status_code == 401
-        assert bulk(person("stranger"), layer, collection(), query).status_code == 403
-        assert bulk(person("owner", scope="read"), layer, collection(), query).status_code == 403
+        assert bulk(anonymous, layer, collection(), query).status_code == 401
+        assert bulk(make_caller("stranger"), layer, collection(), query).status_code == 403
+        assert (
+            bulk(make_caller("owner", scope="read"), layer, collection(), query).status_code == 403
+        )
     owner.patch(layer, {"visibility": "private"})
-    assert bulk(person("stranger"), layer, collection()).status_code == 404
+    assert bulk(make_caller("stranger"), layer, collection()).status_code == 404
 
 
 def test_a_body_that_is_too_large(
-    owner: Person, layer: str, monkeypatch: pytest.MonkeyPatch, empty_database: Engine
+    owner: Caller, layer: str, monkeypatch: pytest.MonkeyPatch, empty_database: Engine
 ) -> None:
     monkeypatch.setattr(bulk_import, "MAX_BULK", 1000)
     large = json.dumps(collection(*points(100))).encode()
     assert bulk(owner, layer, large).status_code == 413
     sequence = b"".join(json.dumps(one).encode() + b"\n" for one in points(100))
-    answer = owner.client.post(  # without a length
+    response = owner.client.post(  # without a length
         f"/api/v1/layers/{layer}/features/bulk",
         input_stream=io.BytesIO(sequence),
         content_type="application/geo+json-seq",
         headers=owner.headers,
         environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
     )
-    assert answer.status_code == 413
+    assert response.status_code == 413
     assert count(empty_database, layer) == 0
     monkeypatch.setattr(bulk_import, "MAX_FEATURE", 10)
     monkeypatch.setattr(bulk_import, "MAX_BULK", 10**9)
@@ -197,56 +199,58 @@ def test_a_body_that_is_too_large(
     assert bulk(owner, layer, huge).status_code == 400
 
 
-def test_more_than_other_requests_may_send(owner: Person, empty_database: Engine) -> None:
+def test_a_larger_body_than_that_of_other_requests(owner: Caller, empty_database: Engine) -> None:
     layer = owner.post(vector()).json["id"]
     body = collection(*[feature(POINT, text="x" * 100_000) for _ in range(170)])
     assert bulk(owner, layer, body).json["created_count"] == 170
 
 
-def test_imports_side_by_side(owner: Person, layer: str, empty_database: Engine) -> None:
-    answers: dict[str, Any] = {}
+def test_concurrent_imports(owner: Caller, layer: str, empty_database: Engine) -> None:
+    responses: dict[str, Any] = {}
 
     def run(name: str) -> None:
-        client = Person(owner.id, owner.client.application.test_client(), owner.headers)
-        answers[name] = bulk(client, layer, collection(*points(3000, name))).json
+        client = Caller(owner.id, owner.client.application.test_client(), owner.headers)
+        responses[name] = bulk(client, layer, collection(*points(3000, name))).json
 
     threads = [threading.Thread(target=run, args=(name,)) for name in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    told = [own for answer in answers.values() for own in answer["feature_ids"]]
-    assert len(set(told)) == count(empty_database, layer) == 12_000
+    returned = [
+        feature_id for response in responses.values() for feature_id in response["feature_ids"]
+    ]
+    assert len(set(returned)) == count(empty_database, layer) == 12_000
     assert owner.get(layer).json["feature_count"] == 12_000
-    for name, answer in answers.items():
-        first = owner.get(f"{layer}/features/{answer['feature_ids'][0]}").json
+    for name, response in responses.items():
+        first = owner.get(f"{layer}/features/{response['feature_ids'][0]}").json
         assert first["properties"]["name"] == f"{name}0"
 
 
-def test_nobody_waits_for_an_import(
-    owner: Person, layer: str, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
+def test_no_request_waits_for_an_import(
+    owner: Caller, layer: str, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While an import is under way others save features, and the layer with its features."""
-    under_way, go_on = threading.Event(), threading.Event()
-    batches = bulk_import._Checked.batches
+    """During an import other callers save features, and the layer with its features."""
+    started, go_on = threading.Event(), threading.Event()
+    batches = bulk_import._CheckedFeatures.batches
 
     def slowly(self: Any) -> Iterator[Any]:
         for batch in batches(self):
             yield batch
-            under_way.set()
+            started.set()
             assert go_on.wait(30)
 
-    monkeypatch.setattr(bulk_import._Checked, "batches", slowly)
-    answers: list[Any] = []
+    monkeypatch.setattr(bulk_import._CheckedFeatures, "batches", slowly)
+    responses: list[Any] = []
 
     def run() -> None:
-        client = Person(owner.id, owner.client.application.test_client(), owner.headers)
-        answers.append(bulk(client, layer, collection(*points(2500))))
+        client = Caller(owner.id, owner.client.application.test_client(), owner.headers)
+        responses.append(bulk(client, layer, collection(*points(2500))))
 
     importing = threading.Thread(target=run)
     importing.start()
     try:
-        assert under_way.wait(30)
+        assert started.wait(30)
         start = time.monotonic()
         saved = owner.send("POST", f"{layer}/features", feature(POINT, name="mine"))
         assert saved.status_code == 201
@@ -257,15 +261,15 @@ def test_nobody_waits_for_an_import(
     finally:
         go_on.set()
         importing.join()
-    assert answers[0].status_code == 201
+    assert responses[0].status_code == 201
     assert count(empty_database, layer) == 2501
 
 
-def test_the_number_of_statements(owner: Person, layer: str, empty_database: Engine) -> None:
-    taken = []
+def test_the_number_of_statements(owner: Caller, layer: str, empty_database: Engine) -> None:
+    counts = []
     for number in (1, 2500):
         body = collection(*points(number))
-        with statements() as seen:
+        with statements() as executed:
             assert bulk(owner, layer, body).status_code == 201
-        taken.append(len(seen))
-    assert taken[0] == taken[1]
+        counts.append(len(executed))
+    assert counts[0] == counts[1]

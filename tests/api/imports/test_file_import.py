@@ -1,4 +1,4 @@
-"""Importing files of every format: what arrives, and where."""
+"""Importing files of every format: the stored layers and features."""
 
 import uuid
 import zipfile
@@ -56,9 +56,9 @@ def test_formats_of_gdal(
     path = write_ogr(tmp_path / f"banks.{suffix}", table(SQUARES, COLUMNS), driver)
     [layer] = load(engine, owner, path)
     assert (layer.name, layer.feature_count, layer.geometry_type) == ("banks", 2, "Polygon")
-    found = features_of(engine, layer.layer_id)
+    features = features_of(engine, layer.layer_id)
     # FlatGeobuf sorts features along a curve.
-    by_name = {properties["name"]: (wkt, properties) for wkt, properties in found}
+    by_name = {properties["name"]: (wkt, properties) for wkt, properties in features}
     for shape, properties in zip(SQUARES, PROPERTIES, strict=True):
         wkt, stored = by_name[properties["name"]]
         assert stored == properties

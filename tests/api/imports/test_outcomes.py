@@ -1,4 +1,4 @@
-"""Importing what is odd, to a layer that exists, or broken off: what is stored then."""
+"""Importing unusual data, into an existing layer, or interrupted: the stored features."""
 
 import json
 import os
@@ -43,7 +43,9 @@ def owner(empty_database: Engine) -> uuid.UUID:
     return add_user(empty_database)
 
 
-def test_curves_m_and_what_is_neither(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
+def test_curves_m_and_unsupported_geometries(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
     def blob(wkb: bytes) -> bytes:
         return b"GP\0\x01" + struct.pack("<i", 4326) + wkb
 
@@ -66,7 +68,7 @@ def test_curves_m_and_what_is_neither(engine: Engine, owner: uuid.UUID, tmp_path
     assert "Feature 3 (fid 3)" in refused(engine, owner, path, UnstorableFeatureError)
 
 
-def test_odd_but_storable(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
+def test_unusual_but_storable_geometries(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     bow = shapely.Polygon([(0, 0), (1, 1), (0, 1), (1, 0), (0, 0)])
     content = table([bow, None, shapely.Polygon(), shapely.MultiPolygon([square(1, 1)])])
     remarks = Remarks()
@@ -74,8 +76,8 @@ def test_odd_but_storable(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> N
     [layer] = load(engine, owner, path, progress=remarks)
     assert (layer.feature_count, layer.null_count, layer.invalid_count) == (4, 1, 1)
     assert layer.geometry_type == "MultiPolygon"
-    found = [wkt for wkt, _ in features_of(engine, layer.layer_id)]
-    assert (found[1], found[2]) == (None, "SRID=4326;POLYGON EMPTY")
+    wkts = [wkt for wkt, _ in features_of(engine, layer.layer_id)]
+    assert (wkts[1], wkts[2]) == (None, "SRID=4326;POLYGON EMPTY")
     assert remarks.texts == [
         "odd: 4 features imported",
         "warning: odd: 1 features have no geometry.",
@@ -140,7 +142,7 @@ def test_append_to_a_layer_that_is_not_vector(
     assert "wms" in refused(engine, owner, path, InvalidParameterError, layer_id=layer_id)
 
 
-def test_the_second_layer_fails_and_the_first_goes_too(
+def test_a_failing_second_layer_rolls_the_first_back(
     engine: Engine, owner: uuid.UUID, tmp_path: Path
 ) -> None:
     path = write_ogr(tmp_path / "a.gpkg", grid(10), "GPKG", layer="good")
@@ -151,7 +153,7 @@ def test_the_second_layer_fails_and_the_first_goes_too(
     assert "-wrapdateline" in detail
 
 
-def test_killed_halfway(
+def test_killed_during_the_import(
     engine: Engine, owner: uuid.UUID, test_database_url: str, tmp_path: Path
 ) -> None:
     """An import killed with SIGKILL while rows are being sent leaves no layer and no rows."""

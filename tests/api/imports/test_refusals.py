@@ -1,4 +1,4 @@
-"""What an import refuses, with the reason, and that nothing stays behind."""
+"""What an import refuses, with the reason, without storing anything."""
 
 import uuid
 import zipfile
@@ -41,7 +41,7 @@ def owner(empty_database: Engine) -> uuid.UUID:
     "name",
     *[["a.gpkg", "a.fgb", "flat.fgb", "a.zip", "a.parquet", "a.kml", "a.geojson", "a.geojsonl"]],
 )
-def test_a_file_that_ends_halfway(
+def test_a_truncated_file(
     engine: Engine, owner: uuid.UUID, tmp_path: Path, name: str, share: float
 ) -> None:
     path = tmp_path / name
@@ -58,13 +58,13 @@ def test_a_file_that_ends_halfway(
         write_ogr(path, grid(3000), drivers.get(path.suffix, "GeoJSONSeq"), **options)
     [layer] = load(engine, owner, path)
     assert layer.feature_count == 3000
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
     refused(engine, owner, path, UnreadableFileError)
 
 
 @pytest.mark.parametrize("part", ["shp", "dbf", "shx"])
-def test_a_shapefile_with_a_part_cut_or_gone(
+def test_a_shapefile_with_a_truncated_or_missing_part(
     engine: Engine, owner: uuid.UUID, tmp_path: Path, part: str
 ) -> None:
     path = write_ogr(tmp_path / "a.shp", grid(100), "ESRI Shapefile")
@@ -98,16 +98,16 @@ def test_a_geopackage_with_damaged_pages(engine: Engine, owner: uuid.UUID, tmp_p
         ("a.geojson", '{"a":' + "[" * 100_000, "nested too deep"),
         ("a.csv", "a,b\n1,2\n", "no columns of coordinates"),
         ("a.csv", "a,lon,lat\n1,2,3\n1,2", "line 3 has 2 values"),
-        ("a.csv", 'a,lon,lat\n"1,2,3\n', "not sound CSV"),
+        ("a.csv", 'a,lon,lat\n"1,2,3\n', "not valid CSV"),
         ("a.png", "\x89PNG\r\n", "cannot be imported"),
-        ("a.zip", "PK\x03\x04", "not a sound zip file"),
+        ("a.zip", "PK\x03\x04", "not a valid zip file"),
         ("a.gpkg", "SQLite format 3\0" + "x" * 500, "cannot be read"),
         ("a.fgb", "fgb\x03fgb\0" + "\0" * 40, "a.fgb"),
         ("a.parquet", "PAR1PAR1", "cannot be read"),
-        ("a.kml", "<kml><Document>", "not sound XML"),
+        ("a.kml", "<kml><Document>", "not valid XML"),
     ],
 )
-def test_a_file_that_is_not_what_it_seems(
+def test_a_file_of_another_format_than_its_suffix(
     engine: Engine, owner: uuid.UUID, *, tmp_path: Path, name: str, content: str, reason: str
 ) -> None:
     path = tmp_path / name
@@ -132,14 +132,17 @@ def test_no_file(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
         ((1, 90.1), "the latitude 90.1 is outside"),
         ((1, "x"), "a coordinate is not a number"),
         ((1, None), "a coordinate is not a number"),
-        ((1,), "two or three numbers"),
-        ({"type": "Circle", "coordinates": [1, 2]}, "not a type of geometry"),
+        ((1,), "have two or all have three numbers"),
+        ({"type": "Circle", "coordinates": [1, 2]}, "not a geometry type"),
         ({"type": "Point"}, "no member 'coordinates'"),
         ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "at least 4 coordinates"),
         ({"type": "Polygon", "coordinates": [[0, 0], [1, 1]]}, "not an array of numbers"),
-        ({"type": "LineString", "coordinates": [[0, 0], [1, 1, 1]]}, "two or three numbers"),
+        (
+            {"type": "LineString", "coordinates": [[0, 0], [1, 1, 1]]},
+            "have two or all have three numbers",
+        ),
         ({"type": "GeometryCollection", "geometries": [None]}, "array of geometries"),
-        ("POINT(1 2)", "not a type of geometry"),
+        ("POINT(1 2)", "not a geometry type"),
     ],
 )
 def test_a_geometry_that_cannot_be_stored(

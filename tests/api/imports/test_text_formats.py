@@ -1,4 +1,4 @@
-"""Importing GeoJSON and CSV: what arrives."""
+"""Importing GeoJSON and CSV: the stored features."""
 
 import json
 import uuid
@@ -85,8 +85,8 @@ def test_geojson_geometries(engine: Engine, owner: uuid.UUID, tmp_path: Path) ->
     path = tmp_path / "kinds.geojson"
     path.write_text(collection(*(feature({}, value) for value in values)))
     [layer] = load(engine, owner, path)
-    found = [str(wkt).removeprefix("SRID=4326;") for wkt, _ in features_of(engine, layer.layer_id)]
-    assert found == expected
+    stored = [str(wkt).removeprefix("SRID=4326;") for wkt, _ in features_of(engine, layer.layer_id)]
+    assert stored == expected
     assert layer.geometry_type is None
 
 
@@ -145,7 +145,7 @@ def test_csv_of_wkt_and_with_decimal_commas(
 def test_free_text_that_begins_like_date_times(
     engine: Engine, owner: uuid.UUID, tmp_path: Path
 ) -> None:
-    """The copy of the first features is taken back once a later one shows that it is free text."""
+    """The copy of the first features is rolled back once a later value is free text."""
     path = tmp_path / "a.geojson"
     texts = ["2024-05-01T10:00:00+02:00"] * 2500 + ["later"]
     path.write_text(collection(*(feature({"when": value}) for value in texts)))

@@ -1,4 +1,4 @@
-"""What may be said of a layer that is made."""
+"""Bodies of requests that create a layer."""
 
 import json
 import uuid
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.layer_requests import LAYERS, Person, feature, geotiff, pointers, vector, wms
+from tests.api.layer_requests import LAYERS, Caller, feature, geotiff, pointers, vector, wms
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ from tests.api.layer_requests import LAYERS, Person, feature, geotiff, pointers,
          "source_config": {"geometryType": "Polygon", "featureCount": 0}},
     ],
 )  # fmt: skip
-def test_what_the_frontend_sends_is_taken_and_kept(owner: Person, body: dict[str, Any]) -> None:
+def test_members_of_the_frontend_are_stored(owner: Caller, body: dict[str, Any]) -> None:
     created = owner.post(body)
     assert created.status_code == 201, created.text
     assert created.json
-    answered = created.json["source_config"]
+    returned = created.json["source_config"]
     for name, value in body["source_config"].items():
-        assert answered[name] == value
+        assert returned[name] == value
 
 
-def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Person) -> None:
+def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Caller) -> None:
     layer = owner.post(wms(attribution={"title": "SMHI"})).json
     assert layer
     config = layer["source_config"]
@@ -45,7 +45,7 @@ def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Person) 
     assert layer["bounds"] is None
 
 
-def test_a_geotiff_layer_links_to_its_tiles(owner: Person) -> None:
+def test_a_geotiff_layer_links_to_its_tiles(owner: Caller) -> None:
     layer = owner.post(
         geotiff(
             url="https://x.example.org/a b.tif".replace(" ", "%20"),
@@ -99,7 +99,7 @@ def test_a_geotiff_layer_links_to_its_tiles(owner: Person) -> None:
         (geotiff(url="https://x.example.org/a.tif", delivery="mail"), ["/source_config/delivery"]),
     ],
 )  # fmt: skip
-def test_each_broken_rule_is_named(owner: Person, body: Any, expected: list[str]) -> None:
+def test_each_fault_is_reported(owner: Caller, body: Any, expected: list[str]) -> None:
     assert pointers(owner.post(body)) == expected
 
 
@@ -123,16 +123,18 @@ def test_each_broken_rule_is_named(owner: Person, body: Any, expected: list[str]
     ],
 )
 def test_a_body_that_cannot_be_read(
-    owner: Person, data: bytes, content_type: str | None, status: int
+    owner: Caller, data: bytes, content_type: str | None, status: int
 ) -> None:
-    answer = owner.client.post(LAYERS, data=data, content_type=content_type, headers=owner.headers)
-    assert answer.status_code == status, answer.text
-    assert answer.json
-    assert answer.json["detail"]
+    response = owner.client.post(
+        LAYERS, data=data, content_type=content_type, headers=owner.headers
+    )
+    assert response.status_code == status, response.text
+    assert response.json
+    assert response.json["detail"]
 
 
-def test_errors_are_problem_documents(owner: Person) -> None:
+def test_errors_are_problem_documents(owner: Caller) -> None:
     accepting = {**owner.headers, "Accept": "application/problem+json, application/json"}
-    answer = owner.client.post(LAYERS, data=json.dumps({}), headers=accepting)
-    assert answer.mimetype == "application/problem+json"
-    assert set(answer.json or {}) == {"type", "title", "status", "detail"}
+    response = owner.client.post(LAYERS, data=json.dumps({}), headers=accepting)
+    assert response.mimetype == "application/problem+json"
+    assert set(response.json or {}) == {"type", "title", "status", "detail"}

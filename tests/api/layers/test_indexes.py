@@ -1,8 +1,7 @@
-"""Indexes on a layer's properties: who chooses them, of what, and what the layer's changes do."""
+"""Property indexes of a layer: permissions, indexed values, and changes of the layer."""
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,16 @@ from sqlalchemy import Engine, text
 
 from samsyn_model.database.transactions import set_in_transaction
 from samsyn_model.errors import InvalidParameterError
-from tests.api.layer_requests import LINE, Person, collection, feature, pointers, vector, wms
+from tests.api.layer_requests import (
+    LINE,
+    Caller,
+    MakeCaller,
+    collection,
+    feature,
+    pointers,
+    vector,
+    wms,
+)
 from tests.source_files import add_user, load
 
 POINT = {"type": "Point", "coordinates": [11.5, 57.5]}
@@ -27,13 +35,13 @@ SCHEMA = {
 }
 
 
-def made(owner: Person, *features: Any, **members: Any) -> str:
-    answer = owner.post(vector(*features, **{"property_schema": SCHEMA, **members}))
-    assert answer.status_code == 201, answer.text
-    return str(answer.json["id"])
+def created(owner: Caller, *features: Any, **members: Any) -> str:
+    response = owner.post(vector(*features, **{"property_schema": SCHEMA, **members}))
+    assert response.status_code == 201, response.text
+    return str(response.json["id"])
 
 
-def kept(engine: Engine, layer: str) -> list[tuple[Any, ...]]:
+def indexed_values(engine: Engine, layer: str) -> list[tuple[Any, ...]]:
     statement = "SELECT property, number, text FROM property_values WHERE layer_id = :layer"
     with engine.connect() as connection:
         return sorted(map(tuple, connection.execute(text(statement), {"layer": layer})), key=str)
@@ -43,36 +51,36 @@ def names(*properties: str) -> dict[str, Any]:
     return {"properties": list(properties)}
 
 
-def test_the_list_is_set_told_and_taken_back(owner: Person, empty_database: Engine) -> None:
-    layer = made(owner, feature(POINT, depth=12.5, name="Deep"), feature(POINT, depth=None))
+def test_the_list_is_set_returned_and_emptied(owner: Caller, empty_database: Engine) -> None:
+    layer = created(owner, feature(POINT, depth=12.5, name="Deep"), feature(POINT, depth=None))
     assert owner.get(f"{layer}/indexes").json == []
-    answer = owner.put(f"{layer}/indexes", names("name", "depth", "a/b c"))
-    assert answer.status_code == 200, answer.text
-    assert answer.json == [
+    response = owner.put(f"{layer}/indexes", names("name", "depth", "a/b c"))
+    assert response.status_code == 200, response.text
+    assert response.json == [
         {"property": "name", "type": "string"},
         {"property": "depth", "type": "number"},
         {"property": "a/b c", "type": "boolean"},
     ]
-    assert owner.get(f"{layer}/indexes").json == answer.json
-    assert kept(empty_database, layer) == [("depth", 12.5, None), ("name", None, "Deep")]
+    assert owner.get(f"{layer}/indexes").json == response.json
+    assert indexed_values(empty_database, layer) == [("depth", 12.5, None), ("name", None, "Deep")]
     assert owner.delete(f"{layer}/indexes/a%2Fb%20c").status_code == 204
     assert owner.delete(f"{layer}/indexes/name").status_code == 204
-    assert kept(empty_database, layer) == [("depth", 12.5, None)]
+    assert indexed_values(empty_database, layer) == [("depth", 12.5, None)]
     assert owner.delete(f"{layer}/indexes/name").status_code == 404
     assert owner.put(f"{layer}/indexes", names()).json == []
-    assert kept(empty_database, layer) == []
+    assert indexed_values(empty_database, layer) == []
 
 
-def test_setting_it_again_changes_nothing(owner: Person) -> None:
-    layer = made(owner)
+def test_setting_it_again_changes_nothing(owner: Caller) -> None:
+    layer = created(owner)
     first = owner.put(f"{layer}/indexes", names("depth"))
     again = owner.put(f"{layer}/indexes", names("depth"))
     assert again.headers["ETag"] == first.headers["ETag"]
     assert owner.get(f"{layer}/indexes").headers["ETag"] == first.headers["ETag"]
 
 
-def test_a_stale_change_is_refused(owner: Person) -> None:
-    layer = made(owner)
+def test_a_stale_change_is_refused(owner: Caller) -> None:
+    layer = created(owner)
     stale = owner.get(f"{layer}/indexes").headers["ETag"]
     fresh = owner.put(f"{layer}/indexes", names("depth"), If_Match=stale)
     assert fresh.status_code == 200, fresh.text
@@ -98,79 +106,81 @@ def test_a_stale_change_is_refused(owner: Person) -> None:
         ([], [""]),
     ],
 )
-def test_what_cannot_be_indexed_is_named(owner: Person, body: Any, expected: list[str]) -> None:
-    assert pointers(owner.put(f"{made(owner)}/indexes", body)) == expected
-
-
-def test_a_layer_without_a_schema_is_indexed_by_what_its_features_have(
-    owner: Person, empty_database: Engine
+def test_properties_that_cannot_be_indexed_are_reported(
+    owner: Caller, body: Any, expected: list[str]
 ) -> None:
-    layer = made(owner, feature(POINT, depth=1), property_schema=None)
+    assert pointers(owner.put(f"{created(owner)}/indexes", body)) == expected
+
+
+def test_a_layer_without_a_schema_is_indexed_by_its_features_properties(
+    owner: Caller, empty_database: Engine
+) -> None:
+    layer = created(owner, feature(POINT, depth=1), property_schema=None)
     assert pointers(owner.put(f"{layer}/indexes", names("name"))) == ["/properties/0"]
-    answer = owner.put(f"{layer}/indexes", names("depth"))
-    assert answer.json == [{"property": "depth", "type": "number"}]
+    response = owner.put(f"{layer}/indexes", names("depth"))
+    assert response.json == [{"property": "depth", "type": "number"}]
     assert owner.put(layer, {"source_config": {"geojson": collection()}}).status_code == 200
     again = owner.put(f"{layer}/indexes", names("depth"))
     assert again.json == [{"property": "depth", "type": "string"}], "nothing is known of it now"
-    assert kept(empty_database, layer) == []
+    assert indexed_values(empty_database, layer) == []
 
 
-def test_layers_without_features_of_their_own_have_none(owner: Person) -> None:
+def test_layers_without_features_of_their_own_have_none(owner: Caller) -> None:
     layer = owner.post(wms()).json["id"]
     assert owner.get(f"{layer}/indexes").status_code == 404
     assert owner.put(f"{layer}/indexes", names("depth")).status_code == 404
     assert owner.get("nothing/indexes").status_code == 404
 
 
-def test_whoever_may_only_edit_chooses_none(owner: Person, person: Callable[..., Person]) -> None:
-    layer = made(owner, editable="everyone", visibility="public")
-    editor = person("editor")
+def test_editors_may_not_set_indexes(owner: Caller, make_caller: MakeCaller) -> None:
+    layer = created(owner, editable="everyone", visibility="public")
+    editor = make_caller("editor")
     assert editor.get(f"{layer}/indexes").json == []
     refused = editor.put(f"{layer}/indexes", names("depth"))
     assert refused.status_code == 403
     assert "index it" in refused.json["detail"]
-    assert person("reader", "read").delete(f"{layer}/indexes/depth").status_code == 403
+    assert make_caller("reader", "read").delete(f"{layer}/indexes/depth").status_code == 403
 
 
-def test_every_way_of_writing_keeps_it(owner: Person, empty_database: Engine) -> None:
-    layer = made(owner, feature(POINT, depth=1, name="one"))
+def test_every_write_updates_the_index(owner: Caller, empty_database: Engine) -> None:
+    layer = created(owner, feature(POINT, depth=1, name="one"))
     assert owner.put(f"{layer}/indexes", names("depth")).status_code == 200
     one = owner.get(layer).json["source_config"]["geojson"]["features"][0]["id"]
     assert owner.put(f"{layer}/features/{one}", feature(POINT, depth=2)).status_code == 200
-    assert kept(empty_database, layer) == [("depth", 2, None)]
+    assert indexed_values(empty_database, layer) == [("depth", 2, None)]
     bulk = io.BytesIO(json.dumps(collection(feature(POINT, depth=3), feature(POINT))).encode())
-    answer = owner.client.post(
+    response = owner.client.post(
         f"/api/v1/layers/{layer}/features/bulk",
         data=bulk,
         content_type="application/geo+json",
         headers=owner.headers,
     )
-    assert answer.status_code == 201, answer.text
-    assert kept(empty_database, layer) == [("depth", 2, None), ("depth", 3, None)]
+    assert response.status_code == 201, response.text
+    assert indexed_values(empty_database, layer) == [("depth", 2, None), ("depth", 3, None)]
     content = collection(feature(LINE, depth=7), feature(LINE, name="none"))
     assert owner.put(layer, {"source_config": {"geojson": content}}).status_code == 200
-    assert kept(empty_database, layer) == [("depth", 7, None)]
+    assert indexed_values(empty_database, layer) == [("depth", 7, None)]
     assert owner.delete(layer).status_code == 204
-    assert kept(empty_database, layer) == []
+    assert indexed_values(empty_database, layer) == []
 
 
-def test_a_schema_without_a_property_takes_its_index_along(
-    owner: Person, empty_database: Engine
+def test_a_schema_without_a_property_removes_its_index(
+    owner: Caller, empty_database: Engine
 ) -> None:
-    layer = made(owner, feature(POINT, depth=1, name="one"))
+    layer = created(owner, feature(POINT, depth=1, name="one"))
     assert owner.put(f"{layer}/indexes", names("depth", "name")).status_code == 200
     less = {"type": "object", "properties": {"name": {"type": "string"}}}
     assert owner.put(layer, {"property_schema": less}).status_code == 200
     assert owner.get(f"{layer}/indexes").json == [{"property": "name", "type": "string"}]
-    assert kept(empty_database, layer) == [("name", None, "one")]
+    assert indexed_values(empty_database, layer) == [("name", None, "one")]
     assert owner.put(layer, {"property_schema": None}).status_code == 200
     assert owner.get(f"{layer}/indexes").json == [{"property": "name", "type": "string"}]
 
 
-def test_building_waits_for_writers_and_not_for_ever(
-    owner: Person, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
+def test_building_waits_for_writers_up_to_the_lock_timeout(
+    owner: Caller, empty_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = made(owner, feature(POINT, depth=1))
+    layer = created(owner, feature(POINT, depth=1))
     monkeypatch.setattr(
         "samsyn_admin.layers.indexes.set_in_transaction",
         lambda connection, **_: set_in_transaction(connection, lock_timeout="200ms"),
@@ -183,13 +193,13 @@ def test_building_waits_for_writers_and_not_for_ever(
         assert owner.put(f"{layer}/indexes", names("depth")).status_code == 503
         assert owner.get(f"{layer}/indexes").status_code == 200
     assert owner.put(f"{layer}/indexes", names("depth")).status_code == 200
-    assert kept(empty_database, layer) == [("depth", 1, None), ("depth", 2, None)]
+    assert indexed_values(empty_database, layer) == [("depth", 1, None), ("depth", 2, None)]
 
 
 @pytest.mark.parametrize("query", ["depth=12.5", "filter=depth>12", "filter=name LIKE 'De%25'"])
-def test_answers_are_the_same_with_an_index(owner: Person, query: str) -> None:
+def test_responses_are_the_same_with_an_index(owner: Caller, query: str) -> None:
     some = [feature(POINT, depth=n, name=f"N{n}") for n in range(40)]
-    layer = made(owner, *some, feature(POINT, depth=12.5, name="Deep"))
+    layer = created(owner, *some, feature(POINT, depth=12.5, name="Deep"))
     path = f"{layer}/features?{query}&limit=100"
     before = owner.get(path).json
     assert owner.put(f"{layer}/indexes", names("depth", "name")).status_code == 200
@@ -203,26 +213,26 @@ def test_answers_are_the_same_with_an_index(owner: Person, query: str) -> None:
 POINTS = "lon,lat,depth,name\n11,57,5,a\n12,58,7.5,b\n"
 
 
-def test_an_import_indexes_what_it_is_told(empty_database: Engine, tmp_path: Path) -> None:
+def test_an_import_indexes_the_requested_properties(empty_database: Engine, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text(POINTS)
     owner_id = add_user(empty_database)
     (layer,) = load(empty_database, owner_id, path, index=("depth", "name"))
     expected = [("depth", 5, None), ("depth", 7.5, None), ("name", None, "a"), ("name", None, "b")]
-    assert kept(empty_database, str(layer.layer_id)) == expected
+    assert indexed_values(empty_database, str(layer.layer_id)) == expected
     load(empty_database, owner_id, path, layer_id=layer.layer_id)
-    assert kept(empty_database, str(layer.layer_id)) == sorted(expected * 2, key=str)
+    assert indexed_values(empty_database, str(layer.layer_id)) == sorted(expected * 2, key=str)
 
 
 @pytest.mark.parametrize(
     ("index", "reason"),
     [
         (("nothing",), "No layer has a field 'nothing'"),
-        (("depth", "depth"), "named twice"),
+        (("depth", "depth"), "listed twice"),
         (tuple("abcdefghi"), "at most 8"),
     ],
 )
-def test_an_import_tells_what_cannot_be_indexed(
+def test_an_import_reports_what_cannot_be_indexed(
     empty_database: Engine, tmp_path: Path, index: tuple[str, ...], reason: str
 ) -> None:
     path = tmp_path / "points.csv"
@@ -231,7 +241,7 @@ def test_an_import_tells_what_cannot_be_indexed(
         load(empty_database, add_user(empty_database), path, index=index)
 
 
-def test_an_import_into_a_layer_chooses_no_indexes(empty_database: Engine, tmp_path: Path) -> None:
+def test_an_import_into_a_layer_takes_no_indexes(empty_database: Engine, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text(POINTS)
     owner_id = add_user(empty_database)
@@ -240,12 +250,12 @@ def test_an_import_into_a_layer_chooses_no_indexes(empty_database: Engine, tmp_p
         load(empty_database, owner_id, path, layer_id=layer.layer_id, index=("depth",))
 
 
-def test_eight_properties_are_indexed_and_what_tells_when(owner: Person) -> None:
+def test_eight_properties_and_the_temporal_ones_are_indexed(owner: Caller) -> None:
     fields: dict[str, Any] = {f"p{n}": {"type": "integer"} for n in range(9)}
     fields["at"] = {"type": "string", "format": "date"}
     body = vector(property_schema={"properties": fields}, time_field="at")
     path = f"{owner.post(body).json['id']}/indexes"  # type: ignore[index]
     eight = [f"p{n}" for n in range(8)]
-    answer = owner.put(path, names(*eight, "at"))
-    assert [entry["property"] for entry in answer.json] == [*eight, "at"]  # type: ignore[union-attr]
+    response = owner.put(path, names(*eight, "at"))
+    assert [entry["property"] for entry in response.json] == [*eight, "at"]  # type: ignore[union-attr]
     assert pointers(owner.put(path, names(*eight, "p8"))) == ["/properties"]

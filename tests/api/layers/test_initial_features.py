@@ -1,11 +1,11 @@
-"""The features that a layer is made with: their geometry, and the schema of their properties."""
+"""The features that a layer is created with: their geometry, and the schema of their properties."""
 
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.api.layer_requests import LINE, RING, Person, feature, pointers, vector
+from tests.api.layer_requests import LINE, RING, Caller, feature, pointers, vector
 
 _DAY = {"type": "string", "format": "date"}
 
@@ -29,18 +29,18 @@ _DAY = {"type": "string", "format": "date"}
         ({"type": "GeometryCollection", "geometries": [LINE, None]}, "/geometries/1"),
     ],
 )
-def test_a_broken_geometry_is_refused_and_nothing_is_kept(
-    owner: Person, engine: Engine, geometry: Any, at: str
+def test_a_broken_geometry_is_refused_and_nothing_is_stored(
+    owner: Caller, engine: Engine, geometry: Any, at: str
 ) -> None:
-    found = pointers(owner.post(vector(feature(LINE), feature(geometry))))
-    assert found[0] == f"/source_config/geojson/features/1/geometry{at}"
+    returned = pointers(owner.post(vector(feature(LINE), feature(geometry))))
+    assert returned[0] == f"/source_config/geojson/features/1/geometry{at}"
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM layers")).scalar_one() == 0
 
 
-def test_every_kind_of_geometry_is_taken(owner: Person) -> None:
+def test_every_geometry_type_is_accepted(owner: Caller) -> None:
     mixed = {"type": "LineString", "coordinates": [[1, 2, 3], [2, 3]]}
-    own_crs = {"type": "Point", "coordinates": [1, 2], "crs": {}}
+    with_crs = {"type": "Point", "coordinates": [1, 2], "crs": {}}
     sound = [
         {"type": "MultiPoint", "coordinates": [[1, 2, 3], [1, 2, 4]]},
         {"type": "MultiLineString", "coordinates": [LINE["coordinates"]]},
@@ -48,15 +48,15 @@ def test_every_kind_of_geometry_is_taken(owner: Person) -> None:
         {"type": "GeometryCollection", "geometries": [LINE]},
         None,
     ]
-    created = owner.post(vector(*map(feature, [*sound, mixed, own_crs])))
+    created = owner.post(vector(*map(feature, [*sound, mixed, with_crs])))
     assert created.status_code == 201, created.text
     assert created.json
-    answered = created.json["source_config"]["geojson"]["features"]
-    assert [f["geometry"] for f in answered[: len(sound)]] == sound
-    assert answered[-1]["geometry"] == {"type": "Point", "coordinates": [1, 2]}
+    features = created.json["source_config"]["geojson"]["features"]
+    assert [f["geometry"] for f in features[: len(sound)]] == sound
+    assert features[-1]["geometry"] == {"type": "Point", "coordinates": [1, 2]}
 
 
-def test_a_layers_geometry_type_binds(owner: Person) -> None:
+def test_a_layers_geometry_type_binds(owner: Caller) -> None:
     point = {"type": "Point", "coordinates": [1, 2]}
     assert owner.post(vector(feature(point), geometry_type="MultiPoint")).status_code == 201
     assert pointers(owner.post(vector(feature(point), geometry_type="Polygon"))) == [
@@ -68,7 +68,7 @@ def schema(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": ["year"]}
 
 
-def test_features_are_checked_against_the_layers_schema(owner: Person) -> None:
+def test_features_are_checked_against_the_layers_schema(owner: Caller) -> None:
     rules = schema(
         year={"type": "integer", "minimum": 1900},
         seen={"type": "string", "format": "date-time"},
@@ -85,14 +85,14 @@ def test_features_are_checked_against_the_layers_schema(owner: Person) -> None:
         feature(LINE, year=1, seen="2024-02-30T10:00:00Z", day="2024-W01-1"),
         {"type": "Feature", "geometry": None, "properties": []},
     ]
-    found = pointers(owner.post(vector(*bad, property_schema=rules)))
-    place = "/source_config/geojson/features"
-    assert sorted(found) == [
-        f"{place}/0/properties",
-        f"{place}/1/properties/day",
-        f"{place}/1/properties/seen",
-        f"{place}/1/properties/year",
-        f"{place}/2/properties",
+    returned = pointers(owner.post(vector(*bad, property_schema=rules)))
+    pointer = "/source_config/geojson/features"
+    assert sorted(returned) == [
+        f"{pointer}/0/properties",
+        f"{pointer}/1/properties/day",
+        f"{pointer}/1/properties/seen",
+        f"{pointer}/1/properties/year",
+        f"{pointer}/2/properties",
     ]
 
 
@@ -140,13 +140,13 @@ def test_features_are_checked_against_the_layers_schema(owner: Person) -> None:
     ],
 )
 def test_a_schema_that_cannot_be_used_is_refused(
-    owner: Person, rules: dict[str, Any], at: str
+    owner: Caller, rules: dict[str, Any], at: str
 ) -> None:
     assert pointers(owner.post(vector(property_schema=rules)))[0] == f"/property_schema{at}"
 
 
-@pytest.mark.parametrize("named", [None, {"type": "string"}])
-def test_a_time_field_is_a_date_of_the_schema(owner: Person, named: Any) -> None:
-    rules = {"type": "object", "properties": {"when": named} if named else {}}
+@pytest.mark.parametrize("field", [None, {"type": "string"}])
+def test_a_time_field_is_a_date_of_the_schema(owner: Caller, field: Any) -> None:
+    rules = {"type": "object", "properties": {"when": field} if field else {}}
     assert pointers(owner.post(vector(property_schema=rules, time_field="when"))) == ["/time_field"]
     assert pointers(owner.post(vector(time_field="when"))) == ["/time_field"]

@@ -1,4 +1,4 @@
-"""What would make a layer slow or unreadable is refused when it is made."""
+"""Limits on the size of a layer when it is created."""
 
 import io
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.layer_requests import LAYERS, Person
+from tests.api.layer_requests import LAYERS, Caller
 
 A = "/property_schema/properties/a"
 FEATURE = "/source_config/geojson/features/0"
@@ -70,10 +70,10 @@ def _time(moment: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_refused(owner: Person, body: dict[str, Any], pointer: str) -> None:
-    answer = owner.client.post(LAYERS, json=body, headers=owner.headers)
-    assert answer.status_code == 422, answer.text
-    assert pointer in [fault["pointer"] for fault in answer.json["errors"]]
+def test_refused(owner: Caller, body: dict[str, Any], pointer: str) -> None:
+    response = owner.client.post(LAYERS, json=body, headers=owner.headers)
+    assert response.status_code == 422, response.text
+    assert pointer in [fault["pointer"] for fault in response.json["errors"]]
 
 
 @pytest.mark.parametrize(
@@ -88,23 +88,23 @@ def test_refused(owner: Person, body: dict[str, Any], pointer: str) -> None:
         _time("2026-05-01T12:00:00+14:00"),
     ],
 )
-def test_taken(owner: Person, body: dict[str, Any]) -> None:
-    answer = owner.client.post(LAYERS, json=body, headers=owner.headers)
-    assert answer.status_code == 201, answer.text
-    address = f"/ogc/collections/{answer.json['id']}/items"
+def test_accepted(owner: Caller, body: dict[str, Any]) -> None:
+    response = owner.client.post(LAYERS, json=body, headers=owner.headers)
+    assert response.status_code == 201, response.text
+    address = f"/ogc/collections/{response.json['id']}/items"
     assert owner.client.get(address, headers=owner.headers).status_code == 200
 
 
-def test_a_body_without_a_length_has_the_same_limit(owner: Person) -> None:
-    """It is cut off where the limit is, which may not pass for a body that ends there."""
+def test_a_body_without_a_length_has_the_same_limit(owner: Caller) -> None:
+    """The server cuts it at the limit, which must not pass for the end of the body."""
     owner.client.application.config["MAX_CONTENT_LENGTH"] = 1000
     chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     text = json.dumps(_body(description="x" * 2000)).encode()
-    answer = owner.client.post(
+    response = owner.client.post(
         LAYERS,
         input_stream=io.BytesIO(text),
         content_type="application/json",
         headers=owner.headers,
         environ_overrides=chunked,
     )
-    assert answer.status_code == 413
+    assert response.status_code == 413

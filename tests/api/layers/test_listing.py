@@ -1,8 +1,7 @@
-"""`GET /api/v1/layers`: which layers, in which order, and how many statements that takes."""
+"""`GET /api/v1/layers`: filters, order, pages, and the number of statements."""
 
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,29 +10,30 @@ from sqlalchemy import Engine
 from samsyn_admin.layers import serializer as layer_serializer
 from tests.api.layer_requests import (
     LINE,
-    Person,
+    Caller,
+    MakeCaller,
+    add_to_map,
     feature,
     geotiff,
-    place_on_map,
     vector,
     wms,
 )
 from tests.statements import statements
 
 
-def named(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [layer["name"] for layer in answer.json]
+def names_of(response: Any) -> list[str]:
+    assert response.status_code == 200, response.text
+    return [layer["name"] for layer in response.json]
 
 
 @pytest.fixture
-def stranger(person: Callable[..., Person]) -> Person:
-    return person("stranger")
+def stranger(make_caller: MakeCaller) -> Caller:
+    return make_caller("stranger")
 
 
 @pytest.fixture
-def library(owner: Person, person: Callable[..., Person], empty_database: Engine) -> Person:
-    """The owner's private, public, and drawn layers, and a global one of an administrator's."""
+def library(owner: Caller, make_caller: MakeCaller, empty_database: Engine) -> Caller:
+    """The owner's private, public and drawn layers, and a global one of an administrator."""
     owner.post(vector(feature(LINE), name="private cables", category="Cables"))
     owner.post({**wms(), "name": "public depth", "visibility": "public", "category": "Depth"})
     owner.post(
@@ -44,18 +44,18 @@ def library(owner: Person, person: Callable[..., Person], empty_database: Engine
             visibility="public",
         )
     )
-    admin = person("admin", admin=True)
+    admin = make_caller("admin", admin=True)
     body = {**geotiff(url="https://example.org/a.tif", bounds=[10, 54, 13, 58]), "name": "global"}
     assert admin.post({**body, "is_global": True}).status_code == 201
     return owner
 
 
-def test_newest_first_and_only_what_one_may_find(
-    library: Person, stranger: Person, anybody: Person
+def test_newest_first_and_only_listed_layers(
+    library: Caller, stranger: Caller, anonymous: Caller
 ) -> None:
-    assert named(library.list()) == ["global", "drawn", "public depth", "private cables"]
-    for other in (stranger, anybody):
-        assert named(other.list()) == ["global", "drawn", "public depth"]
+    assert names_of(library.list()) == ["global", "drawn", "public depth", "private cables"]
+    for other in (stranger, anonymous):
+        assert names_of(other.list()) == ["global", "drawn", "public depth"]
         assert other.list().headers["X-Total-Count"] == "3"
 
 
@@ -85,13 +85,13 @@ def test_newest_first_and_only_what_one_may_find(
         ("category=Cables&source_type=wms", []),
     ],
 )
-def test_filters(library: Person, query: str, expected: list[str]) -> None:
-    assert named(library.list(f"?{query}")) == expected
+def test_filters(library: Caller, query: str, expected: list[str]) -> None:
+    assert names_of(library.list(f"?{query}")) == expected
 
 
-def test_nothing_is_anybodys(library: Person, anybody: Person) -> None:
+def test_anonymous_callers_own_no_layers(library: Caller, anonymous: Caller) -> None:
     for query in ("mine=true", "include_my_layers=true"):
-        assert named(anybody.list(f"?{query}")) == []
+        assert names_of(anonymous.list(f"?{query}")) == []
 
 
 @pytest.mark.parametrize(
@@ -102,39 +102,39 @@ def test_nothing_is_anybodys(library: Person, anybody: Person) -> None:
         *("mine=1", "inline=maybe", "limit=1&limit=2", "q=%00", "q=" + "a" * 256),
     ],
 )
-def test_malformed_parameters(owner: Person, query: str) -> None:
+def test_malformed_parameters(owner: Caller, query: str) -> None:
     assert owner.list(f"?{query}").status_code == 400
 
 
-def test_pages_lead_to_one_another(library: Person) -> None:
-    answer = library.list("?limit=2")
-    assert answer.headers["X-Total-Count"] == "4"
-    assert 'offset=2>; rel="next"' in answer.headers["Link"]
-    answer = library.list("?limit=2&offset=2")
-    assert named(answer) == ["public depth", "private cables"]
-    assert 'rel="next"' not in answer.headers["Link"]
-    assert 'offset=0>; rel="prev"' in answer.headers["Link"]
+def test_pages_lead_to_one_another(library: Caller) -> None:
+    response = library.list("?limit=2")
+    assert response.headers["X-Total-Count"] == "4"
+    assert 'offset=2>; rel="next"' in response.headers["Link"]
+    response = library.list("?limit=2&offset=2")
+    assert names_of(response) == ["public depth", "private cables"]
+    assert 'rel="next"' not in response.headers["Link"]
+    assert 'offset=0>; rel="prev"' in response.headers["Link"]
     assert library.list("?offset=9").headers["X-Total-Count"] == "4"
 
 
-def test_a_map_brings_its_layers(
-    library: Person, person: Callable[..., Person], stranger: Person, empty_database: Engine
+def test_a_map_includes_its_layers(
+    library: Caller, make_caller: MakeCaller, stranger: Caller, empty_database: Engine
 ) -> None:
     (hidden,) = (
         layer
         for layer in library.list().json
         if layer["visibility"] == "private" and not layer["is_global"]
     )
-    map_id = place_on_map(empty_database, library.id, hidden["id"], "public")
-    assert named(stranger.list(f"?map_id={map_id}")) == [
+    map_id = add_to_map(empty_database, library.id, hidden["id"], "public")
+    assert names_of(stranger.list(f"?map_id={map_id}")) == [
         *("global", "drawn", "public depth", "private cables")
     ]
-    unread = place_on_map(empty_database, library.id, hidden["id"], "private")
+    unread = add_to_map(empty_database, library.id, hidden["id"], "private")
     for missing in (unread, uuid.uuid4()):
         assert stranger.list(f"?map_id={missing}").status_code == 404
 
 
-def test_entries_are_whole_layers(library: Person) -> None:
+def test_entries_are_complete_layers(library: Caller) -> None:
     for layer in library.list().json:
         alone = library.get(layer["id"]).json
         assert layer == alone
@@ -145,39 +145,39 @@ def test_entries_are_whole_layers(library: Person) -> None:
 
 
 def test_a_list_ends_where_its_features_would_be_too_many(
-    owner: Person, monkeypatch: pytest.MonkeyPatch
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A layer is never answered without features that it could have been answered with."""
+    """A layer is never returned without features that a shorter list would include."""
     for number in range(3):
         owner.post(vector(feature(LINE, text="x" * 1000), name=str(number)))
     size = len(json.dumps(owner.list("?limit=1").json[0]["source_config"]["geojson"]))
     monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", int(size * 2.5))
-    answer = owner.list()
-    assert named(answer) == ["2", "1"]
-    assert answer.headers["X-Total-Count"] == "3"
-    assert 'offset=2>; rel="next"' in answer.headers["Link"]
-    assert named(owner.list("?inline=false")) == ["2", "1", "0"]
+    response = owner.list()
+    assert names_of(response) == ["2", "1"]
+    assert response.headers["X-Total-Count"] == "3"
+    assert 'offset=2>; rel="next"' in response.headers["Link"]
+    assert names_of(owner.list("?inline=false")) == ["2", "1", "0"]
     monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 10)
-    assert named(owner.list()) == ["2"]
+    assert names_of(owner.list()) == ["2"]
 
 
 def test_the_number_of_statements_does_not_grow(
-    owner: Person, person: Callable[..., Person], empty_database: Engine
+    owner: Caller, make_caller: MakeCaller, empty_database: Engine
 ) -> None:
-    taken = []
+    counts = []
     owner.list()  # a token's first use is noted
     for size in (1, 50):
         for number in range(size):
             layer = owner.post(vector(feature(LINE), name=str(number))).json
-            place_on_map(empty_database, person(f"p{number}").id, layer["id"], "public")
-        with statements() as seen:
+            add_to_map(empty_database, make_caller(f"p{number}").id, layer["id"], "public")
+        with statements() as executed:
             assert len(owner.list().json) >= size
-        taken.append(len(seen))
-    assert taken == [4, 4]
+        counts.append(len(executed))
+    assert counts == [4, 4]
 
 
 @pytest.mark.parametrize(
-    ("kinds", "told"),
+    ("kinds", "expected_type"),
     [
         (["Point"], "Point"),
         (["Polygon", "MultiPolygon"], "MultiPolygon"),
@@ -185,11 +185,11 @@ def test_the_number_of_statements_does_not_grow(
         ([], "Polygon"),
     ],
 )
-def test_the_type_of_geometry_is_what_the_features_have(
-    owner: Person, kinds: list[str], told: str
+def test_the_geometry_type_is_that_of_the_features(
+    owner: Caller, kinds: list[str], expected_type: str
 ) -> None:
     ring = [[11, 57], [12, 57], [12, 58], [11, 57]]
     coordinates = {"Point": [11, 57], "Polygon": [ring], "MultiPolygon": [[ring]]}
     features = [feature({"type": kind, "coordinates": coordinates[kind]}) for kind in kinds]
     layer = owner.post(vector(*features)).json
-    assert layer["source_config"]["geometryType"] == told
+    assert layer["source_config"]["geometryType"] == expected_type

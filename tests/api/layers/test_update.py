@@ -1,7 +1,6 @@
 """PUT and PATCH of a layer: its members, and who may change which."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,10 +8,11 @@ from sqlalchemy import Engine
 
 from tests.api.layer_requests import (
     LINE,
-    Person,
+    Caller,
+    MakeCaller,
+    add_to_map,
     feature,
     geotiff,
-    place_on_map,
     pointers,
     vector,
     wms,
@@ -23,40 +23,42 @@ SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}}
 
 
 @pytest.fixture
-def stranger(person: Callable[..., Person]) -> Person:
-    return person("stranger")
+def stranger(make_caller: MakeCaller) -> Caller:
+    return make_caller("stranger")
 
 
-def made(owner: Person, body: dict[str, Any]) -> dict[str, Any]:
-    answer = owner.post(body)
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json or {})
+def created(owner: Caller, body: dict[str, Any]) -> dict[str, Any]:
+    response = owner.post(body)
+    assert response.status_code == 201, response.text
+    return dict(response.json or {})
 
 
-def test_put_changes_what_is_sent(owner: Person) -> None:
-    layer = made(owner, vector(feature(POINT), description="old", style_config={"color": "#000"}))
-    answer = owner.put(layer["id"], {"name": "new", "style_config": {"lineWidth": 2}})
-    assert answer.status_code == 200, answer.text
-    assert answer.json["name"] == "new"
-    assert answer.json["description"] == "old"
-    assert answer.json["style_config"] == {"lineWidth": 2}
-    assert answer.json["source_config"] == layer["source_config"]
-    assert answer.json["updated_at"] > layer["updated_at"]
-    assert owner.get(layer["id"]).json == answer.json
-    assert owner.get(layer["id"]).headers["ETag"] == answer.headers["ETag"]
+def test_put_changes_what_is_sent(owner: Caller) -> None:
+    layer = created(
+        owner, vector(feature(POINT), description="old", style_config={"color": "#000"})
+    )
+    response = owner.put(layer["id"], {"name": "new", "style_config": {"lineWidth": 2}})
+    assert response.status_code == 200, response.text
+    assert response.json["name"] == "new"
+    assert response.json["description"] == "old"
+    assert response.json["style_config"] == {"lineWidth": 2}
+    assert response.json["source_config"] == layer["source_config"]
+    assert response.json["updated_at"] > layer["updated_at"]
+    assert owner.get(layer["id"]).json == response.json
+    assert owner.get(layer["id"]).headers["ETag"] == response.headers["ETag"]
 
 
-def test_patch_merges(owner: Person) -> None:
-    layer = made(owner, {**wms(temporal=True, own={"a": 1, "b": 2}), "description": "old"})
+def test_patch_merges(owner: Caller) -> None:
+    layer = created(owner, {**wms(temporal=True, own={"a": 1, "b": 2}), "description": "old"})
     for media_type in ("application/json", "application/merge-patch+json"):
-        answer = owner.patch(
+        response = owner.patch(
             layer["id"],
             {"description": None, "source_config": {"temporal": None, "own": {"b": None, "c": 3}}},
             Content_Type=media_type,
         )
-        assert answer.status_code == 200, answer.text
-    config = answer.json["source_config"]
-    assert answer.json["description"] is None
+        assert response.status_code == 200, response.text
+    config = response.json["source_config"]
+    assert response.json["description"] is None
     assert config["own"] == {"a": 1, "c": 3}
     assert "temporal" not in config
     assert config["url"] == layer["source_config"]["url"]
@@ -65,32 +67,32 @@ def test_patch_merges(owner: Person) -> None:
     )
 
 
-def test_what_one_got_one_can_put_back(owner: Person) -> None:
+def test_a_response_can_be_sent_back(owner: Caller) -> None:
     for body in (vector(feature(LINE), feature(None)), wms(), geotiff(url="https://x.org/a.tif")):
-        layer = made(owner, {**body, "layer_metadata": {"doi": "10/1"}})
+        layer = created(owner, {**body, "layer_metadata": {"doi": "10/1"}})
         for send in (owner.put, owner.patch):
-            answer = send(layer["id"], layer)
-            assert answer.status_code == 200, answer.text
-            assert answer.json == layer
+            response = send(layer["id"], layer)
+            assert response.status_code == 200, response.text
+            assert response.json == layer
         tag = owner.get(layer["id"]).headers["ETag"]
         assert owner.put(layer["id"], layer, If_Match=tag).status_code == 200
 
 
-def test_metadata_has_two_names(owner: Person) -> None:
-    layer = made(owner, {**wms(), "metadata": {"doi": "1"}})
+def test_metadata_has_two_names(owner: Caller) -> None:
+    layer = created(owner, {**wms(), "metadata": {"doi": "1"}})
     assert layer["layer_metadata"] == layer["metadata"] == {"doi": "1"}
     for name, doi in (("metadata", "2"), ("layer_metadata", "3")):
-        answer = owner.put(layer["id"], {**layer, name: {"doi": doi}})
-        assert answer.json["metadata"] == answer.json["layer_metadata"] == {"doi": doi}
-        layer = answer.json
+        response = owner.put(layer["id"], {**layer, name: {"doi": doi}})
+        assert response.json["metadata"] == response.json["layer_metadata"] == {"doi": doi}
+        layer = response.json
     both = {"metadata": {"doi": "4"}, "layer_metadata": {"doi": "5"}}
     assert owner.put(layer["id"], both).status_code == 422
 
 
-def test_the_source_type_never_changes(owner: Person) -> None:
-    layer = made(owner, wms())
-    answer = owner.put(layer["id"], {"source_type": "vector", "name": "x"})
-    assert (answer.status_code, answer.json["source_type"]) == (200, "wms")
+def test_the_source_type_never_changes(owner: Caller) -> None:
+    layer = created(owner, wms())
+    response = owner.put(layer["id"], {"source_type": "vector", "name": "x"})
+    assert (response.status_code, response.json["source_type"]) == (200, "wms")
 
 
 @pytest.mark.parametrize(
@@ -106,77 +108,77 @@ def test_the_source_type_never_changes(owner: Person) -> None:
         ([], [""]),
     ],
 )
-def test_faults_are_named(owner: Person, body: Any, expected: list[str]) -> None:
-    layer = made(owner, wms())
+def test_faults_are_reported(owner: Caller, body: Any, expected: list[str]) -> None:
+    layer = created(owner, wms())
     assert pointers(owner.put(layer["id"], body)) == expected
     assert owner.get(layer["id"]).json == layer
 
 
-def test_stale_changes_are_refused(owner: Person) -> None:
-    layer = made(owner, vector(feature(POINT)))
+def test_stale_changes_are_refused(owner: Caller) -> None:
+    layer = created(owner, vector(feature(POINT)))
     tag = owner.get(layer["id"]).headers["ETag"]
     assert owner.put(layer["id"], {"name": "first"}, If_Match=tag).status_code == 200
     for send in (owner.put, owner.patch):
         assert send(layer["id"], {"name": "second"}, If_Match=tag).status_code == 412
     assert owner.put(layer["id"], {"name": "third"}, If_Match="*").status_code == 200
-    answer = owner.put(f"{layer['id']}/features/1", feature(POINT))
-    assert answer.status_code in {200, 404}
+    response = owner.put(f"{layer['id']}/features/1", feature(POINT))
+    assert response.status_code in {200, 404}
 
 
-def test_a_changed_feature_makes_the_layers_tag_stale(owner: Person) -> None:
-    layer = made(owner, vector(feature(POINT)))
+def test_a_changed_feature_makes_the_layers_tag_stale(owner: Caller) -> None:
+    layer = created(owner, vector(feature(POINT)))
     tag = owner.get(layer["id"]).headers["ETag"]
     (own,) = layer["source_config"]["geojson"]["features"]
-    answer = owner.patch(f"{layer['id']}/features/{own['id']}", {"properties": {"a": 1}})
-    assert answer.status_code == 200
+    response = owner.patch(f"{layer['id']}/features/{own['id']}", {"properties": {"a": 1}})
+    assert response.status_code == 200
     assert owner.put(layer["id"], {"name": "x"}, If_Match=tag).status_code == 412
 
 
 def test_who_may_change_what(
-    owner: Person, stranger: Person, anybody: Person, person: Callable[..., Person]
+    owner: Caller, stranger: Caller, anonymous: Caller, make_caller: MakeCaller
 ) -> None:
-    layer = made(owner, vector(visibility="public"))
-    assert anybody.put(layer["id"], {"name": "x"}).status_code == 401
+    layer = created(owner, vector(visibility="public"))
+    assert anonymous.put(layer["id"], {"name": "x"}).status_code == 401
     assert stranger.put(layer["id"], {"name": "x"}).status_code == 403
     owner.put(layer["id"], {"editable": "everyone"})
     assert stranger.put(layer["id"], {"name": "theirs"}).status_code == 200
-    # A client sends back what it got: only a change asks for the right to it.
+    # A client sends back the response: only changes need the permission.
     same = {"name": "again", "editable": "everyone", "visibility": "public", "is_global": False}
     assert stranger.put(layer["id"], same).status_code == 200
     for change in ({"editable": "creator-only"}, {"visibility": "private"}, {"is_global": True}):
         assert stranger.put(layer["id"], change).status_code == 403
-    reader = person("owner", scope="read")
+    reader = make_caller("owner", scope="read")
     assert reader.put(layer["id"], {"name": "x"}).status_code == 403
     owner.put(layer["id"], {"visibility": "private"})
     assert stranger.put(layer["id"], {"name": "x"}).status_code == 404
     assert owner.get(layer["id"]).json["name"] == "again"
 
 
-def test_administrators_keep_the_library(
-    owner: Person, person: Callable[..., Person], empty_database: Engine
+def test_administrators_maintain_the_library(
+    owner: Caller, make_caller: MakeCaller, empty_database: Engine
 ) -> None:
-    admin = person("admin", admin=True)
-    layer = made(owner, vector(visibility="public"))
+    admin = make_caller("admin", admin=True)
+    layer = created(owner, vector(visibility="public"))
     assert owner.patch(layer["id"], {"is_global": True}).status_code == 403
     assert admin.patch(layer["id"], {"is_global": True, "name": "mine"}).status_code == 403
     assert admin.patch(layer["id"], {"is_global": True}).status_code == 200
     assert admin.patch(layer["id"], {"name": "Ours", "visibility": "private"}).status_code == 200
     assert owner.patch(layer["id"], {"is_global": False}).status_code == 403
-    # Nobody but the creator reads it after that.
+    # Only the creator may read it after that.
     assert admin.patch(layer["id"], {"is_global": False}).status_code == 204
     assert admin.get(layer["id"]).status_code == 404
     assert owner.get(layer["id"]).json["name"] == "Ours"
-    place_on_map(empty_database, admin.id, layer["id"])
+    add_to_map(empty_database, admin.id, layer["id"])
     assert admin.get(layer["id"]).status_code == 200
     assert admin.patch(layer["id"], {"is_global": True}).status_code == 403
 
 
-def test_a_schema_that_features_break(owner: Person) -> None:
-    layer = made(owner, vector(feature(POINT, name="a"), feature(POINT, name=1), feature(LINE)))
+def test_a_schema_that_features_break(owner: Caller) -> None:
+    layer = created(owner, vector(feature(POINT, name="a"), feature(POINT, name=1), feature(LINE)))
     for change in ({"property_schema": SCHEMA}, {"geometry_type": "MultiPoint"}):
-        answer = owner.put(layer["id"], change)
-        assert answer.status_code == 409
-        assert answer.json["detail"].startswith("1 feature does not suit")
+        response = owner.put(layer["id"], change)
+        assert response.status_code == 409
+        assert response.json["detail"].startswith("1 feature does not suit")
     required = {**SCHEMA, "properties": {"name": {"type": "array"}}}
     assert (
         "2 features do not" in owner.put(layer["id"], {"property_schema": required}).json["detail"]
@@ -188,17 +190,17 @@ def test_a_schema_that_features_break(owner: Person) -> None:
     assert owner.patch(layer["id"], {"time_field": "name"}).status_code == 422
 
 
-def test_a_schema_for_an_empty_layer(owner: Person) -> None:
-    layer = made(owner, {"name": "Sites", "source_type": "vector", "property_schema": SCHEMA})
+def test_a_schema_for_an_empty_layer(owner: Caller) -> None:
+    layer = created(owner, {"name": "Sites", "source_type": "vector", "property_schema": SCHEMA})
     dated = {"properties": {"since": {"type": "string", "format": "date"}}}
-    answer = owner.patch(layer["id"], {"property_schema": dated, "time_field": "since"})
-    assert answer.status_code == 200
-    assert set(answer.json["property_schema"]["properties"]) == {"name", "since"}
+    response = owner.patch(layer["id"], {"property_schema": dated, "time_field": "since"})
+    assert response.status_code == 200
+    assert set(response.json["property_schema"]["properties"]) == {"name", "since"}
     assert pointers(owner.put(layer["id"], {"property_schema": None})) == ["/time_field"]
 
 
-def test_two_at_once(owner: Person, person: Callable[..., Person]) -> None:
-    layer = made(owner, wms())
+def test_two_concurrent_requests(owner: Caller, make_caller: MakeCaller) -> None:
+    layer = created(owner, wms())
     for turn in range(50):
         tag = owner.get(layer["id"]).headers["ETag"]
         barrier = threading.Barrier(2)
@@ -224,8 +226,8 @@ def test_two_at_once(owner: Person, person: Callable[..., Person]) -> None:
         assert owner.get(layer["id"]).json["name"] == winner
 
 
-def test_merges_of_two_at_once_lose_nothing(owner: Person) -> None:
-    layer = made(owner, wms())
+def test_two_concurrent_merges_lose_nothing(owner: Caller) -> None:
+    layer = created(owner, wms())
     members = [f"m{number}" for number in range(20)]
 
     def change(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of `/api/v1/maps` send, and how they wait for one another."""
+"""Requests of the tests of `/api/v1/maps`, and synchronization of concurrent ones."""
 
 import time
 import uuid
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from tests.api.layer_requests import LAYERS, Person
+from tests.api.layer_requests import LAYERS, Caller
 
 MAPS = "/api/v1/maps"
 USER = {
@@ -28,61 +28,63 @@ MAP_LAYER = {
 }
 
 
-def ask(caller: Person, method: str, path: str = "", body: Any = None, **more: Any) -> TestResponse:
-    """A request to `/api/v1/maps` and on; `headers` come on top of the caller's."""
-    headers = {**caller.headers, **more.pop("headers", {})}
+def send(
+    caller: Caller, method: str, path: str = "", body: Any = None, **options: Any
+) -> TestResponse:
+    """Send a request below `/api/v1/maps`; `headers` extend the caller's."""
+    headers = {**caller.headers, **options.pop("headers", {})}
     if body is not None:
-        more["json"] = body
-    return caller.client.open(f"{MAPS}{path}", method=method, headers=headers, **more)
+        options["json"] = body
+    return caller.client.open(f"{MAPS}{path}", method=method, headers=headers, **options)
 
 
-def done(answer: TestResponse, status: int = 200) -> Any:
-    """Return the JSON of an answer that has to have this status."""
-    assert answer.status_code == status, answer.text
-    return answer.json
+def json_of(response: TestResponse, status: int = 200) -> Any:
+    """Return the JSON of a response, asserting its status."""
+    assert response.status_code == status, response.text
+    return response.json
 
 
-def read(caller: Person, path: str, **query: Any) -> Any:
-    """Return the JSON of a GET, which has to succeed."""
-    more = {"query_string": query} if query else {}
-    return done(ask(caller, "GET", path, **more))
+def read(caller: Caller, path: str, **query: Any) -> Any:
+    """Return the JSON of a GET, asserting success."""
+    options = {"query_string": query} if query else {}
+    return json_of(send(caller, "GET", path, **options))
 
 
-def make_map(caller: Person, name: str = "A plan", **members: Any) -> str:
-    """Make a map and return its path below `/api/v1/maps`."""
-    return f"/{done(ask(caller, 'POST', body={'name': name, **members}), 201)['id']}"
+def make_map(caller: Caller, name: str = "A plan", **members: Any) -> str:
+    """Create a map and return its path below `/api/v1/maps`."""
+    return f"/{json_of(send(caller, 'POST', body={'name': name, **members}), 201)['id']}"
 
 
-def make_layer(creator: Person, name: str = "Depth", **members: Any) -> str:
-    """Make a vector layer without features and return its id."""
+def make_layer(creator: Caller, name: str = "Depth", **members: Any) -> str:
+    """Create a vector layer without features and return its id."""
     body = {"name": name, "source_type": "vector", "source_config": {}, **members}
-    return str(done(creator.post(body), 201)["id"])
+    return str(json_of(creator.post(body), 201)["id"])
 
 
-def invite(caller: Person, path: str, other: Person, role: str = "viewer") -> dict[str, Any]:
-    """Make somebody a collaborator of the caller's map, which has to succeed."""
+def invite(caller: Caller, path: str, other: Caller, role: str = "viewer") -> dict[str, Any]:
+    """Add a collaborator to the caller's map, asserting success."""
     body = {"user_id": str(other.id), "role": role}
-    return dict(done(ask(caller, "POST", f"{path}/collaborators", body), 201))
+    return dict(json_of(send(caller, "POST", f"{path}/collaborators", body), 201))
 
 
-def put_on(caller: Person, path: str, layer_id: str, **members: Any) -> dict[str, Any]:
-    """Put a layer on a map, which has to succeed."""
+def add_layer(caller: Caller, path: str, layer_id: str, **members: Any) -> dict[str, Any]:
+    """Add a layer to a map, asserting success."""
     body = {"layer_id": layer_id, **members}
-    return dict(done(ask(caller, "POST", f"{path}/layers", body), 201))
+    return dict(json_of(send(caller, "POST", f"{path}/layers", body), 201))
 
 
-def seen_layers(caller: Person, path: str) -> list[str]:
-    """Return the ids of the layers on a map, which has to say the same of them twice."""
+def listed_layers(caller: Caller, path: str) -> list[str]:
+    """Return the ids of the layers on a map, asserting that both resources agree."""
     layers = read(caller, f"{path}/layers")
     assert [entry["order"] for entry in layers] == list(range(len(layers)))
     assert read(caller, path)["map_layers"] == layers
     return [entry["layer_id"] for entry in layers]
 
 
-def reorder(caller: Person, path: str, layer_ids: Sequence[str]) -> TestResponse:
-    """Ask for this order of a map's layers."""
-    places = [{"layer_id": layer_id, "order": n} for n, layer_id in enumerate(layer_ids)]
-    return ask(caller, "PUT", f"{path}/layers/reorder", {"layer_orders": places})
+def reorder(caller: Caller, path: str, layer_ids: Sequence[str]) -> TestResponse:
+    """Send a new order of a map's layers."""
+    layer_orders = [{"layer_id": layer_id, "order": n} for n, layer_id in enumerate(layer_ids)]
+    return send(caller, "PUT", f"{path}/layers/reorder", {"layer_orders": layer_orders})
 
 
 def stored_layers(engine: Engine, path: str) -> list[str]:
@@ -98,8 +100,8 @@ def execute(engine: Engine, statement: str, **values: Any) -> None:
         connection.execute(text(statement), values)
 
 
-def fill(engine: Engine, owner: Person, path: str, count: int) -> None:
-    """Put so many new public layers, each of a user of its own, and users on a map."""
+def fill(engine: Engine, owner: Caller, path: str, count: int) -> None:
+    """Add `count` public layers of different users, and as many collaborators, to a map."""
     statement = """
     WITH people AS (
         INSERT INTO users (email) SELECT gen_random_uuid() || '@example.org'
@@ -115,15 +117,15 @@ def fill(engine: Engine, owner: Person, path: str, count: int) -> None:
     execute(engine, statement, map=path[1:], count=count)
 
 
-def delete_layer(creator: Person, layer_id: str) -> None:
-    """Delete a layer, on whose maps it may be."""
+def delete_layer(creator: Caller, layer_id: str) -> None:
+    """Delete a layer, also from all maps."""
     assert creator.client.delete(
         f"{LAYERS}/{layer_id}?force=true", headers=creator.headers
     ).status_code in {204, 404}
 
 
-def at_once(actions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run actions in threads that start together; return what each returned."""
+def run_concurrently(actions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run actions in threads that start together; return their results."""
     together = Barrier(len(actions))
 
     def act(action: Callable[[], Any]) -> Any:
@@ -135,12 +137,12 @@ def at_once(actions: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def unknown() -> str:
-    """Return an id that nothing has."""
+    """Return an unused id."""
     return str(uuid.uuid4())
 
 
 def wait_for_lock(engine: Engine, waiting: int = 1) -> None:
-    """Return once so many statements in the database wait for somebody else's lock."""
+    """Return once `waiting` statements in the database wait for a lock."""
     statement = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'"""
@@ -150,4 +152,4 @@ def wait_for_lock(engine: Engine, waiting: int = 1) -> None:
             if connection.execute(text(statement)).scalar_one() >= waiting:
                 return
         time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
+    raise AssertionError("no statement waits for a lock")

@@ -1,79 +1,78 @@
-"""`/api/v1/maps/{id}/layers`: layers put on a map, moved, drawn otherwise and taken off."""
+"""`/api/v1/maps/{id}/layers`: layers added to a map, moved, styled and removed."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from samsyn_admin.layers import serializer as layer_serializer
-from tests.api.layer_requests import LINE, Person, feature, pointers, vector
+from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, pointers, vector
 from tests.api.maps.map_requests import (
     MAP_LAYER,
     MAPS,
-    ask,
-    done,
+    add_layer,
     fill,
     invite,
+    json_of,
+    listed_layers,
     make_layer,
     make_map,
-    put_on,
     read,
     reorder,
-    seen_layers,
+    send,
     unknown,
 )
 from tests.statements import statements
 
 
 @pytest.fixture
-def path(owner: Person) -> str:
-    """A public map that everybody who is signed in may change."""
+def path(owner: Caller) -> str:
+    """A public map that all signed-in users may change."""
     return make_map(owner, view_permission="public", edit_permission="public")
 
 
 @pytest.fixture
-def other(person: Callable[..., Person]) -> Person:
-    return person("other")
+def other(make_caller: MakeCaller) -> Caller:
+    return make_caller("other")
 
 
-def test_a_layer_is_put_on_a_map(owner: Person, path: str) -> None:
-    layer = done(owner.post(vector(feature(LINE, name="Ferry"))), 201)
+def test_a_layer_is_added_to_a_map(owner: Caller, path: str) -> None:
+    layer = json_of(owner.post(vector(feature(LINE, name="Ferry"))), 201)
     body = {"layer_id": layer["id"], "visible": False, "opacity": 0, "style_override": {"a": [1]}}
     before = read(owner, path)["updated_at"]
-    answer = ask(owner, "POST", f"{path}/layers", body)
-    placed = done(answer, 201)
-    assert set(placed) == MAP_LAYER
-    assert body.items() <= placed.items()
-    assert placed["order"] == 0
-    assert placed["layer"] == owner.get(layer["id"]).json
+    response = send(owner, "POST", f"{path}/layers", body)
+    added = json_of(response, 201)
+    assert set(added) == MAP_LAYER
+    assert body.items() <= added.items()
+    assert added["order"] == 0
+    assert added["layer"] == owner.get(layer["id"]).json
     address = f"{path}/layers/{layer['id']}"
-    assert answer.headers["Location"].endswith(f"{MAPS}{address}")
-    got = ask(owner, "GET", address)
-    assert (got.json, got.headers["ETag"]) == (placed, answer.headers["ETag"])
-    found = read(owner, path)
-    assert found["map_layers"] == [placed]
-    assert found["updated_at"] > before
+    assert response.headers["Location"].endswith(f"{MAPS}{address}")
+    got = send(owner, "GET", address)
+    assert (got.json, got.headers["ETag"]) == (added, response.headers["ETag"])
+    document = read(owner, path)
+    assert document["map_layers"] == [added]
+    assert document["updated_at"] > before
     bare = read(owner, address, inline="false")
     assert "geojson" not in bare["layer"]["source_config"]
-    next_one = put_on(owner, path, make_layer(owner))
+    next_one = add_layer(owner, path, make_layer(owner))
     assert (next_one["order"], next_one["visible"], next_one["opacity"]) == (1, True, 100)
     assert next_one["style_override"] is None
 
 
-def test_a_place_that_is_taken_is_inserted_at(owner: Person, path: str) -> None:
+def test_a_layer_is_inserted_at_an_occupied_position(owner: Caller, path: str) -> None:
     a, b, c, d = (make_layer(owner, name) for name in "abcd")
-    assert put_on(owner, path, a, order=5)["order"] == 0
-    assert put_on(owner, path, b, order=0)["order"] == 0
-    assert put_on(owner, path, c, order=1)["order"] == 1
-    assert put_on(owner, path, d, order=2**31 - 1)["order"] == 3
-    assert seen_layers(owner, path) == [b, c, a, d]
-    assert put_on(owner, path, e := make_layer(owner), order=None)["order"] == 4
-    assert ask(owner, "DELETE", f"{path}/layers/{c}").status_code == 204
-    assert seen_layers(owner, path) == [b, a, d, e]
-    assert put_on(owner, path, c, order=1)["order"] == 1
-    assert seen_layers(owner, path) == [b, c, a, d, e]
+    assert add_layer(owner, path, a, order=5)["order"] == 0
+    assert add_layer(owner, path, b, order=0)["order"] == 0
+    assert add_layer(owner, path, c, order=1)["order"] == 1
+    assert add_layer(owner, path, d, order=2**31 - 1)["order"] == 3
+    assert listed_layers(owner, path) == [b, c, a, d]
+    assert add_layer(owner, path, e := make_layer(owner), order=None)["order"] == 4
+    assert send(owner, "DELETE", f"{path}/layers/{c}").status_code == 204
+    assert listed_layers(owner, path) == [b, a, d, e]
+    assert add_layer(owner, path, c, order=1)["order"] == 1
+    assert listed_layers(owner, path) == [b, c, a, d, e]
 
 
 @pytest.mark.parametrize(
@@ -87,102 +86,102 @@ def test_a_place_that_is_taken_is_inserted_at(owner: Person, path: str) -> None:
         ("layers", []),
     ],
 )
-def test_what_breaks_a_rule_is_named(owner: Person, path: str, member: str, value: Any) -> None:
+def test_faults_are_reported(owner: Caller, path: str, member: str, value: Any) -> None:
     layer_id = make_layer(owner)
     body = {"layer_id": layer_id, member: value}
-    assert pointers(ask(owner, "POST", f"{path}/layers", body)) == [f"/{member}"]
-    put_on(owner, path, layer_id)
-    got = ask(owner, "GET", f"{path}/layers/{layer_id}")
+    assert pointers(send(owner, "POST", f"{path}/layers", body)) == [f"/{member}"]
+    add_layer(owner, path, layer_id)
+    got = send(owner, "GET", f"{path}/layers/{layer_id}")
     for method in ("PUT", "PATCH"):
-        answer = ask(owner, method, f"{path}/layers/{layer_id}", {member: value})
-        assert pointers(answer) == [f"/{member}"]
-    after = ask(owner, "GET", f"{path}/layers/{layer_id}")
+        response = send(owner, method, f"{path}/layers/{layer_id}", {member: value})
+        assert pointers(response) == [f"/{member}"]
+    after = send(owner, "GET", f"{path}/layers/{layer_id}")
     assert after.headers["ETag"] == got.headers["ETag"]
 
 
-def test_bodies_and_parameters_that_are_none(owner: Person, path: str) -> None:
+def test_invalid_bodies_and_parameters(owner: Caller, path: str) -> None:
     layer_id = make_layer(owner)
     for key in (None, 1, "x", [layer_id], "\u0000"):
-        assert pointers(ask(owner, "POST", f"{path}/layers", {"layer_id": key})) == ["/layer_id"]
-    assert pointers(ask(owner, "POST", f"{path}/layers", {"layer": 1})) == ["/layer_id", "/layer"]
-    put_on(owner, path, layer_id)
+        assert pointers(send(owner, "POST", f"{path}/layers", {"layer_id": key})) == ["/layer_id"]
+    assert pointers(send(owner, "POST", f"{path}/layers", {"layer": 1})) == ["/layer_id", "/layer"]
+    add_layer(owner, path, layer_id)
     one = f"{path}/layers/{layer_id}"
     for method, where in (
         *(("POST", f"{path}/layers"), ("PUT", one), ("PATCH", one)),
         ("PUT", f"{path}/layers/reorder"),
     ):
         plain = {"data": b"{}", "content_type": "text/plain"}
-        assert ask(owner, method, where, **plain).status_code == 415
+        assert send(owner, method, where, **plain).status_code == 415
         for value in (b"{", b"", b'{"opacity": NaN}'):
             broken = {"data": value, "content_type": "application/json"}
-            assert ask(owner, method, where, **broken).status_code == 400
-        assert pointers(ask(owner, method, where, [])) == [""]
-        assert ask(owner, method, f"{where}?x=1", {}).status_code == 400
+            assert send(owner, method, where, **broken).status_code == 400
+        assert pointers(send(owner, method, where, [])) == [""]
+        assert send(owner, method, f"{where}?x=1", {}).status_code == 400
     for where in (f"{path}/layers?x=1", f"{path}/layers?limit=0", f"{one}?inline=1"):
-        assert ask(owner, "GET", where).status_code == 400
+        assert send(owner, "GET", where).status_code == 400
 
 
-def test_which_layers_may_be_put_there(owner: Person, other: Person, path: str) -> None:
+def test_which_layers_may_be_added(owner: Caller, other: Caller, path: str) -> None:
     invite(owner, path, other, "viewer")
     mine, public = make_layer(other), make_layer(other, visibility="public")
     for layer_id in (mine, unknown()):
-        assert ask(owner, "POST", f"{path}/layers", {"layer_id": layer_id}).status_code == 404
-    put_on(owner, path, public)
-    put_on(other, path, mine)
+        assert send(owner, "POST", f"{path}/layers", {"layer_id": layer_id}).status_code == 404
+    add_layer(owner, path, public)
+    add_layer(other, path, mine)
     for layer_id in (mine, public):
-        assert ask(other, "POST", f"{path}/layers", {"layer_id": layer_id}).status_code == 409
+        assert send(other, "POST", f"{path}/layers", {"layer_id": layer_id}).status_code == 409
     second = make_map(owner)
-    assert done(owner.get(mine))["id"] == mine
-    assert ask(owner, "POST", f"{second}/layers", {"layer_id": mine}).status_code == 403
+    assert json_of(owner.get(mine))["id"] == mine
+    assert send(owner, "POST", f"{second}/layers", {"layer_id": mine}).status_code == 403
 
 
 def test_a_map_has_up_to_two_hundred_layers(
-    owner: Person, path: str, empty_database: Engine
+    owner: Caller, path: str, empty_database: Engine
 ) -> None:
     fill(empty_database, owner, path, 199)
-    assert put_on(owner, path, make_layer(owner))["order"] == 199
-    answer = ask(owner, "POST", f"{path}/layers", {"layer_id": make_layer(owner)})
-    assert answer.status_code == 409
-    assert len(seen_layers(owner, path)) == 200
+    assert add_layer(owner, path, make_layer(owner))["order"] == 199
+    response = send(owner, "POST", f"{path}/layers", {"layer_id": make_layer(owner)})
+    assert response.status_code == 409
+    assert len(listed_layers(owner, path)) == 200
 
 
-def test_what_one_got_one_can_put_back(owner: Person, path: str) -> None:
+def test_a_response_can_be_sent_back(owner: Caller, path: str) -> None:
     for _ in range(3):
         layer_id = make_layer(owner)
-        put_on(owner, path, layer_id, order=1, style_override={"a": {"b": 1.5}})
-    whole, one = ask(owner, "GET", path), f"{path}/layers/{layer_id}"
+        add_layer(owner, path, layer_id, order=1, style_override={"a": {"b": 1.5}})
+    full, one = send(owner, "GET", path), f"{path}/layers/{layer_id}"
     for method in ("PUT", "PATCH"):
-        got = ask(owner, "GET", one)
+        got = send(owner, "GET", one)
         for body in (got.json, {}, {"order": None}):
-            same = ask(owner, method, one, body)
-            assert (done(same), same.headers["ETag"]) == (got.json, got.headers["ETag"])
-    assert ask(owner, "GET", path).headers["ETag"] == whole.headers["ETag"]
+            same = send(owner, method, one, body)
+            assert (json_of(same), same.headers["ETag"]) == (got.json, got.headers["ETag"])
+    assert send(owner, "GET", path).headers["ETag"] == full.headers["ETag"]
 
 
-def test_how_a_layer_is_drawn_is_changed(owner: Person, path: str) -> None:
-    put_on(owner, path, layer_id := make_layer(owner), style_override={"a": {"x": 1}, "b": 1})
+def test_the_style_of_a_layer_is_changed(owner: Caller, path: str) -> None:
+    add_layer(owner, path, layer_id := make_layer(owner), style_override={"a": {"x": 1}, "b": 1})
     one = f"{path}/layers/{layer_id}"
-    tag = ask(owner, "GET", one).headers["ETag"]
+    tag = send(owner, "GET", one).headers["ETag"]
     stale = {"If-Match": tag}
-    assert ask(owner, "GET", one, headers={"If-None-Match": tag}).status_code == 304
-    changed = ask(owner, "PUT", one, {"visible": False, "opacity": 7}, headers=stale)
-    assert (done(changed)["visible"], changed.json["opacity"]) == (False, 7)  # type: ignore[index]
+    assert send(owner, "GET", one, headers={"If-None-Match": tag}).status_code == 304
+    changed = send(owner, "PUT", one, {"visible": False, "opacity": 7}, headers=stale)
+    assert (json_of(changed)["visible"], changed.json["opacity"]) == (False, 7)  # type: ignore[index]
     for method, body in (("PUT", {"opacity": 8}), ("PATCH", {}), ("DELETE", None)):
-        assert ask(owner, method, one, body, headers=stale).status_code == 412
+        assert send(owner, method, one, body, headers=stale).status_code == 412
     style = {"style_override": {"a": {"x": None, "y": 2}, "c": True}}
-    patched = done(ask(owner, "PATCH", one, style))
+    patched = json_of(send(owner, "PATCH", one, style))
     assert patched["style_override"] == {"a": {"y": 2}, "b": 1, "c": True}
-    patched = done(ask(owner, "PATCH", one, {"style_override": {"c": 1}}))
+    patched = json_of(send(owner, "PATCH", one, {"style_override": {"c": 1}}))
     assert patched["style_override"]["c"] is not True
-    put = done(ask(owner, "PUT", one, {"style_override": {"z": None}}))
+    put = json_of(send(owner, "PUT", one, {"style_override": {"z": None}}))
     assert put["style_override"] == {"z": None}
-    assert done(ask(owner, "PATCH", one, {"style_override": None}))["style_override"] is None
-    now = ask(owner, "GET", one).headers["ETag"]
-    assert ask(owner, "DELETE", one, headers={"If-Match": now}).status_code == 204
+    assert json_of(send(owner, "PATCH", one, {"style_override": None}))["style_override"] is None
+    now = send(owner, "GET", one).headers["ETag"]
+    assert send(owner, "DELETE", one, headers={"If-Match": now}).status_code == 204
     for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None)):
-        for gone in (layer_id, "x", unknown(), "reorder"):
-            if (method, gone) != ("PUT", "reorder"):
-                assert ask(owner, method, f"{path}/layers/{gone}", body).status_code == 404
+        for missing in (layer_id, "x", unknown(), "reorder"):
+            if (method, missing) != ("PUT", "reorder"):
+                assert send(owner, method, f"{path}/layers/{missing}", body).status_code == 404
     assert owner.get(layer_id).status_code == 200
 
 
@@ -190,40 +189,40 @@ def test_how_a_layer_is_drawn_is_changed(owner: Person, path: str) -> None:
     ("start", "order", "expected"),
     [(0, 2, "bcad"), (3, 0, "dabc"), (1, 9, "acdb"), (2, 1, "acbd"), (1, 1, "abcd")],
 )
-def test_a_layer_is_moved(owner: Person, path: str, start: int, order: int, expected: str) -> None:
+def test_a_layer_is_moved(owner: Caller, path: str, start: int, order: int, expected: str) -> None:
     layers = {name: make_layer(owner, name) for name in "abcd"}
     for layer_id in layers.values():
-        put_on(owner, path, layer_id)
+        add_layer(owner, path, layer_id)
     moved = layers["abcd"[start]]
-    answer = done(ask(owner, "PUT", f"{path}/layers/{moved}", {"order": order}))
-    assert answer["order"] == expected.index("abcd"[start])
-    assert seen_layers(owner, path) == [layers[name] for name in expected]
+    response = json_of(send(owner, "PUT", f"{path}/layers/{moved}", {"order": order}))
+    assert response["order"] == expected.index("abcd"[start])
+    assert listed_layers(owner, path) == [layers[name] for name in expected]
 
 
-def test_a_new_order(owner: Person, path: str) -> None:
+def test_a_new_order(owner: Caller, path: str) -> None:
     layers = [make_layer(owner) for _ in range(4)]
     for layer_id in layers:
-        put_on(owner, path, layer_id)
-    before = ask(owner, "GET", path)
-    done(reorder(owner, path, layers))
-    assert ask(owner, "GET", path).headers["ETag"] == before.headers["ETag"]
+        add_layer(owner, path, layer_id)
+    before = send(owner, "GET", path)
+    json_of(reorder(owner, path, layers))
+    assert send(owner, "GET", path).headers["ETag"] == before.headers["ETag"]
     layers.reverse()
-    answer = reorder(owner, path, layers)
-    assert [entry["layer_id"] for entry in done(answer)] == layers
-    assert answer.json == read(owner, f"{path}/layers")
-    assert seen_layers(owner, path) == layers
+    response = reorder(owner, path, layers)
+    assert [entry["layer_id"] for entry in json_of(response)] == layers
+    assert response.json == read(owner, f"{path}/layers")
+    assert listed_layers(owner, path) == layers
     assert read(owner, path)["updated_at"] > (before.json or {})["updated_at"]
     gaps = [{"layer_id": layers[n], "order": 7 * n} for n in (2, 0, 3, 1)]
-    done(ask(owner, "PUT", f"{path}/layers/reorder", {"layer_orders": gaps}))
-    assert seen_layers(owner, path) == layers
+    json_of(send(owner, "PUT", f"{path}/layers/reorder", {"layer_orders": gaps}))
+    assert listed_layers(owner, path) == layers
 
 
-def test_a_new_order_names_each_layer_once(owner: Person, path: str) -> None:
+def test_a_new_order_has_each_layer_once(owner: Caller, path: str) -> None:
     a, b = make_layer(owner), make_layer(owner)
     for layer_id in (a, b):
-        put_on(owner, path, layer_id)
+        add_layer(owner, path, layer_id)
     where = "/layer_orders"
-    for places, expected in (
+    for orders, expected in (
         ([], [where]),
         ([(a, 0)], [where]),
         ([(a, 0), (b, 1), (a, 2)], [f"{where}/2/layer_id"]),
@@ -232,49 +231,49 @@ def test_a_new_order_names_each_layer_once(owner: Person, path: str) -> None:
         ([(a, -1), (b, True)], [f"{where}/0/order", f"{where}/1/order"]),
         ([("x", 0), (None, 1)], [f"{where}/0/layer_id", f"{where}/1/layer_id"]),
     ):
-        body = {"layer_orders": [{"layer_id": key, "order": order} for key, order in places]}
-        assert pointers(ask(owner, "PUT", f"{path}/layers/reorder", body)) == expected
+        body = {"layer_orders": [{"layer_id": key, "order": order} for key, order in orders]}
+        assert pointers(send(owner, "PUT", f"{path}/layers/reorder", body)) == expected
     for members in ({}, {"layer_orders": None}, {"layer_orders": 1}):
-        assert pointers(ask(owner, "PUT", f"{path}/layers/reorder", members)) == [where]
+        assert pointers(send(owner, "PUT", f"{path}/layers/reorder", members)) == [where]
     assert len(pointers(reorder(owner, path, [unknown() for _ in range(150)]))) == 100
-    assert seen_layers(owner, path) == [a, b]
+    assert listed_layers(owner, path) == [a, b]
 
 
 def test_a_list_ends_before_the_layer_whose_features_are_too_many(
-    owner: Person, path: str, monkeypatch: pytest.MonkeyPatch
+    owner: Caller, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers = [done(owner.post(vector(feature(LINE))), 201)["id"] for _ in range(4)]
+    layers = [json_of(owner.post(vector(feature(LINE))), 201)["id"] for _ in range(4)]
     for layer_id in layers:
-        put_on(owner, path, layer_id)
-    whole = read(owner, f"{path}/layers")
+        add_layer(owner, path, layer_id)
+    full = read(owner, f"{path}/layers")
     monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 400)
-    found: list[Any] = []
+    document: list[Any] = []
     address, pages = f"{path}/layers", 0
     while address:
-        answer = ask(owner, "GET", address)
-        assert answer.headers["X-Total-Count"] == "4"
-        found += done(answer)
+        response = send(owner, "GET", address)
+        assert response.headers["X-Total-Count"] == "4"
+        document += json_of(response)
         pages += 1
-        following = re.search(rf'<http://localhost{MAPS}([^>]*)>; rel="next"', str(answer.headers))
+        following = re.search(
+            rf'<http://localhost{MAPS}([^>]*)>; rel="next"', str(response.headers)
+        )
         address = following.group(1) if following else ""
-    assert found == whole
+    assert document == full
     assert 1 < pages <= 4
-    assert read(owner, path)["map_layers"] == whole
+    assert read(owner, path)["map_layers"] == full
     turned = reorder(owner, path, layers[::-1])
-    assert [entry["layer_id"] for entry in done(turned)] == layers[::-1]
+    assert [entry["layer_id"] for entry in json_of(turned)] == layers[::-1]
     assert "Link" not in turned.headers
 
 
-def test_the_statements_do_not_depend_on_how_many_there_are(
-    owner: Person, empty_database: Engine
-) -> None:
+def test_the_number_of_statements_is_constant(owner: Caller, empty_database: Engine) -> None:
     def counted(layers: int) -> list[int]:
         path = make_map(owner)
         fill(empty_database, owner, path, layers)
         layer_id = make_layer(owner)
         turned = [
             {"layer_id": key, "order": number}
-            for number, key in enumerate([*seen_layers(owner, path), layer_id])
+            for number, key in enumerate([*listed_layers(owner, path), layer_id])
         ]
         counts = []
         for method, where, body in (
@@ -285,9 +284,9 @@ def test_the_statements_do_not_depend_on_how_many_there_are(
             ("PUT", f"{path}/layers/reorder", {"layer_orders": turned}),
             ("DELETE", f"{path}/layers/{layer_id}", None),
         ):
-            with statements() as seen:
-                assert ask(owner, method, where, body).status_code in {200, 201, 204}
-            counts.append(len(seen))
+            with statements() as executed:
+                assert send(owner, method, where, body).status_code in {200, 201, 204}
+            counts.append(len(executed))
         return counts
 
     assert counted(1) == counted(50)

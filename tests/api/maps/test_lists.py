@@ -1,50 +1,49 @@
 """`GET /api/v1/maps`: which maps, in which order, and how many at once."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from samsyn_admin.layers import serializer as layer_serializer
-from tests.api.layer_requests import LINE, Person, feature, vector
+from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, vector
 from tests.api.maps.map_requests import (
     MAP,
     MAPS,
-    ask,
+    add_layer,
     delete_layer,
-    done,
     fill,
     invite,
+    json_of,
     make_layer,
     make_map,
-    put_on,
     read,
+    send,
 )
 from tests.statements import statements
 
 
 @pytest.fixture
-def other(person: Callable[..., Person]) -> Person:
-    return person("other")
+def other(make_caller: MakeCaller) -> Caller:
+    return make_caller("other")
 
 
-def names(caller: Person, query: str = "") -> list[str]:
-    answer = ask(caller, "GET", query)
-    found = [entry["name"] for entry in done(answer)]
+def names(caller: Caller, query: str = "") -> list[str]:
+    response = send(caller, "GET", query)
+    listed = [entry["name"] for entry in json_of(response)]
     if "limit" not in query and "offset" not in query:
-        assert answer.headers["X-Total-Count"] == str(len(found))
-        assert "Link" not in answer.headers
-    return found
+        assert response.headers["X-Total-Count"] == str(len(listed))
+        assert "Link" not in response.headers
+    return listed
 
 
-def drawn(owner: Person) -> str:
-    """A layer whose features take about 200 bytes."""
-    return str(done(owner.post(vector(feature(LINE, name="Ferry"))), 201)["id"])
+def drawn(owner: Caller) -> str:
+    """Return a layer whose features are about 200 bytes."""
+    return str(json_of(owner.post(vector(feature(LINE, name="Ferry"))), 201)["id"])
 
 
-def test_which_maps_one_finds(owner: Person, other: Person, anybody: Person) -> None:
+def test_which_maps_are_listed(owner: Caller, other: Caller, anonymous: Caller) -> None:
     shared = make_map(owner, "shared")
     for view in ("private", "collaborators", "public"):
         make_map(owner, view, view_permission=view)
@@ -52,14 +51,14 @@ def test_which_maps_one_finds(owner: Person, other: Person, anybody: Person) -> 
     invite(owner, shared, other)
     assert names(owner) == ["shared", "public", "collaborators", "private"]
     assert names(other) == ["shared", "theirs", "public"]
-    assert names(anybody) == ["public"]
+    assert names(anonymous) == ["public"]
     assert names(owner, "?mine=true") == names(owner)
     assert names(other, "?mine=true") == ["theirs"]
     assert names(other, "?mine=false") == names(other)
-    assert names(anybody, "?mine=true") == []
+    assert names(anonymous, "?mine=true") == []
 
 
-def test_the_last_changed_comes_first(owner: Person, other: Person) -> None:
+def test_the_last_changed_comes_first(owner: Caller, other: Caller) -> None:
     paths = {name: make_map(owner, name) for name in "abc"}
     layer_id, guest = make_layer(owner), f"{paths['b']}/collaborators/{other.id}"
     on_a, on_b = f"{paths['a']}/layers/{layer_id}", f"{paths['b']}/layers/{layer_id}"
@@ -79,10 +78,10 @@ def test_the_last_changed_comes_first(owner: Person, other: Person) -> None:
         ("DELETE", guest, None, "b"),
         ("PUT", f"{paths['a']}/owner", {"user_id": str(other.id)}, "a"),
     ):
-        assert ask(owner, method, where, body).status_code in {200, 201, 204}
+        assert send(owner, method, where, body).status_code in {200, 201, 204}
         assert names(owner)[0] == first, (method, where)
-    found = [entry["updated_at"] for entry in read(owner, "")]
-    assert found == sorted(found, reverse=True)
+    listed = [entry["updated_at"] for entry in read(owner, "")]
+    assert listed == sorted(listed, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_the_last_changed_comes_first(owner: Person, other: Person) -> None:
         ("secret", []),
     ],
 )
-def test_words_are_searched(owner: Person, other: Person, query: str, expected: list[str]) -> None:
+def test_text_search(owner: Caller, other: Caller, query: str, expected: list[str]) -> None:
     make_map(owner, "Ålgräs", description="och kablar", view_permission="public")
     make_map(owner, "100% wind", view_permission="public")
     make_map(owner, "Cables", description="Kablar\n'\"\\", view_permission="public")
@@ -116,110 +115,108 @@ def test_words_are_searched(owner: Person, other: Person, query: str, expected: 
         f"q={'x' * 256}",
     ],
 )
-def test_parameters_are_known_and_right(owner: Person, query: str) -> None:
-    assert ask(owner, "GET", f"?{query}").status_code == 400
+def test_parameters_are_validated(owner: Caller, query: str) -> None:
+    assert send(owner, "GET", f"?{query}").status_code == 400
 
 
-def test_the_list_is_paged(owner: Person) -> None:
+def test_the_list_is_paged(owner: Caller) -> None:
     for name in "edcba":
         make_map(owner, name, view_permission="public")
-    answer = ask(owner, "GET", "?limit=2&offset=1&mine=true")
-    assert [entry["name"] for entry in done(answer)] == ["b", "c"]
-    assert answer.headers["X-Total-Count"] == "5"
+    response = send(owner, "GET", "?limit=2&offset=1&mine=true")
+    assert [entry["name"] for entry in json_of(response)] == ["b", "c"]
+    assert response.headers["X-Total-Count"] == "5"
     address = f"http://localhost{MAPS}?limit=2"
     for rel, rest in (("next", "&offset=3"), ("prev", "&offset=0"), ("first", "")):
-        shown = f'<{address}{rest}&mine=true>; rel="{rel}"'
-        assert shown in answer.headers["Link"] or rest == ""
-        assert f'rel="{rel}"' in answer.headers["Link"]
-    last = ask(owner, "GET", "?limit=2&offset=4")
-    assert [entry["name"] for entry in done(last)] == ["e"]
+        link = f'<{address}{rest}&mine=true>; rel="{rel}"'
+        assert link in response.headers["Link"] or rest == ""
+        assert f'rel="{rel}"' in response.headers["Link"]
+    last = send(owner, "GET", "?limit=2&offset=4")
+    assert [entry["name"] for entry in json_of(last)] == ["e"]
     assert 'rel="next"' not in last.headers["Link"]
-    behind = ask(owner, "GET", "?offset=50")
-    assert (done(behind), behind.headers["X-Total-Count"]) == ([], "5")
+    behind = send(owner, "GET", "?offset=50")
+    assert (json_of(behind), behind.headers["X-Total-Count"]) == ([], "5")
 
 
-def test_a_list_has_whole_maps(owner: Person, other: Person, anybody: Person) -> None:
+def test_a_list_has_maps_with_their_layers(owner: Caller, other: Caller, anonymous: Caller) -> None:
     for number in range(3):
         path = make_map(owner, f"Plan {number}", view_permission="public")
         invite(owner, path, other, "editor")
-        put_on(owner, path, drawn(owner), opacity=number)
-    put_on(owner, path, make_layer(owner))
-    for caller in (owner, other, anybody):
+        add_layer(owner, path, drawn(owner), opacity=number)
+    add_layer(owner, path, make_layer(owner))
+    for caller in (owner, other, anonymous):
         for inline in ("true", "false"):
-            found = read(caller, "", inline=inline)
-            assert len(found) == 3
-            for entry in found:
+            listed = read(caller, "", inline=inline)
+            assert len(listed) == 3
+            for entry in listed:
                 assert set(entry) == MAP
                 assert entry == read(caller, f"/{entry['id']}", inline=inline)
                 config = entry["map_layers"][0]["layer"]["source_config"]
                 assert ("geojson" in config) is (inline == "true")
 
 
-def followed(caller: Person, query: str) -> tuple[list[Any], list[int]]:
+def followed(caller: Caller, query: str) -> tuple[list[Any], list[int]]:
     """Return the maps of a list and of those that `next` leads to, and how many each had."""
-    found, sizes = [], []
+    listed, sizes = [], []
     following: str | None = query
     while following is not None:
-        answer = ask(caller, "GET", following)
-        found += done(answer)
-        sizes.append(len(done(answer)))
-        assert answer.headers["X-Total-Count"] == "5"
-        match = re.search(rf'<http://localhost{MAPS}([^>]*)>; rel="next"', str(answer.headers))
+        response = send(caller, "GET", following)
+        listed += json_of(response)
+        sizes.append(len(json_of(response)))
+        assert response.headers["X-Total-Count"] == "5"
+        match = re.search(rf'<http://localhost{MAPS}([^>]*)>; rel="next"', str(response.headers))
         following = match.group(1) if match else None
-    return found, sizes
+    return listed, sizes
 
 
 def test_a_list_ends_before_the_map_whose_features_are_too_many(
-    owner: Person, monkeypatch: pytest.MonkeyPatch
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = drawn(owner)
     for number, layers in enumerate(([shared], [], [drawn(owner), drawn(owner)], [shared], [])):
         path = make_map(owner, f"Plan {number}")
         for layer_id in layers:
-            put_on(owner, path, layer_id)
-    whole = read(owner, "", inline="true")
-    assert followed(owner, "?inline=true") == (whole, [5])
+            add_layer(owner, path, layer_id)
+    all_maps = read(owner, "", inline="true")
+    assert followed(owner, "?inline=true") == (all_maps, [5])
     monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 0)
-    assert followed(owner, "?inline=true") == (whole, [1, 1, 2, 1])
-    assert followed(owner, "?limit=2&mine=true") == (whole, [1, 1, 2, 1])
+    assert followed(owner, "?inline=true") == (all_maps, [1, 1, 2, 1])
+    assert followed(owner, "?limit=2&mine=true") == (all_maps, [1, 1, 2, 1])
     assert followed(owner, "?inline=false")[1] == [5]
     monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 500)
-    assert followed(owner, "")[0] == whole
+    assert followed(owner, "")[0] == all_maps
 
 
-def test_a_layer_deleted_while_maps_are_listed_is_gone(
-    owner: Person, monkeypatch: pytest.MonkeyPatch
+def test_a_layer_deleted_while_maps_are_listed_is_left_out(
+    owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is deleted between two statements of a reader."""
+    """Layers deleted between two statements of a reader."""
     real = layer_serializer.serialize_rows
     doomed: list[str] = []
 
-    def deleting(*arguments: Any, **named: Any) -> Any:
+    def deleting(*arguments: Any, **options: Any) -> Any:
         while doomed:
             delete_layer(owner, doomed.pop())
-        return real(*arguments, **named)
+        return real(*arguments, **options)
 
     path = make_map(owner)
     first, second = drawn(owner), drawn(owner)
     for layer_id in (first, second):
-        put_on(owner, path, layer_id)
+        add_layer(owner, path, layer_id)
     monkeypatch.setattr(layer_serializer, "serialize_rows", deleting)
     for where in ("", path, f"{path}/layers", f"{path}/layers/{second}"):
-        put_on(owner, path, layer_id := drawn(owner))
+        add_layer(owner, path, layer_id := drawn(owner))
         doomed.append(layer_id)
-        assert ask(owner, "GET", where).status_code == 200
+        assert send(owner, "GET", where).status_code == 200
     assert [entry["layer_id"] for entry in read(owner, f"{path}/layers")] == [first, second]
 
 
-def test_the_statements_do_not_depend_on_how_many_there_are(
-    owner: Person, empty_database: Engine
-) -> None:
+def test_the_number_of_statements_is_constant(owner: Caller, empty_database: Engine) -> None:
     counts = []
     for maps in (1, 50):
         for _ in range(maps):
             fill(empty_database, owner, make_map(owner), maps)
         for query in ("", "?inline=false&limit=50", "?mine=true&q=plan"):
-            with statements() as seen:
+            with statements() as executed:
                 assert len(read(owner, query)) >= maps
-            counts.append(len(seen))
+            counts.append(len(executed))
     assert counts[:3] == counts[3:]

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the management API says what the code does."""
+"""The OpenAPI document of the management API matches the code."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from samsyn_admin.openapi.document import MODELS, api_document
 from samsyn_model.settings import CHECKOUT
-from tests.api.layer_requests import Person
+from tests.api.layer_requests import Caller
 from tests.documented_responses import in_json_schema
 
 METHODS = {"get", "put", "patch", "post", "delete"}
@@ -35,18 +35,18 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 def resolved(document: dict[str, Any], schema: Any) -> Any:
     """A schema with everything that it refers to, as JSON Schema; recursion ends in anything."""
 
-    def follow(value: Any, seen: tuple[str, ...]) -> Any:
+    def follow(value: Any, visited: tuple[str, ...]) -> Any:
         if isinstance(value, list):
-            return [follow(member, seen) for member in value]
+            return [follow(member, visited) for member in value]
         if not isinstance(value, dict):
             return value
         if "$ref" in value:
             target = document
             for part in value["$ref"].removeprefix("#/").split("/"):
                 target = target[part]
-            again = value["$ref"] in seen
-            return {} if again else follow(target, (*seen, value["$ref"]))
-        return {name: follow(member, seen) for name, member in value.items()}
+            again = value["$ref"] in visited
+            return {} if again else follow(target, (*visited, value["$ref"]))
+        return {name: follow(member, visited) for name, member in value.items()}
 
     return in_json_schema(follow(schema, ()))
 
@@ -63,7 +63,7 @@ def test_it_is_valid_and_complete_in_itself(document: dict[str, Any]) -> None:
     )
 
 
-def test_it_names_every_route(app: Flask, document: dict[str, Any]) -> None:
+def test_it_has_every_route(app: Flask, document: dict[str, Any]) -> None:
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
@@ -74,23 +74,24 @@ def test_it_names_every_route(app: Flask, document: dict[str, Any]) -> None:
 
 
 def test_the_file_is_this_document(document: dict[str, Any]) -> None:
-    kept = json.loads((CHECKOUT / "openapi" / "api.json").read_text())
-    assert kept == document, "samsyn openapi > openapi/api.json writes it anew"
+    stored = json.loads((CHECKOUT / "openapi" / "api.json").read_text())
+    assert stored == document, "samsyn openapi > openapi/api.json writes it anew"
 
 
-def test_it_is_served_to_everybody(anybody: Person, owner: Person) -> None:
-    answers = [
-        who.client.get("/api/v1/openapi.json", headers=who.headers) for who in (anybody, owner)
+def test_it_is_served_to_all_callers(anonymous: Caller, owner: Caller) -> None:
+    responses = [
+        caller.client.get("/api/v1/openapi.json", headers=caller.headers)
+        for caller in (anonymous, owner)
     ]
-    assert answers[0].json == answers[1].json
-    assert answers[0].json["servers"] == [{"url": "http://localhost"}]
-    page = anybody.client.get("/api/docs")
+    assert responses[0].json == responses[1].json
+    assert responses[0].json["servers"] == [{"url": "http://localhost"}]
+    page = anonymous.client.get("/api/docs")
     assert page.mimetype == "text/html"
     assert "http://localhost/api/v1/openapi.json" in page.text
     assert set(re.findall(r'(?:src|href)="(https?://[^/"]+)', page.text)) == {"http://localhost"}
 
 
-def test_every_operation_has_words_and_examples(document: dict[str, Any]) -> None:
+def test_every_operation_has_descriptions_and_examples(document: dict[str, Any]) -> None:
     tags = {tag["name"] for tag in document["tags"]}
     for path, method, operation in operations(document):
         where = f"{method} {path}"
@@ -105,10 +106,10 @@ def test_every_operation_has_words_and_examples(document: dict[str, Any]) -> Non
 
 def test_examples_hold(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
-        whole = resolved(document, operation)
-        contents = list(whole.get("requestBody", {}).get("content", {}).values())
-        for answer in whole["responses"].values():
-            contents += answer.get("content", {}).values()
+        full = resolved(document, operation)
+        contents = list(full.get("requestBody", {}).get("content", {}).values())
+        for response in full["responses"].values():
+            contents += response.get("content", {}).values()
         for content in contents:
             for example in examples_of(content):
                 errors = Draft202012Validator(content["schema"]).iter_errors(example)
@@ -119,33 +120,33 @@ def test_examples_hold(document: dict[str, Any]) -> None:
 
 def examples_of(content: dict[str, Any]) -> list[Any]:
     alone = [content["example"]] if "example" in content else []
-    return [*alone, *(named["value"] for named in content.get("examples", {}).values())]
+    return [*alone, *(names["value"] for names in content.get("examples", {}).values())]
 
 
 def test_every_query_parameter_is_known_and_no_other(
-    document: dict[str, Any], owner: Person
+    document: dict[str, Any], owner: Caller
 ) -> None:
     for path, method, operation in operations(document):
         if "{" not in path and operation["security"] == [{}]:
             continue
         address = re.sub(r"{\w+}", SOME_ID, path)
         parameters = resolved(document, operation["parameters"])
-        named = [p["name"] for p in parameters if p["in"] == "query"]
+        names = [p["name"] for p in parameters if p["in"] == "query"]
         if "{" in path or method != "get":
-            continue  # the thing is looked for first
-        for name in named:
-            answer = owner.client.get(f"{address}?{name}=%00", headers=owner.headers)
-            assert f"Unknown query parameter {name!r}" not in answer.text, f"{method} {path}"
-        answer = owner.client.get(f"{address}?colour=red", headers=owner.headers)
-        assert answer.status_code == 400, f"{method} {path}"
+            continue  # the object is looked up first
+        for name in names:
+            response = owner.client.get(f"{address}?{name}=%00", headers=owner.headers)
+            assert f"Unknown query parameter {name!r}" not in response.text, f"{method} {path}"
+        response = owner.client.get(f"{address}?colour=red", headers=owner.headers)
+        assert response.status_code == 400, f"{method} {path}"
 
 
-def test_who_may_ask(document: dict[str, Any], anybody: Person) -> None:
+def test_who_may_send_requests(document: dict[str, Any], anonymous: Caller) -> None:
     for path, method, operation in operations(document):
         address = re.sub(r"{\w+}", SOME_ID, path)
         needs_user = {} not in operation["security"]
-        answer = anybody.client.open(address, method=method.upper(), json={})
+        response = anonymous.client.open(address, method=method.upper(), json={})
         if not needs_user:
-            assert answer.status_code != 401, f"{method} {path}"
+            assert response.status_code != 401, f"{method} {path}"
         else:
-            assert answer.status_code in {401, 404}, f"{method} {path}"
+            assert response.status_code in {401, 404}, f"{method} {path}"

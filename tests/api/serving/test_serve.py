@@ -1,4 +1,4 @@
-"""`samsyn serve`: how it starts, tells what is in its way, and stops."""
+"""`samsyn serve`: start, errors at start, and stop."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from tests.clients.samsyn_server import SAMSYN, Server, serve
 
 
-def _answers(server: Server) -> bool:
+def _statuses(server: Server) -> bool:
     try:
         requests.get(f"{server.url}/api/health", timeout=5)
     except requests.ConnectionError:
@@ -28,7 +28,7 @@ def _answers(server: Server) -> bool:
 def _processes(server: Server) -> list[int]:
     """Return the server's processes, the eldest first."""
     port = server.url.rsplit(":", 1)[1]
-    found = []
+    workers = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes()
@@ -36,8 +36,8 @@ def _processes(server: Server) -> list[int]:
         except OSError:
             continue
         if b"samsyn\0serve" in command and f"PORT={port}".encode() in environment:
-            found.append(int(folder.name))
-    return sorted(found)
+            workers.append(int(folder.name))
+    return sorted(workers)
 
 
 def _connections(server: Server, process: int) -> int:
@@ -45,49 +45,49 @@ def _connections(server: Server, process: int) -> int:
     port = urlsplit(server.url).port or 0
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     established = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
-    held = 0
+    connections = 0
     for file in Path(f"/proc/{process}/fd").iterdir():
         try:
-            held += str(file.readlink()).removeprefix("socket:[").rstrip("]") in established
+            connections += str(file.readlink()).removeprefix("socket:[").rstrip("]") in established
         except FileNotFoundError:
             continue
-    return held
+    return connections
 
 
 def _shares(server: Server) -> list[int]:
     return [_connections(server, worker) for worker in _processes(server)[1:]]
 
 
-def _connected(server: Server, held: ExitStack, count: int) -> list[HTTPConnection]:
-    """Open connections all at once, then ask something over each."""
+def _connected(server: Server, connections: ExitStack, count: int) -> list[HTTPConnection]:
+    """Open connections at once, then send a request over each."""
     address = urlsplit(server.url)
     clients = [
-        held.enter_context(closing(HTTPConnection(address.hostname or "", address.port, 30)))
+        connections.enter_context(closing(HTTPConnection(address.hostname or "", address.port, 30)))
         for _ in range(count)
     ]
     for client in clients:
         client.connect()
-    _ask(clients)
+    _request(clients)
     return clients
 
 
-def _ask(clients: list[HTTPConnection]) -> None:
+def _request(clients: list[HTTPConnection]) -> None:
     for client in clients:
         client.request("GET", "/ogc/conformance")
     for client in clients:
-        answer = client.getresponse()
-        assert (answer.status, b"conformsTo" in answer.read()) == (200, True)
+        response = client.getresponse()
+        assert (response.status, b"conformsTo" in response.read()) == (200, True)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told(test_database_url: str, tmp_path: Path, stop: signal.Signals) -> None:
+def test_it_stops_on_a_signal(test_database_url: str, tmp_path: Path, stop: signal.Signals) -> None:
     with serve(test_database_url, tmp_path / "log") as server:
-        assert _answers(server)
+        assert _statuses(server)
         os.kill(_processes(server)[0], stop)
         deadline = time.monotonic() + 20
         while _processes(server) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert not _answers(server)
+        assert not _statuses(server)
         assert _processes(server) == []
     assert "Traceback" not in server.log.read_text()
 
@@ -101,17 +101,17 @@ def test_a_worker_that_dies_is_replaced(test_database_url: str, tmp_path: Path) 
             time.sleep(0.1)
         assert set(_processes(server)) >= {main, workers[1]}
         assert len(_processes(server)) == 3
-        assert _answers(server)
+        assert _statuses(server)
 
 
 def test_workers_share_connections(test_database_url: str, tmp_path: Path) -> None:
-    with serve(test_database_url, tmp_path / "log") as server, ExitStack() as held:
+    with serve(test_database_url, tmp_path / "log") as server, ExitStack() as connections:
         for _ in range(2):
             deadline = time.monotonic() + 20
             while 0 in _shares(server) and time.monotonic() < deadline:  # one is still starting
-                _connected(server, held, 1)
+                _connected(server, connections, 1)
                 time.sleep(0.1)
-            _connected(server, held, 24)
+            _connected(server, connections, 24)
             assert min(_shares(server)) >= 12
             os.kill(_processes(server)[-1], signal.SIGKILL)
             while len(_shares(server)) < 2 and time.monotonic() < deadline:
@@ -119,24 +119,27 @@ def test_workers_share_connections(test_database_url: str, tmp_path: Path) -> No
 
 
 def test_more_connections_than_threads(test_database_url: str, tmp_path: Path) -> None:
-    with serve(test_database_url, tmp_path / "log", workers=1) as server, ExitStack() as held:
-        clients = _connected(server, held, 30)
+    with (
+        serve(test_database_url, tmp_path / "log", workers=1) as server,
+        ExitStack() as connections,
+    ):
+        clients = _connected(server, connections, 30)
         for _ in range(10):
-            _ask(clients)
+            _request(clients)
 
 
-def test_requests_one_behind_the_other(test_database_url: str, tmp_path: Path) -> None:
-    asked = b"GET /ogc/conformance HTTP/1.1\r\nHost: here\r\n\r\n"
+def test_pipelined_requests(test_database_url: str, tmp_path: Path) -> None:
+    request = b"GET /ogc/conformance HTTP/1.1\r\nHost: here\r\n\r\n"
     with serve(test_database_url, tmp_path / "log", workers=1) as server:
         address = urlsplit(server.url)
         with socket.create_connection((address.hostname, address.port), 30) as client:
-            client.sendall(asked * 20)
+            client.sendall(request * 20)
             client.shutdown(socket.SHUT_WR)
             got = b"".join(iter(lambda: client.recv(65536), b""))
     assert got.count(b"HTTP/1.1 200 OK") == 20
 
 
-def test_a_taken_port_is_told(test_database_url: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(test_database_url: str, tmp_path: Path) -> None:
     with serve(test_database_url, tmp_path / "log") as server:
         port = server.url.rsplit(":", 1)[1]
         second = subprocess.run(
@@ -153,9 +156,9 @@ def test_a_taken_port_is_told(test_database_url: str, tmp_path: Path) -> None:
 
 def test_health(test_database_url: str, empty_database: Engine, tmp_path: Path) -> None:
     with serve(test_database_url, tmp_path / "log", workers=1) as server:
-        answer = requests.get(f"{server.url}/api/health", timeout=30)
-    assert answer.status_code == 200
-    body = answer.json()
+        response = requests.get(f"{server.url}/api/health", timeout=30)
+    assert response.status_code == 200
+    body = response.json()
     assert body["status"] == "ok"
     assert body["migration"]["current"] == body["migration"]["head"]
     assert body["version"]

@@ -1,4 +1,4 @@
-"""What one worker writes, all others know at the next request."""
+"""Changes through one worker are visible in all others at the next request."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -38,21 +38,21 @@ def test_a_layer_is_a_collection_of_every_worker_at_once(
     with serve(test_database_url, tmp_path / "server.log", workers=WORKERS) as server:
         assert _workers(server) == WORKERS
         layers = f"{server.url}/api/v1/layers"
-        made = requests.post(layers, json=LAYER, headers=signed_in, timeout=60)
-        assert made.status_code == 201, made.text
-        layer_id = made.json()["id"]
+        created = requests.post(layers, json=LAYER, headers=signed_in, timeout=60)
+        assert created.status_code == 201, created.text
+        layer_id = created.json()["id"]
         collection = f"{server.ogc}/collections/{layer_id}"
         assert _statuses(collection) == {200: REQUESTS}
-        gone = requests.delete(f"{layers}/{layer_id}", headers=signed_in, timeout=60)
-        assert gone.status_code == 204, gone.text
+        deleted = requests.delete(f"{layers}/{layer_id}", headers=signed_in, timeout=60)
+        assert deleted.status_code == 204, deleted.text
         assert _statuses(collection) == {404: REQUESTS}
 
 
 def _statuses(address: str) -> Counter[int]:
-    """Ask for an address many times at once, each time through a new connection."""
+    """Send concurrent requests, each over a new connection."""
     with ThreadPoolExecutor(REQUESTS) as pool:
-        answers = pool.map(lambda _: requests.get(address, timeout=60), range(REQUESTS))
-        return Counter(answer.status_code for answer in answers)
+        responses = pool.map(lambda _: requests.get(address, timeout=60), range(REQUESTS))
+        return Counter(response.status_code for response in responses)
 
 
 def _workers(server: Server) -> int:

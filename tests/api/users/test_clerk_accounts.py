@@ -1,4 +1,4 @@
-"""Deliveries of Clerk about users who are known here in another way."""
+"""Deliveries from Clerk about users with another account here."""
 
 import uuid
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def command_line_user(engine: Engine, email: str = EMAIL) -> uuid.UUID:
         return find_or_create_user(connection, email)
 
 
-def live(engine: Engine) -> Sequence[Row]:
+def live_users(engine: Engine) -> Sequence[Row]:
     return rows(
         engine,
         "SELECT id, clerk_id, email FROM users WHERE deleted_at IS NULL ORDER BY clerk_id",
@@ -38,25 +38,25 @@ def live(engine: Engine) -> Sequence[Row]:
 
 
 def test_the_command_lines_user_becomes_the_clerk_user(client: FlaskClient, engine: Engine) -> None:
-    made = command_line_user(engine, "Anna@Example.org")
+    user_id = command_line_user(engine, "Anna@Example.org")
     rows(engine, "UPDATE users SET is_admin = true")
     tell(client, "created", clerk_user())
     assert rows(engine, "SELECT id, clerk_id, email, is_admin FROM users") == [
-        (made, "user_anna", EMAIL, True)
+        (user_id, "user_anna", EMAIL, True)
     ]
     tell(client, "updated", clerk_user(at=1, public_metadata={"isAdmin": False}))
     assert rows(engine, "SELECT is_admin FROM users") == [(False,)]
 
 
-def test_an_unverified_email_links_nobody(client: FlaskClient, engine: Engine) -> None:
-    made = command_line_user(engine)
+def test_an_unverified_email_links_no_account(client: FlaskClient, engine: Engine) -> None:
+    user_id = command_line_user(engine)
     tell(client, "created", clerk_user(verified=False))
-    assert {(user.clerk_id, user.email) for user in live(engine)} == {
+    assert {(user.clerk_id, user.email) for user in live_users(engine)} == {
         ("user_anna", None),
         (None, EMAIL),
     }
     tell(client, "updated", clerk_user(at=1))
-    assert live(engine) == [(made, "user_anna", EMAIL)]
+    assert live_users(engine) == [(user_id, "user_anna", EMAIL)]
 
 
 FILL = (
@@ -71,7 +71,7 @@ FILL = (
 
 
 def fill(engine: Engine, user: uuid.UUID) -> str:
-    """Give the user something of everything; the token is returned."""
+    """Create one object of each kind of a user; return the token."""
     values = {"user": user, "other": uuid.UUID(int=7), "map": uuid.uuid4(), "layer": uuid.uuid4()}
     for statement in FILL:
         rows(engine, statement, **values)
@@ -84,59 +84,59 @@ def test_two_accounts_of_one_person_become_one(
     client: FlaskClient, engine: Engine, first: str
 ) -> None:
     def by_session() -> uuid.UUID:
-        found = principal(engine, session_token()).user_id
-        assert found is not None
-        return found
+        stored = principal(engine, session_token()).user_id
+        assert stored is not None
+        return stored
 
     if first == "session":
-        kept, gone = by_session(), command_line_user(engine)
+        remaining_id, closed_id = by_session(), command_line_user(engine)
     else:
-        kept, gone = command_line_user(engine), by_session()
-    tokens = [fill(engine, user) for user in (kept, gone)]
-    rows(engine, "UPDATE users SET is_admin = true WHERE id = :gone", gone=gone)
+        remaining_id, closed_id = command_line_user(engine), by_session()
+    tokens = [fill(engine, user) for user in (remaining_id, closed_id)]
+    rows(engine, "UPDATE users SET is_admin = true WHERE id = :gone", closed_id=closed_id)
     features = rows(engine, "SELECT id, version FROM layer_features")
     tell(client, "created", clerk_user())
-    [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=kept)
+    [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=remaining_id)
     assert (user.clerk_id, user.email, user.first_name) == ("user_anna", EMAIL, "Anna")
     assert user.is_admin is True
-    assert by_session() == kept
+    assert by_session() == remaining_id
     for token in tokens:
-        assert principal(engine, token).user_id == kept
+        assert principal(engine, token).user_id == remaining_id
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
             if key.column.table.name == "users":
                 column = f'"{table.name}"."{key.parent.name}"'
-                found = rows(engine, f"SELECT {column} FROM {table.name}")
-                assert gone not in {row[0] for row in found}, column
+                stored = rows(engine, f"SELECT {column} FROM {table.name}")
+                assert closed_id not in {row[0] for row in stored}, column
     counts = [
-        len(rows(engine, f"SELECT FROM {table} WHERE {column} = :id", id=kept))
+        len(rows(engine, f"SELECT FROM {table} WHERE {column} = :id", id=remaining_id))
         for table, column in (
             *(("maps", "created_by"), ("layers", "created_by"), ("comments", "author_id")),
             *(("comments", "resolved_by"), ("map_collaborators", "invited_by")),
         )
     ]
     assert counts == [2] * 5
-    [stone] = rows(engine, "SELECT * FROM users WHERE id = :id", id=gone)
+    [stone] = rows(engine, "SELECT * FROM users WHERE id = :id", id=closed_id)
     assert (stone.clerk_id, stone.email, stone.is_admin) == (None, None, False)
     assert stone.deleted_at is not None
     assert rows(engine, "SELECT id, version FROM layer_features") == features
     tell(client, "deleted", {"id": "user_anna", "deleted": True})
-    assert [user.email for user in live(engine)] == ["other@example.org"]
+    assert [user.email for user in live_users(engine)] == ["other@example.org"]
 
 
-def test_what_both_had_on_a_map_becomes_one(client: FlaskClient, engine: Engine) -> None:
-    kept = command_line_user(engine)
-    gone = principal(engine, session_token()).user_id
+def test_the_roles_of_merged_accounts_become_one(client: FlaskClient, engine: Engine) -> None:
+    remaining_id = command_line_user(engine)
+    closed_id = principal(engine, session_token()).user_id
     other = command_line_user(engine, "other@example.org")
     roles = {
         "weaker": (other, "editor", "viewer"),
         "stronger": (other, "viewer", "editor"),
         "new": (other, None, "editor"),
         "old": (other, "viewer", None),
-        "invited by oneself": (kept, None, "editor"),
-        "inviting oneself": (gone, "editor", None),
+        "invited by oneself": (remaining_id, None, "editor"),
+        "inviting oneself": (closed_id, "editor", None),
     }
-    for name, (owner, *given) in roles.items():
+    for name, (owner, *user_roles) in roles.items():
         map_id = uuid.uuid4()
         rows(
             engine,
@@ -145,7 +145,7 @@ def test_what_both_had_on_a_map_becomes_one(client: FlaskClient, engine: Engine)
             name=name,
             owner=owner,
         )
-        for user, role in zip((kept, gone), given, strict=True):
+        for user, role in zip((remaining_id, closed_id), user_roles, strict=True):
             if role:
                 rows(
                     engine,
@@ -156,55 +156,55 @@ def test_what_both_had_on_a_map_becomes_one(client: FlaskClient, engine: Engine)
                     role=role,
                 )
     tell(client, "created", clerk_user())
-    found = rows(
+    stored = rows(
         engine,
         "SELECT name, user_id, role FROM map_collaborators c JOIN maps ON maps.id = map_id"
         " ORDER BY name",
     )
-    assert found == [
-        ("new", kept, "editor"),
-        ("old", kept, "viewer"),
-        ("stronger", kept, "editor"),
-        ("weaker", kept, "editor"),
+    assert stored == [
+        ("new", remaining_id, "editor"),
+        ("old", remaining_id, "viewer"),
+        ("stronger", remaining_id, "editor"),
+        ("weaker", remaining_id, "editor"),
     ]
 
 
 @pytest.mark.parametrize(("at", "holder"), [(9, "user_bo"), (10, "user_anna"), (11, "user_anna")])
-def test_an_email_is_whose_news_is_newest(
+def test_the_newest_delivery_gets_the_email(
     client: FlaskClient, engine: Engine, at: int, holder: str
 ) -> None:
     tell(client, "updated", clerk_user("user_bo", at=10, email="Anna@example.org"))
     tell(client, "created", clerk_user("user_anna", at=at))
-    found = {user.clerk_id: user.email for user in live(engine)}
-    assert set(found) == {"user_anna", "user_bo"}
-    assert [clerk_id for clerk_id, email in found.items() if email] == [holder]
+    stored = {user.clerk_id: user.email for user in live_users(engine)}
+    assert set(stored) == {"user_anna", "user_bo"}
+    assert [clerk_id for clerk_id, email in stored.items() if email] == [holder]
     tell(client, "updated", clerk_user("user_bo", at=20, email="bo@example.org"))
     tell(client, "updated", clerk_user("user_anna", at=21))
-    assert {user.clerk_id: user.email for user in live(engine)} == {
+    assert {user.clerk_id: user.email for user in live_users(engine)} == {
         "user_anna": EMAIL,
         "user_bo": "bo@example.org",
     }
 
 
-def test_an_email_of_a_session_goes_to_newer_news(client: FlaskClient, engine: Engine) -> None:
+def test_a_newer_delivery_gets_the_email_of_a_session(client: FlaskClient, engine: Engine) -> None:
     principal(engine, session_token(sub="user_bo", email=EMAIL, email_verified=True))
     tell(client, "created", clerk_user("user_anna", at=-10_000_000))
-    assert [(user.clerk_id, user.email) for user in live(engine)] == [
+    assert [(user.clerk_id, user.email) for user in live_users(engine)] == [
         ("user_anna", None),
         ("user_bo", EMAIL),
     ]
     tell(client, "updated", clerk_user("user_anna", at=10_000_000))
-    assert [(user.clerk_id, user.email) for user in live(engine)] == [
+    assert [(user.clerk_id, user.email) for user in live_users(engine)] == [
         ("user_anna", EMAIL),
         ("user_bo", None),
     ]
 
 
-def test_the_email_of_the_dead_is_free(client: FlaskClient, engine: Engine) -> None:
+def test_the_email_of_a_deleted_user_is_free(client: FlaskClient, engine: Engine) -> None:
     tell(client, "created", clerk_user("user_bo", at=10))
     tell(client, "deleted", {"id": "user_bo", "deleted": True})
     tell(client, "created", clerk_user("user_anna"))
-    assert [(user.clerk_id, user.email) for user in live(engine)] == [("user_anna", EMAIL)]
+    assert [(user.clerk_id, user.email) for user in live_users(engine)] == [("user_anna", EMAIL)]
 
 
 def test_a_delivery_that_fails_is_sent_again(
@@ -221,7 +221,7 @@ def test_a_delivery_that_fails_is_sent_again(
     assert clerk_events.merge_accounts is accounts.merge_accounts
     assert deliver(client, body, svix_id).status_code == 503
     assert rows(engine, "SELECT FROM webhook_events") == []
-    assert len(live(engine)) == 2
+    assert len(live_users(engine)) == 2
     monkeypatch.undo()
     assert deliver(client, body, svix_id).status_code == 204
-    assert [user.email for user in live(engine)] == [EMAIL]
+    assert [user.email for user in live_users(engine)] == [EMAIL]

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine
 
 from samsyn_model.errors import CredentialsError
-from tests.api.users.test_clerk_accounts import command_line_user, live
+from tests.api.users.test_clerk_accounts import command_line_user, live_users
 from tests.api.users.test_webhooks import client_of
 from tests.clerk_deliveries import clerk_user, deliver, event, new_id
 from tests.clerk_instance import session_token
 from tests.model.identity.authentication import principal, rows
 
 
-def at_once(actions: Sequence[Callable[[], object]]) -> list[object]:
+def run_concurrently(actions: Sequence[Callable[[], object]]) -> list[object]:
     together = threading.Barrier(len(actions))
 
     def act(action: Callable[[], object]) -> object:
@@ -47,16 +47,16 @@ def test_deliveries_at_once_make_one_user(
             sending(empty_database, "created", data, first if same_id else new_id())
             for _ in range(4)
         ]
-        assert at_once(sent) == [204] * 4
-        found = rows(
+        assert run_concurrently(sent) == [204] * 4
+        stored = rows(
             empty_database, "SELECT email FROM users WHERE clerk_id = :clerk_id", clerk_id=clerk_id
         )
-        assert found == [(email,)]
+        assert stored == [(email,)]
     assert len(rows(empty_database, "SELECT FROM users")) == 5
     assert len(rows(empty_database, "SELECT FROM webhook_events")) == (5 if same_id else 20)
 
 
-def test_whatever_the_order_the_newest_counts(empty_database: Engine) -> None:
+def test_the_newest_delivery_counts_in_any_order(empty_database: Engine) -> None:
     for number in range(5):
         clerk_id = f"user_{number}"
         sent = [
@@ -69,13 +69,13 @@ def test_whatever_the_order_the_newest_counts(empty_database: Engine) -> None:
             for at in range(4)
         ]
         random.Random(number).shuffle(sent)
-        assert at_once(sent) == [204] * 4
-    assert {user.email for user in live(empty_database)} == {
+        assert run_concurrently(sent) == [204] * 4
+    assert {user.email for user in live_users(empty_database)} == {
         f"{number}.3@example.org" for number in range(5)
     }
 
 
-def test_a_first_session_a_command_and_news_at_once(empty_database: Engine) -> None:
+def test_a_first_session_a_command_and_a_delivery_at_once(empty_database: Engine) -> None:
     for number in range(8):
         clerk_id, email = f"user_{number}", f"{number}@example.org"
         plain = session_token(sub=clerk_id)
@@ -87,10 +87,10 @@ def test_a_first_session_a_command_and_news_at_once(empty_database: Engine) -> N
             lambda email=email: command_line_user(empty_database, email),
         ]
         random.Random(number).shuffle(sent)
-        assert 204 in at_once(sent)
-        found = [user for user in live(empty_database) if user.clerk_id == clerk_id]
-        assert [user.email for user in found] == [email]
-    assert len(live(empty_database)) == 8
+        assert 204 in run_concurrently(sent)
+        stored = [user for user in live_users(empty_database) if user.clerk_id == clerk_id]
+        assert [user.email for user in stored] == [email]
+    assert len(live_users(empty_database)) == 8
 
 
 def test_two_users_who_claim_one_email_at_once(empty_database: Engine) -> None:
@@ -105,14 +105,14 @@ def test_two_users_who_claim_one_email_at_once(empty_database: Engine) -> None:
             )
             for at in range(3)
         ]
-        assert at_once(sent) == [204] * 3
-    assert {user.clerk_id: user.email for user in live(empty_database) if user.email} == {
+        assert run_concurrently(sent) == [204] * 3
+    assert {user.clerk_id: user.email for user in live_users(empty_database) if user.email} == {
         f"user_{number}_2": f"{number}@example.org" for number in range(5)
     }
-    assert len(live(empty_database)) == 15
+    assert len(live_users(empty_database)) == 15
 
 
-def test_making_and_deleting_at_once_ends_in_a_tombstone(empty_database: Engine) -> None:
+def test_concurrent_creation_and_deletion_end_in_a_tombstone(empty_database: Engine) -> None:
     for number in range(5):
         clerk_id = f"user_{number}"
         sent = [
@@ -120,8 +120,8 @@ def test_making_and_deleting_at_once_ends_in_a_tombstone(empty_database: Engine)
             sending(empty_database, "deleted", {"id": clerk_id}, new_id()),
             lambda clerk_id=clerk_id: _session(empty_database, clerk_id),
         ]
-        assert at_once(sent)[:2] == [204, 204]
-    assert live(empty_database) == []
+        assert run_concurrently(sent)[:2] == [204, 204]
+    assert live_users(empty_database) == []
     assert len(rows(empty_database, "SELECT FROM users")) == 5
 
 

@@ -1,12 +1,11 @@
-"""`/api/v1/users`: one's own account, and people by their email."""
+"""`/api/v1/users`: the caller's account, and users by email."""
 
 import uuid
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.api.layer_requests import LAYERS, LINE, Person, feature, place_on_map, vector
+from tests.api.layer_requests import LAYERS, LINE, Caller, MakeCaller, add_to_map, feature, vector
 from tests.model.identity.authentication import rows
 from tests.statements import statements
 
@@ -18,17 +17,17 @@ MEMBERS = {
 }
 
 
-def test_me_is_the_caller(owner: Person, engine: Engine) -> None:
+def test_me_is_the_caller(owner: Caller, engine: Engine) -> None:
     rows(engine, "UPDATE users SET clerk_id = 'user_o', username = 'o', first_name = 'Ö'")
-    answer = owner.client.get(ME, headers=owner.headers)
-    assert answer.status_code == 200
-    me = answer.json
+    response = owner.client.get(ME, headers=owner.headers)
+    assert response.status_code == 200
+    me = response.json
     assert me
     assert set(me) == MEMBERS | {"is_admin"}
     assert (me["id"], me["email"], me["clerk_id"]) == (str(owner.id), "owner@example.org", "user_o")
     assert (me["username"], me["first_name"], me["is_admin"]) == ("o", "Ö", False)
     assert me["created_at"].endswith("Z")
-    again = {**owner.headers, "If-None-Match": answer.headers["ETag"]}
+    again = {**owner.headers, "If-None-Match": response.headers["ETag"]}
     assert owner.client.get(ME, headers=again).status_code == 304
     rows(engine, "UPDATE users SET is_admin = true")
     changed = owner.client.get(ME, headers=again)
@@ -36,22 +35,22 @@ def test_me_is_the_caller(owner: Person, engine: Engine) -> None:
     assert (changed.json or {})["is_admin"] is True
 
 
-def test_me_is_nobody_without_credentials(anybody: Person) -> None:
+def test_me_needs_credentials(anonymous: Caller) -> None:
     for method in ("GET", "HEAD", "DELETE"):
-        answer = anybody.client.open(ME, method=method)
-        assert answer.status_code == 401
-        assert "WWW-Authenticate" in answer.headers
+        response = anonymous.client.open(ME, method=method)
+        assert response.status_code == 401
+        assert "WWW-Authenticate" in response.headers
 
 
-def test_me_is_two_statements(owner: Person, engine: Engine) -> None:
+def test_me_is_two_statements(owner: Caller, engine: Engine) -> None:
     owner.client.get(ME, headers=owner.headers)
-    with statements() as seen:
+    with statements() as executed:
         owner.client.get(ME, headers=owner.headers)
-    assert len(seen) == 2
+    assert len(executed) == 2
 
 
-def test_a_deleted_account_is_a_tombstone(person: Callable[..., Person], engine: Engine) -> None:
-    owner, other = person("owner", admin=True), person("other")
+def test_a_deleted_account_is_a_tombstone(make_caller: MakeCaller, engine: Engine) -> None:
+    owner, other = make_caller("owner", admin=True), make_caller("other")
     rows(
         engine,
         "UPDATE users SET clerk_id = 'user_o', username = 'o', first_name = 'A', last_name = 'B',"
@@ -60,8 +59,8 @@ def test_a_deleted_account_is_a_tombstone(person: Callable[..., Person], engine:
     )
     layer = owner.post(vector(feature(LINE), visibility="public")).json
     assert layer
-    own_map = place_on_map(engine, owner.id, layer["id"], "public")
-    others_map = place_on_map(engine, other.id, layer["id"])
+    own_map = add_to_map(engine, owner.id, layer["id"], "public")
+    others_map = add_to_map(engine, other.id, layer["id"])
     for map_id in (own_map, others_map):
         rows(
             engine,
@@ -75,18 +74,18 @@ def test_a_deleted_account_is_a_tombstone(person: Callable[..., Person], engine:
         map=own_map,
         owner=owner.id,
     )
-    answer = owner.client.delete(ME, headers=owner.headers)
-    assert (answer.status_code, answer.data) == (204, b"")
+    response = owner.client.delete(ME, headers=owner.headers)
+    assert (response.status_code, response.data) == (204, b"")
     assert owner.client.get(ME, headers=owner.headers).status_code == 401
     [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=owner.id)
     assert user.deleted_at is not None
     assert user.clerk_id == "user_o"
     assert user.is_admin is False
-    told = (user.email, user.username, user.first_name, user.last_name, user.profile_image_url)
-    assert told == (None,) * 5
+    personal = (user.email, user.username, user.first_name, user.last_name, user.profile_image_url)
+    assert personal == (None,) * 5
     assert rows(engine, "SELECT revoked_at IS NULL FROM api_tokens WHERE user_id = :id", id=user.id)
-    live = "SELECT FROM api_tokens WHERE revoked_at IS NULL"
-    assert len(rows(engine, live)) == 1, "the other's token"
+    statement = "SELECT FROM api_tokens WHERE revoked_at IS NULL"
+    assert len(rows(engine, statement)) == 1, "the other's token"
     assert rows(engine, "SELECT user_id FROM map_collaborators") == [(other.id,)]
     assert len(rows(engine, "SELECT FROM maps")) == 2
     assert rows(engine, "SELECT content FROM comments") == [("Here",)]
@@ -96,10 +95,8 @@ def test_a_deleted_account_is_a_tombstone(person: Callable[..., Person], engine:
     assert len(read["source_config"]["geojson"]["features"]) == 1
 
 
-def test_only_who_may_write_deletes_the_account(
-    person: Callable[..., Person], engine: Engine
-) -> None:
-    owner, reader = person("owner"), person("owner", "read")
+def test_only_a_write_token_deletes_the_account(make_caller: MakeCaller, engine: Engine) -> None:
+    owner, reader = make_caller("owner"), make_caller("owner", "read")
     assert reader.client.delete(ME, headers=reader.headers).status_code == 403
     tag = owner.client.get(ME, headers=owner.headers).headers["ETag"]
     rows(engine, "UPDATE users SET username = 'o'")
@@ -111,16 +108,16 @@ def test_only_who_may_write_deletes_the_account(
     assert owner.client.delete(ME, headers={**owner.headers, "If-Match": fresh}).status_code == 204
 
 
-def test_a_user_is_found_by_email(person: Callable[..., Person], engine: Engine) -> None:
-    owner, other = person("owner"), person("other")
+def test_a_user_is_found_by_email(make_caller: MakeCaller, engine: Engine) -> None:
+    owner, other = make_caller("owner"), make_caller("other")
     rows(engine, "UPDATE users SET clerk_id = 'c-' || email")
 
     def find(email: str) -> object:
-        answer = owner.client.get(USERS, query_string={"email": email}, headers=owner.headers)
-        assert answer.status_code == 200
-        assert isinstance(answer.json, list)
-        assert answer.headers["X-Total-Count"] == str(len(answer.json))
-        return answer.json
+        response = owner.client.get(USERS, query_string={"email": email}, headers=owner.headers)
+        assert response.status_code == 200
+        assert isinstance(response.json, list)
+        assert response.headers["X-Total-Count"] == str(len(response.json))
+        return response.json
 
     [oneself] = find("OWNER@example.ORG")
     assert set(oneself) == MEMBERS
@@ -128,11 +125,11 @@ def test_a_user_is_found_by_email(person: Callable[..., Person], engine: Engine)
     [stranger] = find(" other@example.org ")
     assert stranger["id"] == str(other.id)
     assert (stranger["email"], stranger["clerk_id"]) == (None, None)
-    for nobody in ("other@example.or", "%@example.org", "other", "_ther@example.org"):
-        assert find(nobody) == []
+    for email in ("other@example.or", "%@example.org", "other", "_ther@example.org"):
+        assert find(email) == []
     layer = owner.post(vector()).json
     assert layer
-    map_id = place_on_map(engine, owner.id, layer["id"])
+    map_id = add_to_map(engine, owner.id, layer["id"])
     rows(
         engine,
         "INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)",
@@ -152,16 +149,16 @@ def test_a_user_is_found_by_email(person: Callable[..., Person], engine: Engine)
         *({"email": "a@b", "limit": "1"}, {"email": ["a@b", "c@d"]}),
     ],
 )
-def test_an_odd_question_is_refused(owner: Person, query: dict[str, object]) -> None:
-    answer = owner.client.get(USERS, query_string=query, headers=owner.headers)
-    assert answer.status_code == 400
+def test_invalid_query_parameters_are_refused(owner: Caller, query: dict[str, object]) -> None:
+    response = owner.client.get(USERS, query_string=query, headers=owner.headers)
+    assert response.status_code == 400
     assert owner.client.get(f"{ME}?x=1", headers=owner.headers).status_code == 400
 
 
-def test_emails_are_for_signed_in_users(anybody: Person, person: Callable[..., Person]) -> None:
-    person("owner")
+def test_emails_are_for_signed_in_users(anonymous: Caller, make_caller: MakeCaller) -> None:
+    make_caller("owner")
     query = {"email": "owner@example.org"}
-    assert anybody.client.get(USERS, query_string=query).status_code == 401
-    reader = person("owner", "read")
+    assert anonymous.client.get(USERS, query_string=query).status_code == 401
+    reader = make_caller("owner", "read")
     assert reader.client.get(USERS, query_string=query, headers=reader.headers).status_code == 200
     assert reader.client.get(f"{USERS}/{uuid.uuid4()}", headers=reader.headers).status_code == 404

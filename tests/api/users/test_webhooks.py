@@ -1,4 +1,4 @@
-"""`/api/v1/webhooks/clerk`: which deliveries are taken, and what they say of a user alone."""
+"""`/api/v1/webhooks/clerk`: accepted deliveries, and their effect on a user."""
 
 import io
 import json
@@ -29,12 +29,12 @@ COLUMNS = "clerk_id, email, username, first_name, last_name, profile_image_url, 
 
 
 def client_of(engine: Engine, secret: str | None = SECRET) -> FlaskClient:
-    given = settings(
+    values = settings(
         clerk_jwt_key=public_pem(),
         clerk_issuer=ISSUER,
         clerk_webhook_secret=None if secret is None else SecretStr(secret),
     )
-    return create_app(given, engine).test_client()
+    return create_app(values, engine).test_client()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def client(empty_database: Engine) -> FlaskClient:
     return client_of(empty_database)
 
 
-def test_a_user_is_made_changed_and_deleted(client: FlaskClient, engine: Engine) -> None:
+def test_a_user_is_created_changed_and_deleted(client: FlaskClient, engine: Engine) -> None:
     tell(client, "created", clerk_user(email="Anna@Example.org"))
     anna = ("user_anna", "Anna@Example.org", None, "Anna", "Sjö", "https://img.example.org/anna")
     assert rows(engine, f"SELECT {COLUMNS} FROM users") == [(*anna, False)]
@@ -59,7 +59,7 @@ def test_a_user_is_made_changed_and_deleted(client: FlaskClient, engine: Engine)
         principal(engine, session_token())
 
 
-def test_news_of_an_unknown_user_makes_it(client: FlaskClient, engine: Engine) -> None:
+def test_an_update_of_an_unknown_user_creates_it(client: FlaskClient, engine: Engine) -> None:
     tell(client, "updated", clerk_user())
     assert rows(engine, "SELECT email FROM users") == [("anna@example.org",)]
 
@@ -73,7 +73,7 @@ def test_a_delivery_counts_once(client: FlaskClient, engine: Engine) -> None:
     assert rows(engine, "SELECT svix_id, type FROM webhook_events") == [(svix_id, "user.created")]
 
 
-def test_older_news_changes_nothing(client: FlaskClient, engine: Engine) -> None:
+def test_older_deliveries_change_nothing(client: FlaskClient, engine: Engine) -> None:
     tell(client, "updated", clerk_user(at=10, first_name="New"))
     tell(client, "created", clerk_user(first_name="Old"))
     tell(client, "updated", clerk_user(at=9, first_name="Old"))
@@ -84,7 +84,7 @@ def test_older_news_changes_nothing(client: FlaskClient, engine: Engine) -> None
     assert len(rows(engine, "SELECT FROM webhook_events")) == 5
 
 
-def test_the_dead_stay_dead(client: FlaskClient, engine: Engine) -> None:
+def test_deleted_users_remain_deleted(client: FlaskClient, engine: Engine) -> None:
     deletion = {"id": "user_anna", "deleted": True}
     tell(client, "deleted", deletion)
     for kind, at in (("created", 0), ("updated", 10_000)):
@@ -98,7 +98,7 @@ def test_the_dead_stay_dead(client: FlaskClient, engine: Engine) -> None:
     assert before.deleted_at is not None
 
 
-def test_who_left_here_stays_away(client: FlaskClient, engine: Engine) -> None:
+def test_a_closed_account_is_not_reopened(client: FlaskClient, engine: Engine) -> None:
     tell(client, "created", clerk_user())
     headers = {"Authorization": f"Bearer {session_token()}"}
     assert client.delete("/api/v1/users/me", headers=headers).status_code == 204
@@ -108,13 +108,13 @@ def test_who_left_here_stays_away(client: FlaskClient, engine: Engine) -> None:
 
 
 def test_the_metadata_sets_administrators(client: FlaskClient, engine: Engine) -> None:
-    said = []
+    users = []
     for at, metadata in enumerate(
         [{"isAdmin": True}, {}, None, {"isAdmin": "yes"}, {"isAdmin": False}, {"isAdmin": 1}, {}]
     ):
         tell(client, "updated", clerk_user(at=at, public_metadata=metadata))
-        said += rows(engine, "SELECT is_admin FROM users")
-    assert [bool(row.is_admin) for row in said] == [True, True, True, True, False, False, False]
+        users += rows(engine, "SELECT is_admin FROM users")
+    assert [bool(row.is_admin) for row in users] == [True, True, True, True, False, False, False]
     rows(engine, "UPDATE users SET is_admin = true")
     tell(client, "updated", clerk_user(at=20))
     assert rows(engine, "SELECT is_admin FROM users") == [(True,)]
@@ -138,7 +138,7 @@ def test_the_email_is_the_verified_primary_one(client: FlaskClient, engine: Engi
         assert rows(engine, "SELECT email FROM users") == [(email,)]
 
 
-def test_other_events_are_noted(client: FlaskClient, engine: Engine) -> None:
+def test_other_events_are_recorded(client: FlaskClient, engine: Engine) -> None:
     for kind in ("session.created", "organization.updated"):
         assert deliver(client, event(kind, {"id": "x"})).status_code == 204
     types = rows(engine, "SELECT type FROM webhook_events ORDER BY type")
@@ -185,11 +185,13 @@ MISSHAPEN = {
 
 
 @pytest.mark.parametrize("name", MISSHAPEN)
-def test_what_has_another_shape_is_refused(client: FlaskClient, engine: Engine, name: str) -> None:
-    answer = deliver(client, MISSHAPEN[name])
-    assert answer.status_code == 400, answer.text
-    assert answer.json
-    assert answer.json["detail"]
+def test_events_of_another_shape_are_refused(
+    client: FlaskClient, engine: Engine, name: str
+) -> None:
+    response = deliver(client, MISSHAPEN[name])
+    assert response.status_code == 400, response.text
+    assert response.json
+    assert response.json["detail"]
     assert rows(engine, "SELECT svix_id FROM webhook_events") == []
     assert rows(engine, "SELECT FROM users") == []
 
@@ -198,7 +200,7 @@ BODY = event("user.created", clerk_user())
 
 
 def forgeries() -> dict[str, dict[str, str]]:
-    """The headers of deliveries made now, each with one thing wrong."""
+    """Return headers of current deliveries, each with one fault."""
     good = signed(BODY, "msg_good")
     signature = good["svix-signature"]
     names = ("svix-id", "svix-timestamp", "svix-signature")
@@ -222,11 +224,9 @@ def forgeries() -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", forgeries())
-def test_what_clerk_has_not_signed_is_refused(
-    client: FlaskClient, engine: Engine, name: str
-) -> None:
-    answer = client.post(WEBHOOK, data=BODY, headers=forgeries()[name])
-    assert answer.status_code == 400, answer.text
+def test_unsigned_deliveries_are_refused(client: FlaskClient, engine: Engine, name: str) -> None:
+    response = client.post(WEBHOOK, data=BODY, headers=forgeries()[name])
+    assert response.status_code == 400, response.text
     assert rows(engine, "SELECT FROM webhook_events") == rows(engine, "SELECT FROM users") == []
 
 
@@ -236,7 +236,7 @@ def test_one_good_signature_among_others_is_enough(client: FlaskClient) -> None:
     assert client.post(WEBHOOK, data=BODY, headers=headers).status_code == 204
 
 
-def test_bytes_that_are_no_text_are_refused(client: FlaskClient) -> None:
+def test_bytes_that_are_not_utf8_are_refused(client: FlaskClient) -> None:
     for body in (b"\xff\xfe", b'{"type": "\xe5"}'):
         headers = signed(BODY, "msg_good")
         assert client.post(WEBHOOK, data=body, headers=headers).status_code == 400
@@ -256,12 +256,14 @@ def test_a_large_delivery_is_refused(client: FlaskClient, engine: Engine) -> Non
     assert deliver(client, fits).status_code == 204
 
 
-def test_without_a_secret_nothing_is_taken() -> None:
+def test_without_a_secret_no_delivery_is_accepted() -> None:
     engine = open_engine("postgresql://127.0.0.1:1/nowhere")
-    answer = client_of(engine, secret=None).post(WEBHOOK, data=BODY, headers=signed(BODY, "msg_x"))
-    assert answer.status_code == 503
-    assert answer.json
-    assert "CLERK_WEBHOOK_SECRET" in answer.json["detail"]
+    response = client_of(engine, secret=None).post(
+        WEBHOOK, data=BODY, headers=signed(BODY, "msg_x")
+    )
+    assert response.status_code == 503
+    assert response.json
+    assert "CLERK_WEBHOOK_SECRET" in response.json["detail"]
     unreachable = client_of(engine).post(WEBHOOK, data=BODY, headers=signed(BODY, "msg_x"))
     assert unreachable.status_code == 503
 
@@ -274,6 +276,6 @@ def test_only_post_and_no_parameters(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_x", "whsec_å", "!!!"])
-def test_a_secret_that_is_none_stops_the_start(engine: Engine, secret: str) -> None:
+def test_a_malformed_secret_stops_the_start(engine: Engine, secret: str) -> None:
     with pytest.raises(ValueError, match="CLERK_WEBHOOK_SECRET"):
         client_of(engine, secret=secret)

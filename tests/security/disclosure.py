@@ -1,0 +1,87 @@
+"""Requests in the world, and which of its secrets a response discloses."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from tests.security import permission_rules as rules
+from tests.security.operations import Operation
+from tests.security.permission_rules import Caller
+from tests.security.permission_world import (
+    COMMENTS,
+    LAYERS,
+    MAPS,
+    PRINCIPALS,
+    REPLIES,
+    USERS,
+    id_of,
+    word_of,
+)
+from tests.security.world_database import World
+
+ACCEPTED = tuple(caller for caller in PRINCIPALS if not caller.is_refused)
+"""Callers without or with valid credentials: all others are refused in any case."""
+
+_WORD = re.compile(r"q[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _secrets() -> dict[str, tuple[str, Callable[[Caller], bool]]]:
+    """Return every word and id of the world: the name of its object, and who may read it."""
+    secrets: dict[str, tuple[str, Callable[[Caller], bool]]] = {}
+
+    def add(target: Any, name: str, may_read: Callable[[Caller, Any], bool]) -> None:
+        for text in (word_of(target), str(id_of(target))):
+            secrets[text] = (name, lambda caller: may_read(caller, target))
+
+    for shared in MAPS:
+        add(shared, shared.name, rules.may_read_map)
+    for layer in LAYERS:
+        add(layer, layer.name, rules.may_read_layer)
+    for comment in (*COMMENTS, *REPLIES):
+        add(comment, comment.name, rules.may_read_comment)
+    for holder in PRINCIPALS:
+        name = f"token of {holder.name}"
+        add(
+            name, name, lambda caller, _, user=holder.user: user is not None and caller.user == user
+        )
+    for user in USERS:  # their ids are in everything that they have created
+        secrets[word_of(user)] = (
+            f"email of {user}",
+            lambda caller, user=user: rules.share_a_map(caller, user, MAPS),
+        )
+    return secrets
+
+
+SECRETS = _secrets()
+WORDS_OF_USERS = frozenset(word_of(user) for user in USERS)
+
+
+def send_request(
+    world: World, caller: Caller, path: str, method: str = "GET", **options: Any
+) -> TestResponse:
+    return world.client.open(path, method=method, headers=world.headers[caller], **options)
+
+
+def send_operation(world: World, caller: Caller, operation: Operation, target: Any) -> TestResponse:
+    options: dict[str, Any] = {}
+    if operation.body is not None:
+        options = {"json": operation.body(target), "content_type": operation.media_type}
+    return send_request(world, caller, operation.address(target), operation.method, **options)
+
+
+def disclosed_by(response: TestResponse) -> set[str]:
+    """Return the words and ids of the world in a response and its headers."""
+    text = "\n".join(
+        [
+            response.get_data().decode(errors="replace"),
+            *(f"{name}: {value}" for name, value in response.headers),
+        ]
+    )
+    response.close()
+    return set(_WORD.findall(text)) & SECRETS.keys()
+
+
+def leaks_to(caller: Caller, disclosed: set[str]) -> list[str]:
+    return sorted(SECRETS[word][0] for word in disclosed if not SECRETS[word][1](caller))
