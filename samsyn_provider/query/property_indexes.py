@@ -63,11 +63,11 @@ def index_clause(
     lookups += [_ranges_lookup(group, values) for group in ranges.values()]
     if not lookups:
         return ""
-    values["most"] = MAX_CANDIDATES_WITH_AREA if _has_area(query) else MAX_CANDIDATES
+    values["max_candidates"] = MAX_CANDIDATES_WITH_AREA if _has_area(query) else MAX_CANDIDATES
     arrays = ", ".join(f"(ARRAY({lookup}))" for lookup in lookups)
     return f"""
 WITH maximum AS MATERIALIZED (
-    SELECT least(%(most)s, {size} / {_FEATURES_PER_CANDIDATE}) AS candidates
+    SELECT least(%(max_candidates)s, {size} / {_FEATURES_PER_CANDIDATE}) AS candidates
 ), lookup AS MATERIALIZED (
     SELECT CASE WHEN cardinality(ids) <= candidates THEN ids END AS ids
     FROM maximum CROSS JOIN (
