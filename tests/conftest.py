@@ -17,6 +17,19 @@ _MUCH = 2 * 1024 * 1024
 """Bytes of tables from which on TRUNCATE empties them sooner than DELETE."""
 
 
+_FIRST = ("fuzz", "clients")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes long, and what shares a server that takes long to have.
+
+    Of processes side by side, one begins with these, and the others take its shorter tests over.
+    """
+    folder = Path(__file__).parent
+    places = {name: place for place, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(folder).parts[0], len(_FIRST)))
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A PostgreSQL server where databases may be created: TEST_DATABASE_URL, or the private one."""
