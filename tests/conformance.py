@@ -28,9 +28,9 @@ SUITES = {
 }
 """Each suite's jar, by the name that its project gives it."""
 
-WHERE_FROM = """\
-The suites are github.com/opengeospatial/ets-ogcapi-features10 and ets-ogcapi-tiles10; these
-projects say how their jars are made. They need Java 17."""
+SOURCES = """\
+The suites are github.com/opengeospatial/ets-ogcapi-features10 and ets-ogcapi-tiles10; their READMEs
+describe the build of the jars. They need Java 17."""
 
 TILED = "Shipping lanes"
 TILES = {"tilematrix": "5", "mintilerow": "9", "maxtilerow": "9", "mintilecol": "16",
@@ -70,14 +70,14 @@ def main() -> int:
             click.echo(f"OGC {name} suite: skipped, {jar}")
     found = {name: jar for name, jar in jars.items() if isinstance(jar, Path)}
     if not found:
-        click.echo(WHERE_FROM, err=True)
+        click.echo(SOURCES, err=True)
         return 2
     failures = 0
     with _server() as server:
         for name, jar in found.items():
             results = run_suite(jar, server)
             failures += len(results.failed) + len(results.unexpected)
-            _tell(name, jar, results)
+            _report(name, jar, results)
     return 1 if failures else 0
 
 
@@ -153,7 +153,7 @@ def _results(tree: "ElementTree.ElementTree[ElementTree.Element]") -> Results:
     return results
 
 
-def _tell(suite: str, jar: Path, results: Results) -> None:
+def _report(suite: str, jar: Path, results: Results) -> None:
     counts = ", ".join(f"{number} {status}" for status, number in sorted(results.counts.items()))
     click.echo(f"OGC {suite} suite: ran, {counts} ({jar.name})")
     for word, methods in (("FAIL", results.failed), ("SKIP", results.skipped)):
