@@ -1,4 +1,4 @@
-"""What can go wrong, without a word of HTTP; `samsyn_provider.http.problems` gives the statuses."""
+"""The errors, independent of HTTP; `samsyn_provider.http.problems` gives the statuses."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class Fault:
 
 
 class SamsynError(Exception):
-    """Base of all errors that a caller may be told; `detail` is one readable sentence."""
+    """Base of all errors that are reported to clients; `detail` is one readable sentence."""
 
     def __init__(self, detail: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(detail)

@@ -22,7 +22,7 @@ class FileLock:
         FileLock._open.add(self)
 
     def share(self) -> None:
-        """Hold it together with others that share it; wait while somebody holds it alone."""
+        """Hold it shared; wait while another process holds it exclusively."""
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 

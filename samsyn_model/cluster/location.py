@@ -130,7 +130,7 @@ def _new_folder(home: Path, elsewhere: Path) -> Path:
         return folder
     if not elsewhere.is_dir():
         elsewhere.mkdir(parents=True, exist_ok=True)
-        elsewhere.chmod(0o755)  # whatever the umask is
+        elsewhere.chmod(0o755)  # independent of the umask
     folder = elsewhere / _digest(home)
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "home").write_text(f"{home}\n")
@@ -139,7 +139,7 @@ def _new_folder(home: Path, elsewhere: Path) -> Path:
 
 
 def _server_uid(home: Path) -> int:
-    """Return who is to run a new cluster: oneself; for root the checkout's owner or `postgres`."""
+    """Return the user of a new cluster: this one; for root the checkout's owner or `postgres`."""
     if os.geteuid() != 0:
         return os.geteuid()
     known = {user.pw_name: user.pw_uid for user in pwd.getpwall()}

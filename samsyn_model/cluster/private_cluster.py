@@ -62,7 +62,7 @@ class Cluster:
                 _leave(location, users, server)
 
     def remove(self) -> None:
-        """Stop the server and delete the database. Raises ClusterError while somebody uses it."""
+        """Stop the server and delete the database. Raises ClusterError while it is in use."""
         with _as_cluster_error(self._home):
             location = find_location(self._home, self._elsewhere)
             with location.lock("start"):

@@ -51,7 +51,7 @@ class ClusterServer:
             if self._process() is None:
                 self._start(deadline)
             elif time.monotonic() > deadline:
-                raise self._failure("The private database does not answer", 0, reason)
+                raise self._failure("The private database does not respond", 0, reason)
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -63,7 +63,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
         "A value in the request or the data is out of range.",
     ),
 )
-"""Causes in the driver's words, ours, and what a caller is told; the first that fits counts."""
+"""The driver's exceptions, ours, and its detail; the first that matches counts."""
 
 
 @contextmanager

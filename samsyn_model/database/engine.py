@@ -69,7 +69,7 @@ def open_engine(
         max_overflow=2,
         pool_timeout=10,
         pool_use_lifo=True,
-        pool_reset_on_return=None,  # whatever began a transaction ends it
+        pool_reset_on_return=None,  # transactions are ended where they are begun
         use_native_hstore=False,  # which would be looked for
         execution_options={LIMITED_OPTION: statement_timeout > 0},
         isolation_level="AUTOCOMMIT",  # never changed: `_begin` opens transactions

@@ -52,9 +52,9 @@ def run(
 ) -> CursorResult[Any] | Rows:
     """Run one statement: Core, or SQL text with psycopg's `%(name)s` placeholders.
 
-    A text that is `prepared` may be planned once a connection: for what looks rows up by keys,
-    whose plan is good whatever the values. What it brings may be `binary`, which spares bytes the
-    way by hexadecimal. Raises the errors of `translated_errors`.
+    A `prepared` text may be planned once a connection: for look-ups by key, whose plan suits all
+    values. A `binary` result transfers bytes without hexadecimal digits. Raises the errors of
+    `translated_errors`.
     """
     with translated_errors():
         try:

@@ -99,7 +99,7 @@ def _migrate(engine: Engine, direction: Any, revision: str) -> None:
 def drift(connection: Connection) -> list[Any]:
     """Return what differs between the tables in the code and those in the database, a line each.
 
-    `-` precedes what the code asks for and the database lacks, `+` what the database has instead.
+    `-` precedes a definition that the database lacks, `+` one that only the database has.
     Columns, defaults, constraints and indexes count, but not triggers. Runs inside the
     connection's transaction and leaves nothing behind; needs the right to create a schema.
     """

@@ -18,10 +18,10 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
-_MOST_PREPARED = 200  # on a connection
-_LONGEST = 8192  # characters of a text that is looked at but once
+_MAX_PREPARED = 200  # on a connection
+_MAX_CACHED_LENGTH = 8192  # characters of a text whose placeholders are cached
 _NUMBERS = count()
-_GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
+_SUCCESS = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
 
 type PreparedTexts = OrderedDict[tuple[str, tuple[int, ...]], bytes]
 """The names of what a connection has prepared, by text and types of its values."""
@@ -92,20 +92,20 @@ def send_text(
     driver: psycopg.Connection,
     text: str,
     values: Mapping[str, Any],
-    known: PreparedTexts | None = None,
+    prepared_texts: PreparedTexts | None = None,
     *,
     binary: bool = False,
 ) -> Rows:
-    """Run a text, with its values written into it, or prepared where `known` is what has been.
+    """Run a text with its values written into it, or prepared where `prepared_texts` is passed.
 
-    What a prepared text brings may be `binary`. Raises psycopg.Error, KeyError for a value that is
-    missing.
+    The result of a prepared text may be `binary`. Raises psycopg.Error, KeyError for a missing
+    value.
     """
     transformer: abc.Transformer = Transformer(driver)
     pgconn = driver.pgconn
     try:
-        if known is None:
-            parts, names = (_split_once if len(text) <= _LONGEST else _split)(text)
+        if prepared_texts is None:
+            parts, names = (_split_once if len(text) <= _MAX_CACHED_LENGTH else _split)(text)
             written = [transformer.as_literal(values[name]) for name in names]
             joined = chain.from_iterable(zip_longest(parts, written, fillvalue=b""))
             result = pgconn.exec_(b"".join(joined))
@@ -113,7 +113,7 @@ def send_text(
             query, names = _numbered(text)
             arguments = [values[name] for name in names]
             sent: Any = transformer.dump_sequence(arguments, [PyFormat.AUTO] * len(arguments))
-            name = _prepared(pgconn, text, query, transformer.types or (), known)
+            name = _prepared(pgconn, text, query, transformer.types or (), prepared_texts)
             result = pgconn.exec_prepared(name, sent, transformer.formats, int(binary))
     except MemoryError:  # what libpq brings of a connection that is lost: nothing
         raise psycopg.OperationalError(pgconn.get_error_message()) from None
@@ -122,24 +122,28 @@ def send_text(
 
 
 def _prepared(
-    pgconn: pq.abc.PGconn, text: str, query: bytes, types: tuple[int, ...], known: PreparedTexts
+    pgconn: pq.abc.PGconn,
+    text: str,
+    query: bytes,
+    types: tuple[int, ...],
+    prepared_texts: PreparedTexts,
 ) -> bytes:
     """Return the name under which a connection has prepared a text, which it does now if it has
     not; the least recently used one is closed."""
     key = text, types
-    if key in known:
-        known.move_to_end(key)
-        return known[key]
-    while len(known) >= _MOST_PREPARED:  # not by SQL, which a pooler would not understand
-        _check(pgconn.close_prepared(known.popitem(last=False)[1]))
+    if key in prepared_texts:
+        prepared_texts.move_to_end(key)
+        return prepared_texts[key]
+    while len(prepared_texts) >= _MAX_PREPARED:  # by the protocol: poolers do not parse SQL
+        _check(pgconn.close_prepared(prepared_texts.popitem(last=False)[1]))
     name = b"samsyn_%d" % next(_NUMBERS)
     _check(pgconn.prepare(name, query, types))
-    known[key] = name
+    prepared_texts[key] = name
     return name
 
 
 def _check(result: pq.abc.PGresult) -> None:
-    if result.status in _GOOD:
+    if result.status in _SUCCESS:
         return
     if result.error_field(pq.DiagnosticField.SQLSTATE) is None:  # libpq's own, of a lost connection
         raise psycopg.OperationalError(result.get_error_message())

@@ -69,7 +69,7 @@ def create_token(
 
 
 def find_or_create_user(connection: Connection, email: str) -> uuid.UUID:
-    """Return the id of the live user with this email, whatever its case; made if missing.
+    """Return the id of the live user with this email, in any case of letters; created if missing.
 
     Two callers at once get the same user. Raises InvalidBodyError when it is no email address.
     """

@@ -72,7 +72,7 @@ class Authenticator:
                 values = {"token_hash": hash_token(token)}
                 holder_row = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
             return _holder(engine, holder_row)
-        return _by_session(engine, self._clerk.verify(token))
+        return _principal_of_session(engine, self._clerk.verify(token))
 
 
 def is_api_token(token: str) -> bool:
@@ -133,7 +133,7 @@ def _mark_used(engine: Engine, token_id: object) -> None:
         LOGGER.warning("The use of an API token cannot be recorded.", exc_info=True)
 
 
-def _by_session(engine: Engine, session: ClerkSession) -> Principal:
+def _principal_of_session(engine: Engine, session: ClerkSession) -> Principal:
     user = _find_user(engine, session) or _create_user(engine, session)
     if user.deleted:
         raise CredentialsError("This account has been deleted.")

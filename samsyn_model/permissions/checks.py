@@ -10,7 +10,7 @@ from samsyn_model.permissions.principal import Principal
 def require_user(principal: Principal, action: Action = Action.SIGNED_IN) -> uuid.UUID:
     """Return the signed-in user's id.
 
-    Raises CredentialsError when nobody has signed in, PermissionDeniedError when a token of scope
+    Raises CredentialsError for an anonymous principal, PermissionDeniedError when a token of scope
     `read` is used to write.
     """
     if principal.user_id is None:

@@ -82,7 +82,7 @@ def find_comment(
 ) -> Row[Any]:
     """Return `columns` of a comment that the principal may read, in one statement.
 
-    With `lock` nobody else changes or deletes it until the transaction ends. Raises NotFoundError.
+    With `lock` the comment is locked until the transaction ends. Raises NotFoundError.
     """
     statement = select(*columns).where(Comment.id == comment_id, readable_comments(principal))
     if lock:

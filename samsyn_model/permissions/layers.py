@@ -18,8 +18,8 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
     """Return the condition on `layers` under which the principal may read a layer.
 
     A private layer is read through a map by the map's owner and collaborators; a map's other
-    readers see it only when the map's owner made the layer, so that nobody but its creator ever
-    makes a private layer public.
+    readers see it only when the map's owner made the layer, so that only its creator can make a
+    private layer public.
     """
     shown_by_creator = and_(Map.view_permission == "public", Map.created_by == Layer.created_by)
     through_map = shown_by_creator

@@ -22,7 +22,7 @@ class Principal:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nobody has signed in."""
+        """Whether there is no user."""
         return self.user_id is None
 
 

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) checks that come to an end, whatever the schema and the data."""
+"""JSON Schema (2020-12) validation with a deadline."""
 
 import json
 import math

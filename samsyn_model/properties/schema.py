@@ -10,7 +10,7 @@ from samsyn_model.errors import SamsynError
 
 
 class Kind(enum.Enum):
-    """What a field holds; JSON_VALUE is any JSON whatever, distinguished only by its values."""
+    """The type of a field; JSON_VALUE is any JSON value."""
 
     INTEGER = "integer"
     NUMBER = "number"

@@ -98,11 +98,11 @@ class Layer(Row, Base):
 
 
 class LayerFeature(Timestamps, Base):
-    """A feature of a vector layer: geometry in WGS 84 longitude/latitude (any type, Z kept).
+    """A feature of a vector layer: geometry in WGS 84 longitude/latitude (any type, with Z).
 
     There is no foreign key to `layers`, which would cost a look-up a row: a statement trigger
     writes to `layer_changes`, whose foreign key holds the same rule once a statement.
-    `docs/decisions/feature-counts.md` tells how.
+    `docs/decisions/feature-counts.md` describes it.
     """
 
     __tablename__ = "layer_features"
@@ -124,10 +124,10 @@ class LayerFeature(Timestamps, Base):
 
 
 class PropertyValue(Base):
-    """What a feature has in one of its layer's `indexed_properties`, rounded so that it fits an
-    index: a number (also of a boolean or a moment), the beginning of a text, or both.
+    """The value of a feature in one of its layer's `indexed_properties`, rounded to fit an index:
+    a number (also of a boolean or a moment), the beginning of a text, or both.
 
-    Triggers keep it. `docs/decisions/property-indexes.md` tells how, and what it is asked.
+    Triggers maintain it: `docs/decisions/property-indexes.md`.
     """
 
     __tablename__ = "property_values"

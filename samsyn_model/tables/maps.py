@@ -55,7 +55,7 @@ class Map(Row, Base):
 
 
 class MapCollaborator(Row, Base):
-    """A user's role on somebody else's map."""
+    """A user's role on another user's map."""
 
     __tablename__ = "map_collaborators"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The metadata of all tables together, for migrations and for whatever goes through every table."""
+"""The metadata of all tables together, for migrations and loops over every table."""
 
 # imported for their tables, which register themselves
 from samsyn_model.tables import comments, layers, maps, tile_cache, users  # noqa: F401

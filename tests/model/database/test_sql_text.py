@@ -64,7 +64,7 @@ def test_as_many_rows_as_there_are(preparing: Engine, prepared: bool) -> None:
 def test_a_connection_prepares_no_more_than_it_should(
     preparing: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_text, "_MOST_PREPARED", 3)
+    monkeypatch.setattr(sql_text, "_MAX_PREPARED", 3)
     names = "SELECT statement FROM pg_prepared_statements ORDER BY prepare_time"
     with reading(preparing) as connection:
         for number in (1, 2, 3, 1, 4, 1):
