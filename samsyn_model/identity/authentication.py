@@ -168,7 +168,7 @@ def _create_user(engine: Engine, session: ClerkSession) -> Any:
             continue
         if user is not None:
             return user
-    raise CredentialsError("The session's user cannot be holder_row.")
+    raise CredentialsError("The session's user cannot be found.")
 
 
 def _is_newer(session: ClerkSession, user: Any) -> bool:
