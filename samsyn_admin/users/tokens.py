@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Connection, Row, Select, select, update
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
@@ -53,7 +53,7 @@ class TokenCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=255)]
     scope: Literal["read", "write"] = "read"
     expires_at: Annotated[datetime | None, BeforeValidator(_future)] = None
 

@@ -137,7 +137,7 @@ def _file_response(
     collection: Collection, query: ItemsQuery, limit: int | None, file_format: Format
 ) -> Response:
     # imported here: 60 MB of libraries, which only processes that write files need
-    from samsyn_provider.downloads.tables import describe_table, table_batches  # noqa: PLC0415
+    from samsyn_provider.downloads.columns import describe_table, table_batches  # noqa: PLC0415
     from samsyn_provider.downloads.writers import FileContent, written_file  # noqa: PLC0415
 
     with _file_slot(), snapshot(deployment().engine, _TIMEOUT) as connection:

@@ -19,7 +19,7 @@ from pyogrio.errors import FieldError
 from pyproj import CRS
 
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.downloads.tables import FeatureTable
+from samsyn_provider.downloads.columns import FeatureTable
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem
 from samsyn_provider.http.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET
 

@@ -1,1 +1,1 @@
-"""Coordinate reference systems, boxes and intervals of time."""
+"""Coordinate reference systems and boxes."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.temporal import moment_or_null
-from samsyn_provider.geography.datetime import Interval
+from samsyn_provider.query.datetime import Interval
 
 
 def datetime_conditions(

@@ -17,7 +17,7 @@ from samsyn_provider.cql2.expressions import Expression
 from samsyn_provider.cql2.parsing import GEOMETRY, LANGUAGES, parse_filter
 from samsyn_provider.geography.bbox import Bbox
 from samsyn_provider.geography.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
-from samsyn_provider.geography.datetime import Interval, parse_datetime
+from samsyn_provider.query.datetime import Interval, parse_datetime
 from samsyn_provider.query.parameters import (
     parse_bbox_parameter,
     parse_boolean,

@@ -1,77 +1,14 @@
-"""SQL expressions that draw features in a tile: measured, thinned, simplified, clipped."""
+"""SQL expressions that draw features in a tile: simplified, clipped, with their attributes."""
 
 from typing import Any
 
 from samsyn_provider.query.items_query import ItemsQuery
-from samsyn_provider.tiles.matrix_sets import MERCATOR_LATITUDE
-
-EXTENT = 4096
-"""The width of a tile in units; its coordinates are integers."""
-
-MARGIN = 64
-"""The buffer of a tile in units: features are drawn beyond its edges, which do not show then."""
-
-VERTEX_BYTES = 16
-
-_MAX_CELLS = 2  # width of the features of a grid, in its cells
+from samsyn_provider.tiles.matrix_sets import EXTENT, MARGIN, MERCATOR_LATITUDE
+from samsyn_provider.tiles.thinning import TOLERANCE, measured_features
 
 _PIXEL = 8  # units: a tile is drawn 512 pixels wide
 
-TOLERANCE = 4  # units
-
 _MIN_CLIPPED_VERTICES = 500
-
-
-def measured_features(features: str, is_mercator: bool) -> str:
-    """Return the features with their `box`, the `longitude` and `latitude` of its centre, its
-    larger side in units of the tile (`size`), an upper bound of their `stored` vertices, and the
-    ratio of degrees of latitude to degrees of longitude of the same length on the tile
-    (`cosine`)."""
-    cosine = "cos(radians(latitude))" if is_mercator else "1::float8"
-    # OFFSET 0: each step is computed once, not wherever its result is used
-    return f"""(
-        SELECT *, greatest(
-            ST_XMax(box) - ST_XMin(box), (ST_YMax(box) - ST_YMin(box)) / cosine
-        ) / %(unit)s AS size
-        FROM (
-            SELECT *, {cosine} AS cosine
-            FROM (
-                SELECT *, pg_column_size(geom) / {VERTEX_BYTES}::float8 AS stored,
-                       (ST_XMin(box) + ST_XMax(box)) / 2 AS longitude,
-                       (ST_YMin(box) + ST_YMax(box)) / 2 AS latitude
-                FROM (
-                    SELECT id, geom, properties, box3d(box2d(geom)) AS box FROM {features} OFFSET 0
-                ) AS boxed
-                OFFSET 0
-            ) AS centred
-            OFFSET 0
-        ) AS scaled
-        OFFSET 0
-    ) AS measured"""
-
-
-def vertices_expression(tolerance: int) -> str:
-    """Return the expression for the most vertices of a drawn feature: those stored, or as many as
-    its outline can have at a distance of `tolerance` units."""
-    return f"least(stored, 4 * least(size, {EXTENT}) / {tolerance})"
-
-
-def thinned_ids(features: str, is_mercator: bool, cell: float) -> str:
-    """Return the statement for the ids of the features that remain after thinning; the finest cells
-    are `cell` units wide."""
-    y = "degrees(asinh(tan(radians(latitude))))" if is_mercator else "latitude"
-    return f"""
-        SELECT min(id) AS id
-        FROM (
-            SELECT id, longitude / %(unit)s AS x, {y} / %(unit)s AS y, CASE
-                WHEN size <= {_MAX_CELLS * cell} THEN {cell}
-                ELSE {cell} * 2::float8 ^ ceil(ln(size / {_MAX_CELLS * cell}) / ln(2::float8))
-            END AS width
-            FROM {measured_features(features, is_mercator)}
-            WHERE (SELECT is_thinned FROM load)
-            OFFSET 0
-        ) AS sized
-        GROUP BY width, floor(x / width), floor(y / width)"""
 
 
 def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false") -> str:

@@ -14,6 +14,12 @@ Edges = tuple[float, float, float, float]
 
 MERCATOR_LATITUDE = 85.0511287798066
 """The latitude of the edges of Web Mercator's square, in degrees."""
+EXTENT = 4096
+"""The width of a tile in units; its coordinates are integers."""
+
+MARGIN = 64
+"""The buffer of a tile in units: features are drawn beyond its edges, which do not show then."""
+
 _TILE_PIXELS = 256
 _PIXEL_METRES = 0.00028  # the standardized rendering pixel size
 _RADIUS = 6_378_137.0

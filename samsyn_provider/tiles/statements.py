@@ -1,9 +1,6 @@
 """The SQL that makes vector tiles: pure functions from a query to text and bound values.
 
-The content of a tile is bounded, however large its layers are. Where a tile would exceed the
-bounds, it is divided by a grid for each size of features, with cells half as wide as the features:
-one feature remains for each cell that contains the centre of any. The total number of cells is
-bounded, and no area with features is left without any.
+The content of a tile is bounded, however large its layers are: see `thinning.py`.
 """
 
 import re
@@ -19,32 +16,14 @@ from samsyn_provider.cache.tile_cache import CACHED_TILE, slot_of
 from samsyn_provider.collections.statements import LAYER_BOUNDS
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
-from samsyn_provider.tiles.drawing import (
-    EXTENT,
-    MARGIN,
-    TOLERANCE,
-    VERTEX_BYTES,
-    attributes_expression,
-    drawn_features,
-    measured_features,
-    thinned_ids,
-    vertices_expression,
-)
-from samsyn_provider.tiles.matrix_sets import Tile
-
-MAX_FEATURES = 10_000
-"""The most features of a tile that is not thinned."""
+from samsyn_provider.tiles.drawing import attributes_expression, drawn_features
+from samsyn_provider.tiles.matrix_sets import EXTENT, MARGIN, Tile
+from samsyn_provider.tiles.thinning import VERTEX_BYTES, load_bounds, load_of, thinned_ids
 
 MAX_ATTRIBUTE_BYTES = 2 * 1024 * 1024
 """The stored size of a tile's attributes at most; features beyond it have only their id."""
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-
-_MAX_VERTICES = 200_000  # with more, shapes are simplified
-
-_MAX_SIMPLIFIED_VERTICES = 600_000  # with more, features are thinned
-
-_CELLS = 128  # of the finest grid, across a tile
 
 _MIN_PREPARED_LEVEL = 8  # tiles are small from this level on
 
@@ -121,9 +100,7 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     values: dict[str, Any] = {
         "layer": source.layer_id,
         "name": str(source.layer_id),
-        "max_features": max(MAX_FEATURES // shares, 1),
-        "max_vertices": _MAX_VERTICES // shares,
-        "max_simplified_vertices": _MAX_SIMPLIFIED_VERTICES // shares,
+        **load_bounds(shares),
         "max_attribute_bytes": MAX_ATTRIBUTE_BYTES // shares,
         **_tile_values(tile),
     }
@@ -168,7 +145,6 @@ FROM (
 
 @lru_cache(maxsize=64)
 def _bounded_text(features: str, attributes: str, is_mercator: bool, shares: int) -> str:
-    cell = EXTENT / max(round(_CELLS / shares**0.5), 1)
     limited = f"""(
     SELECT id, geom, CASE
         WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(max_attribute_bytes)s
@@ -179,19 +155,12 @@ def _bounded_text(features: str, attributes: str, is_mercator: bool, shares: int
 )"""
     return f"""
 WITH load AS MATERIALIZED (
-    SELECT count(*) > %(max_features)s
-               OR sum({vertices_expression(TOLERANCE)}) > %(max_simplified_vertices)s AS is_thinned,
-           count(*) > %(max_features)s
-               OR sum({vertices_expression(1)}) > %(max_vertices)s AS is_simplified
-    FROM (
-        SELECT size, stored FROM {measured_features(features, is_mercator)}
-        LIMIT %(max_features)s + 1
-    ) AS limited
+    {load_of(features, is_mercator)}
 ), selected AS (
     SELECT id, geom, properties FROM {features} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
     SELECT feature.*
-    FROM ({thinned_ids(features, is_mercator, cell)}) AS representative
+    FROM ({thinned_ids(features, is_mercator, shares)}) AS representative
     CROSS JOIN LATERAL (
         SELECT id, geom, properties FROM layer_features
         WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0

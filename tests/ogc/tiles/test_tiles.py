@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
 from samsyn_provider.tiles import routes as tile_routes
-from samsyn_provider.tiles.statements import MAX_FEATURES
+from samsyn_provider.tiles.thinning import MAX_FEATURES
 from tests.ogc.conftest import Person
 from tests.ogc.tiles.decoding import EXTENT, column_of, decode, in_units, row_of, shape
 from tests.statements import statements
