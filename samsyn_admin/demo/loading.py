@@ -103,7 +103,8 @@ def _was_loaded(connection: Connection, plan: Plan) -> bool:
 
 _INSERT_FEATURES = """
 INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
-SELECT %(layer)s, ST_SetSRID(ST_GeomFromGeoJSON(feature -> 'geometry'), 4326),
+SELECT %(layer)s,
+       oriented_rings(ST_SetSRID(ST_GeomFromGeoJSON(feature -> 'geometry'), 4326)),
        feature -> 'properties', %(owner)s, %(owner)s
 FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS planned (feature, number)
 ORDER BY number

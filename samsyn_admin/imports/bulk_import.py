@@ -30,6 +30,7 @@ from samsyn_model.features.writing import feature_faults
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.properties.json_schema import validation_deadline
+from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, text_faults
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
@@ -177,6 +178,9 @@ class _CheckedFeatures:
     def _properties(self, index: int, feature: Any, schema: str | None) -> str:
         """Return a feature's properties as JSON text; empty where it has faults."""
         text, unstorable = "", []
+        if isinstance(feature, dict):
+            properties = normalized_properties(feature.get("properties"), schema)
+            feature = {**feature, "properties": properties}
         faults = list(feature_faults(feature, "", self.collection.geometry_type, schema))
         if not faults:
             try:

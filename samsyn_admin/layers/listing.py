@@ -114,9 +114,7 @@ def _bbox(text: str) -> Condition:
         " AND jsonb_typeof(layers.source_config -> 'bounds') = 'array'"
         f" THEN ST_MakeEnvelope({', '.join(edges)}, 4326) END"
     )
-    rasters = (
-        envelope.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.polygons
-    )
+    rasters = (envelope.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.areas)
     return or_(and_(Layer.source_type == "vector", in_bounds(bbox)), *rasters)
 
 

@@ -139,7 +139,8 @@ def _encoded(
 
 
 def _checked(batch: FeatureBatch) -> NDArray[Any]:
-    """Return the batch's geometries, none beyond the limits of the globe."""
+    """Return the batch's geometries within the limits of the globe, exterior rings
+    counter-clockwise (RFC 7946, 3.1.6)."""
     geometries = batch.geometries
     collections = geometries[shapely.get_type_id(geometries) == GeometryType.GEOMETRYCOLLECTION]
     members = shapely.get_type_id(shapely.get_parts(collections))
@@ -162,7 +163,14 @@ def _checked(batch: FeatureBatch) -> NDArray[Any]:
             lambda xyz: np.c_[np.clip(xyz[:, :2], -limits, limits), xyz[:, 2]],
             include_z=True,
         )
-    return geometries
+    return _oriented(geometries)
+
+
+def _oriented(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return the geometries with their rings oriented: the same array where they are already."""
+    oriented = shapely.orient_polygons(geometries)
+    before, after = shapely.get_coordinates(geometries), shapely.get_coordinates(oriented)
+    return geometries if np.array_equal(before, after) else oriented
 
 
 def _refuse(batch: FeatureBatch, reason_against: Callable[[Any], str | None]) -> None:
@@ -185,7 +193,9 @@ def _not_finite(geometry: Any) -> str | None:
     values = shapely.get_coordinates(geometry, include_z=bool(shapely.has_z(geometry)))
     if np.isfinite(values).all():
         return None
-    return "it has a coordinate that is not a finite number, or has no place on the globe."
+    return (
+        "it has a coordinate that is not a finite number, or lies outside of the area of its CRS."
+    )
 
 
 def _out_of_range(geometry: Any) -> str | None:

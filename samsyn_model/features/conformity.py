@@ -32,6 +32,7 @@ def count_misfits(
     with validation_deadline():
         for row in rows:
             mismatch = bool(geometry_type) and row.mismatch
-            if mismatch or any(islice(property_faults(row.properties, schema), 1)):
+            faults = property_faults(row.properties, schema, stored=row.properties)
+            if mismatch or any(islice(faults, 1)):
                 count += 1
     return count

@@ -80,7 +80,7 @@ def _position_fault(position: Any) -> str | None:
     for number in position:
         # NaN is never within; comparing, unlike converting, also takes integers of any length
         if type(number) not in {int, float} or not abs(number) <= sys.float_info.max:
-            return "A position has finite numbers."
+            return "A position has finite numbers, within the area of its CRS."
     if abs(position[0]) > 180 or abs(position[1]) > 90:
         return "A position is a longitude within ±180 and a latitude within ±90 degrees."
     return None

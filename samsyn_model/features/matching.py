@@ -116,10 +116,20 @@ def _geometry(feature: Feature) -> Hashable | None:
 def _rounded(geometry: dict[str, Any]) -> Hashable:
     if geometry["type"] == "GeometryCollection":
         return (geometry["type"], tuple(map(_rounded, geometry["geometries"])))
-    return (geometry["type"], _coordinates(geometry["coordinates"]))
+    coordinates = _coordinates(geometry["coordinates"])
+    if geometry["type"] == "Polygon":
+        coordinates = _without_orientation(coordinates)
+    elif geometry["type"] == "MultiPolygon":
+        coordinates = tuple(map(_without_orientation, coordinates))
+    return (geometry["type"], coordinates)
 
 
-def _coordinates(value: Any) -> Hashable:
+def _without_orientation(rings: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a polygon's rings in one direction: stored ones are oriented, those sent need not."""
+    return tuple(min(ring, ring[::-1]) for ring in rings)
+
+
+def _coordinates(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_coordinates, value))
     return float(round(value, _DECIMALS))

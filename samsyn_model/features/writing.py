@@ -14,11 +14,14 @@ from samsyn_model.features.geometry import geometry_faults
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.validation import MAX_FAULTS, property_faults
 
-# PostGIS reads a geometry's own `crs` and fails at some, which RFC 7946 has done away with.
+# PostGIS reads a geometry's own `crs` and fails at some, which RFC 7946 has done away with. Stored
+# exterior rings are counter-clockwise (RFC 7946, 3.1.6).
 _INSERT = """
 INSERT INTO layer_features (layer_id, geom, properties, created_by, updated_by)
 SELECT %(layer)s,
-    ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326),
+    oriented_rings(
+        ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326)
+    ),
     coalesce(nullif(feature -> 'properties', 'null'), '{}'), %(user)s, %(user)s
 FROM jsonb_array_elements(%(features)s::jsonb) WITH ORDINALITY AS given (feature, prefix)
 ORDER BY prefix
@@ -28,7 +31,9 @@ RETURNING id"""
 _UPDATE = """
 UPDATE layer_features SET
     geom = CASE WHEN feature ? 'geometry'
-        THEN ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326)
+        THEN oriented_rings(
+            ST_SetSRID(ST_GeomFromGeoJSON(nullif(feature -> 'geometry', 'null') - 'crs'), 4326)
+        )
         ELSE geom END,
     properties = coalesce(nullif(feature -> 'properties', 'null'), layer_features.properties),
     updated_by = %(user)s

@@ -56,7 +56,7 @@ def temporal_properties(
 
 def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str | None:
     """Return why a layer cannot take its times from this property, None when it can."""
-    if _moment_format((schema or {}).get("properties", {}).get(time_field)) is None:
+    if moment_format((schema or {}).get("properties", {}).get(time_field)) is None:
         return "This names no text of property_schema whose format is date or date-time."
     times = temporal_properties(schema, None)
     if times is not None and times != TemporalProperties(time_field, time_field):
@@ -81,7 +81,7 @@ def role_faults(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Fault]:
         if role in seen:
             yield Fault(where, f"The property {seen[role]!r} has this role already.")
         seen[role] = name
-        form = _moment_format(member)
+        form = moment_format(member)
         if role in _TEMPORAL:
             formats[role] = form or ""
             if form is None:
@@ -95,7 +95,8 @@ def role_faults(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Fault]:
         yield Fault(where, "An interval has two dates or two date-times.")
 
 
-def _moment_format(member: Any) -> str | None:
+def moment_format(member: Any) -> str | None:
+    """Return `date` or `date-time` for the schema of a property that holds those, else None."""
     is_text = isinstance(member, dict) and member.get("type") in ("string", ["string", "null"])
     form = member.get("format") if is_text else None
     return form if form in ("date", "date-time") else None

@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -19,6 +21,7 @@ from samsyn_model.properties.roles import role_faults
 MAX_FAULTS = 100
 """How many faults a response lists at most."""
 _MAX_DETAIL = 300
+_MAX_NAME = 100
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {"properties", "$defs", "definitions", "dependentSchemas"}
 _UNBOUNDED = {
@@ -29,6 +32,10 @@ _UNBOUNDED = {
 }
 _LITERALS = {"enum", "const", "default", "examples"}
 _DEFINITIONS = ("$defs", "definitions")
+_COMPOSITION = frozenset(
+    {"$ref", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "propertyNames"}
+)
+"""Keywords by which a schema may know of properties that are not among its `properties`."""
 _REFERENCE = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 _BROKEN_TEXT = re.compile("[\x00\ud800-\udfff]")
 # PostgreSQL reads offsets up to 15:59
@@ -56,11 +63,14 @@ for _name in _FORMS:
     _FORMATS.checks(_name, raises=ValueError)(lambda value, name=_name: _is_moment(value, name))
 
 
-def property_faults(properties: Any, schema: str | None, prefix: str = "") -> Iterator[Fault]:
+def property_faults(
+    properties: Any, schema: str | None, prefix: str = "", stored: Container[str] = ()
+) -> Iterator[Fault]:
     """Yield what is wrong with a feature's properties; null stands for none.
 
     `schema` is the layer's property schema as JSON text, None where anything goes; `prefix` is the
-    JSON pointer to the properties.
+    JSON pointer to the properties. A property that the schema does not name is a fault unless the
+    schema has `additionalProperties`, or the feature has it already (`stored`).
     """
     if properties is None:
         properties = {}
@@ -69,10 +79,15 @@ def property_faults(properties: Any, schema: str | None, prefix: str = "") -> It
         return
     if schema is None:
         return
+    checked = _checked_schema(schema)
+    if checked.names is not None:
+        for name in properties:
+            if name not in checked.names and name not in stored:
+                yield Fault(prefix + pointer(name), _unknown(name, checked.names))
     # a null counts as absent, as in the files that layers come from
     present = {name: value for name, value in properties.items() if value is not None}
     try:
-        for error in _validator(schema).iter_errors(present):
+        for error in checked.validator.iter_errors(present):
             message = error.message
             if len(message) > _MAX_DETAIL:
                 message = f"{message[:_MAX_DETAIL]}…"
@@ -136,9 +151,34 @@ def _refused_keywords(schema: Any, prefix: str, *, is_root: bool = True) -> Iter
             yield from _refused_keywords(member, where, is_root=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _CheckedSchema:
+    """A layer's schema, ready to check features; `names` are all that it allows, None for any."""
+
+    validator: Validator
+    names: frozenset[str] | None
+
+
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Validator:
-    return DeadlineValidator(json.loads(schema), format_checker=_FORMATS, registry=Registry())
+def _checked_schema(schema: str) -> _CheckedSchema:
+    loaded = json.loads(schema)
+    names = None
+    is_closed = loaded.get("additionalProperties", False) is False
+    if is_closed and "properties" in loaded and _COMPOSITION.isdisjoint(loaded):
+        names = frozenset(loaded["properties"])
+        loaded.pop("additionalProperties", None)  # whose fault names no property
+    validator = DeadlineValidator(loaded, format_checker=_FORMATS, registry=Registry())
+    return _CheckedSchema(validator, names)
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    """Return what is wrong with a property that is not one of those known, of which it may be one
+    that is misspelt."""
+    by_case = {other.casefold(): other for other in sorted(known)}
+    shortened = name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
+    detail = f"The layer has no property {shortened!r}"
+    near = get_close_matches(name[:_MAX_NAME].casefold(), by_case, 1) if len(known) < 1000 else []
+    return f"{detail}: did you mean {by_case[near[0]]!r}?" if near else f"{detail}."
 
 
 def _text_faults(value: Any, prefix: str) -> Iterator[Fault]:

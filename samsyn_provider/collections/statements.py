@@ -32,9 +32,7 @@ def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
         "(SELECT ST_MakeEnvelope(edges[1], edges[2], edges[3], edges[4], 4326)"
         f" FROM {LAYER_BOUNDS.format(layer='layers.id')} AS edges)"
     )
-    return or_(
-        *(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.polygons)
-    )
+    return or_(*(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.areas))
 
 
 def select_observed_properties(layer_id: uuid.UUID) -> Statement:

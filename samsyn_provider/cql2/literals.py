@@ -14,7 +14,9 @@ from samsyn_model.features.geometry import geometry_faults
 from samsyn_model.properties.schema import rfc3339
 from samsyn_provider.cql2.expressions import OPEN, Kind, Literal
 from samsyn_provider.geography.bbox import parse_bbox
-from samsyn_provider.geography.crs import ReferenceSystem, in_degrees, to_crs84
+from samsyn_provider.geography.crs import WGS84, ReferenceSystem, in_degrees
+from samsyn_provider.geography.shapes import simplest_form
+from samsyn_provider.geography.transformation import epsg_to_degrees
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
@@ -73,7 +75,7 @@ def bbox_literal(numbers: Any, crs: ReferenceSystem) -> Literal:
     if not all(_is_finite(number) for number in numbers):
         raise InvalidParameterError("filter: a BBOX has four or six numbers.")
     area = parse_bbox(",".join(repr(float(number)) for number in numbers), crs)
-    parts = [shapely.from_wkb(polygon) for polygon in area.polygons]
+    parts = [shapely.from_wkb(ewkb) for ewkb in area.areas]
     return _geometry(parts[0] if len(parts) == 1 else shapely.union_all(parts))
 
 
@@ -89,7 +91,7 @@ def geometry_literal(geometry: dict[str, Any], crs: ReferenceSystem) -> Literal:
         raise InvalidParameterError(
             f"filter: a geometry is invalid at {fault.pointer}. {fault.detail}"
         )
-    shape = shapely.force_2d(shapely.from_geojson(json.dumps(geometry)))
+    shape = simplest_form(shapely.force_2d(shapely.from_geojson(json.dumps(geometry))))
     if shape.is_empty:
         raise InvalidParameterError("filter: a geometry has no positions.")
     if not shapely.is_valid(shape):
@@ -105,7 +107,9 @@ def _in_crs84(shape: shapely.Geometry, crs: ReferenceSystem) -> shapely.Geometry
 
     def to_degrees(positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         x, y = positions[:, ::-1].T if crs.y_first else positions.T
-        return np.column_stack((x, y) if crs.srid == 4326 else to_crs84(crs.srid).transform(x, y))
+        if crs.srid != WGS84:
+            x, y = epsg_to_degrees(crs.srid).transform(x, y)
+        return np.column_stack((x, y))
 
     return shapely.transform(shape, to_degrees)
 

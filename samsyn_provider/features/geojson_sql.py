@@ -45,7 +45,8 @@ def geometry_expression(crs: ReferenceSystem) -> str:
         edge = MERCATOR_LATITUDE
         geometry = (
             f"CASE WHEN ST_YMin(geom) < -{edge} OR ST_YMax(geom) > {edge}"
-            f" THEN ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326))"
+            " THEN oriented_rings("
+            f"ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326)))"
             " ELSE geom END"
         )
     if crs.srid != 4326:

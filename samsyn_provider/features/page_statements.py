@@ -204,7 +204,7 @@ def _is_box(query: ItemsQuery) -> bool:
     """Return whether the query is for a page of the features in one box, as maps request it."""
     plain = ItemsQuery(crs=query.crs, limit=query.limit, after=query.after, bbox=query.bbox)
     bbox = query.bbox
-    is_single = bbox is not None and len(bbox.polygons) == 1 and bbox.heights is None
+    is_single = bbox is not None and len(bbox.areas) == 1 and bbox.heights is None
     return is_single and query == plain and query.crs.uri == CRS84
 
 

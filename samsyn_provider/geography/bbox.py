@@ -9,12 +9,13 @@ import numpy as np
 import shapely
 
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.geography.crs import ReferenceSystem, to_crs84
+from samsyn_provider.geography.crs import ReferenceSystem
+from samsyn_provider.geography.transformation import epsg_to_degrees
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
 _SRID = 4326
-_LINE_TYPE, _POLYGON_TYPE = 0x20000002, 0x20000003  # of EWKB with an SRID
-_LINE, _POLYGON = Struct("<BIII4d"), Struct("<BIIII10d")
+_POINT_TYPE, _LINE_TYPE, _POLYGON_TYPE = 0x20000001, 0x20000002, 0x20000003  # EWKB with an SRID
+_POINT, _LINE, _POLYGON = Struct("<BII2d"), Struct("<BIII4d"), Struct("<BIIII10d")
 _SEGMENTS = 16
 _MERCATOR = 3857
 _RADIUS = 6_378_137.0
@@ -24,18 +25,19 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Bbox:
-    """The area as polygons in CRS84 (two across the antimeridian), and heights."""
+    """An area, as geometries in CRS84 (two across the antimeridian), and heights."""
 
-    polygons: tuple[str, ...]
-    """EWKB in hexadecimal."""
+    areas: tuple[str, ...]
+    """EWKB in hexadecimal: a polygon, a line where a box has no width or no height, or a point."""
     heights: tuple[float, float] | None = None
 
 
 def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
     """Return the area of a bbox in `crs` (OGC API Features Part 1, 7.15.3).
 
-    A western edge east of the eastern one means a box across the antimeridian. Raises
-    InvalidParameterError when the text is no bbox, or lies outside the area of the CRS.
+    A western edge east of the eastern one means a box across the antimeridian. Longitudes beyond
+    ±180 degrees wrap. Raises InvalidParameterError when the text is no bbox, or lies outside the
+    area of the CRS.
     """
     parts = text.split(",")
     if len(parts) not in {4, 6} or not all(_NUMBER.fullmatch(part) for part in parts):
@@ -59,6 +61,8 @@ def parse_bbox(text: str, crs: ReferenceSystem) -> Bbox:
         raise InvalidParameterError("bbox: the southern edge is north of the northern one.")
     if not is_degrees and west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
+    if crs.is_geographic:
+        west, east = _wrapped(west, east)
     if is_degrees:
         return Bbox(_degree_boxes(west, south, east, north), heights)
     return Bbox((_projected_box(west, south, east, north, crs),), heights)
@@ -77,18 +81,22 @@ def _from_mercator(numbers: list[float]) -> list[float]:
     west, south, east, north = numbers
     if west > east:
         raise InvalidParameterError("bbox: the western edge is east of the eastern one.")
-    if (east - west) / _RADIUS >= math.tau:
-        longitudes = [-180.0, 180.0]
-    else:
-        longitudes = [math.degrees(x / _RADIUS) for x in (west, east)]
-        if max(map(abs, longitudes)) > 180:
-            longitudes = [math.remainder(longitude, 360.0) for longitude in longitudes]
+    west, east = _wrapped(math.degrees(west / _RADIUS), math.degrees(east / _RADIUS))
     return [
-        longitudes[0] - _TOLERANCE,
+        west - _TOLERANCE,
         _latitude(south) - _TOLERANCE,
-        longitudes[1] + _TOLERANCE,
+        east + _TOLERANCE,
         _latitude(north) + _TOLERANCE,
     ]
+
+
+def _wrapped(west: float, east: float) -> tuple[float, float]:
+    """Return the edges of a box, in degrees, within ±180; the western one may be the larger."""
+    if east - west >= 360:
+        return -180.0, 180.0
+    if max(abs(west), abs(east)) > 180:
+        return math.remainder(west, 360.0), math.remainder(east, 360.0)
+    return west, east
 
 
 def _latitude(y: float) -> float:
@@ -112,7 +120,7 @@ def _projected_box(
     corners = np.array([[west, south], [east, south], [east, north], [west, north]])
     edges = np.roll(corners, -1, axis=0) - corners
     ring = (corners[:, None] + steps[None, :, None] * edges[:, None]).reshape(-1, 2)
-    longitudes, latitudes = to_crs84(crs.srid).transform(ring[:, 0], ring[:, 1])
+    longitudes, latitudes = epsg_to_degrees(crs.srid).transform(ring[:, 0], ring[:, 1])
     if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
         raise InvalidParameterError("bbox lies outside the area that its CRS covers.")
     polygon = shapely.Polygon(np.column_stack((longitudes, latitudes)))
@@ -123,6 +131,8 @@ def _projected_box(
 
 def _box(west: float, south: float, east: float, north: float) -> str:
     # packed here: GEOS would take longer to make the box than PostgreSQL to plan the statement
+    if west == east and south == north:  # what PostGIS returns for a line without a length depends
+        return _POINT.pack(1, _POINT_TYPE, _SRID, west, south).hex()  # on the order of the rows
     if west == east or south == north:  # a polygon without an area intersects nothing
         return _LINE.pack(1, _LINE_TYPE, _SRID, 2, west, south, east, north).hex()
     ring = (east, south, east, north, west, north, west, south, east, south)

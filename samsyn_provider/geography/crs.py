@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.geography.transformation import epsg_to_degrees
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
 SUPPORTED = (CRS84, *(f"{_EPSG}{code}" for code in (4326, 3857, 3035, 25832, 25833)))
 """The CRSs of every collection; the first is the default and the storage CRS."""
+WGS84 = 4326
 MERCATOR = 3857
 MERCATOR_LATITUDE = 85.06
 """Beyond these latitudes the Web Mercator projection has no plane coordinates."""
+_NAME = re.compile(
+    r"\[?(?:https?://www\.opengis\.net/def/crs/|urn:ogc:def:crs:|urn:x-ogc:def:crs:)?"
+    r"(?:EPSG[:/](?:[\d.]*[:/])?(?P<code>[1-9]\d{3,5})|(?:OGC[:/](?:[\d.]*[:/])?)?CRS84)\]?",
+    re.IGNORECASE,
+)
 _LONGITUDE_MARGIN = 70.0
 """Degrees of longitude beyond its area of use in which a projection is offered."""
 
@@ -60,6 +68,18 @@ def _is_y_first(crs: CRS) -> bool:
     return bool(abs(first - north) < abs(first - east))
 
 
+def crs_uri(name: str) -> str:
+    """Return the URI of a CRS that is named by its URI, by a URN or in short.
+
+    `EPSG:3857`, `[EPSG:3857]` (a safe CURIE), `urn:ogc:def:crs:EPSG::3857`, `OGC:CRS84`, `CRS84`,
+    and URIs that begin with https; any other name is returned as it is.
+    """
+    match = _NAME.fullmatch(name.strip())
+    if match is None:
+        return name
+    return epsg_uri(int(match["code"])) if match["code"] else CRS84
+
+
 def epsg_uri(code: int) -> str:
     """Return the URI of the CRS with this EPSG code."""
     return f"{_EPSG}{code}"
@@ -73,10 +93,12 @@ def is_offerable(code: int) -> bool:
 def reference_system(
     uri: str, parameter: str, supported: tuple[str, ...] = SUPPORTED
 ) -> ReferenceSystem:
-    """Return the CRS with the URI in a request's `parameter`.
+    """Return the CRS that a request's `parameter` names, in any form of `crs_uri`.
 
     Raises InvalidParameterError when the collection does not offer it.
     """
+    if uri not in supported:
+        uri = crs_uri(uri)
     crs = _parse_uri(uri) if uri in supported else None
     if crs is None:
         raise InvalidParameterError(
@@ -112,32 +134,36 @@ def _longitude_range(srid: int) -> tuple[float, float]:
     return area.west - _LONGITUDE_MARGIN, area.east + _LONGITUDE_MARGIN
 
 
-@lru_cache(maxsize=64)
-def to_crs84(srid: int) -> Transformer:
-    """Return a transformer from x, y in the EPSG CRS `srid` to longitude, latitude."""
-    return Transformer.from_crs(srid, "OGC:CRS84", always_xy=True)
-
-
 def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
     """Return a GeoJSON geometry in `crs` transformed to longitude and latitude.
 
     Invalid positions stay as they are, for the geometry's validation; a position outside the area
     of the CRS becomes infinite.
     """
-    if isinstance(geometry, dict):
-        names = {"coordinates", "geometries"} & set(geometry)
-        return {**geometry, **{name: in_degrees(geometry[name], crs) for name in names}}
-    if not isinstance(geometry, list):
-        return geometry
-    if geometry and all(type(number) in {int, float} for number in geometry):
-        return _position_in_degrees(geometry, crs)
-    return [in_degrees(member, crs) for member in geometry]
+    positions: list[list[Any]] = []
+    copied = _with_positions(geometry, positions)
+    if not positions:
+        return copied
+    x = np.array([position[crs.y_first] for position in positions], dtype=np.float64)
+    y = np.array([position[not crs.y_first] for position in positions], dtype=np.float64)
+    if crs.srid != WGS84:
+        x, y = epsg_to_degrees(crs.srid).transform(x, y)
+    for position, longitude, latitude in zip(positions, x.tolist(), y.tolist(), strict=True):
+        position[:2] = longitude, latitude
+    return copied
 
 
-def _position_in_degrees(position: list[Any], crs: ReferenceSystem) -> list[Any]:
-    if len(position) not in {2, 3} or max(map(abs, position)) > sys.float_info.max:
-        return position
-    x, y = (position[1], position[0]) if crs.y_first else (position[0], position[1])
-    if crs.srid != 4326:
-        x, y = to_crs84(crs.srid).transform(x, y)
-    return [x, y, *position[2:]]
+def _with_positions(value: Any, positions: list[list[Any]]) -> Any:
+    """Return a copy of a geometry or of its coordinates; append the copy's positions."""
+    if isinstance(value, dict):
+        names = {"coordinates", "geometries"} & set(value)
+        return {**value, **{name: _with_positions(value[name], positions) for name in names}}
+    if not isinstance(value, list):
+        return value
+    if not value or any(type(number) not in {int, float} for number in value):
+        return [_with_positions(member, positions) for member in value]
+    if len(value) not in {2, 3} or max(map(abs, value)) > sys.float_info.max:
+        return value
+    position = list(value)
+    positions.append(position)
+    return position

@@ -1,9 +1,7 @@
 """Views that write single features: OGC API Features Part 4, here and in the management API."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,30 +11,32 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (
     CredentialsError,
-    Fault,
     NotFoundError,
     PermissionDeniedError,
     PreconditionFailedError,
 )
-from samsyn_model.features.geometry import geometry_faults
 from samsyn_model.features.writing import (
     delete_features,
-    feature_collection_faults,
     insert_features,
     update_features,
 )
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
-from samsyn_model.properties.json_schema import validation_deadline
-from samsyn_model.properties.validation import MAX_FAULTS, property_faults
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.features.statements import select_feature, select_features
-from samsyn_provider.geography.crs import CRS84, ReferenceSystem, in_degrees, reference_system
+from samsyn_provider.geography.crs import ReferenceSystem, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.media_types import GEOJSON, JSON, MERGE_PATCH
-from samsyn_provider.http.request_body import merge_patch, read_json, refuse
+from samsyn_provider.http.request_body import read_json
+from samsyn_provider.items.content_crs import content_crs
+from samsyn_provider.items.feature_body import (
+    check_feature,
+    parse_feature,
+    parse_features,
+    parse_patch,
+)
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 
 _LOCK_FEATURE = """
@@ -85,14 +85,14 @@ def create_item(collection_id: str) -> Response:
     body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
-        crs = _content_crs(collection)
+        crs = content_crs(body, collection.crs)
         user_id = require_user(principal())
         if isinstance(body, dict) and body.get("type") == "FeatureCollection":
-            features = _parse_features(body, collection, crs)
+            features = parse_features(body, collection, crs)
             ids = insert_features(connection, collection.id, features, user_id)
             return _features_response(connection, collection, ids, crs)
-        feature = _parse_feature(body, crs)
-        _check_feature(collection, feature)
+        feature = parse_feature(body, collection, crs)
+        check_feature(collection, feature)
         (feature_id,) = insert_features(connection, collection.id, [feature], user_id)
         return _feature_response(connection, collection, feature_id, crs, HTTPStatus.CREATED)
 
@@ -106,10 +106,10 @@ def replace_item(collection_id: str, feature_id: str) -> Response:
     body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
-        crs = _content_crs(collection)
-        key = _lock_feature(connection, collection, feature_id)[0]
-        feature = _parse_feature(body, crs)
-        _check_feature(collection, feature)
+        crs = content_crs(body, collection.crs)
+        key, properties = _lock_feature(connection, collection, feature_id)
+        feature = parse_feature(body, collection, crs)
+        check_feature(collection, feature, properties)
         _update(connection, collection, {"id": key, **feature})
         return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
@@ -123,10 +123,10 @@ def update_item(collection_id: str, feature_id: str) -> Response:
     body = _body(MERGE_PATCH, GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
-        crs = _content_crs(collection)
+        crs = content_crs(body, collection.crs)
         key, properties = _lock_feature(connection, collection, feature_id)
-        change = _parse_patch(body, properties, crs)
-        _check_feature(collection, change)
+        change = parse_patch(body, properties, collection, crs)
+        check_feature(collection, change, properties)
         _update(connection, collection, {"id": key, **change})
         return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
@@ -163,11 +163,6 @@ def _body(*media_types: str) -> Any:
     return read_json(*media_types)
 
 
-def _content_crs(collection: Collection) -> ReferenceSystem:
-    uri = request.headers.get("Content-Crs", CRS84).strip().removeprefix("<").removesuffix(">")
-    return reference_system(uri, "Content-Crs", collection.crs)
-
-
 def _lock_collection(connection: Connection, collection_id: str) -> Collection:
     """Return the collection; its schema is locked until the transaction ends."""
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
@@ -199,60 +194,6 @@ def _lock_feature(
     return key, row.properties
 
 
-def _parse_feature(body: Any, crs: ReferenceSystem) -> dict[str, Any]:
-    if not isinstance(body, dict) or body.get("type") != "Feature":
-        refuse([Fault("", "This is no GeoJSON Feature.")])
-    geometry = in_degrees(body.get("geometry"), crs)
-    return {"geometry": geometry, "properties": body.get("properties") or {}}
-
-
-def _parse_features(
-    body: dict[str, Any], collection: Collection, crs: ReferenceSystem
-) -> list[dict[str, Any]]:
-    members = body.get("features")
-    if isinstance(members, list):
-        features = [
-            {**member, "geometry": in_degrees(member.get("geometry"), crs)}
-            if isinstance(member, dict)
-            else member
-            for member in members
-        ]
-        body = {**body, "features": features}
-    refuse(feature_collection_faults(body, "", collection.geometry_type, _schema_text(collection)))
-    return list(body["features"])
-
-
-def _parse_patch(body: Any, properties: dict[str, Any], crs: ReferenceSystem) -> dict[str, Any]:
-    names = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
-    if not names:
-        refuse([Fault("", "Expected an object with `geometry`, `properties` or both.")])
-    change: dict[str, Any] = {}
-    if "geometry" in names:
-        change["geometry"] = in_degrees(body["geometry"], crs)
-    if "properties" in names:
-        patch = body["properties"]
-        change["properties"] = {} if patch is None else merge_patch(properties, patch)
-    return change
-
-
-def _check_feature(collection: Collection, feature: dict[str, Any]) -> None:
-    """Raise InvalidBodyError where a geometry or properties do not conform to the collection."""
-    schema = _schema_text(collection)
-
-    def faults() -> Iterator[Fault]:
-        if "geometry" in feature:
-            yield from geometry_faults(feature["geometry"], "/geometry", collection.geometry_type)
-        if "properties" in feature:
-            yield from property_faults(feature["properties"], schema, "/properties")
-
-    with validation_deadline():
-        refuse(list(islice(faults(), MAX_FAULTS)))
-
-
-def _schema_text(collection: Collection) -> str | None:
-    return None if collection.property_schema is None else json.dumps(collection.property_schema)
-
-
 def _update(connection: Connection, collection: Collection, change: dict[str, Any]) -> None:
     update_features(connection, collection.id, [change], require_user(principal()))
 
@@ -265,6 +206,7 @@ def _feature_response(
     status: HTTPStatus,
 ) -> Response:
     """Return the response with a feature in the request's CRS, without body if `Prefer` says so."""
+    crs = reference_system(crs.uri, "crs", collection.crs)  # in its own axis order
     statement = select_feature(collection.id, feature_id, crs)
     row = run(connection, statement.text, statement.values).one()
     response = Response(row.feature, status, mimetype=GEOJSON)
@@ -279,6 +221,7 @@ def _features_response(
     connection: Connection, collection: Collection, feature_ids: Sequence[int], crs: ReferenceSystem
 ) -> Response:
     """Return the response with the new features, in the order of the request."""
+    crs = reference_system(crs.uri, "crs", collection.crs)
     statement = select_features(collection.id, feature_ids, crs)
     features = run(connection, statement.text, statement.values).scalar_one() or ""
     text = f'{{"type":"FeatureCollection","features":[{features}]}}'

@@ -6,6 +6,7 @@ from typing import Any
 
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.sql import filter_conditions
+from samsyn_provider.cql2.temporal import moment_or_null
 from samsyn_provider.query.datetime_conditions import datetime_conditions
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
 
@@ -38,12 +39,12 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
     """Return the conditions of a query that the spatial index can evaluate."""
     conditions = []
     if query.bbox:
-        areas = []
-        for number, polygon in enumerate(query.bbox.polygons):
-            values[f"bbox{number}"] = polygon
+        intersections = []
+        for number, ewkb in enumerate(query.bbox.areas):
+            values[f"bbox{number}"] = ewkb
             area = f"%(bbox{number})s::geometry"
-            areas.append(f"geom && {area} AND ST_Intersects(geom, {area})")
-        conditions.append("(" + " OR ".join(areas) + ")")
+            intersections.append(f"geom && {area} AND ST_Intersects(geom, {area})")
+        conditions.append("(" + " OR ".join(intersections) + ")")
         if query.bbox.heights:
             values["bottom"], values["top"] = query.bbox.heights
             conditions.append(
@@ -68,6 +69,8 @@ def ordering(keys: Sequence[str], query: ItemsQuery) -> str:
 def sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
     """Return the expression of a sort key, NULL for a feature without the property."""
     values[f"sort{number}"] = key.name
+    if key.is_moment:
+        return moment_or_null(f"(properties ->> %(sort{number})s)")
     return f"nullif(properties -> %(sort{number})s, 'null')"
 
 
@@ -88,6 +91,8 @@ def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
             continue
         values["after"] = query.after.text
         bound = f"(%(after)s::jsonb -> {number})"
+        if key.is_moment:
+            bound = f"(%(after)s::jsonb ->> {number})::timestamptz"
         sign = "<" if key.descending else ">"
         after = f"({expression} {sign} {bound} OR {expression} IS NULL)"
         alternatives.append(" AND ".join([*tied, after]))

@@ -13,10 +13,11 @@ from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.features.geometry import geometry_faults
-from samsyn_provider.cql2.expressions import Expression
-from samsyn_provider.cql2.parsing import GEOMETRY, LANGUAGES, parse_filter
+from samsyn_provider.cql2.expressions import Expression, Kind
+from samsyn_provider.cql2.parsing import GEOMETRY, LANGUAGES, kind_of, parse_filter
 from samsyn_provider.geography.bbox import Bbox
 from samsyn_provider.geography.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
+from samsyn_provider.geography.shapes import simplest_form
 from samsyn_provider.query.datetime import Interval, parse_datetime
 from samsyn_provider.query.parameters import (
     parse_bbox_parameter,
@@ -51,6 +52,8 @@ class SortKey:
 
     name: str
     descending: bool
+    is_moment: bool = False
+    """Whether it holds date-times, which are in the order of their moments, not of their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def _area(name: str, text: str) -> str:
     if geometry is None or fault:
         reason = f" {fault.pointer}: {fault.detail}" if fault else ""
         raise InvalidParameterError(f"{name} is a GeoJSON geometry.{reason}")
-    shape = shapely.from_geojson(text)
+    shape = simplest_form(shapely.from_geojson(text))
     if not shapely.is_valid(shape):
         raise InvalidParameterError(f"{name}: {shapely.is_valid_reason(shape)}.")
     ewkb: str = shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True)
@@ -184,7 +187,8 @@ def _sort_keys(text: str | None, fields: Mapping[str, Mapping[str, Any]]) -> tup
         name = part[1:] if part[:1] in {"+", "-", " "} else part
         if name not in fields or not sortable(name, fields[name]):
             raise InvalidParameterError(f"sortby names {name!r}, which is not a sortable here.")
-        keys.append(SortKey(name, part.startswith("-")))
+        is_moment = kind_of(fields[name]) is Kind.TIMESTAMP
+        keys.append(SortKey(name, part.startswith("-"), is_moment))
     if len({key.name for key in keys}) < len(keys):
         raise InvalidParameterError("sortby names a property twice.")
     return tuple(keys)

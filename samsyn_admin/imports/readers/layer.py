@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.schema import Kind
+from samsyn_provider.geography.transformation import ToDegrees
 
 BATCH_FEATURES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -70,14 +71,17 @@ def parse_crs(definition: str) -> CRS:
 
 
 def in_crs84(batches: Iterable[FeatureBatch], crs: CRS) -> Iterator[FeatureBatch]:
-    """Yield the batches in longitude and latitude (CRS84); heights are unchanged."""
+    """Yield the batches in longitude and latitude (CRS84); heights are unchanged.
+
+    A position outside the area of the CRS becomes infinite, which is refused later.
+    """
     flat = _two_dimensional(crs)
     if flat.equals(CRS84, ignore_axis_order=True) or flat.to_epsg() == 4326:
         yield from batches
         return
-    transformer = Transformer.from_crs(flat, CRS84, always_xy=True)
+    transformation = ToDegrees(flat)
     for batch in batches:
-        yield replace(batch, geometries=_transformed(batch.geometries, transformer), wkb=None)
+        yield replace(batch, geometries=_transformed(batch.geometries, transformation), wkb=None)
 
 
 def _two_dimensional(crs: CRS) -> CRS:
@@ -90,13 +94,13 @@ def _two_dimensional(crs: CRS) -> CRS:
     return flat
 
 
-def _transformed(geometries: NDArray[Any], transformer: Transformer) -> NDArray[Any]:
+def _transformed(geometries: NDArray[Any], transformation: ToDegrees) -> NDArray[Any]:
     result = geometries.copy()
     with_z = shapely.has_z(geometries)
     for rows, has_z in ((~with_z, False), (with_z, True)):
         positions = shapely.get_coordinates(geometries[rows], include_z=has_z)
         if len(positions):
-            positions[:, 0], positions[:, 1] = transformer.transform(
+            positions[:, 0], positions[:, 1] = transformation.transform(
                 positions[:, 0], positions[:, 1]
             )
             result[rows] = shapely.set_coordinates(geometries[rows].copy(), positions)

@@ -124,7 +124,7 @@ def test_faults_change_nothing(owner: Caller, empty_database: Engine) -> None:
     pointer = "/source_config/geojson/features"
     for features, expected in (
         ([feature(POINT, name=3)], [f"{pointer}/0/properties/name"]),
-        ([feature(POINT, name="a"), feature(LINE, colour=1)], [f"{pointer}/1/properties"]),
+        ([feature(POINT, name="a"), feature(LINE, colour=1)], [f"{pointer}/1/properties/colour"]),
         (
             [feature({"type": "Point", "coordinates": [200, 0]})],
             [f"{pointer}/0/geometry/coordinates"],

@@ -291,3 +291,47 @@ def test_a_database_that_cannot_hold_every_name_is_refused(server_url: str, enco
         pytest.raises(DatabaseSetupError, match=f"{encoding}.*UTF8"),
     ):
         upgrade(engine)
+
+
+def test_stored_rings_are_oriented_and_features_stay_as_they_are(database: Engine) -> None:
+    upgrade(database, "0006")
+    kept = "id, properties, version, created_at, updated_at"
+    clockwise = "POLYGON((0 0, 0 1, 1 1, 1 0, 0 0), (.1 .1, .2 .1, .2 .2, .1 .1))"
+    with database.begin() as connection:
+        layer = connection.execute(
+            text(
+                "WITH owner AS (INSERT INTO users DEFAULT VALUES RETURNING id)"
+                " INSERT INTO layers (name, source_type, created_by)"
+                " SELECT 'a', 'vector', id FROM owner RETURNING id"
+            )
+        ).scalar_one()
+        lines = "LINESTRING(0 0, 1 1), POLYGON((0 0, 0 1, 1 1, 0 0))"
+        for wkt in (clockwise, "LINESTRING(1 2, 0 0)", f"GEOMETRYCOLLECTION({lines})", None):
+            connection.execute(
+                text(
+                    "INSERT INTO layer_features (layer_id, geom)"
+                    " VALUES (:layer, ST_GeomFromText(:wkt, 4326))"
+                ),
+                {"layer": layer, "wkt": wkt},
+            )
+        before = connection.execute(text(f"SELECT {kept} FROM layer_features ORDER BY id")).all()
+        changes = connection.execute(text("SELECT sum(changes) FROM layer_changes")).scalar_one()
+    upgrade(database)
+    with database.begin() as connection:
+        after = connection.execute(text(f"SELECT {kept} FROM layer_features ORDER BY id")).all()
+        oriented = connection.execute(
+            text(
+                "SELECT ST_IsPolygonCCW(geom), ST_Area(geom), ST_AsText(geom)"
+                " FROM layer_features WHERE geom IS NOT NULL ORDER BY id"
+            )
+        ).all()
+        still = connection.execute(text("SELECT sum(changes) FROM layer_changes")).scalar_one()
+        connection.execute(text("UPDATE layer_features SET properties = '{\"a\": 1}'"))
+        versions = connection.execute(text("SELECT version FROM layer_features")).scalars().all()
+    assert after == before
+    assert still == changes
+    assert [row[0] for row in oriented] == [True, True, True]
+    assert oriented[0][1] == pytest.approx(0.995)
+    assert oriented[1][2] == "LINESTRING(1 2,0 0)"
+    assert oriented[2][2] == ("GEOMETRYCOLLECTION(LINESTRING(0 0,1 1),POLYGON((0 0,1 1,0 1,0 0)))")
+    assert versions == [2, 2, 2, 2]

@@ -139,7 +139,7 @@ def test_wrong_json(client: FlaskClient, grounds: str, condition: str) -> None:
     "query",
     [
         {"filter": "open", "filter-lang": "cql"},
-        {"filter": "open", "filter-crs": "EPSG:4326"},
+        {"filter": "open", "filter-crs": "EPSG:2154"},
         {"filter-crs": EPSG + "4326"},
         {"filter-lang": "cql2-json"},
         {"filter": "S_INTERSECTS(geometry, POINT(1e300 1))", "filter-crs": EPSG + "3035"},

@@ -462,7 +462,7 @@ def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) ->
         "bbox-crs=http://www.opengis.net/def/crs/OGC/1.3/CRS84",
         f"bbox=0,0,1,1&bbox-crs={EPSG}9999", f"bbox=1e300,0,1e301,1&bbox-crs={EPSG}3035",
         f"bbox=2,0,1,1&bbox-crs={EPSG}3857",
-        "crs=EPSG:4326", f"crs={EPSG}2154", f"crs={EPSG}4326'",
+        "crs=EPSG:2154", f"crs={EPSG}2154", f"crs={EPSG}4326'",
         "datetime=yesterday", "datetime=2026-13-01", "datetime=2026-02-30", "datetime=",
         "datetime=2026-05-02/2026-05-01", "datetime=2026-05-01/2026-05-02/2026-05-03",
         "datetime=0001-01-01T00:00:00%2B23:00", "datetime=2026-05-01T12:00:00",

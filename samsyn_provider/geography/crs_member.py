@@ -1,0 +1,57 @@
+"""The `crs` member of GeoJSON before RFC 7946 (2008): honoured or refused, never ignored."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from samsyn_model.errors import Fault, InvalidParameterError
+from samsyn_provider.geography.crs import ReferenceSystem, crs_uri, reference_system
+
+
+def crs_member(
+    value: Any, pointer: str, supported: tuple[str, ...]
+) -> tuple[ReferenceSystem | None, list[Fault]]:
+    """Return the CRS that the `crs` members of a GeoJSON object name, None without any.
+
+    Its axis order is x before y, as that specification has it. `pointer` is the JSON pointer to the
+    object, `supported` the URIs of the CRSs that its layer takes. The faults are members that name
+    no such CRS, or another one than those before them.
+    """
+    found: ReferenceSystem | None = None
+    for where, member in _members(value, pointer):
+        crs = _named(member, supported)
+        if crs is None:
+            known = ", ".join(supported)
+            return None, [Fault(where, f"This names no CRS that the layer takes: {known}.")]
+        if found not in {None, crs}:
+            return None, [Fault(where, "This names another CRS than the member before it.")]
+        found = crs
+    return found, []
+
+
+def _members(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    """Yield pointer and value of each `crs` member of an object, its features and geometries."""
+    if not isinstance(value, dict):
+        return
+    if "crs" in value:
+        yield f"{pointer}/crs", value["crs"]
+    yield from _members(value.get("geometry"), f"{pointer}/geometry")
+    for name in ("features", "geometries"):
+        parts = value.get(name)
+        for number, part in enumerate(parts if isinstance(parts, list) else ()):
+            yield from _members(part, f"{pointer}/{name}/{number}")
+
+
+def _named(member: Any, supported: tuple[str, ...]) -> ReferenceSystem | None:
+    properties = member.get("properties") if isinstance(member, dict) else None
+    if not isinstance(properties, dict):
+        return None
+    name, code = properties.get("name"), properties.get("code")
+    if name is None and type(code) is int:
+        name = f"EPSG:{code}"
+    if not isinstance(name, str):
+        return None
+    try:
+        return replace(reference_system(crs_uri(name), "crs", supported), y_first=False)
+    except InvalidParameterError:
+        return None

@@ -1,0 +1,98 @@
+"""Features in request bodies, as they are to be stored: in degrees, with their times in UTC."""
+
+import json
+from collections.abc import Container, Iterator
+from itertools import islice
+from typing import Any
+
+from samsyn_model.errors import (
+    Fault,
+)
+from samsyn_model.features.geometry import geometry_faults
+from samsyn_model.features.writing import (
+    feature_collection_faults,
+)
+from samsyn_model.properties.json_schema import validation_deadline
+from samsyn_model.properties.normalization import normalized_properties
+from samsyn_model.properties.validation import MAX_FAULTS, property_faults
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.geography.crs import ReferenceSystem, in_degrees
+from samsyn_provider.http.request_body import merge_patch, refuse
+
+
+def parse_feature(body: Any, collection: Collection, crs: ReferenceSystem) -> dict[str, Any]:
+    """Return `geometry` and `properties` of the feature in a body, as they are to be stored.
+
+    Raises InvalidBodyError where the body is no feature.
+    """
+    if not isinstance(body, dict) or body.get("type") != "Feature":
+        refuse([Fault("", "This is no GeoJSON Feature.")])
+    geometry = in_degrees(body.get("geometry"), crs)
+    properties = normalized_properties(body.get("properties") or {}, _schema_text(collection))
+    return {"geometry": geometry, "properties": properties}
+
+
+def parse_features(
+    body: dict[str, Any], collection: Collection, crs: ReferenceSystem
+) -> list[dict[str, Any]]:
+    """Return the features of the collection in a body, as they are to be stored.
+
+    Raises InvalidBodyError where they do not suit the layer.
+    """
+    members, schema = body.get("features"), _schema_text(collection)
+    if isinstance(members, list):
+        prepared = [
+            {
+                **member,
+                "geometry": in_degrees(member.get("geometry"), crs),
+                "properties": normalized_properties(member.get("properties"), schema),
+            }
+            if isinstance(member, dict)
+            else member
+            for member in members
+        ]
+        body = {**body, "features": prepared}
+    refuse(feature_collection_faults(body, "", collection.geometry_type, schema))
+    return list(body["features"])
+
+
+def parse_patch(
+    body: Any, properties: dict[str, Any], collection: Collection, crs: ReferenceSystem
+) -> dict[str, Any]:
+    """Return `geometry`, `properties` or both of a feature after the merge patch in a body.
+
+    `properties` are the stored ones. Raises InvalidBodyError where the body names neither.
+    """
+    names = set(body) & {"geometry", "properties"} if isinstance(body, dict) else set()
+    if not names:
+        refuse([Fault("", "Expected an object with `geometry`, `properties` or both.")])
+    change: dict[str, Any] = {}
+    if "geometry" in names:
+        change["geometry"] = in_degrees(body["geometry"], crs)
+    if "properties" in names:
+        patch = normalized_properties(body["properties"], _schema_text(collection))
+        change["properties"] = {} if patch is None else merge_patch(properties, patch)
+    return change
+
+
+def check_feature(
+    collection: Collection, feature: dict[str, Any], stored: Container[str] = ()
+) -> None:
+    """Raise InvalidBodyError where a geometry or properties do not conform to the collection.
+
+    `stored` are the names of the properties that the feature has.
+    """
+    schema = _schema_text(collection)
+
+    def faults() -> Iterator[Fault]:
+        if "geometry" in feature:
+            yield from geometry_faults(feature["geometry"], "/geometry", collection.geometry_type)
+        if "properties" in feature:
+            yield from property_faults(feature["properties"], schema, "/properties", stored)
+
+    with validation_deadline():
+        refuse(list(islice(faults(), MAX_FAULTS)))
+
+
+def _schema_text(collection: Collection) -> str | None:
+    return None if collection.property_schema is None else json.dumps(collection.property_schema)
