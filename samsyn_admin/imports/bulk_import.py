@@ -22,7 +22,6 @@ from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_tra
 from samsyn_model.errors import (
     Fault,
     TooLargeError,
-    UnreadableFileError,
     UnsupportedMediaTypeError,
 )
 from samsyn_model.features.batch import FeatureBatch
@@ -34,9 +33,12 @@ from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, text_faults
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.geography.crs import CRS84, ReferenceSystem, in_degrees
+from samsyn_provider.geography.crs_member import crs_member
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.problems import problem
+from samsyn_provider.http.request_body import refuse
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
 MAX_BULK = 2 * 1024**3
@@ -49,7 +51,6 @@ MEDIA_TYPES = (
     *("application/geo+json", "application/json"),
     *("application/geo+json-seq", "application/json-seq", "application/x-ndjson"),
 )
-_CRS84_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 
 bp = Blueprint("bulk_import", __name__, url_prefix="/api/v1/layers")
 
@@ -147,7 +148,11 @@ class _CheckedFeatures:
         schema_text = None if schema is None else json.dumps(schema)
         first = 1
         while chunk := list(islice(features, BATCH_FEATURES)):
-            _refuse_crs(text.crs)
+            crs = self._crs({"crs": text.crs} if text.crs else None)
+            chunk = [
+                self._in_degrees(first - 1 + index, feature, crs)
+                for index, feature in enumerate(chunk)
+            ]
             with validation_deadline():
                 properties = [
                     self._properties(first - 1 + index, feature, schema_text)
@@ -159,7 +164,7 @@ class _CheckedFeatures:
                 except _FeatureError as error:
                     self._record(first - 1 + error.index, Fault("/geometry", error.reason))
             first += len(chunk)
-        _refuse_crs(text.crs)
+        self._crs({"crs": text.crs} if text.crs else None)
 
     def problem_response(self) -> Response | None:
         """Return the response to a body with faults, None when there are none."""
@@ -174,6 +179,26 @@ class _CheckedFeatures:
         document = {**json.loads(response.get_data()), "errors": self.errors}
         response.set_data(json.dumps({**document, "error_count": self.error_count}))
         return response
+
+    def _crs(self, member: Any) -> ReferenceSystem | None:
+        """Return the CRS of the body's `crs` member; raises InvalidBodyError for another one."""
+        crs, faults = crs_member(member, "", self.collection.crs)
+        refuse(faults)
+        return crs
+
+    def _in_degrees(self, index: int, feature: Any, crs: ReferenceSystem | None) -> Any:
+        """Return a feature with its geometry in longitude and latitude, null in an unknown CRS."""
+        own, faults = crs_member(feature, "", self.collection.crs)
+        if own and crs and own != crs:
+            faults = [Fault("/crs", "This names another CRS than the body.")]
+        for fault in faults:
+            self._record(index, fault)
+        if faults:
+            return {**feature, "geometry": None}
+        crs = own or crs
+        if crs is None or crs.uri == CRS84 or not isinstance(feature, dict):
+            return feature
+        return {**feature, "geometry": in_degrees(feature.get("geometry"), crs)}
 
     def _properties(self, index: int, feature: Any, schema: str | None) -> str:
         """Return a feature's properties as JSON text; empty where it has faults."""
@@ -208,13 +233,3 @@ def _batch(chunk: list[dict[str, Any]], properties: list[str], first: int) -> Fe
     values = [feature.get("geometry") for feature in chunk]
     geometries, _ = parse_geometries(values, _FeatureError)
     return FeatureBatch(geometries, properties, first)
-
-
-def _refuse_crs(crs: dict[str, Any] | None) -> None:
-    """Raise UnreadableFileError when a `crs` member (GeoJSON 2008) names another CRS than CRS84."""
-    if crs is None:
-        return
-    properties = crs.get("properties")
-    name = properties.get("name") if isinstance(properties, dict) else None
-    if not isinstance(name, str) or not name.endswith(_CRS84_NAMES):
-        raise UnreadableFileError("The body has a `crs` member: send longitude and latitude.")

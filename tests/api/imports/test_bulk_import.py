@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pyproj import Transformer
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
@@ -132,7 +133,7 @@ def test_the_first_hundred_faults_are_listed(owner: Caller, layer: str) -> None:
         (b'{"type":"Feature","geometry":{"type":"Point","coordinates":[1e400,1]}}', 422),
         (
             b'{"crs":{"properties":{"name":"EPSG:3006"}},"type":"FeatureCollection","features":[]}',
-            400,
+            422,
         ),
         (b'{"crs":7,"type":"FeatureCollection","features":[]}', 400),
     ],
@@ -273,3 +274,48 @@ def test_the_number_of_statements(owner: Caller, layer: str, empty_database: Eng
             assert bulk(owner, layer, body).status_code == 201
         counts.append(len(executed))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [("EPSG:3857", [1280174.1440378, 7868310.2]), ("urn:ogc:def:crs:EPSG::25832", [6e5, 6.37e6])],
+)
+def test_a_crs_member_is_honoured(
+    owner: Caller, layer: str, empty_database: Engine, name: str, position: list[float]
+) -> None:
+    code = int(name.rsplit(":", 1)[1])
+    expected = Transformer.from_crs(code, "OGC:CRS84", always_xy=True).transform(*position)
+    crs = {"crs": {"type": "name", "properties": {"name": name}}}
+    member = feature({"type": "Point", "coordinates": position}, name="a")
+    for body in ({**crs, **collection(member)}, collection({**crs, **member})):
+        response = bulk(owner, layer, body)
+        assert response.status_code == 201, response.text
+        (added,) = response.json["feature_ids"]
+        stored = owner.get(f"{layer}/features/{added}").json["geometry"]["coordinates"]
+        assert stored == pytest.approx(expected, abs=1e-9)
+    assert count(empty_database, layer) == 2
+
+
+def test_crs_members_that_cannot_be_honoured(
+    owner: Caller, layer: str, empty_database: Engine
+) -> None:
+    mercator = {"type": "name", "properties": {"name": "EPSG:3857"}}
+    swedish = {"type": "name", "properties": {"name": "EPSG:3006"}}
+    utm = {"type": "name", "properties": {"name": "EPSG:25832"}}
+    near, far = ({"type": "Point", "coordinates": [x, 1e6]} for x in (1e6, 1e9))
+    for query in ("", "?dry_run=true"):
+        for body, where in (
+            (collection({"crs": swedish, **feature(near, name="a")}), "/crs"),
+            ({"crs": mercator, **collection({"crs": utm, **feature(near, name="a")})}, "/crs"),
+            (
+                {"crs": mercator, **collection(feature(far, name="a"))},
+                "/geometry/coordinates",
+            ),
+        ):
+            response = bulk(owner, layer, body, query)
+            assert response.status_code == 422, response.text
+            assert [error["pointer"] for error in response.json["errors"]] == [where]
+            assert count(empty_database, layer) == 0
+        response = bulk(owner, layer, {"crs": swedish, **collection()}, query)
+        assert response.status_code == 422
+        assert response.json["errors"][0]["pointer"] == "/crs"
