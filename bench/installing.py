@@ -69,11 +69,11 @@ def find_program(name: str) -> Path:
 def program_version(program: str) -> str:
     """Return the version that a program says it is, with whatever status it then ends."""
     command = [program, "--version"]
-    told = subprocess.run(
+    completed = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
     )
-    lines = told.stdout.splitlines() or [""]
-    return lines[0].partition(" ")[2].strip() or "(does not tell its version)"
+    lines = completed.stdout.splitlines() or [""]
+    return lines[0].partition(" ")[2].strip() or "(no version)"
 
 
 def _run(command: list[str | Path]) -> None:

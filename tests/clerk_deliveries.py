@@ -73,7 +73,7 @@ def deliver(client: FlaskClient, body: bytes, svix_id: str | None = None) -> Tes
     return client.post(WEBHOOK, data=body, headers=signed(body, svix_id or new_id()))
 
 
-def tell(client: FlaskClient, kind: str, data: Any, svix_id: str | None = None) -> None:
+def deliver_user(client: FlaskClient, kind: str, data: Any, svix_id: str | None = None) -> None:
     """Deliver an event that has to be taken."""
-    answer = deliver(client, event(f"user.{kind}", data), svix_id)
-    assert answer.status_code == 204, answer.text
+    response = deliver(client, event(f"user.{kind}", data), svix_id)
+    assert response.status_code == 204, response.text

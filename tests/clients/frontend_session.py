@@ -74,7 +74,7 @@ class Person:
         self.answers: list[tuple[str, str, int]] = []
         """Method, path and status of each request that the pages made of the server's API.
 
-        The status is 0 where the page got no answer, or was not let at it by CORS.
+        The status is 0 where the page got no response, or CORS kept it from the page.
         """
 
     def comes(self, name: str | None) -> None:

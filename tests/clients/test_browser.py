@@ -74,23 +74,23 @@ def _drawn(browser: WebDriver, selector: str) -> int:
     return len(browser.find_elements(By.CSS_SELECTOR, selector))
 
 
-def _asked_and_complained(browser: WebDriver) -> tuple[set[str], list[str]]:
-    """Return the addresses that the page asked for, and what the console says."""
+def _requests_and_complaints(browser: WebDriver) -> tuple[set[str], list[str]]:
+    """Return the addresses that the page requested, and what the console says."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {
+    requested = {
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
     }
     # The browser's own first tab loads itself late on a busy machine.
-    asked = {url for url in asked if not url.startswith("chrome://")}
-    return asked, [entry["message"] for entry in browser.get_log("browser")]
+    requested = {url for url in requested if not url.startswith("chrome://")}
+    return requested, [entry["message"] for entry in browser.get_log("browser")]
 
 
 def _keeps_to_itself(browser: WebDriver, server: Server) -> None:
-    asked, complaints = _asked_and_complained(browser)
-    assert asked
-    assert all(url.startswith((server.url, "data:")) for url in asked), asked
+    requested, complaints = _requests_and_complaints(browser)
+    assert requested
+    assert all(url.startswith((server.url, "data:")) for url in requested), requested
     assert complaints == []
 
 
@@ -140,7 +140,7 @@ def test_start_page_tells_what_it_could_not_draw(
         assert [text[:9] for text in _states(browser, areas)] == ["Not drawn"]
         assert _states(browser, hostile) == [""]
         assert not browser.find_elements(By.CSS_SELECTOR, LAND)
-        assert not [line for line in _asked_and_complained(browser)[1] if "Uncaught" in line]
+        assert not [line for line in _requests_and_complaints(browser)[1] if "Uncaught" in line]
     finally:
         browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 

@@ -139,8 +139,8 @@ def _zone_is_a_collection(server: Server) -> str:
 
 def _maps(server: Server, user: str = "anna") -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {token_of(user)}"}
-    answer = requests.get(f"{server.url}/api/v1/maps", headers=headers, timeout=10)
-    return list(answer.json())
+    response = requests.get(f"{server.url}/api/v1/maps", headers=headers, timeout=10)
+    return list(response.json())
 
 
 def _library_layers_are_added(anna: Person) -> None:
@@ -172,8 +172,8 @@ def _zone_is_changed_elsewhere(anna: Person, server: Server, layer_id: str) -> N
     path = f"{server.url}/api/v1/layers/{layer_id}/features"
     (feature,) = requests.get(path, headers=headers, timeout=10).json()["features"]
     change = {"properties": {"name": "Site B", "capacity": 950}}
-    answer = requests.patch(f"{path}/{feature['id']}", json=change, headers=headers, timeout=10)
-    assert answer.status_code == 200, answer.text
+    response = requests.patch(f"{path}/{feature['id']}", json=change, headers=headers, timeout=10)
+    assert response.status_code == 200, response.text
     anna.reloads()
     ui.edit_layer(anna, "Wind site")
     anna.until(lambda: anna.find(ui.FEATURE_NAME).get_attribute("value") == "Site B")

@@ -32,10 +32,10 @@ def tile(server: Server, areas: str, tmp_path: Path) -> Any:
         pytest.skip("ogr2ogr is not installed (apt-get install gdal-bin)")
     col, row = tile_of(10.9, 56.3)
     address = f"{server.ogc}/collections/{areas}/tiles/WebMercatorQuad/{LEVEL}/{row}/{col}"
-    answer = requests.get(address, timeout=10)
-    assert answer.status_code == 200
+    response = requests.get(address, timeout=10)
+    assert response.status_code == 200
     source, copy = tmp_path / "tile.mvt", tmp_path / "tile.geojson"
-    source.write_bytes(answer.content)
+    source.write_bytes(response.content)
     options = ["-oo", f"X={col}", "-oo", f"Y={row}", "-oo", f"Z={LEVEL}"]
     subprocess.run(
         ["ogr2ogr", "-f", "GeoJSON", "-lco", "RFC7946=NO", copy, f"MVT:{source}", *options],

@@ -149,8 +149,8 @@ def test_filters_by_attributes_on_the_server(
 def test_knows_the_fields_of_an_empty_layer(qgis: Qgis, server: Server, empty_layer: str) -> None:
     before = len(server.requests())
     layer = qgis.do("read", url=server.ogc, collection=empty_layer)
-    asked = [r for r in server.requests()[before:] if f"/{empty_layer}/schema" in r]
-    assert bool(asked) == qgis.reads_schemas
+    requested = [r for r in server.requests()[before:] if f"/{empty_layer}/schema" in r]
+    assert bool(requested) == qgis.reads_schemas
     assert features(layer) == []
     assert layer["feature_count"] == 0
     if qgis.reads_schemas:

@@ -64,14 +64,14 @@ def zones(server: Server, owner: str) -> Zones:
             "property_schema": SCHEMA,
             "source_config": {"geojson": {"type": "FeatureCollection", "features": features}},
         }
-        answer = requests.post(
+        response = requests.post(
             f"{server.url}/api/v1/layers",
             json=body,
             headers={"Authorization": f"Bearer {owner}"},
             timeout=10,
         )
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     return make
 

@@ -24,5 +24,5 @@ def test_requests_that_never_end(clients_database: str, areas: str, tmp_path: Pa
                 f"POST /ogc/collections/{areas}/search HTTP/1.1\r\nHost: {address.netloc}\r\n"
                 "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
             )
-        answer = requests.get(f"{running.url}/api/health", timeout=4 * STALLED)
-    assert answer.status_code == 200
+        response = requests.get(f"{running.url}/api/health", timeout=4 * STALLED)
+    assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""docs/tutorial.md is true: its commands run, and answer what it shows."""
+"""docs/tutorial.md is true: its commands run, and return what it shows."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass
 class Step:
-    """Commands of the page, and the part of their answer that it shows, if any."""
+    """Commands of the page, and the part of their response that it shows, if any."""
 
     commands: str
     kind: str = ""
@@ -43,7 +43,7 @@ class Step:
 
 
 def read_steps(page: str) -> list[Step]:
-    """Return the page's commands in their order, each with the answer that follows it."""
+    """Return the page's commands in their order, each with the response that follows it."""
     steps: list[Step] = []
     for kind, block in _BLOCK.findall(page):
         if kind == "sh":
@@ -54,22 +54,22 @@ def read_steps(page: str) -> list[Step]:
     return steps
 
 
-def has_part(answer: Any, shown: Any) -> bool:
+def has_part(response: Any, shown: Any) -> bool:
     """Return whether a JSON value has what is shown of it; `…` stands for anything but null."""
     if isinstance(shown, dict):
-        return isinstance(answer, dict) and all(
-            name in answer and has_part(answer[name], member) for name, member in shown.items()
+        return isinstance(response, dict) and all(
+            name in response and has_part(response[name], member) for name, member in shown.items()
         )
     if isinstance(shown, list):
         return (
-            isinstance(answer, list)
-            and len(answer) == len(shown)
-            and all(map(has_part, answer, shown))
+            isinstance(response, list)
+            and len(response) == len(shown)
+            and all(map(has_part, response, shown))
         )
     if isinstance(shown, str) and ANYTHING in shown:
         pattern = ".*".join(map(re.escape, shown.split(ANYTHING)))
-        return answer is not None and re.fullmatch(pattern, str(answer)) is not None
-    return bool(answer == shown)
+        return response is not None and re.fullmatch(pattern, str(response)) is not None
+    return bool(response == shown)
 
 
 def run_steps(steps: list[Step], server: Server, folder: Path) -> list[str]:
@@ -116,9 +116,9 @@ def test_the_tutorial_is_true(server: Server, tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_as_shown_is_seen() -> None:
-    answer = {"id": 7, "name": "North", "gone": None, "zones": [{"name": "a", "n": 1}]}
-    assert has_part(answer, {"id": "…", "zones": [{"name": "a"}]})
-    assert has_part(answer, {"name": "N…h"})
+    response = {"id": 7, "name": "North", "gone": None, "zones": [{"name": "a", "n": 1}]}
+    assert has_part(response, {"id": "…", "zones": [{"name": "a"}]})
+    assert has_part(response, {"name": "N…h"})
     untrue: list[dict[str, Any]] = [
         {"id": 8},
         {"name": "S…h"},
@@ -128,6 +128,6 @@ def test_an_answer_that_is_not_as_shown_is_seen() -> None:
         {"zones": [{"name": "b"}]},
     ]
     for wrong in untrue:
-        assert not has_part(answer, wrong), wrong
+        assert not has_part(response, wrong), wrong
     assert Step("", "text", "one\nthree\n").is_true("one\ntwo\nthree\n")
     assert not Step("", "text", "three\none\n").is_true("one\ntwo\nthree\n")

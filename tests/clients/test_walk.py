@@ -33,12 +33,14 @@ class Caller:
         self._signed = {"Authorization": f"Bearer {token}"} if token else {}
 
     def send(self, method: str, path: str, status: int, body: Any = None, **headers: str) -> Any:
-        """Ask, be answered with this status, and return the JSON of the answer, if it has one."""
-        answer = requests.request(
+        """Send a request, assert the status, and return the JSON of the response, if it has one."""
+        response = requests.request(
             method, f"{self._url}{path}", json=body, headers=self._signed | headers, timeout=30
         )
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        assert response.status_code == status, (
+            f"{method} {path}: {response.status_code} {response.text}"
+        )
+        return response.json() if response.content else None
 
     def get(self, path: str, status: int = 200) -> Any:
         return self.send("GET", path, status)
@@ -130,10 +132,10 @@ def put_on_map(ingrid: Caller, place: str, layers: dict[str, str]) -> None:
 
 def discuss(ingrid: Caller, olle: Caller, subject: dict[str, Any]) -> None:
     """Olle asks about a zone, Ingrid answers, Olle resolves the thread."""
-    asked = olle.make("comments", {**subject, "content": "Could this move east?"})
-    on = {name: asked[name] for name in ("map_id", "layer_id")}
-    ingrid.make("comments", {**on, "parent_id": asked["id"], "content": "It will."})
-    address = f"/api/v1/comments/{asked['id']}"
+    question = olle.make("comments", {**subject, "content": "Could this move east?"})
+    on = {name: question[name] for name in ("map_id", "layer_id")}
+    ingrid.make("comments", {**on, "parent_id": question["id"], "content": "It will."})
+    address = f"/api/v1/comments/{question['id']}"
     assert olle.send("PUT", f"{address}/resolve", 200)["is_resolved"]
     thread = ingrid.get(f"{address}/thread")
     assert (thread["feature_id"], thread["is_resolved"]) == (subject["feature_id"], True)

@@ -71,9 +71,9 @@ def layer(server: Server) -> Iterator[tuple[str, list[Editor]]]:
             },
         },
     }
-    answer = editors[0].session.post(f"{server.url}/api/v1/layers", json=body, timeout=30)
-    assert answer.status_code == 201, answer.text
-    yield f"{server.ogc}/collections/{answer.json()['id']}", editors
+    response = editors[0].session.post(f"{server.url}/api/v1/layers", json=body, timeout=30)
+    assert response.status_code == 201, response.text
+    yield f"{server.ogc}/collections/{response.json()['id']}", editors
     for editor in editors:
         editor.session.close()
 
@@ -88,24 +88,26 @@ def write(items: str, editor: Editor, seed: int, deadline: float) -> Counter[str
         while time.monotonic() < deadline:
             new = feature(chance.randrange(10**6), permanent=False)
             if len(own) < 5 or chance.random() < 0.3:
-                answer = session.post(items, json=new, timeout=30)
-                if answer.status_code == 201:
-                    own.append(answer.headers["Location"])
+                response = session.post(items, json=new, timeout=30)
+                if response.status_code == 201:
+                    own.append(response.headers["Location"])
             else:
                 address = chance.choice(own)
                 kind = chance.choice(("move", "patch", "put", "delete"))
                 if kind == "move":
-                    answer = session.patch(address, json={"geometry": new["geometry"]}, timeout=30)
+                    response = session.patch(
+                        address, json={"geometry": new["geometry"]}, timeout=30
+                    )
                 elif kind == "patch":
-                    answer = session.patch(
+                    response = session.patch(
                         address, json={"properties": {"rank": chance.randrange(23)}}, timeout=30
                     )
                 elif kind == "put":
-                    answer = session.put(address, json=new, timeout=30)
+                    response = session.put(address, json=new, timeout=30)
                 else:
                     own.remove(address)
-                    answer = session.delete(address, timeout=30)
-            done[f"{answer.request.method} {answer.status_code}"] += 1
+                    response = session.delete(address, timeout=30)
+            done[f"{response.request.method} {response.status_code}"] += 1
     return done
 
 
@@ -117,9 +119,9 @@ def read(collection: str, query: str, deadline: float, permanent: set[int]) -> i
         while time.monotonic() < deadline:
             address, seen = f"{collection}/items?{query}", Counter[int]()
             while address:
-                answer = session.get(address, timeout=30)
-                assert answer.status_code == 200, answer.text
-                page = answer.json()
+                response = session.get(address, timeout=30)
+                assert response.status_code == 200, response.text
+                page = response.json()
                 seen.update(f["id"] for f in page["features"] if f["properties"]["permanent"])
                 address = next((x["href"] for x in page["links"] if x["rel"] == "next"), "")
             assert set(seen) == permanent, query

@@ -63,9 +63,9 @@ def _ids(server: Server, token: str) -> dict[str, list[str | int]]:
     api = f"{server.url}/api/v1"
 
     def made(path: str, body: object) -> str:
-        answer = session.post(f"{api}/{path}", json=body, timeout=10)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        response = session.post(f"{api}/{path}", json=body, timeout=10)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     def seen(path: str, member: str = "id") -> list[str | int]:
         return [entry[member] for entry in session.get(f"{api}/{path}", timeout=10).json()]

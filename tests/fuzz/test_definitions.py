@@ -103,9 +103,9 @@ def _id_of(world: World, token: str) -> str:
     """Return the id of a token, an empty text for none."""
     if not token:
         return ""
-    answer = requests.get(
+    response = requests.get(
         f"{world.server.url}/api/v1/tokens",
         headers={"Authorization": f"Bearer {token}"},
         timeout=10,
     )
-    return str(next(each["id"] for each in answer.json() if token.startswith(each["prefix"])))
+    return str(next(each["id"] for each in response.json() if token.startswith(each["prefix"])))

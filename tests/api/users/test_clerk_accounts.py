@@ -13,7 +13,7 @@ from samsyn_model.identity import accounts, clerk_events
 from samsyn_model.identity.api_tokens import create_token, find_or_create_user
 from samsyn_model.tables.metadata import metadata
 from tests.api.users.test_webhooks import client_of
-from tests.clerk_deliveries import clerk_user, deliver, event, new_id, tell
+from tests.clerk_deliveries import clerk_user, deliver, deliver_user, event, new_id
 from tests.clerk_instance import session_token
 from tests.model.identity.authentication import principal, rows
 
@@ -40,22 +40,22 @@ def live_users(engine: Engine) -> Sequence[Row]:
 def test_the_command_lines_user_becomes_the_clerk_user(client: FlaskClient, engine: Engine) -> None:
     user_id = command_line_user(engine, "Anna@Example.org")
     rows(engine, "UPDATE users SET is_admin = true")
-    tell(client, "created", clerk_user())
+    deliver_user(client, "created", clerk_user())
     assert rows(engine, "SELECT id, clerk_id, email, is_admin FROM users") == [
         (user_id, "user_anna", EMAIL, True)
     ]
-    tell(client, "updated", clerk_user(at=1, public_metadata={"isAdmin": False}))
+    deliver_user(client, "updated", clerk_user(at=1, public_metadata={"isAdmin": False}))
     assert rows(engine, "SELECT is_admin FROM users") == [(False,)]
 
 
 def test_an_unverified_email_links_no_account(client: FlaskClient, engine: Engine) -> None:
     user_id = command_line_user(engine)
-    tell(client, "created", clerk_user(verified=False))
+    deliver_user(client, "created", clerk_user(verified=False))
     assert {(user.clerk_id, user.email) for user in live_users(engine)} == {
         ("user_anna", None),
         (None, EMAIL),
     }
-    tell(client, "updated", clerk_user(at=1))
+    deliver_user(client, "updated", clerk_user(at=1))
     assert live_users(engine) == [(user_id, "user_anna", EMAIL)]
 
 
@@ -95,7 +95,7 @@ def test_two_accounts_of_one_person_become_one(
     tokens = [fill(engine, user) for user in (remaining_id, closed_id)]
     rows(engine, "UPDATE users SET is_admin = true WHERE id = :closed_id", closed_id=closed_id)
     features = rows(engine, "SELECT id, version FROM layer_features")
-    tell(client, "created", clerk_user())
+    deliver_user(client, "created", clerk_user())
     [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=remaining_id)
     assert (user.clerk_id, user.email, user.first_name) == ("user_anna", EMAIL, "Anna")
     assert user.is_admin is True
@@ -120,7 +120,7 @@ def test_two_accounts_of_one_person_become_one(
     assert (stone.clerk_id, stone.email, stone.is_admin) == (None, None, False)
     assert stone.deleted_at is not None
     assert rows(engine, "SELECT id, version FROM layer_features") == features
-    tell(client, "deleted", {"id": "user_anna", "deleted": True})
+    deliver_user(client, "deleted", {"id": "user_anna", "deleted": True})
     assert [user.email for user in live_users(engine)] == ["other@example.org"]
 
 
@@ -155,7 +155,7 @@ def test_the_roles_of_merged_accounts_become_one(client: FlaskClient, engine: En
                     user=user,
                     role=role,
                 )
-    tell(client, "created", clerk_user())
+    deliver_user(client, "created", clerk_user())
     stored = rows(
         engine,
         "SELECT name, user_id, role FROM map_collaborators c JOIN maps ON maps.id = map_id"
@@ -173,13 +173,13 @@ def test_the_roles_of_merged_accounts_become_one(client: FlaskClient, engine: En
 def test_the_newest_delivery_gets_the_email(
     client: FlaskClient, engine: Engine, at: int, holder: str
 ) -> None:
-    tell(client, "updated", clerk_user("user_bo", at=10, email="Anna@example.org"))
-    tell(client, "created", clerk_user("user_anna", at=at))
+    deliver_user(client, "updated", clerk_user("user_bo", at=10, email="Anna@example.org"))
+    deliver_user(client, "created", clerk_user("user_anna", at=at))
     stored = {user.clerk_id: user.email for user in live_users(engine)}
     assert set(stored) == {"user_anna", "user_bo"}
     assert [clerk_id for clerk_id, email in stored.items() if email] == [holder]
-    tell(client, "updated", clerk_user("user_bo", at=20, email="bo@example.org"))
-    tell(client, "updated", clerk_user("user_anna", at=21))
+    deliver_user(client, "updated", clerk_user("user_bo", at=20, email="bo@example.org"))
+    deliver_user(client, "updated", clerk_user("user_anna", at=21))
     assert {user.clerk_id: user.email for user in live_users(engine)} == {
         "user_anna": EMAIL,
         "user_bo": "bo@example.org",
@@ -188,12 +188,12 @@ def test_the_newest_delivery_gets_the_email(
 
 def test_a_newer_delivery_gets_the_email_of_a_session(client: FlaskClient, engine: Engine) -> None:
     principal(engine, session_token(sub="user_bo", email=EMAIL, email_verified=True))
-    tell(client, "created", clerk_user("user_anna", at=-10_000_000))
+    deliver_user(client, "created", clerk_user("user_anna", at=-10_000_000))
     assert [(user.clerk_id, user.email) for user in live_users(engine)] == [
         ("user_anna", None),
         ("user_bo", EMAIL),
     ]
-    tell(client, "updated", clerk_user("user_anna", at=10_000_000))
+    deliver_user(client, "updated", clerk_user("user_anna", at=10_000_000))
     assert [(user.clerk_id, user.email) for user in live_users(engine)] == [
         ("user_anna", EMAIL),
         ("user_bo", None),
@@ -201,9 +201,9 @@ def test_a_newer_delivery_gets_the_email_of_a_session(client: FlaskClient, engin
 
 
 def test_the_email_of_a_deleted_user_is_free(client: FlaskClient, engine: Engine) -> None:
-    tell(client, "created", clerk_user("user_bo", at=10))
-    tell(client, "deleted", {"id": "user_bo", "deleted": True})
-    tell(client, "created", clerk_user("user_anna"))
+    deliver_user(client, "created", clerk_user("user_bo", at=10))
+    deliver_user(client, "deleted", {"id": "user_bo", "deleted": True})
+    deliver_user(client, "created", clerk_user("user_anna"))
     assert [(user.clerk_id, user.email) for user in live_users(engine)] == [("user_anna", EMAIL)]
 
 

@@ -17,10 +17,10 @@ from tests.clerk_deliveries import (
     WEBHOOK,
     clerk_user,
     deliver,
+    deliver_user,
     event,
     new_id,
     signed,
-    tell,
 )
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
 from tests.model.identity.authentication import principal, rows
@@ -43,66 +43,66 @@ def client(empty_database: Engine) -> FlaskClient:
 
 
 def test_a_user_is_created_changed_and_deleted(client: FlaskClient, engine: Engine) -> None:
-    tell(client, "created", clerk_user(email="Anna@Example.org"))
+    deliver_user(client, "created", clerk_user(email="Anna@Example.org"))
     anna = ("user_anna", "Anna@Example.org", None, "Anna", "Sjö", "https://img.example.org/anna")
     assert rows(engine, f"SELECT {COLUMNS} FROM users") == [(*anna, False)]
     changed = clerk_user(at=1, email="a@example.org", username="anna", last_name=None)
-    tell(client, "updated", changed)
+    deliver_user(client, "updated", changed)
     anna = ("user_anna", "a@example.org", "anna", "Anna", None, "https://img.example.org/anna")
     assert rows(engine, f"SELECT {COLUMNS} FROM users") == [(*anna, False)]
     [user] = rows(engine, "SELECT id, clerk_updated_at FROM users")
     assert user.clerk_updated_at.timestamp() * 1000 == pytest.approx(NOW + 1)
     assert principal(engine, session_token()).user_id == user.id
-    tell(client, "deleted", {"id": "user_anna", "object": "user", "deleted": True})
+    deliver_user(client, "deleted", {"id": "user_anna", "object": "user", "deleted": True})
     assert rows(engine, f"SELECT {COLUMNS} FROM users") == [("user_anna", *[None] * 5, False)]
     with pytest.raises(CredentialsError, match="deleted"):
         principal(engine, session_token())
 
 
 def test_an_update_of_an_unknown_user_creates_it(client: FlaskClient, engine: Engine) -> None:
-    tell(client, "updated", clerk_user())
+    deliver_user(client, "updated", clerk_user())
     assert rows(engine, "SELECT email FROM users") == [("anna@example.org",)]
 
 
 def test_a_delivery_counts_once(client: FlaskClient, engine: Engine) -> None:
     svix_id = new_id()
-    tell(client, "created", clerk_user(), svix_id)
+    deliver_user(client, "created", clerk_user(), svix_id)
     rows(engine, "UPDATE users SET first_name = 'Changed here', clerk_updated_at = NULL")
-    tell(client, "created", clerk_user(), svix_id)
+    deliver_user(client, "created", clerk_user(), svix_id)
     assert rows(engine, "SELECT first_name FROM users") == [("Changed here",)]
     assert rows(engine, "SELECT svix_id, type FROM webhook_events") == [(svix_id, "user.created")]
 
 
 def test_older_deliveries_change_nothing(client: FlaskClient, engine: Engine) -> None:
-    tell(client, "updated", clerk_user(at=10, first_name="New"))
-    tell(client, "created", clerk_user(first_name="Old"))
-    tell(client, "updated", clerk_user(at=9, first_name="Old"))
-    tell(client, "created", clerk_user(at=10, first_name="As old"))
+    deliver_user(client, "updated", clerk_user(at=10, first_name="New"))
+    deliver_user(client, "created", clerk_user(first_name="Old"))
+    deliver_user(client, "updated", clerk_user(at=9, first_name="Old"))
+    deliver_user(client, "created", clerk_user(at=10, first_name="As old"))
     assert rows(engine, "SELECT first_name FROM users") == [("New",)]
-    tell(client, "updated", clerk_user(at=10, first_name="As new"))
+    deliver_user(client, "updated", clerk_user(at=10, first_name="As new"))
     assert rows(engine, "SELECT first_name FROM users") == [("As new",)]
     assert len(rows(engine, "SELECT FROM webhook_events")) == 5
 
 
 def test_deleted_users_remain_deleted(client: FlaskClient, engine: Engine) -> None:
     deletion = {"id": "user_anna", "deleted": True}
-    tell(client, "deleted", deletion)
+    deliver_user(client, "deleted", deletion)
     for kind, at in (("created", 0), ("updated", 10_000)):
-        tell(client, kind, clerk_user(at=at))
+        deliver_user(client, kind, clerk_user(at=at))
         with pytest.raises(CredentialsError, match="deleted"):
             principal(engine, session_token(email="anna@example.org", email_verified=True))
     [before] = rows(engine, "SELECT * FROM users")
-    tell(client, "deleted", deletion)
+    deliver_user(client, "deleted", deletion)
     assert rows(engine, "SELECT * FROM users") == [before]
     assert (before.clerk_id, before.email, before.first_name) == ("user_anna", None, None)
     assert before.deleted_at is not None
 
 
 def test_a_closed_account_is_not_reopened(client: FlaskClient, engine: Engine) -> None:
-    tell(client, "created", clerk_user())
+    deliver_user(client, "created", clerk_user())
     headers = {"Authorization": f"Bearer {session_token()}"}
     assert client.delete("/api/v1/users/me", headers=headers).status_code == 204
-    tell(client, "updated", clerk_user(at=10, public_metadata={"isAdmin": True}))
+    deliver_user(client, "updated", clerk_user(at=10, public_metadata={"isAdmin": True}))
     assert rows(engine, f"SELECT {COLUMNS} FROM users") == [("user_anna", *[None] * 5, False)]
     assert client.get("/api/v1/users/me", headers=headers).status_code == 401
 
@@ -112,11 +112,11 @@ def test_the_metadata_sets_administrators(client: FlaskClient, engine: Engine) -
     for at, metadata in enumerate(
         [{"isAdmin": True}, {}, None, {"isAdmin": "yes"}, {"isAdmin": False}, {"isAdmin": 1}, {}]
     ):
-        tell(client, "updated", clerk_user(at=at, public_metadata=metadata))
+        deliver_user(client, "updated", clerk_user(at=at, public_metadata=metadata))
         users += rows(engine, "SELECT is_admin FROM users")
     assert [bool(row.is_admin) for row in users] == [True, True, True, True, False, False, False]
     rows(engine, "UPDATE users SET is_admin = true")
-    tell(client, "updated", clerk_user(at=20))
+    deliver_user(client, "updated", clerk_user(at=20))
     assert rows(engine, "SELECT is_admin FROM users") == [(True,)]
 
 
@@ -134,7 +134,7 @@ def test_the_email_is_the_verified_primary_one(client: FlaskClient, engine: Engi
             ({"email_addresses": [{**address, "verification": None}]}, None),
         ]
     ):
-        tell(client, "updated", clerk_user(at=at, **members))
+        deliver_user(client, "updated", clerk_user(at=at, **members))
         assert rows(engine, "SELECT email FROM users") == [(email,)]
 
 

@@ -41,7 +41,7 @@ def _copy(connection: Connection, layer_id: uuid.UUID, *batches: FeatureBatch) -
 def test_features_arrive_and_are_counted(connection: Connection) -> None:
     layer_id = add_layer(connection)
     bow = "POLYGON ((0 0, 1 1, 0 1, 1 0, 0 0))"
-    told: list[int] = []
+    recorded: list[int] = []
     copied = copy_features(
         connection,
         layer_id,
@@ -52,11 +52,11 @@ def test_features_arrive_and_are_counted(connection: Connection) -> None:
             ]
         ),
         created_by=layer_id,
-        on_copied=told.append,
+        on_copied=recorded.append,
     )
     assert (copied.feature_count, copied.null_count, copied.invalid_count) == (5, 1, 1)
     assert copied.geometry_types == {"Point": 2, "Polygon": 1, "LineString": 1}
-    assert sum(told) == 5
+    assert sum(recorded) == 5
     rows = connection.execute(
         text("SELECT ST_AsEWKT(geom), properties, created_by, version FROM layer_features")
     ).all()
@@ -122,11 +122,11 @@ def test_features_are_numbered_and_counted_through_several_statements(
     large = json.dumps({"a": "x" * 5 * 1024 * 1024})
     batches = [_batch("POINT (1 1)", first=number, properties=large) for number in range(1, 6)]
     copied = copy_features(connection, layer_id, iter(batches), created_by=None)
-    told = connection.execute(
+    recorded = connection.execute(
         text("SELECT sum(feature_count), count(*) > 1 FROM layer_changes WHERE layer_id = :layer"),
         {"layer": layer_id},
     ).one()
-    assert (copied.feature_count, *told) == (5, 5, True)
+    assert (copied.feature_count, *recorded) == (5, 5, True)
     batches.append(_batch("POINT (1 1)", None, "POINT (1 1)", first=6, properties="[]"))
     with pytest.raises(UnstorableFeatureError, match=r"^Feature 6 "):
         _copy(connection, layer_id, *batches)

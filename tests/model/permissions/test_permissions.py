@@ -187,7 +187,7 @@ def world(connection: Connection) -> World:
     return World(connection, maps, layers)
 
 
-def told(find: Callable[..., object], *arguments: object) -> type[Exception] | None:
+def error_class_of(find: Callable[..., object], *arguments: object) -> type[Exception] | None:
     """The class of the error that a look-up raises."""
     try:
         find(*arguments)
@@ -210,7 +210,7 @@ def test_may_i_do_this_with_the_map(world: World, who: Who) -> None:
             allowed=rule(who, it),
             writing=action is not Action.READ_MAP,
         )
-        got = told(find_map, world.connection, who.principal, map_id, action)
+        got = error_class_of(find_map, world.connection, who.principal, map_id, action)
         assert got is expected, (action, it)
 
 
@@ -229,7 +229,7 @@ def test_may_i_do_this_with_the_layer(world: World, who: Who) -> None:
             allowed=rule(who, it),
             writing=action is not Action.READ_LAYER,
         )
-        got = told(find_layer, world.connection, who.principal, layer_id, action)
+        got = error_class_of(find_layer, world.connection, who.principal, layer_id, action)
         assert got is expected, (action, it)
 
 
