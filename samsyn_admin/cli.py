@@ -1,4 +1,4 @@
-"""The `samsyn` command, over `DATABASE_URL`'s database or the checkout's own."""
+"""The `samsyn` command, on the database of `DATABASE_URL` or the checkout's own."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ from samsyn_model.settings import Settings, get_settings
 
 
 class _SamsynGroup(click.Group):
-    """A group whose commands end with one readable line when something goes wrong."""
+    """A group whose commands report errors in one readable line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -137,7 +137,7 @@ def db_downgrade(revision: str) -> None:
 
 @db_group.command("check")
 def db_check() -> None:
-    """Fail when the tables in the code and those that the migrations make differ."""
+    """Fail when the tables in the code and those of the migrations differ."""
     from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
     with database_address() as url:
@@ -182,7 +182,7 @@ def token() -> None:
     "--days", type=click.IntRange(1, 3650), help="Days until it expires; by default never."
 )
 def token_create(email: str, scope: Literal["read", "write"], name: str, days: int | None) -> None:
-    """Make an API token for EMAIL (a user made if missing) and print it, once."""
+    """Make an API token for EMAIL (the user is created if missing) and print it, once."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     with _database() as engine:
         _migrate(engine)
@@ -202,7 +202,7 @@ def user() -> None:
 @user.command("admin")
 @click.argument("email")
 def user_admin(email: str) -> None:
-    """Make EMAIL an administrator (a user made if missing)."""
+    """Make EMAIL an administrator (the user is created if missing)."""
     with _database() as engine:
         _migrate(engine)
         with writing(engine) as connection:
@@ -224,7 +224,7 @@ def user_admin(email: str) -> None:
 @click.option("--time-field", help="Property with the time of a feature.")
 @click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
-    """Import FILE as vector layers and print their ids, one a line."""
+    """Import FILE as vector layers and print their ids, one per line."""
     from samsyn_admin.imports.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
 
     with _database() as engine:

@@ -194,7 +194,9 @@ class _Loading:
         try:
             rows: Iterable[Any] = run(self._connection, _INSERT_FEATURES, values)
         except psycopg.Error as error:
-            raise UnreadableFileError(f"A geometry in the demo file {path} is wrong.") from error
+            raise UnreadableFileError(
+                f"A geometry in the demo file {path} is not valid."
+            ) from error
         return {row.name: row.id for row in rows}
 
     def _map(self, key: str, planned: PlannedMap) -> None:

@@ -99,7 +99,7 @@ def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
 @bp.delete("/<layer_id>")
 @requires(Action.OWN_LAYER)
 def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
-    """Delete a layer and its features; one on others' maps only with `force=true`."""
+    """Delete a layer and its features; if it is on maps of others, only with `force=true`."""
     key = _key(layer_id)
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:

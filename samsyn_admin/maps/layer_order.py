@@ -25,7 +25,7 @@ from samsyn_model.tables.maps import MapLayer
 MAX_LAYERS = 200
 """The maximum number of layers on a map."""
 
-_SHIFT = """
+_SHIFT_POSITIONS = """
 UPDATE map_layers SET "order" = "order" + 1 WHERE map_id = %(map)s AND "order" >= %(position)s"""
 
 _STORE_ORDER = """
@@ -119,7 +119,7 @@ def serialize_map_layer(
     *,
     inline: bool,
 ) -> tuple[Parts, str]:
-    """Return a layer on a map as JSON as the principal sees it, and its version.
+    """Return a layer on a map as JSON as the principal may read it, and its version.
 
     Raises NotFoundError when it is not on the map, or not any more.
     """
@@ -161,7 +161,7 @@ def make_room(
         end = select(func.coalesce(func.max(MapLayer.order) + 1, 0))
         return int(run(connection, end.where(MapLayer.map_id == map_id)).scalar_one())
     position = map_layers[order].position
-    run(connection, _SHIFT, {"map": map_id, "position": position})
+    run(connection, _SHIFT_POSITIONS, {"map": map_id, "position": position})
     return position
 
 

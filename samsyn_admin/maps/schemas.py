@@ -59,7 +59,7 @@ class Person(_Body):
     user_id: Key | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> "Person":
+    def _has_one(self) -> "Person":
         if (self.email is None) == (self.user_id is None):
             raise ValueError("Send either email or user_id")
         return self

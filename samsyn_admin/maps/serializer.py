@@ -65,7 +65,7 @@ def serialize_maps(
     """Return the JSON of maps in their order, in at most three statements.
 
     They end before the first map that would exceed MAX_LIST, or that has a layer whose features
-    would exceed INLINE_BUDGET: without them a client would take it for an empty layer. The first
+    would exceed INLINE_BUDGET: without them it would look like an empty layer. The first
     map has no limit. Maps that the principal may not read (any more) are left out.
     """
     return _serialize_rows(

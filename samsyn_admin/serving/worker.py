@@ -1,4 +1,4 @@
-"""gunicorn's worker: threads, connections balanced between workers, connections kept by threads."""
+"""gunicorn's threaded worker, with connections balanced between workers."""
 
 import mmap
 import select

@@ -29,7 +29,7 @@ _CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 def open_layers(path: Path, source_layer: str | None = None) -> list[SourceLayer]:
-    """Return the layers of a file, or the one of that name.
+    """Return the layers of a file, or only its `source_layer`.
 
     Tables without geometry are left out unless requested. Raises UnreadableFileError when the file
     cannot be read or has none of FORMATS, InvalidParameterError when it has no such layer.
