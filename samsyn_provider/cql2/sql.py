@@ -9,6 +9,7 @@ from typing import Any
 
 from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
 from samsyn_provider.cql2.temporal import TemporalSql, temporal_condition
+from samsyn_provider.geography.shapes import COMPARABLE_GEOMETRY
 
 _CONTAINMENT_KINDS = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
 """The kinds whose equality is that of JSON values, which containment (`@>`) tests."""
@@ -135,6 +136,10 @@ class _FilterSql(TemporalSql):
     def _spatial(self, operator: str, one: Expression, other: Expression) -> str:
         first, second = self.expression(one), self.expression(other)
         boxes_intersect = f"{first} && {second}"
+        first, second = (
+            COMPARABLE_GEOMETRY if isinstance(operand, Property) else sql
+            for operand, sql in ((one, first), (other, second))
+        )
         if operator == "s_disjoint":
             return f"(NOT ({boxes_intersect} AND ST_Intersects({first}, {second})))"
         return f"({boxes_intersect} AND {_SPATIAL[operator]}({first}, {second}))"

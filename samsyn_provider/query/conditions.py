@@ -7,6 +7,7 @@ from typing import Any
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.sql import filter_conditions
 from samsyn_provider.cql2.temporal import moment_or_null
+from samsyn_provider.geography.shapes import COMPARABLE_GEOMETRY
 from samsyn_provider.query.datetime_conditions import datetime_conditions
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
 
@@ -43,7 +44,7 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
         for number, ewkb in enumerate(query.bbox.areas):
             values[f"bbox{number}"] = ewkb
             area = f"%(bbox{number})s::geometry"
-            intersections.append(f"geom && {area} AND ST_Intersects(geom, {area})")
+            intersections.append(f"geom && {area} AND ST_Intersects({COMPARABLE_GEOMETRY}, {area})")
         conditions.append("(" + " OR ".join(intersections) + ")")
         if query.bbox.heights:
             values["bottom"], values["top"] = query.bbox.heights
@@ -53,7 +54,8 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
     for number, (relation, area) in enumerate(query.areas):
         values[f"area{number}"] = area
         geometry = f"%(area{number})s::geometry"
-        conditions.append(f"geom && {geometry} AND {_RELATIONS[relation]}(geom, {geometry})")
+        related = f"{_RELATIONS[relation]}({COMPARABLE_GEOMETRY}, {geometry})"
+        conditions.append(f"geom && {geometry} AND {related}")
     return conditions
 
 
