@@ -2,8 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +14,20 @@ from samsyn_admin.layers.schemas import LayerCreate
 from samsyn_admin.layers.serializer import INLINE_SIZE
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, Fault
-from samsyn_model.features.matching import match_features, merged_properties, same_geometry
+from samsyn_model.features.drawing_editor import (
+    can_show,
+    drawn_properties,
+    is_from_drawing_editor,
+    opens_empty,
+    without_additions,
+)
+from samsyn_model.features.matching import (
+    Matching,
+    match_features,
+    merged_properties,
+    same_geometry,
+    share_a_geometry,
+)
 from samsyn_model.features.writing import (
     delete_features,
     feature_collection_faults,
@@ -21,11 +35,17 @@ from samsyn_model.features.writing import (
     update_features,
 )
 from samsyn_model.properties.json_schema import validation_deadline
-from samsyn_model.properties.validation import MAX_FAULTS, property_faults
+from samsyn_model.properties.normalization import normalized_properties
+from samsyn_model.properties.validation import MAX_FAULTS, known_properties, property_faults
 from samsyn_provider.features.statements import select_feature_collections
+from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, in_degrees
+from samsyn_provider.geography.crs_member import crs_member
 from samsyn_provider.http.deployment import deployment
 
 _POINTER = "/source_config/geojson"
+
+_ChangedProperties = tuple[int, Any, Container[str]]
+"""A feature's number in the collection, its new properties, and the names of those it had."""
 
 _LOCK_FEATURES = "SELECT id FROM layer_features WHERE layer_id = %(layer)s ORDER BY id FOR UPDATE"
 _COUNT = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = %(layer)s"
@@ -38,10 +58,10 @@ def insert_content(
 
     Raises InvalidBodyError where they do not suit the layer.
     """
-    collection = layer.source_config.get("geojson")
-    if collection is None:
+    if layer.source_config.get("geojson") is None:
         return
     schema = schema_text(layer)
+    collection = _prepared(layer, schema)
     refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, schema))
     insert_features(connection, layer_id, collection["features"], user_id)
 
@@ -52,32 +72,38 @@ def replace_content(
     """Replace a layer's features by those in its `source_config`, with the fewest changes.
 
     `layer` has the new values. Matched features that are equal are left alone; matched features
-    that differ keep the properties that the new ones lack. Raises InvalidBodyError where a feature
-    does not suit the layer, ConflictError where the layer is too large for inline features: the
-    client has not read the features that would be deleted.
+    that differ keep the properties that the new ones lack. Where no feature of the collection has
+    an id, a drawing editor has sent it: what that cannot show is retained. Raises
+    InvalidBodyError where a feature does not suit the layer, ConflictError where the layer is too
+    large for inline features: the client has not read the features that would be deleted.
     """
-    collection = layer.source_config["geojson"]
+    schema = schema_text(layer)
+    collection = _prepared(layer, schema)
     refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, None))
     features = collection["features"]
     refuse(_repeated_ids(features))
-    matching = match_features(_stored(connection, layer_id), features)
+    is_drawn = is_from_drawing_editor(features)
+    matching = _match(_stored(connection, layer_id, schema), features, is_drawn=is_drawn)
+    known = known_properties(schema)
     indexes = {id(feature): index for index, feature in enumerate(features)}
     changes: list[dict[str, Any]] = []
-    changed_properties: list[tuple[int, Any]] = []
+    changed: list[_ChangedProperties] = [
+        (indexes[id(feature)], feature.get("properties"), ()) for feature in matching.added
+    ]
     for stored, feature in matching.matched:
         change: dict[str, Any] = {}
         if not same_geometry(stored, feature):
             change["geometry"] = feature.get("geometry")
-        properties = merged_properties(stored, feature)
+        if is_drawn:
+            properties = drawn_properties(stored, feature, known, is_changed=bool(change))
+        else:
+            properties = merged_properties(stored, feature)
         if properties is not None:
             change["properties"] = properties
-            changed_properties.append((indexes[id(feature)], properties))
+            changed.append((indexes[id(feature)], properties, stored["properties"]))
         if change:
             changes.append({"id": stored["id"], **change})
-    changed_properties += [
-        (indexes[id(feature)], feature.get("properties")) for feature in matching.added
-    ]
-    refuse(_property_faults(changed_properties, schema_text(layer)))
+    refuse(_property_faults(changed, schema))
     delete_features(connection, layer_id, [feature["id"] for feature in matching.missing])
     update_features(connection, layer_id, changes, user_id)
     if matching.added:
@@ -89,8 +115,57 @@ def schema_text(layer: LayerCreate) -> str | None:
     return None if layer.property_schema is None else json.dumps(layer.property_schema)
 
 
-def _stored(connection: Connection, layer_id: uuid.UUID) -> list[dict[str, Any]]:
-    """Return the layer's features as GeoJSON, locked until the transaction ends."""
+def _prepared(layer: LayerCreate, schema: str | None) -> Any:
+    """Return the collection in a layer's `source_config` as it is to be stored.
+
+    Its positions are in degrees, its times in UTC, and what a drawing editor adds to features is
+    left out where the layer's schema does not know it. Raises InvalidBodyError for a `crs` that
+    the layer does not take; other faults are left to whoever checks the features.
+    """
+    collection = layer.source_config["geojson"]
+    supported = (*SUPPORTED, *map(epsg_uri, layer.additional_crs))
+    crs, faults = crs_member(collection, _POINTER, supported)
+    refuse(faults)
+    features = collection.get("features") if isinstance(collection, dict) else None
+    if not isinstance(features, list):
+        return collection
+    known = known_properties(schema) if is_from_drawing_editor(features) else None
+    prepared = []
+    for feature in features:
+        if not isinstance(feature, dict):
+            prepared.append(feature)
+            continue
+        geometry = feature.get("geometry")
+        properties = normalized_properties(feature.get("properties"), schema)
+        member = {
+            **feature,
+            "geometry": geometry if crs is None else in_degrees(geometry, crs),
+            "properties": properties,
+        }
+        prepared.append(without_additions(member, known))
+    return {**collection, "features": prepared}
+
+
+def _match(
+    stored: list[dict[str, Any]], features: list[dict[str, Any]], *, is_drawn: bool
+) -> Matching:
+    """Match a collection to a layer's features; `missing` are those to delete."""
+    if not is_drawn:
+        return match_features(stored, features)
+    if features and opens_empty(stored) and not share_a_geometry(stored, features):
+        return Matching(added=features)
+    matching = match_features(stored, features, can_show)
+    matching.missing = [feature for feature in matching.missing if can_show(feature)]
+    return matching
+
+
+def _stored(
+    connection: Connection, layer_id: uuid.UUID, schema: str | None
+) -> list[dict[str, Any]]:
+    """Return the layer's features as GeoJSON, locked until the transaction ends.
+
+    Their times are in the form in which new ones are stored.
+    """
     max_features = deployment().settings.inline_features
     collection, locked = None, set()
     if (run(connection, _COUNT, {"layer": layer_id}).scalar() or 0) <= max_features:
@@ -98,12 +173,13 @@ def _stored(connection: Connection, layer_id: uuid.UUID) -> list[dict[str, Any]]
         statement = select_feature_collections([layer_id], INLINE_SIZE, INLINE_SIZE)
         collection = run(connection, statement.text, statement.values).one().collection
     if collection is None:
-        raise ConflictError(
-            f"The layer has more than {max_features:,} features or {INLINE_SIZE // 1024} KiB of"
-            " them, so responses do not contain them: change them one by one under /features."
-        )
+        raise ConflictError("This layer is too large to edit here: use QGIS.")
     # A feature added since is unknown to the client and must not be deleted.
-    return [feature for feature in json.loads(collection)["features"] if feature["id"] in locked]
+    return [
+        {**feature, "properties": normalized_properties(feature["properties"], schema)}
+        for feature in json.loads(collection)["features"]
+        if feature["id"] in locked
+    ]
 
 
 def _repeated_ids(features: Sequence[dict[str, Any]]) -> list[Fault]:
@@ -118,14 +194,11 @@ def _repeated_ids(features: Sequence[dict[str, Any]]) -> list[Fault]:
     return faults[:MAX_FAULTS]
 
 
-def _property_faults(
-    changed_properties: Sequence[tuple[int, Any]], schema: str | None
-) -> list[Fault]:
+def _property_faults(changed: Sequence[_ChangedProperties], schema: str | None) -> list[Fault]:
     def faults() -> Iterator[Fault]:
-        for index, properties in changed_properties:
-            yield from property_faults(
-                properties, schema, f"{_POINTER}/features/{index}/properties"
-            )
+        for index, properties, stored in sorted(changed, key=itemgetter(0)):
+            pointer = f"{_POINTER}/features/{index}/properties"
+            yield from property_faults(properties, schema, pointer, stored)
 
     with validation_deadline():
         return list(islice(faults(), MAX_FAULTS))

@@ -25,12 +25,21 @@ class Matching:
     missing: list[Feature] = field(default_factory=list)
 
 
-def match_features(stored: Sequence[Feature], incoming: Sequence[Feature]) -> Matching:
+def match_features(
+    stored: Sequence[Feature],
+    incoming: Sequence[Feature],
+    kind: Callable[[Feature], Hashable] | None = None,
+) -> Matching:
     """Match incoming GeoJSON features to stored ones, each to one at most, in linear time.
 
     A known id decides; then, for the others in turn: geometry and properties, geometry and name,
-    geometry, name. The order of both is retained.
+    geometry, name. By name alone only features of one `kind` match. The order of both is retained.
     """
+
+    def name_and_kind(feature: Feature) -> Hashable | None:
+        name = _name(feature)
+        return None if name is None else (name, kind(feature) if kind else None)
+
     matched: dict[int, Feature] = {}
     free = {feature["id"]: feature for feature in stored}
     unmatched = []
@@ -41,7 +50,7 @@ def match_features(stored: Sequence[Feature], incoming: Sequence[Feature]) -> Ma
             unmatched.append(position)
         else:
             matched[position] = known
-    for key in (_everything, _geometry_and_name, _geometry, _name):
+    for key in (_everything, _geometry_and_name, _geometry, name_and_kind):
         unmatched = _match_by(key, incoming, unmatched, free, matched)
     return Matching(
         matched=[
@@ -52,6 +61,11 @@ def match_features(stored: Sequence[Feature], incoming: Sequence[Feature]) -> Ma
         added=[incoming[position] for position in unmatched],
         missing=list(free.values()),
     )
+
+
+def share_a_geometry(some: Sequence[Feature], others: Sequence[Feature]) -> bool:
+    """Return whether a geometry, or null, is that of a feature of both."""
+    return not set(map(_geometry, some)).isdisjoint(map(_geometry, others))
 
 
 def same_geometry(one: Feature, other: Feature) -> bool:

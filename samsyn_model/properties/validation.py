@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
@@ -94,6 +94,19 @@ def property_faults(
             yield Fault(prefix + pointer(*error.absolute_path), f"{message}.")
     except (ArithmeticError, RecursionError):  # such as a number too large for multipleOf
         yield Fault(prefix, "The properties cannot be checked against the schema.")
+
+
+def known_properties(schema: str | None) -> Set[str] | None:
+    """Return the names of the properties that a schema (JSON text) knows, None where any may be."""
+    if schema is None:
+        return None
+    loaded = json.loads(schema)
+    additional = loaded.get("additionalProperties")
+    if additional is None:
+        return _checked_schema(schema).names
+    return (
+        None if additional is True or additional == {} else frozenset(loaded.get("properties", {}))
+    )
 
 
 def schema_faults(schema: Mapping[str, Any], prefix: str = "") -> list[Fault]:

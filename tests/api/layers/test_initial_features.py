@@ -40,7 +40,8 @@ def test_a_broken_geometry_is_refused_and_nothing_is_stored(
 
 def test_every_geometry_type_is_accepted(owner: Caller) -> None:
     mixed = {"type": "LineString", "coordinates": [[1, 2, 3], [2, 3]]}
-    with_crs = {"type": "Point", "coordinates": [1, 2], "crs": {}}
+    crs = {"type": "name", "properties": {"name": "OGC:CRS84"}}
+    with_crs = {"type": "Point", "coordinates": [1, 2], "crs": crs}
     sound = [
         {"type": "MultiPoint", "coordinates": [[1, 2, 3], [1, 2, 4]]},
         {"type": "MultiLineString", "coordinates": [LINE["coordinates"]]},
