@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import aliased
 from werkzeug.datastructures import MultiDict
 
@@ -15,6 +15,7 @@ from samsyn_admin.http.pagination import PAGE_PARAMETERS, Page, parse_page
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.comments import Comment
+from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
 
 _FILTERS = frozenset({"parent_id", "feature_id", "author", "include_resolved"})
@@ -68,6 +69,14 @@ def select_list(principal: Principal, query: CommentsQuery) -> Select[Any]:
 
 
 def _subject(query: CommentsQuery) -> list[ColumnElement[bool]]:
+    """Return the conditions on a thread's first comment.
+
+    A map alone has also the comments on its layers outside of any map.
+    """
+    if query.layer_id is None:
+        on_map = select(MapLayer.layer_id).where(MapLayer.map_id == query.map_id)
+        on_its_layers = and_(Comment.map_id.is_(None), Comment.layer_id.in_(on_map))
+        return [or_(Comment.map_id == query.map_id, on_its_layers)]
     subjects = ((Comment.map_id, query.map_id), (Comment.layer_id, query.layer_id))
     return [column == value for column, value in subjects if value is not None]
 

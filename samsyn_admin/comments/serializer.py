@@ -27,6 +27,8 @@ from samsyn_model.tables.users import User
 MAX_THREAD = 1_000
 """The maximum number of comments in a thread's response; the deepest are left out."""
 
+_DELETED = "[deleted]"
+"""The text and the author's name of a deleted comment."""
 _AUTHOR = ("username", "first_name", "last_name", "profile_image_url")
 
 
@@ -116,7 +118,7 @@ def _nest(rows: Sequence[Row[Any]]) -> dict[str, Any]:
 
 
 def comment_document(row: Row[Any]) -> dict[str, Any]:
-    """Return a row of `select_comments` as JSON; one that is deleted has no author."""
+    """Return a row of `select_comments` as JSON; one that is deleted has no text and no author."""
     author = None if row.deleted_at else {"id": str(row.author_id)}
     if author is not None:
         author |= {name: getattr(row, name) for name in _AUTHOR}
@@ -125,9 +127,9 @@ def comment_document(row: Row[Any]) -> dict[str, Any]:
         position = {"type": "Point", "coordinates": [row.longitude, row.latitude]}
     return {
         "id": str(row.id),
-        "content": row.content,
+        "content": row.content if author else _DELETED,
         "author_id": author and author["id"],
-        "author_name": author and display_name(row),
+        "author_name": display_name(row) if author else _DELETED,
         "author": author,
         "map_id": _text(row.map_id),
         "layer_id": _text(row.layer_id),

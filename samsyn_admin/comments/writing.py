@@ -15,9 +15,15 @@ from samsyn_admin.comments.serializer import root_of
 from samsyn_admin.http.request_body import refuse
 from samsyn_admin.http.responses import check_if_match, version_of
 from samsyn_model.database.execution import run
-from samsyn_model.errors import ConflictError, Fault, NotFoundError, PermissionDeniedError
+from samsyn_model.errors import (
+    ConflictError,
+    Fault,
+    InvalidBodyError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from samsyn_model.permissions.actions import Action
-from samsyn_model.permissions.comments import deletable_comments, find_comment
+from samsyn_model.permissions.comments import deletable_comments, find_comment, readable_comments
 from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.comments import Comment
@@ -28,17 +34,22 @@ from samsyn_model.tables.maps import Map, MapLayer
 def insert_comment(
     connection: Connection, principal: Principal, comment: CommentCreate, author_id: uuid.UUID
 ) -> uuid.UUID:
-    """Store a comment and return its id.
+    """Store a comment and return its id; a reply is on what its thread is on.
 
     Raises NotFoundError when the principal may not read its subject, InvalidBodyError when the
-    layer is not on the map, the feature not in the layer, or the parent not on the same subject.
+    layer is not on the map, the feature not in the layer, or the parent not on a map or layer that
+    the comment names.
     """
     if comment.map_id is not None:
         find_map(connection, principal, comment.map_id, Action.READ_MAP)
     if comment.layer_id is not None:
         find_layer(connection, principal, comment.layer_id, Action.READ_LAYER)
-    _lock_subject(connection, comment.map_id, comment.layer_id)
-    refuse([*_subject_faults(connection, comment), *_parent_faults(connection, comment)])
+    if comment.parent_id is None:
+        _lock_subject(connection, comment.map_id, comment.layer_id)
+        refuse(_subject_faults(connection, comment))
+    else:
+        comment = _in_thread(connection, principal, comment, comment.parent_id)
+    refuse(_feature_faults(connection, comment))
     values: dict[str, Any] = comment.model_dump(exclude={"position"})
     if comment.position is not None:
         longitude, latitude = comment.position["coordinates"][:2]
@@ -102,44 +113,55 @@ def _lock_root(
 
 
 def _subject_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
-    """Return the faults of a comment's subject, whose map and layer are readable."""
-    faults = []
-    if comment.map_id is not None and comment.layer_id is not None:
-        on_map = exists().where(
-            MapLayer.map_id == comment.map_id, MapLayer.layer_id == comment.layer_id
-        )
-        if not run(connection, select(on_map)).scalar_one():
-            faults.append(Fault("/layer_id", "This layer is not on the map."))
-    if comment.feature_id is not None:
-        in_layer = exists().where(
-            LayerFeature.layer_id == comment.layer_id, LayerFeature.id == comment.feature_id
-        )
-        if not run(connection, select(in_layer)).scalar_one():
-            faults.append(Fault("/feature_id", "The layer has no such feature."))
-    return faults
-
-
-def _parent_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
-    """Return the faults of a reply's parent, which is locked from here on."""
-    if comment.parent_id is None:
+    """Return the faults of a thread's subject, whose map and layer are readable."""
+    if comment.map_id is None or comment.layer_id is None:
         return []
-    root_id = run(connection, select(root_of(comment.parent_id))).scalar_one()
-    if root_id is not None:
-        _lock_root(connection, root_id, "KEY SHARE")
-    statement = select(Comment.id).where(
-        Comment.id == comment.parent_id,
-        Comment.map_id.is_not_distinct_from(comment.map_id),
-        Comment.layer_id.is_not_distinct_from(comment.layer_id),
-        Comment.deleted_at.is_(None),
+    on_map = exists().where(
+        MapLayer.map_id == comment.map_id, MapLayer.layer_id == comment.layer_id
     )
-    if run(connection, statement).one_or_none() is None:
-        return [
-            Fault(
-                "/parent_id",
-                "There is no such comment with this map_id and layer_id.",
-            )
-        ]
-    return []
+    if run(connection, select(on_map)).scalar_one():
+        return []
+    return [Fault("/layer_id", "This layer is not on the map.")]
+
+
+def _feature_faults(connection: Connection, comment: CommentCreate) -> list[Fault]:
+    if comment.feature_id is None:
+        return []
+    in_layer = exists().where(
+        LayerFeature.layer_id == comment.layer_id, LayerFeature.id == comment.feature_id
+    )
+    if comment.layer_id is not None and run(connection, select(in_layer)).scalar_one():
+        return []
+    return [Fault("/feature_id", "The layer has no such feature.")]
+
+
+def _in_thread(
+    connection: Connection, principal: Principal, reply: CommentCreate, parent_id: uuid.UUID
+) -> CommentCreate:
+    """Return a reply on the map and the layer of its thread, which is locked from here on.
+
+    Raises InvalidBodyError when there is no such thread for the principal, or when the reply names
+    neither its map nor its layer, or others.
+    """
+    columns = (Comment.map_id, Comment.layer_id, root_of(parent_id).label("root_id"))
+    lookup = select(*columns).where(Comment.id == parent_id, readable_comments(principal))
+    thread = run(connection, lookup).one_or_none()
+    if thread is None:
+        raise _no_parent("There is no such comment to reply to.")
+    named = [(reply.map_id, thread.map_id), (reply.layer_id, thread.layer_id)]
+    is_named = any(key is not None and key == own for key, own in named)
+    if not is_named or any(None not in pair and pair[0] != pair[1] for pair in named):
+        raise _no_parent("The comment to reply to is on another map or layer.")
+    _lock_subject(connection, thread.map_id, thread.layer_id)
+    _lock_root(connection, thread.root_id, "KEY SHARE")
+    is_there = select(Comment.id).where(Comment.id == parent_id, Comment.deleted_at.is_(None))
+    if run(connection, is_there).one_or_none() is None:
+        raise _no_parent("The comment to reply to has been deleted.")
+    return reply.model_copy(update={"map_id": thread.map_id, "layer_id": thread.layer_id})
+
+
+def _no_parent(reason: str) -> InvalidBodyError:
+    return InvalidBodyError(reason, (Fault("/parent_id", reason),))
 
 
 def _remove(connection: Connection, comment_id: uuid.UUID) -> None:

@@ -93,7 +93,8 @@ def test_who_reads_what(
             key for key in all_ids if send(caller, "GET", f"/{key}/thread").status_code == 200
         }
         assert threads == expected, name
-        assert set(ids(caller, map_id=public)) == expected & {on_public, on_hidden}, name
+        shown = {on_public, on_hidden, on_open, alone}
+        assert set(ids(caller, map_id=public)) == expected & shown, name
         assert set(ids(caller, layer_id=open_layer)) == expected & {on_open, on_open_privately}, (
             name
         )

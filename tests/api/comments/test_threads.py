@@ -60,23 +60,125 @@ def test_a_thread_nests_its_replies(owner: Caller, anonymous: Caller, map_id: st
     assert one == {**deeper, "thread_id": root["id"], "parent_id": deep["id"]}
 
 
-def test_a_reply_has_the_subject_of_its_parent(owner: Caller, map_id: str, engine: Engine) -> None:
-    layer = owner.post(vector(feature(LINE))).json
+def test_a_reply_has_the_subject_of_its_thread(owner: Caller, map_id: str, engine: Engine) -> None:
+    """Whichever of the thread's map and layer it names; one that names neither is refused."""
+    layer, other = (owner.post(vector(feature(LINE))).json for _ in range(2))
     assert layer
+    assert other
     add_to_map(engine, map_id, layer["id"])
     on_map = {"map_id": map_id}
     on_layer = {"layer_id": layer["id"]}
     elsewhere = {"map_id": make_map(engine, owner.id)}
-    subjects: list[dict[str, str]] = [on_map, on_layer, {**on_map, **on_layer}, elsewhere]
-    roots = [write(owner, **subject)["id"] for subject in subjects]
-    for number, subject in enumerate(subjects):
-        for parent, root in enumerate(roots):
-            response = send(owner, "POST", json={"content": "Yes", **subject, "parent_id": root})
-            if number == parent:
-                assert response.status_code == 201
-                assert (response.json or {})["thread_id"] == root
+    add_to_map(engine, elsewhere["map_id"], layer["id"])
+    subjects: dict[str, dict[str, str]] = {
+        "map": on_map,
+        "layer": on_layer,
+        "both": {**on_map, **on_layer},
+        "other map": elsewhere,
+    }
+    named = {
+        **subjects,
+        "other layer": {"layer_id": other["id"]},
+        "layer on other map": {**elsewhere, **on_layer},
+        "both others": {**elsewhere, "layer_id": other["id"]},
+    }
+    accepted = {
+        "map": {"map", "both"},
+        "layer": {"layer", "both", "layer on other map"},
+        "both": {"map", "layer", "both"},
+        "other map": {"other map", "layer on other map", "both others"},
+    }
+    for name, subject in subjects.items():
+        root = write(owner, **subject)
+        for sent, members in named.items():
+            body = {"content": "Yes", **members, "parent_id": root["id"]}
+            response = send(owner, "POST", json=body)
+            if sent in accepted[name]:
+                assert response.status_code == 201, (name, sent, response.text)
+                reply = response.json or {}
+                assert reply["thread_id"] == root["id"]
+                assert [reply[key] for key in ("map_id", "layer_id")] == [
+                    root[key] for key in ("map_id", "layer_id")
+                ]
             else:
-                assert pointers(response) == ["/parent_id"]
+                assert pointers(response) == ["/parent_id"], (name, sent)
+        neither = {"content": "Yes", "parent_id": root["id"]}
+        assert pointers(send(owner, "POST", json=neither)) == ["/map_id"]
+
+
+def test_a_reply_about_a_feature_needs_a_thread_on_its_layer(
+    owner: Caller, map_id: str, engine: Engine
+) -> None:
+    layer = owner.post(vector(feature(LINE))).json
+    assert layer
+    add_to_map(engine, map_id, layer["id"])
+    about = {
+        "layer_id": layer["id"],
+        "feature_id": layer["source_config"]["geojson"]["features"][0]["id"],
+    }
+    on_map = write(owner, map_id=map_id)
+    body = {"content": "Yes", "map_id": map_id, **about, "parent_id": on_map["id"]}
+    assert pointers(send(owner, "POST", json=body)) == ["/feature_id"]
+    on_layer = write(owner, map_id=map_id, layer_id=layer["id"])
+    reply = write(owner, **about, parent_id=on_layer["id"])
+    assert (reply["map_id"], reply["feature_id"]) == (map_id, about["feature_id"])
+
+
+def test_a_thread_that_one_may_not_read_takes_no_reply(
+    owner: Caller, other: Caller, engine: Engine
+) -> None:
+    layer = owner.post(vector(feature(LINE), visibility="public")).json
+    assert layer
+    private = make_map(engine, owner.id)
+    add_to_map(engine, private, layer["id"])
+    root = write(owner, map_id=private, layer_id=layer["id"])
+    body = {"content": "Yes", "layer_id": layer["id"], "parent_id": root["id"]}
+    assert pointers(send(other, "POST", json=body)) == ["/parent_id"]
+    assert send(owner, "POST", json=body).status_code == 201
+
+
+def test_a_thread_goes_on_when_its_layer_is_taken_off_the_map(
+    owner: Caller, map_id: str, engine: Engine
+) -> None:
+    layer = owner.post(vector(feature(LINE))).json
+    assert layer
+    add_to_map(engine, map_id, layer["id"])
+    root = write(owner, map_id=map_id, layer_id=layer["id"])
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM map_layers"))
+    assert write(owner, layer_id=layer["id"], parent_id=root["id"])["map_id"] == map_id
+    new = {"content": "New", "map_id": map_id, "layer_id": layer["id"]}
+    assert pointers(send(owner, "POST", json=new)) == ["/layer_id"]
+
+
+def test_a_map_lists_the_comments_on_its_layers(
+    owner: Caller, other: Caller, map_id: str, engine: Engine
+) -> None:
+    """Those in its context and those outside of any map, as far as the caller may read them."""
+    public, private, absent = (
+        (owner.post(vector(feature(LINE), visibility=how)).json or {})["id"]
+        for how in ("public", "private", "public")
+    )
+    elsewhere = make_map(engine, other.id, "public")
+    for layer in (public, private):
+        add_to_map(engine, map_id, layer)
+    add_to_map(engine, elsewhere, public)
+    add_to_map(engine, elsewhere, private)
+    first = write(owner, layer_id=public)["id"]
+    hidden = write(owner, layer_id=private)["id"]
+    inside = write(owner, layer_id=public, map_id=map_id)["id"]
+    reply = write(other, layer_id=public, parent_id=first)["id"]
+    write(owner, layer_id=absent)
+    other_map = write(owner, layer_id=public, map_id=elsewhere)["id"]
+    assert ids(owner, map_id=map_id) == [first, hidden, inside, reply]
+    assert ids(owner, map_id=elsewhere) == [first, hidden, reply, other_map]
+    # A private layer is seen on a map of its creator, but not on that of another.
+    assert ids(other, map_id=map_id) == [first, hidden, inside, reply]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM map_layers WHERE map_id = :map"), {"map": map_id})
+    assert ids(owner, map_id=map_id) == [inside]
+    passer_by = Caller(uuid.uuid4(), owner.client)
+    assert ids(passer_by, map_id=elsewhere) == [first, reply, other_map]
 
 
 def test_a_deleted_comment_remains_until_its_replies_are_deleted(
@@ -89,8 +191,8 @@ def test_a_deleted_comment_remains_until_its_replies_are_deleted(
     for comment in (root, middle):
         assert send(other, "DELETE", f"/{comment['id']}").status_code == 204
     tombstone = read(anonymous, f"/{root['id']}")
-    assert tombstone["content"] == ""
-    assert [tombstone[name] for name in ("author_id", "author_name", "author")] == [None] * 3
+    assert tombstone["content"] == tombstone["author_name"] == "[deleted]"
+    assert [tombstone[name] for name in ("author_id", "author")] == [None] * 2
     assert tombstone["deleted_at"] > root["created_at"]
     assert tombstone["reply_count"] == 1
     assert str(other.id) not in str(tombstone)
@@ -98,7 +200,7 @@ def test_a_deleted_comment_remains_until_its_replies_are_deleted(
         rows = connection.execute(text("SELECT content FROM comments WHERE deleted_at IS NOT NULL"))
         assert list(rows.scalars()) == ["", ""]
     thread = read(anonymous, f"/{root['id']}/thread")
-    assert shape(thread) == ["", ["", ["leaf"]], ["sibling"]]
+    assert shape(thread) == ["[deleted]", ["[deleted]", ["leaf"]], ["sibling"]]
     assert ids(anonymous, map_id=map_id, author=str(other.id)) == []
     path = f"/{root['id']}"
     for caller in (owner, other):
@@ -198,24 +300,24 @@ def test_lists(owner: Caller, other: Caller, map_id: str, engine: Engine) -> Non
     second = write(other, map_id=map_id, **on_layer, feature_id=feature_id)["id"]
     third = write(other, map_id=map_id, parent_id=first)["id"]
     outside = write(other, **on_layer)["id"]
-    assert ids(owner, map_id=map_id) == [first, second, third]
+    assert ids(owner, map_id=map_id) == [first, second, third, outside]
     assert ids(owner, **on_layer) == [second, outside]
     assert ids(owner, map_id=map_id, **on_layer) == [second]
     assert ids(owner, map_id=map_id, parent_id=first) == [third]
     assert ids(owner, map_id=map_id, parent_id=str(uuid.uuid4())) == []
-    assert ids(owner, map_id=map_id, author=str(other.id)) == [second, third]
+    assert ids(owner, map_id=map_id, author=str(other.id)) == [second, third, outside]
     assert ids(owner, **on_layer, feature_id=feature_id) == [second]
     assert ids(owner, **on_layer, feature_id=2**63 - 1) == []
     page = send(owner, "GET", query_string={"map_id": map_id, "limit": "2"})
     assert [comment["id"] for comment in page.json or []] == [first, second]
-    assert page.headers["X-Total-Count"] == "3"
+    assert page.headers["X-Total-Count"] == "4"
     assert 'rel="next"' in page.headers["Link"]
-    assert ids(owner, map_id=map_id, limit=2, offset=2) == [third]
+    assert ids(owner, map_id=map_id, limit=2, offset=2) == [third, outside]
     behind = send(owner, "GET", query_string={"map_id": map_id, "offset": "9"})
-    assert (behind.json, behind.headers["X-Total-Count"]) == ([], "3")
+    assert (behind.json, behind.headers["X-Total-Count"]) == ([], "4")
     with engine.begin() as connection:
         connection.execute(text("UPDATE comments SET created_at = now()"))
-    assert ids(owner, map_id=map_id) == sorted([first, second, third])
+    assert ids(owner, map_id=map_id) == sorted([first, second, third, outside])
 
 
 @contextmanager

@@ -262,3 +262,27 @@ def test_an_invalid_file_is_reported_and_loads_nothing(
         load_demo(empty_database, folder)
     assert file in caught.value.detail
     assert _rows(empty_database, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_the_threads_are_listed_and_answered_as_the_web_app_does(empty_database: Engine) -> None:
+    """It asks by map, and sends the map or the layer of the comment that it replies to."""
+    load_demo(empty_database)
+    with empty_database.begin() as connection:
+        maja = api_tokens.find_or_create_user(connection, "maja.owner@example.org")
+        token = api_tokens.create_token(connection, maja, name="test", scope="write")
+    headers = {"Authorization": f"Bearer {token}"}
+    client = create_app(Settings(_env_file=None), empty_database).test_client()
+    listed: dict[str, Any] = {}
+    for key in PLAN.maps:
+        response = client.get(f"/api/v1/comments?map_id={demo_id('map', key)}", headers=headers)
+        listed |= {comment["id"]: comment for comment in response.get_json()}
+    assert {str(demo_id("comment", f"{n}")) for n in range(len(PLAN.comments))} <= set(listed)
+    for comment in list(listed.values()):
+        named = "layer_id" if comment["layer_id"] else "map_id"
+        body = {"content": "Yes", named: comment[named], "parent_id": comment["id"]}
+        response = client.post("/api/v1/comments", json=body, headers=headers)
+        assert response.status_code == 201, response.text
+        reply = response.get_json()
+        assert [reply[name] for name in ("map_id", "layer_id", "thread_id")] == [
+            comment[name] for name in ("map_id", "layer_id", "thread_id")
+        ]
