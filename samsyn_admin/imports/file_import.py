@@ -44,7 +44,9 @@ SET property_schema = %(property_schema)s, geometry_type = %(geometry_type)s,
 WHERE id = %(id)s"""
 
 _FIND = """
-SELECT name, source_type, geometry_type, property_schema FROM layers WHERE id = %(id)s"""
+SELECT name, source_type, geometry_type, property_schema,
+    jsonb_typeof(source_config -> 'gfw4wings') = 'object' AS is_of_fishing_watch
+FROM layers WHERE id = %(id)s"""
 
 _TEMPORAL = frozenset({"date", "date-time"})
 
@@ -213,6 +215,8 @@ class _Import:
             raise NotFoundError(f"There is no layer {layer_id}.")
         if layer.source_type != "vector":
             raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
+        if layer.is_of_fishing_watch:
+            raise InvalidParameterError("A layer of Global Fishing Watch has no features.")
         copied = self._copy(source, crs, layer_id, layer.name)
         known = {name: kind for name, kind in source.kinds.items() if kind is not None}
         faults = [

@@ -13,7 +13,12 @@ from samsyn_admin.http.responses import check_if_match, no_content, respond, res
 from samsyn_admin.http.update_body import read_change
 from samsyn_admin.layers.content import insert_content
 from samsyn_admin.layers.listing import parse_layers_query, select_layer_ids
-from samsyn_admin.layers.schemas import LayerCreate, parse_layer, refuse_unknown_crs
+from samsyn_admin.layers.schemas import (
+    LayerCreate,
+    is_of_fishing_watch,
+    parse_layer,
+    refuse_unknown_crs,
+)
 from samsyn_admin.layers.serializer import current_version, serialize_layer, serialize_layers
 from samsyn_admin.layers.update import READ_ONLY, change_layer, stored_config
 from samsyn_model.database.execution import run
@@ -59,7 +64,9 @@ def create_layer() -> Response:
     user_id = require_user(principal())
     layer = parse_layer(read_json())
     if layer.is_global and not principal().is_admin:
-        raise PermissionDeniedError("Only administrators add layers to the global library.")
+        if not is_of_fishing_watch(layer):
+            raise PermissionDeniedError("Only administrators add layers to the global library.")
+        layer.is_global = False  # the web app sends it for whoever adds such a layer
     with writing(deployment().engine) as connection:
         refuse_unknown_crs(connection, layer)
         layer_id = _insert(connection, layer, user_id)
@@ -106,9 +113,10 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
         # Deleting millions of features takes long; the wait for other writers is limited.
         set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="5min")
         # From here on the layer is not added to a map nor written to.
-        find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
+        row = find_layer(connection, principal(), key, Action.OWN_LAYER, lock="UPDATE")
         check_if_match(current_version(connection, key))
-        if not force:
+        # The library is what administrators look after; the web app has no way to send `force`.
+        if not force and not (row.is_global and principal().is_admin):
             _refuse_in_use(connection, key)
         run(connection, _DELETE, {"layer": key})
     return no_content()
@@ -130,7 +138,8 @@ def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
     if count:
         maps = "a map" if count == 1 else f"{count} maps"
         raise ConflictError(
-            f"The layer is on {maps} of others; force=true deletes it nevertheless."
+            f"The layer is on {maps} of others, who would lose it: ask them to take it off first,"
+            " or delete it with force=true."
         )
 
 

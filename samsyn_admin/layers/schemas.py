@@ -210,6 +210,11 @@ def refuse_unknown_crs(connection: Connection, layer: LayerCreate) -> None:
     refuse(faults)
 
 
+def is_of_fishing_watch(layer: LayerCreate) -> bool:
+    """Return whether a layer is drawn from tiles of Global Fishing Watch: it holds no features."""
+    return layer.source_config.get("gfw4wings") is not None
+
+
 def _vector_faults(layer: LayerCreate) -> list[Fault]:
     faults = []
     if layer.property_schema is not None:
@@ -218,6 +223,10 @@ def _vector_faults(layer: LayerCreate) -> list[Fault]:
         reason = time_field_fault(layer.time_field, layer.property_schema)
         if reason:
             faults.append(Fault("/time_field", reason))
+    geojson = layer.source_config.get("geojson")
+    if is_of_fishing_watch(layer) and isinstance(geojson, dict) and geojson.get("features"):
+        reason = "A layer of Global Fishing Watch has no features."
+        faults.append(Fault("/source_config/geojson", reason))
     return faults
 
 

@@ -160,7 +160,13 @@ def serialize_rows(
 ) -> dict[uuid.UUID, Parts | None]:
     """Return the JSON of rows with `layer_columns`; arguments and value as `serialize_layers`."""
     max_features = deployment().settings.inline_features
-    small = [r.id for r in rows if r.source_type == "vector" and r.feature_count <= max_features]
+    small = [
+        row.id
+        for row in rows
+        if row.source_type == "vector"
+        and row.feature_count <= max_features
+        and row.source_config.get("gfw4wings") is None
+    ]
     collections = {}
     if inline and small:
         statement = select_feature_collections(small, INLINE_SIZE, INLINE_BUDGET, unlimited)
@@ -255,7 +261,7 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
 
 def _links(row: Row[Any]) -> list[dict[str, str]]:
-    if row.source_type == "vector":
+    if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
         return [
             {"rel": "collection", "type": "application/json", "href": url},

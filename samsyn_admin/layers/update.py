@@ -13,6 +13,7 @@ from samsyn_admin.layers.schemas import (
     COMPUTED,
     SETTABLE,
     LayerCreate,
+    is_of_fishing_watch,
     parse_layer,
     refuse_unknown_crs,
 )
@@ -69,6 +70,8 @@ def change_layer(
     check_if_match(current_version(connection, layer_id))
     stored = {name: getattr(row, name) for name in SETTABLE}
     layer = parse_layer(_merged(stored, body, merge=merge))
+    if is_of_fishing_watch(layer) and not principal.is_admin:
+        layer.is_global = row.is_global
     refuse_unknown_crs(connection, layer)
     values = layer.model_dump()
     values["source_config"] = stored_config(layer)

@@ -5,6 +5,7 @@ from sqlalchemy import (
     and_,
     exists,
     false,
+    func,
     or_,
 )
 
@@ -12,6 +13,13 @@ from samsyn_model.permissions.maps import collaborates
 from samsyn_model.permissions.principal import Principal, principal_parameter
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
+
+HOLDS_FEATURES: ColumnElement[bool] = and_(
+    Layer.source_type == "vector",
+    func.jsonb_typeof(Layer.source_config.op("->")("gfw4wings")).is_distinct_from("object"),
+)
+"""Whether a layer is a collection of features: one of Global Fishing Watch is drawn from its
+tiles."""
 
 
 def readable_layers(principal: Principal) -> ColumnElement[bool]:

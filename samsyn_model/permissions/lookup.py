@@ -19,7 +19,12 @@ from samsyn_model.errors import NotFoundError, PermissionDeniedError
 from samsyn_model.permissions.actions import WRITING, Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
-from samsyn_model.permissions.layers import editable_layers, owned_layers, readable_layers
+from samsyn_model.permissions.layers import (
+    HOLDS_FEATURES,
+    editable_layers,
+    owned_layers,
+    readable_layers,
+)
 from samsyn_model.permissions.maps import changeable_maps, owned_maps, readable_maps
 from samsyn_model.permissions.principal import Columns, Principal, principal_kind
 from samsyn_model.tables.layers import Layer
@@ -71,11 +76,11 @@ def find_layer(  # noqa: PLR0913 - what a layer is looked up by
 ) -> Row[tuple[object, ...]]:
     """Return the layer's row if the principal may read it and do `action`, in one statement.
 
-    It has `source_type`, `may_act`, what `columns` returns (`values` are the values it binds) and,
-    with `all_columns`, every column of `layers`. With `lock` the row is locked until the
-    transaction ends. Raises NotFoundError when the principal may not read the layer or the layer is
-    not of this `source_type`; CredentialsError or PermissionDeniedError when the principal may read
-    it but not do this.
+    It has `source_type`, `holds_features`, `may_act`, what `columns` returns (`values` are the
+    values it binds) and, with `all_columns`, every column of `layers`. With `lock` the row is
+    locked until the transaction ends. Raises NotFoundError when the principal may not read the
+    layer or the layer is not of this `source_type`; CredentialsError or PermissionDeniedError when
+    the principal may read it but not do this.
     """
     lookup = layer_statement(principal_kind(principal), action, columns, all_columns, lock)
     row = lookup.run(connection, principal, key=layer_id, **(values or {})).one_or_none()
@@ -91,6 +96,8 @@ def checked_layer(
     """Return the row of a `layer_statement`; raises the errors of `find_layer`."""
     if row is not None and source_type not in {None, row.source_type}:
         raise NotFoundError(f"This layer is not a {source_type} layer: it is {row.source_type}.")
+    if row is not None and source_type == "vector" and not row.holds_features:
+        raise NotFoundError("A layer of Global Fishing Watch has no features.")
     return _allowed(row, principal, action, "layer")
 
 
@@ -115,7 +122,10 @@ def layer_statement(
     """Return the statement of `find_layer`, which binds the layer's id as `key`."""
     columns_of_layer = Layer.__table__ if all_columns else Layer.source_type
     statement = select(
-        columns_of_layer, _LAYER_RULES[action](kind).label("may_act"), *columns(kind)
+        columns_of_layer,
+        HOLDS_FEATURES.label("holds_features"),
+        _LAYER_RULES[action](kind).label("may_act"),
+        *columns(kind),
     ).where(Layer.id == _KEY, readable_layers(kind))
     if lock is not None:
         statement = statement.with_for_update(of=Layer, **_LOCKS[lock])

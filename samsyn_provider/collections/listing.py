@@ -12,7 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from samsyn_model.database.execution import run
-from samsyn_model.permissions.layers import readable_layers
+from samsyn_model.permissions.layers import HOLDS_FEATURES, readable_layers
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.collections.collection import Collection, collection_of
@@ -45,7 +45,7 @@ def list_collections(
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
             literal_column(LAYER_TIMES).label("time_bounds"),
         )
-        .where(Layer.source_type == "vector", readable_layers(principal))
+        .where(HOLDS_FEATURES, readable_layers(principal))
         .order_by(Layer.created_at.desc(), Layer.id)
         .limit(query.limit + 1)
         .offset(query.offset)

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions.actions import Action
-from samsyn_model.permissions.layers import readable_layers
+from samsyn_model.permissions.layers import HOLDS_FEATURES, readable_layers
 from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
@@ -49,7 +49,7 @@ def find_tiled_map(connection: Connection, principal: Principal, map_id: str) ->
     statement = (
         select(Layer.__table__, DATA_VERSION)
         .join(MapLayer, MapLayer.layer_id == Layer.id)
-        .where(MapLayer.map_id == key, Layer.source_type == "vector", readable_layers(principal))
+        .where(MapLayer.map_id == key, HOLDS_FEATURES, readable_layers(principal))
         .order_by(MapLayer.order)
     )
     return TiledMap(key, row.name, [collection_of(layer) for layer in run(connection, statement)])
