@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     """Seconds after which the database cancels a request's statement."""
     prepared_statements: bool = True
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
-    inline_features: int = Field(default=1000, ge=0)
-    """Up to how many features a layer's `source_config` includes its GeoJSON."""
+    inline_features: int = Field(default=5000, ge=0)
+    """Up to how many features a layer's `source_config` includes all of them."""
 
     @field_validator("clerk_authorized_parties", mode="before")
     @classmethod

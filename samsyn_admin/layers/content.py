@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from samsyn_admin.http.request_body import refuse
+from samsyn_admin.layers.inline_features import ALWAYS_WHOLE, INLINE_SIZE
 from samsyn_admin.layers.schemas import LayerCreate
-from samsyn_admin.layers.serializer import INLINE_SIZE
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, Fault
 from samsyn_model.features.drawing_editor import (
@@ -51,6 +51,13 @@ _LOCK_FEATURES = "SELECT id FROM layer_features WHERE layer_id = %(layer)s ORDER
 _COUNT = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = %(layer)s"
 
 
+class _StoredFeatures(NamedTuple):
+    """A layer's features as GeoJSON, and the size of all in bytes."""
+
+    features: list[dict[str, Any]]
+    size: int
+
+
 def insert_content(
     connection: Connection, layer_id: uuid.UUID, layer: LayerCreate, user_id: uuid.UUID
 ) -> None:
@@ -77,6 +84,8 @@ def replace_content(
     InvalidBodyError where a feature does not suit the layer, ConflictError where the layer is too
     large for inline features: the client has not read the features that would be deleted.
     """
+    if layer.source_config.get("geojson_generalized") is True:
+        raise _too_large()
     schema = schema_text(layer)
     collection = _prepared(layer, schema)
     refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, None))
@@ -146,23 +155,30 @@ def _prepared(layer: LayerCreate, schema: str | None) -> Any:
     return {**collection, "features": prepared}
 
 
-def _match(
-    stored: list[dict[str, Any]], features: list[dict[str, Any]], *, is_drawn: bool
-) -> Matching:
-    """Match a collection to a layer's features; `missing` are those to delete."""
+def _match(stored: _StoredFeatures, features: list[dict[str, Any]], *, is_drawn: bool) -> Matching:
+    """Match a collection to a layer's features; `missing` are those to delete.
+
+    Raises ConflictError where the client cannot have had the features of the layer.
+    """
     if not is_drawn:
-        return match_features(stored, features)
-    if features and opens_empty(stored) and not share_a_geometry(stored, features):
-        return Matching(added=features)
-    matching = match_features(stored, features, can_show)
+        return match_features(stored.features, features)
+    if features and not share_a_geometry(stored.features, features):
+        if opens_empty(stored.features):
+            return Matching(added=features)
+        # It may have had a picture of the layer, in a list of many.
+        if stored.size > ALWAYS_WHOLE:
+            raise _too_large()
+    matching = match_features(stored.features, features, can_show)
     matching.missing = [feature for feature in matching.missing if can_show(feature)]
     return matching
 
 
-def _stored(
-    connection: Connection, layer_id: uuid.UUID, schema: str | None
-) -> list[dict[str, Any]]:
-    """Return the layer's features as GeoJSON, locked until the transaction ends.
+def _too_large() -> ConflictError:
+    return ConflictError("This layer is too large to edit here: use QGIS.")
+
+
+def _stored(connection: Connection, layer_id: uuid.UUID, schema: str | None) -> _StoredFeatures:
+    """Return the layer's features, locked until the transaction ends.
 
     Their times are in the form in which new ones are stored.
     """
@@ -170,16 +186,17 @@ def _stored(
     collection, locked = None, set()
     if (run(connection, _COUNT, {"layer": layer_id}).scalar() or 0) <= max_features:
         locked = set(run(connection, _LOCK_FEATURES, {"layer": layer_id}).scalars())
-        statement = select_feature_collections([layer_id], INLINE_SIZE, INLINE_SIZE)
+        statement = select_feature_collections([layer_id], [1], INLINE_SIZE, INLINE_SIZE)
         collection = run(connection, statement.text, statement.values).one().collection
     if collection is None:
-        raise ConflictError("This layer is too large to edit here: use QGIS.")
+        raise _too_large()
     # A feature added since is unknown to the client and must not be deleted.
-    return [
+    features = [
         {**feature, "properties": normalized_properties(feature["properties"], schema)}
         for feature in json.loads(collection)["features"]
         if feature["id"] in locked
     ]
+    return _StoredFeatures(features, len(collection))
 
 
 def _repeated_ids(features: Sequence[dict[str, Any]]) -> list[Fault]:

@@ -2,7 +2,6 @@
 
 import uuid
 from http import HTTPStatus
-from itertools import takewhile
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection, insert
@@ -51,9 +50,8 @@ def list_layers() -> Response:
             find_map(connection, principal(), query.map_id, Action.READ_MAP)
         rows, total = run_page(connection, select_layer_ids(principal(), query), query.page)
         ids = [row.id for row in rows]
-        texts = serialize_layers(connection, principal(), ids, inline=query.inline, unlimited=1)
-    fitting = takewhile(lambda text: text is not None, texts.values())
-    return respond_list([text or () for text in fitting], query.page, total)
+        texts = serialize_layers(connection, principal(), ids, inline=query.inline)
+    return respond_list(list(texts.values()), query.page, total)
 
 
 @bp.post("")

@@ -21,7 +21,7 @@ MAX_OBJECT = 256 * 1024
 MAX_SCHEMA = 256 * 1024
 """The maximum size of a property schema as JSON in bytes."""
 _MAX_URL = 4096
-COMPUTED = ("geojson", "featureCount", "bounds")
+COMPUTED = ("geojson", "geojson_generalized", "featureCount", "bounds")
 """Members of a vector layer's `source_config` that are computed from its features."""
 WMS_DEFAULTS: dict[str, Any] = {"version": "1.3.0", "format": "image/png", "transparent": True}
 

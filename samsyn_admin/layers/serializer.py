@@ -21,6 +21,7 @@ from sqlalchemy.orm import aliased
 
 from samsyn_admin.http.json_columns import json_object, utc
 from samsyn_admin.http.responses import Parts, json_text, version_of
+from samsyn_admin.layers.inline_features import InlineFeatures, inline_features
 from samsyn_admin.users.serializer import user_object
 from samsyn_model.database.execution import run
 from samsyn_model.permissions.actions import Action
@@ -33,14 +34,8 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
-from samsyn_provider.features.statements import select_feature_collections
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.links import collection_url
-
-INLINE_SIZE = 512 * 1024
-"""The maximum size of the GeoJSON in a layer's `source_config` in bytes."""
-INLINE_BUDGET = 64 * 1024 * 1024
-"""The maximum size of the GeoJSON of all layers in a response in bytes."""
 
 _FIRST_TYPES = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
@@ -112,35 +107,31 @@ def serialize_layer(
 ) -> tuple[Parts, str]:
     """Return a layer as JSON as the principal may read it, and its version.
 
-    At most two statements. With `inline`, a vector layer of few features contains them. Errors as
+    At most two statements. With `inline`, a vector layer contains its features. Errors as
     `find_layer`.
     """
     row = find_layer(
         connection, principal, layer_id, Action.READ_LAYER, layer_columns, all_columns=False
     )
-    text = serialize_rows(connection, principal, [row], inline=inline, unlimited=1)[layer_id]
-    return text or (), version_of(row.updated_at, row.data_version)
+    text = serialize_rows(connection, principal, [row], inline=inline)[layer_id]
+    return text, version_of(row.updated_at, row.data_version)
 
 
 def serialize_layers(
-    connection: Connection,
-    principal: Principal,
-    layer_ids: Sequence[uuid.UUID],
-    *,
-    inline: bool,
-    unlimited: int,
-) -> dict[uuid.UUID, Parts | None]:
-    """Return the JSON of each layer as the principal may read it, in at most two statements.
+    connection: Connection, principal: Principal, layer_ids: Sequence[uuid.UUID], *, inline: bool
+) -> dict[uuid.UUID, Parts]:
+    """Return the JSON of each layer as the principal may read it.
 
-    Layers that the principal may not read are missing. A value is None where the layer's
-    features would exceed INLINE_BUDGET; the first `unlimited` layers have no such limit.
+    Layers that the principal may not read are missing. An id that is repeated stands for a layer
+    that is sent as many times. At most two statements, and one for each large layer whose picture
+    is not cached.
     """
     result = _select_layers(principal_kind(principal)).run(
         connection, principal, keys=list(layer_ids)
     )
     rows_by_id = {row.id: row for row in result}
-    rows = [rows_by_id[key] for key in dict.fromkeys(layer_ids) if key in rows_by_id]
-    return serialize_rows(connection, principal, rows, inline=inline, unlimited=unlimited)
+    rows = [rows_by_id[key] for key in layer_ids if key in rows_by_id]
+    return serialize_rows(connection, principal, rows, inline=inline)
 
 
 @cache
@@ -151,37 +142,11 @@ def _select_layers(kind: Principal) -> CompiledStatement:
 
 
 def serialize_rows(
-    connection: Connection,
-    principal: Principal,
-    rows: Sequence[Row[Any]],
-    *,
-    inline: bool,
-    unlimited: int,
-) -> dict[uuid.UUID, Parts | None]:
+    connection: Connection, principal: Principal, rows: Sequence[Row[Any]], *, inline: bool
+) -> dict[uuid.UUID, Parts]:
     """Return the JSON of rows with `layer_columns`; arguments and value as `serialize_layers`."""
-    max_features = deployment().settings.inline_features
-    small = [
-        row.id
-        for row in rows
-        if row.source_type == "vector"
-        and row.feature_count <= max_features
-        and row.source_config.get("gfw4wings") is None
-    ]
-    collections = {}
-    if inline and small:
-        statement = select_feature_collections(small, INLINE_SIZE, INLINE_BUDGET, unlimited)
-        result = run(connection, statement.text, statement.values)
-        collections = {row.layer_id: row for row in result}
-    texts: dict[uuid.UUID, Parts | None] = {}
-    for row in rows:
-        features = collections.get(row.id)
-        if features is not None and not features.fits:
-            texts[row.id] = None
-        else:
-            texts[row.id] = _serialize_row(
-                row, principal, features.collection if features else None
-            )
-    return texts
+    features = inline_features(connection, rows) if inline else {}
+    return {row.id: _serialize_row(row, principal, features.get(row.id)) for row in rows}
 
 
 def _creator(principal: Principal) -> Any:
@@ -225,7 +190,7 @@ def _readable_order(principal: Principal) -> Any:
     )
 
 
-def _serialize_row(row: Row[Any], principal: Principal, features: bytes | None) -> Parts:
+def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures | None) -> Parts:
     is_vector = row.source_type == "vector"
     config = row.source_config
     bounds = list(row.edges) if is_vector and None not in row.edges else None
@@ -233,6 +198,8 @@ def _serialize_row(row: Row[Any], principal: Principal, features: bytes | None) 
         config["geometryType"] = _geometry_type(row)
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
+    if features is not None and features.is_generalized:
+        config["geojson_generalized"] = True
     computed = {
         "feature_count": row.feature_count,
         "bounds": bounds if is_vector else config.get("bounds"),
@@ -243,7 +210,7 @@ def _serialize_row(row: Row[Any], principal: Principal, features: bytes | None) 
     after = b"%b,%b" % (row.other_members[1:-1], json_text(computed)[1:].encode())
     if features is None:
         return before, b",", after
-    return before[:-1], b',"geojson":', features, b"},", after
+    return before[:-1], b',"geojson":', features.collection, b"},", after
 
 
 def _geometry_type(row: Row[Any]) -> str | None:

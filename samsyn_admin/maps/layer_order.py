@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -91,23 +90,14 @@ def serialize_map_layers(
     map_layers: Sequence[ReadableMapLayer],
     *,
     inline: bool,
-    unlimited: int = 1,
 ) -> list[Parts]:
-    """Return layers on a map as JSON, up to the first whose features exceed the size limit.
-
-    The first `unlimited` layers have no limit. Layers deleted or hidden since are left out.
-    """
+    """Return layers on a map as JSON; those deleted or hidden since are left out."""
     ids = [entry.layer_id for entry in map_layers]
-    layers = (
-        serialize_layers(connection, principal, ids, inline=inline, unlimited=unlimited)
-        if ids
-        else {}
-    )
-    readable = [entry for entry in map_layers if entry.layer_id in layers]
-    fitting = takewhile(lambda entry: layers[entry.layer_id] is not None, readable)
+    layers = serialize_layers(connection, principal, ids, inline=inline) if ids else {}
     return [
-        map_layer_parts(_members(entry), entry.order, layers[entry.layer_id] or ())
-        for entry in fitting
+        map_layer_parts(_members(entry), entry.order, layers[entry.layer_id])
+        for entry in map_layers
+        if entry.layer_id in layers
     ]
 
 

@@ -166,9 +166,7 @@ def reorder_map_layers(map_id: str) -> Response:
         ):
             touch_map(connection, key)
         map_layers = load_map_layers(connection, principal(), key)
-        texts = serialize_map_layers(
-            connection, principal(), map_layers, inline=True, unlimited=len(map_layers)
-        )
+        texts = serialize_map_layers(connection, principal(), map_layers, inline=True)
     return respond_list(texts, Page(MAX_LIMIT), len(texts))
 
 

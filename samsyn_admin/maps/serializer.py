@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -64,9 +64,8 @@ def serialize_maps(
 ) -> list[Parts]:
     """Return the JSON of maps in their order, in at most three statements.
 
-    They end before the first map that would exceed MAX_LIST, or that has a layer whose features
-    would exceed INLINE_BUDGET: without them it would look like an empty layer. The first
-    map has no limit. Maps that the principal may not read (any more) are left out.
+    They end before the first map that would exceed MAX_LIST; the first map has no limit. Maps that
+    the principal may not read (any more) are left out.
     """
     return _serialize_rows(
         connection, principal, _rows(connection, principal, map_ids), inline=inline
@@ -169,18 +168,10 @@ def _role(principal: Principal) -> Any:
 def _serialize_rows(
     connection: Connection, principal: Principal, rows: Sequence[Row[Any]], *, inline: bool
 ) -> list[Parts]:
-    ids_by_map = [row.layer_ids or [] for row in rows]
-    layer_ids = list(dict.fromkeys(chain.from_iterable(ids_by_map)))
-    layers: dict[uuid.UUID, Parts | None] = {}
-    if layer_ids:
-        layers = serialize_layers(
-            connection, principal, layer_ids, inline=inline, unlimited=len(ids_by_map[0])
-        )
-    fitting = takewhile(
-        lambda pair: all(layers.get(layer_id, ()) is not None for layer_id in pair[1]),
-        zip(rows, ids_by_map, strict=True),
-    )
-    return _within_limit(_serialize_row(row, layers) for row, _ in fitting)
+    # A layer is sent with each of its maps.
+    layer_ids = list(chain.from_iterable(row.layer_ids or () for row in rows))
+    layers = serialize_layers(connection, principal, layer_ids, inline=inline) if layer_ids else {}
+    return _within_limit(_serialize_row(row, layers) for row in rows)
 
 
 def _within_limit(texts: Iterable[Parts]) -> list[Parts]:
@@ -195,10 +186,10 @@ def _within_limit(texts: Iterable[Parts]) -> list[Parts]:
     return included
 
 
-def _serialize_row(row: Row[Any], layers: Mapping[uuid.UUID, Parts | None]) -> Parts:
+def _serialize_row(row: Row[Any], layers: Mapping[uuid.UUID, Parts]) -> Parts:
     # a layer may have been deleted or hidden between the two statements
     readable = (
-        (entry, layers[layer_id] or ())
+        (entry, layers[layer_id])
         for layer_id, entry in zip(row.layer_ids or (), row.entries or (), strict=True)
         if layer_id in layers
     )

@@ -29,9 +29,13 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """An LRU cache of responses, 16 MiB in total; thread-safe."""
+    """An LRU cache of responses, 16 MiB in total; thread-safe.
 
-    def __init__(self) -> None:
+    `largest` is the maximum size of a response in bytes.
+    """
+
+    def __init__(self, largest: int = _MAX_RESPONSE_SIZE) -> None:
+        self._largest = largest
         self._responses: OrderedDict[str, CachedResponse] = OrderedDict()
         self._size = 0
         self._lock = Lock()
@@ -46,7 +50,7 @@ class ResponseCache:
 
     def put(self, tag: str, response: CachedResponse) -> None:
         """Store a response, unless it is large; the least recently used ones are evicted."""
-        if response.size > _MAX_RESPONSE_SIZE:
+        if response.size > self._largest:
             return
         with self._lock:
             previous = self._responses.pop(tag, None)

@@ -67,28 +67,31 @@ WHERE layer_id = %(layer)s"""
 
 
 def select_feature_collections(
-    layer_ids: Sequence[uuid.UUID], size: int, budget: int, guaranteed: int = 1
+    layer_ids: Sequence[uuid.UUID], weights: Sequence[int], size: int, budget: int
 ) -> Statement:
     """Return the statement for all features of small layers, one row per layer in their order.
 
     `layer_id`; `collection`: bytes, a GeoJSON feature collection, null when it would take more than
-    `size` bytes; `fits`: false, with `collection` null, where the layers up to this one take more
-    than `budget` bytes; always true for the first `guaranteed` layers.
+    `size` bytes, or when the smaller layers and it take more than `budget` bytes. A layer's weight
+    is how many times it counts.
     """
     values: dict[str, Any] = {
         "layers": list(layer_ids),
         "size": size,
         "budget": budget,
-        "guaranteed": guaranteed,
+        "weights": list(weights),
     }
     feature = feature_expression(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
     # the stored size, at most four times its GeoJSON, is checked first: large layers are skipped
     text = f"""
-SELECT layer_id, (CASE WHEN fits THEN collection END)::bpchar AS collection, fits
+SELECT layer_id, (CASE WHEN total <= %(budget)s THEN collection END)::bpchar AS collection
 FROM (
-    SELECT requested.layer_id, ordinality, collection, ordinality <= %(guaranteed)s OR
-        coalesce(sum(octet_length(collection)) OVER (ORDER BY ordinality), 0) <= %(budget)s AS fits
-    FROM unnest(%(layers)s::uuid[]) WITH ORDINALITY AS requested (layer_id, ordinality)
+    SELECT requested.layer_id, ordinality, collection,
+        sum(octet_length(collection) * weight) OVER (
+            ORDER BY octet_length(collection), ordinality
+        ) AS total
+    FROM unnest(%(layers)s::uuid[], %(weights)s::bigint[])
+        WITH ORDINALITY AS requested (layer_id, weight, ordinality)
     LEFT JOIN LATERAL (
         SELECT CASE WHEN octet_length(document) <= %(size)s THEN document END AS collection
         FROM (

@@ -147,7 +147,8 @@ def test_a_client_that_has_not_read_the_features_cannot_replace_them(
         layer = created(owner, *(feature(POINT, name=str(n)) for n in range(5001)))
     else:
         layer = created(owner, feature(POINT, name="x" * layer_content.INLINE_SIZE))
-    assert "geojson" not in owner.get(layer).json["source_config"]
+    config = owner.get(layer).json["source_config"]
+    assert config["geojson_generalized"] is True
     response = saved(owner, layer, feature(POINT))
     assert response.status_code == 409
     assert response.json["detail"] == "This layer is too large to edit here: use QGIS."

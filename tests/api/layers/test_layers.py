@@ -171,24 +171,24 @@ def test_a_layer_on_maps_of_others_is_deleted_by_force_only(
         assert connection.execute(text("SELECT count(*) FROM layer_features")).scalar_one() == 0
 
 
-def test_large_layers_are_returned_without_their_features(
+def test_large_layers_are_returned_as_pictures(
     make_caller: MakeCaller, empty_database: Engine
 ) -> None:
     owner = make_caller("owner")
     app = create_app(Settings(_env_file=None, inline_features=2), empty_database)
     few = owner.post(vector(feature(LINE), feature(LINE))).json
     many = owner.post(vector(*[feature(LINE)] * 3)).json
-    wide = owner.post(vector(feature(LINE, text="x" * 600_000))).json
+    wide = owner.post(vector(feature(LINE, text="x" * 2_100_000))).json
     # short coordinates are smaller as text than in the database
     stairs = {"type": "LineString", "coordinates": [[n % 9, n % 8] for n in range(50)]}
-    short = owner.post(vector(*[feature(stairs)] * 900)).json
+    short = owner.post(vector(*[feature(stairs)] * 3000)).json
     assert few
     assert many
     assert wide
     assert short
     limited = Caller(owner.id, app.test_client(), owner.headers)
     carried = [
-        "geojson" in (caller.get(layer["id"]).json or {})["source_config"]
+        "geojson_generalized" not in (caller.get(layer["id"]).json or {})["source_config"]
         for caller, layer in ((limited, few), (limited, many), (owner, wide), (owner, short))
     ]
     assert carried == [True, False, False, True]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from samsyn_admin.layers import serializer as layer_serializer
+from samsyn_admin.layers import inline_features
 from tests.api.layer_requests import (
     LINE,
     Caller,
@@ -144,21 +144,24 @@ def test_entries_are_complete_layers(library: Caller) -> None:
     assert not any("geojson" in layer["source_config"] for layer in without)
 
 
-def test_a_list_ends_where_its_features_would_be_too_many(
+def test_further_layers_of_a_list_are_generalised(
     owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A layer is never returned without features that a shorter list would include."""
     for number in range(3):
         owner.post(vector(feature(LINE, text="x" * 1000), name=str(number)))
-    size = len(json.dumps(owner.list("?limit=1").json[0]["source_config"]["geojson"]))
-    monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", int(size * 2.5))
+    whole = owner.list().json
+    size = len(json.dumps(whole[0]["source_config"]["geojson"]))
+    monkeypatch.setattr(inline_features, "INLINE_BUDGET", int(size * 2.5))
     response = owner.list()
-    assert names_of(response) == ["2", "1"]
-    assert response.headers["X-Total-Count"] == "3"
-    assert 'offset=2>; rel="next"' in response.headers["Link"]
-    assert names_of(owner.list("?inline=false")) == ["2", "1", "0"]
-    monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 10)
-    assert names_of(owner.list()) == ["2"]
+    assert names_of(response) == ["2", "1", "0"]
+    assert "Link" not in response.headers
+    assert response.json[:2] == whole[:2]
+    config = response.json[2]["source_config"]
+    assert config["geojson_generalized"] is True
+    (member,) = config["geojson"]["features"]
+    assert member["geometry"]["type"] == "MultiLineString"
+    assert "id" not in member
+    assert owner.get(whole[2]["id"]).json == whole[2]
 
 
 def test_the_number_of_statements_does_not_grow(

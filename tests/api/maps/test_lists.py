@@ -1,11 +1,11 @@
 """`GET /api/v1/maps`: which maps, in which order, and how many at once."""
 
-import re
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from samsyn_admin.layers import inline_features
 from samsyn_admin.layers import serializer as layer_serializer
 from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, vector
 from tests.api.maps.map_requests import (
@@ -38,9 +38,8 @@ def names(caller: Caller, query: str = "") -> list[str]:
     return listed
 
 
-def drawn(owner: Caller) -> str:
-    """Return a layer whose features are about 200 bytes."""
-    return str(json_of(owner.post(vector(feature(LINE, name="Ferry"))), 201)["id"])
+def drawn(owner: Caller, *features: Any) -> str:
+    return str(json_of(owner.post(vector(*(features or (feature(LINE),)))), 201)["id"])
 
 
 def test_which_maps_are_listed(owner: Caller, other: Caller, anonymous: Caller) -> None:
@@ -154,36 +153,31 @@ def test_a_list_has_maps_with_their_layers(owner: Caller, other: Caller, anonymo
                 assert ("geojson" in config) is (inline == "true")
 
 
-def followed(caller: Caller, query: str) -> tuple[list[Any], list[int]]:
-    """Return the maps of a list and of those that `next` leads to, and how many each had."""
-    listed, sizes = [], []
-    following: str | None = query
-    while following is not None:
-        response = send(caller, "GET", following)
-        listed += json_of(response)
-        sizes.append(len(json_of(response)))
-        assert response.headers["X-Total-Count"] == "5"
-        match = re.search(rf'<http://localhost{MAPS}([^>]*)>; rel="next"', str(response.headers))
-        following = match.group(1) if match else None
-    return listed, sizes
-
-
-def test_a_list_ends_before_the_map_whose_features_are_too_many(
+def test_further_layers_of_a_list_are_generalised(
     owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = drawn(owner)
-    for number, layers in enumerate(([shared], [], [drawn(owner), drawn(owner)], [shared], [])):
+    """The maps are all there; a layer counts on each of its maps."""
+    small, large = drawn(owner), drawn(owner, feature(LINE, text="x" * 1000))
+    for number in range(3):
         path = make_map(owner, f"Plan {number}")
-        for layer_id in layers:
+        for layer_id in (small, large) if number else (small,):
             add_layer(owner, path, layer_id)
-    all_maps = read(owner, "", inline="true")
-    assert followed(owner, "?inline=true") == (all_maps, [5])
-    monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 0)
-    assert followed(owner, "?inline=true") == (all_maps, [1, 1, 2, 1])
-    assert followed(owner, "?limit=2&mine=true") == (all_maps, [1, 1, 2, 1])
-    assert followed(owner, "?inline=false")[1] == [5]
-    monkeypatch.setattr(layer_serializer, "INLINE_BUDGET", 500)
-    assert followed(owner, "")[0] == all_maps
+
+    def generalised() -> list[list[bool]]:
+        return [
+            [
+                "geojson_generalized" in entry["layer"]["source_config"]
+                for entry in shared["map_layers"]
+            ]
+            for shared in read(owner, "")
+        ]
+
+    assert generalised() == [[False, False], [False, False], [False]]
+    monkeypatch.setattr(inline_features, "INLINE_BUDGET", 2000)
+    assert generalised() == [[False, True], [False, True], [False]]
+    monkeypatch.setattr(inline_features, "INLINE_BUDGET", 0)
+    assert generalised() == [[True, True], [True, True], [True]]
+    assert all("geojson_generalized" not in str(shared) for shared in read(owner, "?inline=false"))
 
 
 def test_a_layer_deleted_while_maps_are_listed_is_left_out(
