@@ -44,9 +44,8 @@ SET property_schema = %(property_schema)s, geometry_type = %(geometry_type)s,
 WHERE id = %(id)s"""
 
 _FIND = """
-SELECT name, source_type, geometry_type, property_schema,
-    jsonb_typeof(source_config -> 'gfw4wings') = 'object' AS is_of_fishing_watch
-FROM layers WHERE id = %(id)s"""
+SELECT name, geometry_type, property_schema, CASE WHEN source_config -> 'gfw4wings' <> 'null'
+THEN 'Global Fishing Watch' ELSE source_type END AS source_type FROM layers WHERE id = %(id)s"""
 
 _TEMPORAL = frozenset({"date", "date-time"})
 
@@ -215,8 +214,6 @@ class _Import:
             raise NotFoundError(f"There is no layer {layer_id}.")
         if layer.source_type != "vector":
             raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
-        if layer.is_of_fishing_watch:
-            raise InvalidParameterError("A layer of Global Fishing Watch has no features.")
         copied = self._copy(source, crs, layer_id, layer.name)
         known = {name: kind for name, kind in source.kinds.items() if kind is not None}
         faults = [

@@ -3,14 +3,16 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.maps import Map
 from samsyn_model.tables.users import User
 from samsyn_provider.query.parameters import parse_uuid
 
@@ -40,6 +42,24 @@ def lock_map(
     return find_map(connection, principal, map_id, action)
 
 
+def lock_ownerless_map(
+    connection: Connection, principal: Principal, map_id: uuid.UUID
+) -> Row[Any] | None:
+    """Return a map whose owner's account has been deleted to an administrator, locked.
+
+    None where there is no such map, and to others. Raises PermissionDeniedError when the token may
+    only read.
+    """
+    if not principal.is_admin:
+        return None
+    require_user(principal, Action.OWN_MAP)
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    is_deleted = exists().where(User.id == Map.created_by, User.deleted_at.is_not(None))
+    statement = select(Map.__table__).where(Map.id == map_id, is_deleted)
+    locked = statement.with_for_update(key_share=True, of=Map)
+    return run(connection, locked).one_or_none()
+
+
 def touch_map(connection: Connection, map_id: uuid.UUID) -> None:
     """Update a map's `updated_at`, after a change of its collaborators or layers."""
     run(connection, _TOUCH, {"map": map_id})
@@ -50,7 +70,7 @@ def find_user_id(
 ) -> uuid.UUID:
     """Return the id of the live user with this email, ignoring case, or this id.
 
-    Raises NotFoundError with the email or id: call it only for callers who may add users.
+    Raises NotFoundError: call it only for callers who may add users.
     """
     condition = User.id == user_id
     if email is not None:
@@ -60,5 +80,9 @@ def find_user_id(
         connection, statement.with_for_update(key_share=True, read=True)
     ).scalar_one_or_none()
     if key is None:
-        raise NotFoundError(f"There is no user {email or user_id}.")
+        named = "that email" if email is not None else "that id"
+        raise NotFoundError(
+            f"There is no account with {named}; they have to sign in once before they can be"
+            " invited."
+        )
     return key

@@ -19,12 +19,12 @@ from samsyn_admin.http.responses import (
 )
 from samsyn_admin.http.text_search import has_words
 from samsyn_admin.http.update_body import merge_patch, read_change, same_json
-from samsyn_admin.maps.locking import find_user_id, lock_map, map_key
+from samsyn_admin.maps.locking import find_user_id, lock_map, lock_ownerless_map, map_key
 from samsyn_admin.maps.schemas import MapCreate, Person
 from samsyn_admin.maps.serializer import serialize_map, serialize_maps
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
-from samsyn_model.errors import ConflictError, PermissionDeniedError
+from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.maps import owned_maps, readable_maps
@@ -111,20 +111,28 @@ def delete_map(map_id: str) -> tuple[str, HTTPStatus]:
 
 @bp.put("/<map_id>/owner")
 @requires(Action.OWN_MAP)
-def give_map(map_id: str) -> Response:
-    """Transfer a map to another owner; the former owner becomes an editor."""
+def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
+    """Transfer a map to another owner; the former owner becomes an editor.
+
+    An administrator does so with a map whose owner's account has been deleted.
+    """
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
-        map_row = lock_map(connection, principal(), key, Action.OWN_MAP)
+        ownerless = lock_ownerless_map(connection, principal(), key)
+        map_row = ownerless or lock_map(connection, principal(), key, Action.OWN_MAP)
         new_owner = validated(Person, body)
         check_if_match(version_of(map_row.updated_at))
         user_id = find_user_id(connection, email=new_owner.email, user_id=new_owner.user_id)
         if user_id != map_row.created_by:
             _refuse_to_publish(connection, map_row, user_id)
-            _transfer(connection, key, former=map_row.created_by, owner=user_id)
-        return respond(*serialize_map(connection, principal(), key, inline=True))
+            former = None if ownerless else map_row.created_by
+            _transfer(connection, key, former=former, owner=user_id)
+        try:
+            return respond(*serialize_map(connection, principal(), key, inline=True))
+        except NotFoundError:  # administrators read no private map
+            return no_content()
 
 
 def _select_ids(principal: Principal, search: str, *, mine: bool) -> Select[Any]:
@@ -164,11 +172,13 @@ def _refuse_to_publish(connection: Connection, map_row: Row[Any], owner: uuid.UU
 
 
 def _transfer(
-    connection: Connection, map_id: uuid.UUID, *, former: uuid.UUID, owner: uuid.UUID
+    connection: Connection, map_id: uuid.UUID, *, former: uuid.UUID | None, owner: uuid.UUID
 ) -> None:
     run(connection, update(Map).where(Map.id == map_id).values(created_by=owner))
     former_role = (MapCollaborator.map_id == map_id, MapCollaborator.user_id == owner)
     run(connection, delete(MapCollaborator).where(*former_role))
+    if former is None:
+        return
     collaborator = {"map_id": map_id, "user_id": former, "role": "editor", "invited_by": owner}
     statement = insert_or_update(MapCollaborator).values(collaborator)
     run(

@@ -13,21 +13,38 @@ from samsyn_model.tables.users import User
 def user_object(principal: Principal, user: Any = User) -> ColumnElement[Any]:
     """Return the column with a user as JSON, as the principal may read it.
 
-    `user` is `User` or an alias of it in the statement's FROM. `email` and `clerk_id` are null
-    unless the user is the principal or shares a map with it.
+    `user` is `User` or an alias of it in the statement's FROM. Unless the user is the principal or
+    shares a map with it, `email` and `clerk_id` are null, and the full name is the `username`: the
+    web app prints "First Last (email)" for whoever has a first or a last name. A deleted user has
+    no `clerk_id`.
     """
     is_visible = may_see_email(principal, user.id)
+    names = (func.nullif(func.btrim(name), "") for name in (user.first_name, user.last_name))
+    full_name = func.nullif(func.concat_ws(" ", *names), "")
+    clerk_id = case((user.deleted_at.is_(None), user.clerk_id))
     return func.jsonb_build_object(
         *("id", user.id),
-        *("username", user.username),
-        *("first_name", user.first_name),
-        *("last_name", user.last_name),
         *("profile_image_url", user.profile_image_url),
         *("created_at", utc(user.created_at)),
         *("updated_at", utc(user.updated_at)),
     ).op("||")(
         case(
-            (is_visible, func.jsonb_build_object("clerk_id", user.clerk_id, "email", user.email)),
-            else_=func.jsonb_build_object("clerk_id", null(), "email", null()),
+            (
+                is_visible,
+                func.jsonb_build_object(
+                    *("clerk_id", clerk_id),
+                    *("email", user.email),
+                    *("username", user.username),
+                    *("first_name", user.first_name),
+                    *("last_name", user.last_name),
+                ),
+            ),
+            else_=func.jsonb_build_object(
+                *("clerk_id", null()),
+                *("email", null()),
+                *("username", func.coalesce(full_name, user.username)),
+                *("first_name", null()),
+                *("last_name", null()),
+            ),
         )
     )

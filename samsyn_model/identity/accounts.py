@@ -21,6 +21,27 @@ UPDATE api_tokens SET revoked_at = now() WHERE user_id = %(user)s AND revoked_at
 
 _LEAVE_MAPS = "DELETE FROM map_collaborators WHERE user_id = %(user)s"
 
+# Readers of a public map read its owner's private layers, which only their creator may publish: a
+# collaborator with such layers on it does not inherit it.
+_PASS_MAPS_ON = """
+WITH heirs AS (
+    SELECT DISTINCT ON (maps.id) maps.id AS map_id, c.user_id
+    FROM maps
+    JOIN map_collaborators c ON c.map_id = maps.id
+    JOIN users ON users.id = c.user_id AND users.deleted_at IS NULL
+    WHERE maps.created_by = %(user)s AND NOT (maps.view_permission = 'public' AND EXISTS (
+        SELECT FROM map_layers JOIN layers ON layers.id = map_layers.layer_id
+        WHERE map_layers.map_id = maps.id AND layers.created_by = c.user_id
+            AND layers.visibility = 'private' AND NOT layers.is_global
+    ))
+    ORDER BY maps.id, c.role = 'editor' DESC, c.created_at, c.id
+), passed AS (
+    UPDATE maps SET created_by = heirs.user_id FROM heirs WHERE maps.id = heirs.map_id
+    RETURNING maps.id, maps.created_by
+)
+DELETE FROM map_collaborators c USING passed
+WHERE c.map_id = passed.id AND c.user_id = passed.created_by"""
+
 _FORGET_CLERK_ID = "UPDATE users SET clerk_id = NULL WHERE id = %(user)s"
 
 # Two roles on one map become one row: the owner's or the stronger one.
@@ -42,12 +63,14 @@ WHERE role.user_id IN (%(target)s, %(source)s) AND (
 def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     """Make a user a tombstone: name, email, rights, tokens and collaborations go.
 
-    Maps, layers and comments stay, and so does the `clerk_id`: a late event or a session that is
-    still valid finds the tombstone instead of making the user anew. Nothing happens to a tombstone.
+    Each map passes to its oldest editor, else its oldest viewer; one without collaborators stays
+    with the tombstone. Layers and comments stay, and so does the `clerk_id`: a late event or a
+    session that is still valid finds the tombstone instead of making the user anew. Nothing happens
+    to a tombstone.
     """
     # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
-    for statement in (_EMPTY, _REVOKE_TOKENS, _LEAVE_MAPS):
+    for statement in (_EMPTY, _REVOKE_TOKENS, _PASS_MAPS_ON, _LEAVE_MAPS):
         run(connection, statement, {"user": user_id})
 
 

@@ -34,7 +34,7 @@ UPDATE api_tokens SET last_used_at = now()
 WHERE id = (SELECT id FROM api_tokens WHERE id = %(token_id)s
     AND coalesce(last_used_at < now() - interval '5 minutes', true) FOR UPDATE SKIP LOCKED)"""
 
-_COLUMNS = "id, is_admin, clerk_updated_at, deleted_at IS NOT NULL AS deleted"
+_COLUMNS = "id, is_admin, clerk_updated_at, deleted_at, sessions_after"
 
 _FIND_BY_CLERK_ID = f"SELECT {_COLUMNS} FROM users WHERE clerk_id = %(clerk_id)s"
 
@@ -47,6 +47,23 @@ RETURNING {_COLUMNS}"""
 _INSERT_USER = f"""
 INSERT INTO users (clerk_id, email) VALUES (%(clerk_id)s, %(email)s)
 ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"""
+
+# The tombstone gives up its clerk_id to the person's next account.
+_RELEASE_CLERK_ID = """
+UPDATE users SET clerk_id = NULL
+WHERE clerk_id = %(clerk_id)s AND deleted_at < to_timestamp(%(begun_at)s)
+RETURNING deleted_at"""
+
+_LINK_NEXT = f"""
+UPDATE users SET clerk_id = %(clerk_id)s, sessions_after = %(deleted_at)s
+WHERE lower(email) = lower(%(email)s) AND clerk_id IS NULL AND deleted_at IS NULL
+RETURNING {_COLUMNS}"""
+
+_INSERT_NEXT = f"""
+INSERT INTO users (clerk_id, email, sessions_after)
+VALUES (%(clerk_id)s, (SELECT %(email)s::text WHERE NOT EXISTS (
+    SELECT FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL
+)), %(deleted_at)s) RETURNING {_COLUMNS}"""
 
 _SET_ADMIN = """
 UPDATE users SET is_admin = %(is_admin)s WHERE id = %(user_id)s AND deleted_at IS NULL"""
@@ -135,7 +152,10 @@ def _mark_used(engine: Engine, token_id: object) -> None:
 
 def _principal_of_session(engine: Engine, session: ClerkSession) -> Principal:
     user = _find_user(engine, session) or _create_user(engine, session)
-    if user.deleted:
+    if user.deleted_at is not None and session.begun_at > user.deleted_at.timestamp():
+        user = _create_next_account(engine, session)
+    former = user.deleted_at or user.sessions_after
+    if former is not None and session.begun_at <= former.timestamp():
         raise CredentialsError("This account has been deleted.")
     is_admin = user.is_admin
     if session.is_admin is not None and session.is_admin != is_admin and _is_newer(session, user):
@@ -169,6 +189,31 @@ def _create_user(engine: Engine, session: ClerkSession) -> Any:
         if user is not None:
             return user
     raise CredentialsError("The session's user cannot be found.")
+
+
+def _create_next_account(engine: Engine, session: ClerkSession) -> Any:
+    """Return a new account of a person who has deleted theirs and signed in again.
+
+    An account without clerk_id that has the session's verified email becomes theirs.
+    """
+    values: dict[str, Any] = {
+        "clerk_id": session.clerk_id,
+        "email": session.email,
+        "begun_at": session.begun_at,
+    }
+    try:
+        with writing(engine) as connection:
+            released = run(connection, _RELEASE_CLERK_ID, values).one_or_none()
+            if released is not None:
+                values["deleted_at"] = released.deleted_at
+                linked = run(connection, _LINK_NEXT, values).one_or_none()
+                return linked or run(connection, _INSERT_NEXT, values).one()
+    except psycopg.IntegrityError:  # another request created an account in the same moment
+        LOGGER.debug("The next account of %s exists already.", session.clerk_id)
+    user = _find_user(engine, session)
+    if user is None or user.deleted_at is not None:
+        raise CredentialsError("This account has been deleted.")
+    return user
 
 
 def _is_newer(session: ClerkSession, user: Any) -> bool:

@@ -1,7 +1,7 @@
 """Clerk sessions: JWTs verified with the instance's public keys."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -16,6 +16,8 @@ MAX_TOKEN = 8192
 LEEWAY = 5.0
 
 _INVALID = "The token is not valid: it is neither a session of ours nor an API token."
+
+_MAX_AGE = 60 * 24 * 366 * 10  # minutes
 
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -33,6 +35,8 @@ class ClerkSession:
     is_admin: bool | None = None
     email: str | None = None
     """The primary email, only when the JWT states that it is verified."""
+    begun_at: int = field(default=0, compare=False)
+    """When the person signed in, or a minute later: Clerk renews a session's JWT every minute."""
 
 
 class ClerkVerifier:
@@ -107,9 +111,17 @@ def _session(claims: dict[str, Any]) -> ClerkSession:
     return ClerkSession(
         clerk_id=claims["sub"],
         issued_at=int(claims["iat"]),
+        begun_at=int(claims["iat"]) - 60 * _minutes_since_sign_in(claims),
         is_admin=is_admin if isinstance(is_admin, bool) else None,
         email=email if isinstance(email, str) and email.isprintable() and "@" in email else None,
     )
+
+
+def _minutes_since_sign_in(claims: dict[str, Any]) -> int:
+    """Return the age of the session's first factor (`fva`), 0 where the JWT does not tell."""
+    ages = claims.get("fva")
+    age = ages[0] if isinstance(ages, list) and ages else None
+    return age if type(age) is int and 0 <= age <= _MAX_AGE else 0
 
 
 def derive_issuer(publishable_key: str) -> str:

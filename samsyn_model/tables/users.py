@@ -37,6 +37,8 @@ class User(Row, Base):
     is_admin: Mapped[bool] = mapped_column(server_default=text("false"))
     clerk_updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    sessions_after: Mapped[datetime | None]
+    """When the person's former account was deleted: sessions begun before are not valid."""
 
 
 class ApiToken(Row, Base):

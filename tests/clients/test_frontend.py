@@ -225,7 +225,7 @@ def test_a_map_is_opened_and_deleted(visitor: Visitor, server: Server) -> None:
     visitor("erik")
     dora = visitor("dora")
     ui.create_map(dora, "Banks", "nobody@example.org")
-    dora.until(lambda: dora.sees("There is no user nobody@example.org"))
+    dora.until(lambda: dora.sees("There is no account with that email"))
     assert _refusals(dora) == [("POST", 404)]
     _shapes_are_drawn(dora)
     _shapes_are_changed(dora, server)

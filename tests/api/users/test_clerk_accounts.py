@@ -93,7 +93,7 @@ def test_two_accounts_of_one_person_become_one(
     else:
         remaining_id, closed_id = command_line_user(engine), by_session()
     tokens = [fill(engine, user) for user in (remaining_id, closed_id)]
-    rows(engine, "UPDATE users SET is_admin = true WHERE id = :closed_id", closed_id=closed_id)
+    rows(engine, "UPDATE users SET is_admin = true WHERE id = :id", id=closed_id)
     features = rows(engine, "SELECT id, version FROM layer_features")
     deliver_user(client, "created", clerk_user())
     [user] = rows(engine, "SELECT * FROM users WHERE id = :id", id=remaining_id)

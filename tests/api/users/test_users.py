@@ -86,12 +86,13 @@ def test_a_deleted_account_is_a_tombstone(make_caller: MakeCaller, engine: Engin
     assert rows(engine, "SELECT revoked_at IS NULL FROM api_tokens WHERE user_id = :id", id=user.id)
     statement = "SELECT FROM api_tokens WHERE revoked_at IS NULL"
     assert len(rows(engine, statement)) == 1, "the other's token"
-    assert rows(engine, "SELECT user_id FROM map_collaborators") == [(other.id,)]
-    assert len(rows(engine, "SELECT FROM maps")) == 2
+    assert rows(engine, "SELECT user_id FROM map_collaborators") == []
+    assert rows(engine, "SELECT created_by FROM maps") == [(other.id,)] * 2
     assert rows(engine, "SELECT content FROM comments") == [("Here",)]
     read = other.client.get(f"{LAYERS}/{layer['id']}", headers=other.headers).json
     assert read
     assert (read["creator"]["id"], read["creator"]["email"]) == (str(owner.id), None)
+    assert read["creator"]["clerk_id"] is None
     assert len(read["source_config"]["geojson"]["features"]) == 1
 
 
@@ -162,3 +163,45 @@ def test_emails_are_for_signed_in_users(anonymous: Caller, make_caller: MakeCall
     reader = make_caller("owner", "read")
     assert reader.client.get(USERS, query_string=query, headers=reader.headers).status_code == 200
     assert reader.client.get(f"{USERS}/{uuid.uuid4()}", headers=reader.headers).status_code == 404
+
+
+def test_a_name_without_an_email_is_the_username(
+    make_caller: MakeCaller, engine: Engine, anonymous: Caller
+) -> None:
+    """The web app prints "First Last (email)" for whoever has a first or a last name."""
+    owner, friend = make_caller("owner"), make_caller("friend")
+    stranger = make_caller("stranger")
+    layer = owner.post(vector(visibility="public")).json
+    assert layer
+    map_id = add_to_map(engine, owner.id, layer["id"], "public")
+    rows(
+        engine,
+        "INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)",
+        map=map_id,
+        user=friend.id,
+    )
+    for first, last, username, expected in (
+        ("Maja", "Lindqvist", "maja", "Maja Lindqvist"),
+        (" Maja ", None, "maja", "Maja"),
+        (None, "Lindqvist", None, "Lindqvist"),
+        ("", " ", "maja", "maja"),
+        (None, None, None, None),
+    ):
+        rows(
+            engine,
+            "UPDATE users SET first_name = :first, last_name = :last, username = :username"
+            " WHERE id = :id",
+            first=first,
+            last=last,
+            username=username,
+            id=owner.id,
+        )
+        for caller in (stranger, anonymous):
+            creator = (caller.get(layer["id"]).json or {})["creator"]
+            names = [creator[name] for name in ("username", "first_name", "last_name", "email")]
+            assert names == [expected, None, None, None]
+        for caller in (owner, friend):
+            creator = (caller.get(layer["id"]).json or {})["creator"]
+            names = [creator[name] for name in ("username", "first_name", "last_name")]
+            assert names == [username, first, last]
+            assert creator["email"] == "owner@example.org"

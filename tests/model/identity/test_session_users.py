@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import CredentialsError
+from samsyn_model.identity.accounts import close_account
 from samsyn_model.identity.api_tokens import find_or_create_user
 from samsyn_model.permissions.principal import Principal
 from tests.clerk_instance import session_token
@@ -53,6 +54,60 @@ def test_a_deleted_user_is_not_raised_again(engine: Engine) -> None:
     assert user.id == made.user_id
     assert user.deleted_at is not None
     assert user.email is None
+
+
+def test_a_session_begun_after_the_deletion_is_a_new_account(engine: Engine) -> None:
+    """One begun before is nobody's, however often its JWT was renewed since (`fva`)."""
+    verified: dict[str, Any] = {"email": "anna@example.org", "email_verified": True}
+    now = int(datetime.now(UTC).timestamp())
+    former = principal(engine, session_token(**verified, iat=now - 900))
+    with writing(engine) as connection:
+        assert former.user_id is not None
+        close_account(connection, former.user_id)
+    rows(engine, "UPDATE users SET deleted_at = now() - interval '10 minutes'")
+    before = [{"iat": now - 700}, {"fva": [11, -1]}, {"fva": [60, 1]}]
+    for claims in before:
+        with pytest.raises(CredentialsError, match="has been deleted"):
+            principal(engine, session_token(**verified, **claims))
+    tokens = [session_token(**verified, fva=fva) for fva in ([9, -1], [-1, -1], "old", [])]
+    with ThreadPoolExecutor(5) as threads:
+        found = set(threads.map(lambda token: principal(engine, token), tokens * 3))
+    assert len(found) == 1
+    (account,) = found
+    assert account.user_id != former.user_id
+    assert account.is_admin is False
+    for claims in before:
+        with pytest.raises(CredentialsError, match="has been deleted"):
+            principal(engine, session_token(**verified, **claims))
+    users = rows(engine, "SELECT id, clerk_id, email FROM users ORDER BY created_at")
+    assert users == [
+        (former.user_id, None, None),
+        (account.user_id, "user_anna", "anna@example.org"),
+    ]
+    # It can be deleted and begun once more.
+    with writing(engine) as connection:
+        assert account.user_id is not None
+        close_account(connection, account.user_id)
+    with pytest.raises(CredentialsError, match="has been deleted"):
+        principal(engine, session_token(**verified))
+    third = principal(engine, session_token(**verified, iat=now + 4))
+    assert third.user_id not in {former.user_id, account.user_id}
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_the_next_account_and_the_email_of_another(engine: Engine, is_linked: bool) -> None:
+    verified: dict[str, Any] = {"email": "anna@example.org", "email_verified": True}
+    principal(engine, session_token(**verified))
+    rows(engine, DELETE_USER)
+    rows(engine, "UPDATE users SET deleted_at = now() - interval '10 minutes'")
+    with writing(engine) as connection:
+        other = find_or_create_user(connection, "Anna@example.org")
+    if not is_linked:
+        rows(engine, "UPDATE users SET clerk_id = 'user_other' WHERE id = :id", id=other)
+    user = principal(engine, session_token(**verified)).user_id
+    assert (user == other) is is_linked
+    [found] = rows(engine, "SELECT clerk_id, email FROM users WHERE id = :id", id=user)
+    assert found == ("user_anna", "Anna@example.org" if is_linked else None)
 
 
 def test_a_deleted_user_cannot_become_administrator(engine: Engine) -> None:
