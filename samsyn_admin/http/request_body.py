@@ -8,6 +8,26 @@ from samsyn_model.errors import Fault, InvalidBodyError
 from samsyn_model.properties.validation import MAX_FAULTS, pointer
 from samsyn_provider.http.request_body import read_json, refuse
 
+_MESSAGES = {
+    "missing": "This is missing.",
+    "string_type": "This has to be a text.",
+    "int_type": "This has to be a whole number.",
+    "float_type": "This has to be a number.",
+    "bool_type": "This has to be true or false.",
+    "dict_type": "This has to be an object.",
+    "list_type": "This has to be a list.",
+    "finite_number": "This has to be a finite number.",
+}
+"""What pydantic says of a value, by the type of its error, in words for people."""
+_PHRASES = {
+    "String should have at least 1 character": "This may not be empty",
+    "String should have": "This has to have",
+    "Input should be greater than or equal to": "This has to be at least",
+    "Input should be less than or equal to": "This has to be at most",
+    "Input should be": "This has to be",
+    "List should have": "This has to have",
+}
+
 __all__ = ["read_json", "refuse", "validated"]
 
 
@@ -36,5 +56,9 @@ def validated[Model: BaseModel](model: type[Model], value: Any, base_pointer: st
 def _sentence(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return "There is no such member."
+    if item["type"] in _MESSAGES:
+        return _MESSAGES[item["type"]]
     message: str = item["msg"].removeprefix("Value error, ")
+    for theirs, ours in _PHRASES.items():
+        message = message.replace(theirs, ours)
     return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")

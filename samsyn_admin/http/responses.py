@@ -94,7 +94,9 @@ def check_if_match(version: str) -> None:
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return
     if not any(tag and tag.startswith(version) for tag in request.if_match.as_set()):
-        raise PreconditionFailedError("This has changed since you read it.")
+        raise PreconditionFailedError(
+            "This has changed since you read it: load it again and repeat your change."
+        )
 
 
 def _parts(document: Parts | str | dict[str, Any]) -> Parts:

@@ -44,8 +44,7 @@ SET property_schema = %(property_schema)s, geometry_type = %(geometry_type)s,
 WHERE id = %(id)s"""
 
 _FIND = """
-SELECT name, geometry_type, property_schema, CASE WHEN source_config -> 'gfw4wings' <> 'null'
-THEN 'Global Fishing Watch' ELSE source_type END AS source_type FROM layers WHERE id = %(id)s"""
+SELECT name, source_type, geometry_type, property_schema FROM layers WHERE id = %(id)s"""
 
 _TEMPORAL = frozenset({"date", "date-time"})
 

@@ -156,7 +156,7 @@ def _principal_of_session(engine: Engine, session: ClerkSession) -> Principal:
         user = _create_next_account(engine, session)
     former = user.deleted_at or user.sessions_after
     if former is not None and session.begun_at <= former.timestamp():
-        raise CredentialsError("This account has been deleted.")
+        raise CredentialsError("This account has been deleted: sign in again to begin a new one.")
     is_admin = user.is_admin
     if session.is_admin is not None and session.is_admin != is_admin and _is_newer(session, user):
         is_admin = session.is_admin
@@ -188,7 +188,7 @@ def _create_user(engine: Engine, session: ClerkSession) -> Any:
             continue
         if user is not None:
             return user
-    raise CredentialsError("The session's user cannot be found.")
+    raise CredentialsError("The session's user cannot be stored: try again.")
 
 
 def _create_next_account(engine: Engine, session: ClerkSession) -> Any:
@@ -212,7 +212,7 @@ def _create_next_account(engine: Engine, session: ClerkSession) -> Any:
         LOGGER.debug("The next account of %s exists already.", session.clerk_id)
     user = _find_user(engine, session)
     if user is None or user.deleted_at is not None:
-        raise CredentialsError("This account has been deleted.")
+        raise CredentialsError("This account has been deleted: sign in again to begin a new one.")
     return user
 
 

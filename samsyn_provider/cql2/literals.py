@@ -88,9 +88,7 @@ def geometry_literal(geometry: dict[str, Any], crs: ReferenceSystem) -> Literal:
     """
     fault = next(geometry_faults(in_degrees(geometry, crs)), None)
     if fault:
-        raise InvalidParameterError(
-            f"filter: a geometry is invalid at {fault.pointer}. {fault.detail}"
-        )
+        raise InvalidParameterError(f"filter: a geometry is not valid. {fault.detail}")
     shape = simplest_form(shapely.force_2d(shapely.from_geojson(json.dumps(geometry))))
     if shape.is_empty:
         raise InvalidParameterError("filter: a geometry has no positions.")

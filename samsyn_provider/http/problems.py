@@ -32,6 +32,15 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
 }
 """The status of each error; of a subclass, that of its nearest base class."""
 
+_NO_ADDRESS = "There is no such address in this API."
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The request cannot be read: it is not valid HTTP.",
+    HTTPStatus.NOT_FOUND: _NO_ADDRESS,
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that kind of request (method).",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the server accepts.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a media type that is not read here.",
+}
+"""What is said in place of the framework's own texts."""
 _SERVER_FAULT = "Something went wrong on the server; its log has the details."
 
 
@@ -110,7 +119,10 @@ def _cause_of(error: SamsynError) -> str:
 def _on_http_exception(error: HTTPException) -> Response | HTTPException:
     if error.response is not None or error.code is None or error.code < 400:
         return error
-    response = problem(HTTPStatus(error.code), error.description or error.name)
+    status = HTTPStatus(error.code)
+    is_default = error.description == type(error).description
+    detail = _DETAILS.get(status) if is_default else None
+    response = problem(status, detail or error.description or error.name)
     for name, value in error.get_headers(request.environ):
         if name not in {"Content-Type", "WWW-Authenticate"}:
             response.headers[name] = value

@@ -17,6 +17,8 @@ from samsyn_model.properties.validation import text_faults
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested."""
+_MAX_PLACE = 200  # characters
+_MAX_DIGITS = 10
 
 
 def read_json(*media_types: str) -> Any:
@@ -50,10 +52,34 @@ def read_json(*media_types: str) -> Any:
 
 
 def refuse(faults: list[Fault]) -> None:
-    """Raise InvalidBodyError when there are faults; the first one is the error's detail."""
+    """Raise InvalidBodyError when there are faults; the first one, in words, is its detail."""
     if faults:
         first = faults[0]
-        raise InvalidBodyError(f"{first.pointer or 'The body'}: {first.detail}", tuple(faults))
+        raise InvalidBodyError(f"{_place(first.pointer)}: {first.detail}", tuple(faults))
+
+
+def _place(pointer: str) -> str:
+    """Return what a JSON pointer names in words: `Feature 7, depth`."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    words: list[str] = []
+    if "features" in parts:
+        parts = parts[parts.index("features") :]
+    while parts:
+        part = parts.pop(0)
+        if part == "features" and parts and parts[0].isdecimal():
+            words.append(f"feature {int(parts.pop(0)) + 1}")
+            if parts[:1] == ["properties"]:
+                words += parts[1:2]
+                break
+        elif part == "geometry":
+            words.append(part)
+            break
+        elif part.isdecimal() and len(part) < _MAX_DIGITS:
+            words.append(f"number {int(part) + 1}")
+        elif part != "source_config":
+            words.append(part.replace("_", " "))
+    text = ", ".join(words)[:_MAX_PLACE]
+    return text[:1].upper() + text[1:] if text else "The body"
 
 
 def merge_patch(current: Any, patch: Any) -> Any:

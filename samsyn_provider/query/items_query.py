@@ -148,7 +148,7 @@ def _area(name: str, text: str) -> str:
         raise InvalidParameterError(f"{name} is a GeoJSON geometry.") from None
     fault = next(geometry_faults(geometry), None)
     if geometry is None or fault:
-        reason = f" {fault.pointer}: {fault.detail}" if fault else ""
+        reason = f" {fault.detail}" if fault else ""
         raise InvalidParameterError(f"{name} is a GeoJSON geometry.{reason}")
     shape = simplest_form(shapely.from_geojson(text))
     if not shapely.is_valid(shape):

@@ -1,0 +1,84 @@
+"""What people read when something is refused: sentences without JSON pointers."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.api.layer_requests import LINE, Caller, collection, feature, vector
+
+POINTER = re.compile(r"(^|\s)/\w+")
+FAR = {"type": "Point", "coordinates": [200, 0]}
+SCHEMA = {"properties": {"depth": {"type": "integer"}, "a/b": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"source_type": "vector"}, "Name: This is missing."),
+        (vector(name=""), "Name: This may not be empty."),
+        (vector(name=7), "Name: This has to be a text."),
+        (vector(name="x" * 300), "Name: This has to have at most 255 characters."),
+        (vector(visibility="open"), "Visibility: This has to be 'private' or 'public'."),
+        (vector(is_global=1), "Is global: This has to be true or false."),
+        (vector(colour=1), "Colour: There is no such member."),
+        (vector(additional_crs=[25832]), "Additional crs, number 1: Every layer can be read in"),
+        ([], "The body"),
+        (
+            vector(feature(LINE), feature(FAR)),
+            "Feature 2, geometry: A position is a longitude within ±180 and a latitude within",
+        ),
+        (
+            vector(feature(LINE, deph=3), property_schema=SCHEMA),
+            "Feature 1, deph: The layer has no property 'deph': did you mean 'depth'?",
+        ),
+        (
+            vector(feature(LINE, **{"a/b": "x"}), property_schema=SCHEMA),
+            "Feature 1, a/b: 'x' is not of type 'integer'.",
+        ),
+        (
+            {"name": "L", "source_type": "wms", "source_config": {"url": "x", "layers": "y"}},
+            "Url: This is not an http(s) URL without credentials.",
+        ),
+    ],
+)
+def test_a_refused_body_is_described_in_words(owner: Caller, body: Any, detail: str) -> None:
+    response = owner.post(body)
+    assert response.status_code == 422, response.text
+    assert response.json
+    assert response.json["detail"].startswith(detail), response.json["detail"]
+    assert response.json["errors"]
+    assert not POINTER.search(response.json["detail"])
+
+
+def test_features_are_counted_from_one(owner: Caller) -> None:
+    layer = owner.post(vector()).json
+    assert layer
+    body = collection(feature(LINE), feature(FAR))
+    response = owner.client.post(
+        f"/ogc/collections/{layer['id']}/items",
+        json=body,
+        headers={**owner.headers, "Content-Type": "application/geo+json"},
+    )
+    assert response.json["detail"].startswith("Feature 2, geometry: ")
+    assert response.json["errors"][0]["pointer"] == "/features/1/geometry/coordinates"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/api/v1/layers/x/y", "/api", "/ogc/nothing", "/nothing"]
+)
+def test_an_unknown_address(anonymous: Caller, path: str) -> None:
+    response = anonymous.client.get(path)
+    assert response.status_code == 404
+    assert (response.json or {})["detail"] == "There is no such address in this API."
+
+
+def test_other_texts_of_the_framework(owner: Caller) -> None:
+    response = owner.client.delete("/api/v1/layers", headers=owner.headers)
+    assert response.status_code == 405
+    assert "method" in (response.json or {})["detail"]
+    assert "URL" not in (response.json or {})["detail"]
+    owner.client.application.config["MAX_CONTENT_LENGTH"] = 100
+    response = owner.post(vector(description="x" * 200))
+    assert response.status_code == 413
+    assert (response.json or {})["detail"] == "The body is larger than the server accepts."
