@@ -98,7 +98,7 @@ def collections() -> Response:
         media_type,
         document,
         "ogc/collections.html",
-        headers={"Link": links.header(document["links"])},
+        headers=links.header(document["links"]),
     )
 
 

@@ -16,6 +16,7 @@ import click
 OPTIONAL = {
     "web frontend": r"test_frontend::",
     "Chromium": r"test_browser::",
+    "nginx": r"test_nginx::",
     "QGIS 3.40": r"test_qgis.*\[3\.40",
     "QGIS 3.44": r"test_qgis.*\[3\.44",
     "the CQL2 standard's tests": r"test_abstract_test_suite::",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.http.links import request_url
+from samsyn_provider.http.links import bounded_header, request_url
 from samsyn_provider.query.parameters import MAX_OFFSET
 
 MAX_LIMIT = 1_000
@@ -64,7 +64,5 @@ def page_headers(page: Page, returned: int, total: int) -> dict[str, str]:
     if page.offset:
         links["prev"] = request_url(offset=max(0, page.offset - page.limit))
         links["first"] = request_url(offset=None)
-    headers = {"X-Total-Count": str(total)}
-    if links:
-        headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
-    return headers
+    link_header = bounded_header(f'<{url}>; rel="{rel}"' for rel, url in links.items())
+    return {"X-Total-Count": str(total), **link_header}

@@ -1,11 +1,18 @@
 """gunicorn's threaded worker, with connections balanced between workers."""
 
+import json
 import mmap
 import select
 import time
+from contextlib import suppress
+from http import HTTPStatus
+from socket import SHUT_WR
 from typing import Any
 
+from gunicorn.http.errors import LimitRequestLine
 from gunicorn.workers.gthread import ThreadWorker
+
+from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document
 
 _NEXT_REQUEST_WAIT = 2  # milliseconds for which a thread waits for its client's next request
 _ACCEPT_DELAY = 0.0005  # seconds
@@ -13,6 +20,8 @@ _MAX_DELAYS = 10  # for which a connection is left to another worker
 _SLOTS = 128
 _FREE, _INACTIVE = -2, -1
 _FULL = 1_000_000  # more than the connections of a worker
+_MAX_REST = 1024 * 1024  # bytes of a refused request that are read
+_REST_WAIT = 2.0  # seconds
 
 
 class _WorkerLoads:
@@ -113,6 +122,18 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
             keepalive = super().handle(conn)
         return keepalive
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Respond to a request that is not passed to the application; an address that is too long
+        gets a problem document, as the application's errors do."""
+        if not isinstance(exc, LimitRequestLine):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
+        with suppress(OSError):  # the client has disconnected, or is too slow
+            client.settimeout(_REST_WAIT)
+            client.sendall(_too_long())
+            _end(client)
+
     def _is_full(self) -> bool:
         return bool(self._served >= self.cfg.threads)
 
@@ -120,6 +141,32 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
 def release_slot(_: Any, worker: BalancedWorker) -> None:
     """Free the slot of a worker that has ended: gunicorn's `child_exit`."""
     _LOADS.release(worker._slot)
+
+
+def _too_long() -> bytes:
+    """Return the response to an address that is too long. `Accept` has not been read."""
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
+    content = json.dumps(problem_document(status, ADDRESS_TOO_LONG)).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(content)}",
+        "Cache-Control: no-store",
+    )
+    return "\r\n".join((*head, "", "")).encode() + content
+
+
+def _end(client: Any) -> None:
+    """Read what a client still sends, for a while: closing a connection with unread data resets it,
+    and the client would lose the response."""
+    client.shutdown(SHUT_WR)
+    size, deadline = 0, time.monotonic() + _REST_WAIT
+    while size < _MAX_REST and time.monotonic() < deadline:
+        received = client.recv(64 * 1024)
+        if not received:
+            break
+        size += len(received)
 
 
 def _has_request(conn: Any) -> bool:

@@ -12,6 +12,10 @@ from samsyn_provider.http.media_types import HTML, JSON
 
 Link = dict[str, Any]
 
+MAX_HEADER = 2_000
+"""Characters of a `Link` or `Location` header: proxies read all headers of a response into 4 kB."""
+_UNQUOTED = "!'()*,:/?@"  # beside letters, digits and -._~, as RFC 3986 allows in a query
+
 
 def link(rel: str, media_type: str, title: str, href: str) -> Link:
     """Return a link."""
@@ -34,7 +38,7 @@ def request_url(**changes: object) -> str:
     query = urlencode(
         {name: value for name, value in arguments.items() if value is not None},
         quote_via=quote,
-        safe=",:/",
+        safe=_UNQUOTED,
     )
     url = f"{public_url()}{request.path}"
     return f"{url}?{query}" if query else url
@@ -104,8 +108,20 @@ def collection_link(collection_id: object, title: str) -> Link:
     }
 
 
-def header(links: list[Link]) -> str:
-    """Return the links as a `Link` header."""
-    return ", ".join(
-        f'<{link["href"]}>; rel="{link["rel"]}"; type="{link["type"]}"' for link in links
+def header(links: Iterable[Link]) -> dict[str, str]:
+    """Return the `Link` header of a page: of its links, those to the next and the previous page.
+
+    Each repeats the address of the request. The header has no method, so that a link to follow by
+    POST cannot be in it.
+    """
+    return bounded_header(
+        f'<{link["href"]}>; rel="{link["rel"]}"; type="{link["type"]}"'
+        for link in links
+        if link["rel"] in {"next", "prev"} and "method" not in link
     )
+
+
+def bounded_header(values: Iterable[str]) -> dict[str, str]:
+    """Return the `Link` header with these links; no header without links, or if it is too long."""
+    text = ", ".join(values)
+    return {"Link": text} if 0 < len(text) <= MAX_HEADER else {}

@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from samsyn_model import errors
 from samsyn_model.errors import SamsynError
+from samsyn_provider.http.links import MAX_HEADER
 from samsyn_provider.http.representations import as_page
 
 LOGGER = logging.getLogger(__name__)
@@ -32,6 +34,10 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
 }
 """The status of each error; of a subclass, that of its nearest base class."""
 
+ADDRESS_TOO_LONG = (
+    "The address is too long: send the parameters in the body of a POST to"
+    " /ogc/collections/{collectionId}/search."
+)
 _NO_ADDRESS = "There is no such address in this API."
 _DETAILS = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read: it is not valid HTTP.",
@@ -51,18 +57,23 @@ def _status_of(error: SamsynError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def problem_document(status: HTTPStatus, detail: str) -> dict[str, Any]:
+    """Return the members of every problem document."""
+    return {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+
+
 def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
     """Return the response to a request that failed, in a media type that the client accepts.
 
     `application/problem+json` when the Accept header names it, an HTML page for browsers outside
     `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
     """
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-    }
+    document = problem_document(status, detail)
     if faults:
         document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
     if _prefers_html():
@@ -99,6 +110,15 @@ def install(app: Flask) -> None:
     app.register_error_handler(SamsynError, problem_of)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_unexpected_error)
+    app.before_request(_refuse_long_redirect)
+
+
+def _refuse_long_redirect() -> Response | None:
+    """Return 414 to a request that Flask would redirect to an address too long for a header."""
+    redirect = request.routing_exception
+    if isinstance(redirect, RequestRedirect) and len(redirect.new_url) > MAX_HEADER:
+        return problem(HTTPStatus.REQUEST_URI_TOO_LONG, ADDRESS_TOO_LONG)
+    return None
 
 
 def problem_of(error: SamsynError) -> Response:

@@ -94,11 +94,9 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         has_limit = "limit" in request.args
         position = next_position(connection, collection, query) if has_limit else None
     response = respond_download(collection, query, media_type, query.limit if has_limit else None)
-    next_links = (
-        [links.page_link(media_type, "next", after=position, offset=None)] if position else []
-    )
-    parent_link = links.collection_link(collection.id, collection.title)
-    response.headers["Link"] = links.header([*next_links, parent_link])
+    if position:
+        next_link = links.page_link(media_type, "next", after=position, offset=None)
+        response.headers.update(links.header([next_link]))
     response.headers["Content-Crs"] = f"<{query.crs.uri}>"
     response.set_etag(tag, weak=True)
     return must_revalidate(response)
@@ -141,7 +139,6 @@ def item(collection_id: str, feature_id: str) -> Response:
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",
         "ETag": f'"{document["version"]}"',
-        "Link": links.header(document["links"]),
     }
     response = respond(
         media_type,
@@ -209,8 +206,8 @@ def _page(  # noqa: PLR0913 - the items of a page, and its form
     ]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",
-        "Link": links.header(document["links"]),
         "OGC-NumberReturned": str(document["numberReturned"]),
+        **links.header(document["links"]),
     }
     if tag:
         headers["ETag"] = f'W/"{tag}"'

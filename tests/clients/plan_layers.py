@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -103,6 +104,12 @@ def within(features: Iterable[Feature], bbox: Bbox) -> list[Feature]:
     """Return the features whose geometry meets the bbox."""
     box = shapely.box(*bbox)
     return [f for f in features if f.geometry is not None and f.geometry.intersects(box)]
+
+
+def quoted_filter(length: int) -> str:
+    """Return a filter that matches every feature, of this many characters once it is quoted."""
+    text = "name <> '"
+    return quote(text + "x" * (length - len(quote(f"{text}'"))) + "'")
 
 
 def write_geopackage(path: Path, features: Sequence[Feature], geometry_type: str) -> Path:

@@ -67,7 +67,7 @@ def test_pages_that_follow_have_every_feature_once(client: FlaskClient, layer: L
         document, headers = _page(client, layer_id, limit=4, sortby="rank", **after)
         seen += [feature["id"] for feature in document["features"]]
         following = [link["href"] for link in document["links"] if link["rel"] == "next"]
-        assert ('rel="next"' in headers["Link"]) == bool(following)
+        assert ('rel="next"' in headers.get("Link", "")) == bool(following)
         if not following:
             break
         after = {"after": following[0].partition("after=")[2].partition("&")[0]}
