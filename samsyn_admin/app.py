@@ -28,12 +28,15 @@ from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import compression, content_encoding, guard, problems
 from samsyn_provider.http.deployment import Deployment
+from samsyn_provider.http.query_string import PlusAwareRequest
 from samsyn_provider.tiles import routes as tile_routes
 
 MAX_BODY = 16 * 1024 * 1024
 
 
 class _App(Flask):
+    request_class = PlusAwareRequest
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view unchanged: no view is a coroutine, which Flask checks per request."""
         return func

@@ -3,8 +3,10 @@
 import json
 import math
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import (
     Fault,
@@ -14,6 +16,7 @@ from samsyn_model.errors import (
     UnsupportedMediaTypeError,
 )
 from samsyn_model.properties.validation import text_faults
+from samsyn_provider.http.query_string import escape_pluses
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested."""
@@ -31,10 +34,7 @@ def read_json(*media_types: str) -> Any:
     accepted = media_types or ("application/json",)
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(accepted)}.")
-    content = request.get_data()
-    # a body without a Content-Length is silently cut off at the limit
-    if request.content_length is None and len(content) >= (request.max_content_length or math.inf):
-        raise TooLargeError("The body is larger than the server accepts.")
+    content = _content()
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_number)
@@ -49,6 +49,26 @@ def read_json(*media_types: str) -> Any:
     if "\\u" in text:
         refuse(text_faults(value))
     return value
+
+
+def read_form() -> MultiDict[str, str]:
+    """Return the fields of the request's body, a form (`application/x-www-form-urlencoded`).
+
+    Raises TooLargeError, MalformedBodyError for a body that is not text in UTF-8.
+    """
+    try:
+        text = escape_pluses(_content()).decode()
+        return MultiDict(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise MalformedBodyError("The body is not text in UTF-8.") from None
+
+
+def _content() -> bytes:
+    content = request.get_data()
+    # a body without a Content-Length is silently cut off at the limit
+    if request.content_length is None and len(content) >= (request.max_content_length or math.inf):
+        raise TooLargeError("The body is larger than the server accepts.")
+    return content
 
 
 def refuse(faults: list[Fault]) -> None:

@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import Fault
 from samsyn_provider.http.media_types import FORM, JSON
-from samsyn_provider.http.request_body import read_json, refuse
+from samsyn_provider.http.request_body import read_form, read_json, refuse
 
 _LISTS = frozenset({"bbox", "properties", "sortby"})
 
@@ -21,7 +21,8 @@ def read_search() -> tuple[dict[str, Any], MultiDict[str, str]]:
     `read_json`; InvalidBodyError for any other value.
     """
     if request.mimetype == FORM:
-        return request.form.to_dict(), request.form
+        form = read_form()
+        return form.to_dict(), form
     body = read_json(JSON, FORM)
     if not isinstance(body, dict):
         refuse([Fault("", "Expected an object of query parameters.")])
