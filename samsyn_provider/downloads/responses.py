@@ -54,7 +54,7 @@ def respond_download(
     file_format = _FORMATS[media_type]
     _check_format(file_format, query)
     if request.method == "HEAD":
-        response = Response()
+        response = Response(iter(()))  # of a length that only the file has
     elif media_type in {media_types.JSON_FG, media_types.GEOJSON_SEQUENCE}:
         parts = _text_parts(deployment().engine, collection, query, limit, file_format)
         # an error in the first part can still become a problem document

@@ -47,9 +47,12 @@ def _compress_response(response: Response) -> Response:
     vary = response.headers.get("Vary")
     response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
     coding = _negotiate_coding()
-    if coding is None or request.method == "HEAD":
+    if coding is None:
         return response
     if response.is_streamed:
+        close = getattr(response.response, "close", None)
+        if close is not None:  # of a file, which is replaced here
+            response.call_on_close(close)
         response.response = _compress_parts(response.iter_encoded(), coding)
         del response.content_length
     elif (response.calculate_content_length() or 0) >= _MIN_SIZE:

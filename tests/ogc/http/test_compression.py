@@ -112,8 +112,8 @@ def test_short_and_empty_bodies_are_not_compressed(client: FlaskClient, large: s
     accepted = {"Accept-Encoding": "gzip"}
     address = f"/ogc/collections/{large}/items"
     for response in (
-        client.head(f"{address}?limit=60", headers=accepted),
         client.get("/ogc/collections/nothing", headers=accepted),
+        client.get(f"{address}?limit=0", headers=accepted),
     ):
         assert "Content-Encoding" not in response.headers
     tag = client.get(address).headers["ETag"]
