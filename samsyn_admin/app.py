@@ -5,11 +5,10 @@ from typing import Any
 
 from flask import Flask
 from sqlalchemy import Engine
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
-from samsyn_admin.http import cors
+from samsyn_admin.http import cors, proxies
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
@@ -81,9 +80,5 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         webhooks,
     ):
         app.register_blueprint(module.bp)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
-        )
+    proxies.install(app, settings.trusted_proxies)
     return app

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     frontend_url: str | None = None
     """Origin of the web frontend."""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
-    """How many proxies in front may set X-Forwarded-* headers."""
+    """How many proxies in front set X-Forwarded-* headers; 0: the headers have no effect."""
 
     clerk_publishable_key: str | None = None
     clerk_secret_key: SecretStr | None = None

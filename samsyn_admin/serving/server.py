@@ -42,7 +42,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": GRACE,
             "keepalive": 30,
             "max_requests": 0,
-            "forwarded_allow_ips": "*" if self._settings.trusted_proxies else "127.0.0.1,::1",
+            # X-Forwarded-* and the like are for the application, which counts the proxies
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "secure_scheme_headers": {},
             "accesslog": "-",
             "logger_class": AccessLog,
             "limit_request_line": 8190,
