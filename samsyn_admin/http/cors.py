@@ -1,6 +1,7 @@
 """CORS (the Fetch standard): which origins may use the server from a browser.
 
-The web frontend's origin may use all methods; every other origin may only read `/ogc`.
+The web frontend's origin may use all methods; every other origin may only read `/ogc`. Browsers ask
+before most requests that write, but not before all, so that such requests are refused too.
 """
 
 from collections.abc import Set
@@ -8,10 +9,15 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
 
+from samsyn_model.errors import PermissionDeniedError
+from samsyn_model.permissions.actions import Action
 from samsyn_model.settings import Settings
+from samsyn_provider.http.deployment import public_url
+from samsyn_provider.http.guard import declared_action
 
 _ALL_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SEARCH_METHODS = _READ_METHODS | {"POST"}
 _REQUEST_HEADERS = (
     *("Accept", "Authorization", "Content-Type", "Accept-Crs", "Content-Crs"),
     *("Cache-Control", "If-Match", "If-None-Match", "Prefer", "X-Requested-With"),
@@ -38,15 +44,27 @@ def install(app: Flask, settings: Settings) -> None:
         methods = _methods(frontend)
         return _preflight_response(methods) if methods else None
 
+    def refuse_writing() -> None:
+        if _is_foreign_writing(frontend):
+            raise PermissionDeniedError("Pages of this origin may read here, but not write.")
+
     def add_headers(response: Response) -> Response:
         return _add_headers(response, frontend)
 
     app.before_request(preflight)
+    app.before_request(refuse_writing)
     app.after_request(add_headers)
 
 
 def origin_of(url: str) -> str:
     """Return the origin of a URL as browsers serialize it; raises ValueError unless http(s)."""
+    origin = _origin(url)
+    if origin is None:
+        raise ValueError("FRONTEND_URL is not an http(s) URL.")
+    return origin
+
+
+def _origin(url: str) -> str | None:
     try:
         parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
@@ -54,7 +72,7 @@ def origin_of(url: str) -> str:
     except ValueError:  # also what encoding raises
         scheme = ""
     if not scheme:
-        raise ValueError("FRONTEND_URL is not an http(s) URL.")
+        return None
     name = f"[{host}]" if ":" in host else host
     return f"{scheme}://{name}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
 
@@ -70,7 +88,23 @@ def _methods(frontend: str | None) -> Set[str]:
         return frozenset()
     if origin == frontend:
         return _ALL_METHODS
-    return _READ_METHODS if _is_below("/ogc") else frozenset()
+    if not _is_below("/ogc"):
+        return frozenset()
+    return _SEARCH_METHODS if _is_search() else _READ_METHODS
+
+
+def _is_search() -> bool:
+    """Return whether the request is for a view whose POST only reads."""
+    endpoint = request.endpoint
+    return endpoint is not None and declared_action(current_app, endpoint) is Action.SEARCH_LAYER
+
+
+def _is_foreign_writing(frontend: str | None) -> bool:
+    """Return whether a page of another origin than the frontend's and the server's writes here."""
+    origin = request.headers.get("Origin")
+    if origin is None or not _is_below("/ogc") or request.method in _methods(frontend):
+        return False
+    return origin != _origin(public_url())
 
 
 def _preflight_response(methods: Set[str]) -> Response:
@@ -90,13 +124,13 @@ def _add_headers(response: Response, frontend: str | None) -> Response:
     is_ogc = _is_below("/ogc")
     if not (is_ogc or _is_below("/api")):
         return response
-    if not is_ogc or frontend:
+    if not is_ogc or frontend or request.method not in _READ_METHODS:
         response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin is not None and origin == frontend:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
-    elif is_ogc:
+    elif is_ogc and not _is_foreign_writing(frontend):
         # Also without an Origin header, so that a shared cache may serve the response to any page.
         response.headers["Access-Control-Allow-Origin"] = "*"
     else:

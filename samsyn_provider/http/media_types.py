@@ -29,13 +29,14 @@ _NO_OTHERS: Mapping[str, str] = {}
 def negotiate_media_type(media_type: str, others: Mapping[str, str] = _NO_OTHERS) -> str:
     """Return the media type of the response: `media_type` (the document as JSON), JSON, or HTML.
 
-    `f` (json, html) has precedence over the Accept header; `others` are further media types by
-    their value of `f`. Raises InvalidParameterError for any other `f`, NotAcceptableError when the
-    header accepts none.
+    `f` (json, html; geojson where that is the media type) has precedence over the Accept header;
+    `others` are further media types by their value of `f`. Raises InvalidParameterError for any
+    other `f`, NotAcceptableError when the header accepts none.
     """
     code = request.args.get("f")
     if code is not None:
-        media_types = {"json": media_type, "html": HTML, **others}
+        geojson = {"geojson": GEOJSON} if media_type == GEOJSON else {}
+        media_types = {"json": media_type, **geojson, "html": HTML, **others}
         if code not in media_types:
             raise InvalidParameterError(f"f is one of {', '.join(media_types)}, not {code!r}.")
         return media_types[code]

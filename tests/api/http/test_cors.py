@@ -17,6 +17,7 @@ FRONTEND = "https://app.example.org"
 OTHER = "https://elsewhere.example.org"
 LAYERS = "/api/v1/layers"
 ITEMS = "/ogc/collections/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/items"
+SEARCH = "/ogc/collections/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/search"
 
 
 @pytest.fixture
@@ -175,6 +176,111 @@ def test_the_frontend_writes_on_the_ogc_api(client_without_database: FlaskClient
     read = client_without_database.get("/ogc/conformance", headers={"Origin": FRONTEND})
     assert read.headers["Access-Control-Allow-Origin"] == FRONTEND
     assert "Origin" in values_of(read, "Vary")
+
+
+WRITINGS = [
+    ("POST", ITEMS),
+    ("POST", f"{ITEMS}?f=json"),
+    ("PUT", f"{ITEMS}/1"),
+    ("PATCH", f"{ITEMS}/1"),
+    ("DELETE", f"{ITEMS}/1"),
+    ("POST", "/ogc/conformance"),
+    ("POST", "/ogc/nothing/search"),
+    ("PUT", SEARCH),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITINGS)
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(OTHER, "null", "", "x", "http://[", f"{FRONTEND}:8443", f"{FRONTEND}/"),
+        *("http://app.example.org", "https://localhost", "http://localhost:8000"),
+    ],
+)
+def test_no_other_origin_writes_on_the_ogc_api(
+    client_without_database: FlaskClient, method: str, path: str, origin: str
+) -> None:
+    """Browsers send such requests without a preflight, where they are those of a form."""
+    headers = {"Origin": origin, "Authorization": "Bearer nobody", "Content-Type": "text/plain"}
+    response = client_without_database.open(path, method=method, headers=headers, data="{}")
+    assert response.status_code == 403
+    document = response.json
+    assert document is not None
+    assert document["status"] == 403
+    assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+    assert "Origin" in values_of(response, "Vary")
+
+
+@pytest.mark.parametrize(("method", "path"), WRITINGS)
+@pytest.mark.parametrize("origin", [None, FRONTEND, "http://localhost"])
+def test_the_frontend_the_server_and_programs_are_not_refused(
+    client_without_database: FlaskClient, method: str, path: str, origin: str | None
+) -> None:
+    headers = {"Content-Type": "text/plain", **({"Origin": origin} if origin else {})}
+    response = client_without_database.open(path, method=method, headers=headers, data="{}")
+    assert response.status_code not in {403, 500}
+    allowed = FRONTEND if origin == FRONTEND else "*"
+    assert response.headers["Access-Control-Allow-Origin"] == allowed
+
+
+def test_the_origin_of_the_server_is_its_public_one(empty_database: Engine) -> None:
+    public = settings(public_url="https://plan.example.org/samsyn")
+    client = create_app(public, empty_database).test_client()
+    for origin, status in (
+        ("https://plan.example.org", 401),
+        ("http://plan.example.org", 403),
+        ("http://localhost", 403),
+        (FRONTEND, 403),
+    ):
+        headers = {"Origin": origin, "Authorization": "Bearer nobody"}
+        assert client.post(ITEMS, json={}, headers=headers).status_code == status, origin
+
+
+def test_nothing_is_written_from_another_origin(empty_database: Engine, owner: Caller) -> None:
+    client = create_app(settings(frontend_url=FRONTEND), empty_database).test_client()
+    created = client.post(LAYERS, json=vector(feature(LINE)), headers=owner.headers)
+    layer_id = (created.json or {})["id"]
+    items, search = (f"/ogc/collections/{layer_id}/{name}" for name in ("items", "search"))
+    body, headers = feature(LINE), {**owner.headers, "Origin": OTHER}
+    assert client.post(items, json=body, headers=headers).status_code == 403
+    assert client.get(items, headers=headers).json["numberMatched"] == 1  # type: ignore[index]
+    found = client.post(search, json={}, headers=headers)
+    assert found.json["numberReturned"] == 1  # type: ignore[index]
+    assert found.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in found.headers
+    form = {"data": b"limit=1", "content_type": "application/x-www-form-urlencoded"}
+    assert client.post(search, headers=headers, **form).status_code == 200
+    assert client.post(items, json=body, headers=owner.headers).status_code == 201
+    frontend = {**owner.headers, "Origin": FRONTEND}
+    assert client.post(items, json=body, headers=frontend).status_code == 201
+    assert client.get(items, headers=headers).json["numberMatched"] == 3  # type: ignore[index]
+
+
+def test_any_origin_searches(client_without_database: FlaskClient) -> None:
+    for method in ("POST", "GET"):
+        response = preflight(client_without_database, SEARCH, method, OTHER)
+        assert response.status_code == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert values_of(response, "Access-Control-Allow-Methods") == {"OPTIONS", "POST"}
+        assert "Content-Type" in values_of(response, "Access-Control-Allow-Headers")
+
+
+@pytest.mark.parametrize("host", ["[", "a:b:c", "a b", "<>", "x" * 5_000, "", "localhost:99999"])
+def test_a_malformed_host(client_without_database: FlaskClient, host: str) -> None:
+    headers = {"Origin": OTHER, "Host": host}
+    for method in ("POST", "GET", "OPTIONS"):
+        response = client_without_database.open(ITEMS, method=method, headers=headers)
+        assert response.status_code in {400, 403, 503}
+
+
+def test_the_api_has_its_own_rule(client_without_database: FlaskClient) -> None:
+    headers = {"Origin": OTHER, "Authorization": "Bearer nobody"}
+    for path in (LAYERS, f"{LAYERS}/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/features"):
+        response = client_without_database.post(path, json={}, headers=headers)
+        assert response.status_code in {401, 503}
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
 
 def test_only_the_two_sides_are_shared(client_without_database: FlaskClient) -> None:
