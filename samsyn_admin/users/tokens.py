@@ -22,7 +22,7 @@ from samsyn_admin.http.responses import (
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import NotFoundError
-from samsyn_model.identity.api_tokens import create_token, hash_token
+from samsyn_model.identity.api_tokens import MAX_NAME, create_token, hash_token
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.tables.users import ApiToken
@@ -53,7 +53,7 @@ class TokenCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=255)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     scope: Literal["read", "write"] = "read"
     expires_at: Annotated[datetime | None, BeforeValidator(_future)] = None
 

@@ -1,4 +1,4 @@
-"""Statements are run here, and nowhere else."""
+"""Statements of requests and commands are run here; COPY has its own module."""
 
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run
 from samsyn_model.errors import Fault, InvalidBodyError
 
+MAX_NAME = 255
+"""The maximum length of a token's name in characters; the table has it too."""
 TOKEN_PREFIX = "samsyn_"
 TOKEN_PATTERN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 _PREFIX_LENGTH = len(TOKEN_PREFIX) + 5
@@ -49,11 +51,11 @@ def create_token(
 ) -> str:
     """Store the hash of a new token of the user and return the token, which cannot be read again.
 
-    Raises InvalidBodyError when the name is empty, longer than 255 or has control characters.
+    Raises InvalidBodyError when the name is empty, longer than MAX_NAME or has control characters.
     """
-    if not 1 <= len(name) <= 255 or not name.isprintable():
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise InvalidBodyError(
-            "A token needs a name.", (Fault("/name", "1 to 255 printable characters."),)
+            "A token needs a name.", (Fault("/name", f"1 to {MAX_NAME} printable characters."),)
         )
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     values = {

@@ -7,8 +7,8 @@ from datetime import datetime, time
 from functools import lru_cache
 from typing import Any
 
+from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.roles import moment_format
-from samsyn_model.properties.schema import rfc3339
 
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)?"

@@ -3,10 +3,11 @@
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from samsyn_model.errors import SamsynError
+from samsyn_model.properties.date_times import rfc3339
 
 
 class Kind(enum.Enum):
@@ -62,43 +63,10 @@ def _schema(kind: Kind | None) -> dict[str, Any]:
     return {"type": (kind or Kind.STRING).value}
 
 
-_OGR_KINDS = {
-    "OFTInteger": Kind.INTEGER,
-    "OFTInteger64": Kind.INTEGER,
-    "OFTReal": Kind.NUMBER,
-    "OFTString": Kind.STRING,
-    "OFTWideString": Kind.STRING,
-    "OFTDate": Kind.DATE,
-    "OFTTime": Kind.TIME,
-    "OFTDateTime": Kind.DATE_TIME,
-    "OFTBinary": Kind.BINARY,
-}
-
-
-def kind_of_ogr(ogr_type: str, ogr_subtype: str) -> Kind:
-    """Return what a field of this OGR type (`OFTReal`) and subtype (`OFSTJSON`) holds."""
-    if ogr_subtype == "OFSTJSON":
-        return Kind.JSON_VALUE
-    if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
-        return Kind.BOOLEAN
-    return Kind.ARRAY if ogr_type.endswith("List") else _OGR_KINDS.get(ogr_type, Kind.STRING)
-
-
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.IGNORECASE
 )
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a moment in UTC, `2024-05-01T10:00:00Z`; one without a zone is taken as UTC.
-
-    Fractions of a second are retained, to the millisecond or the microsecond.
-    """
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    fraction = moment.microsecond
-    timespec = "seconds" if not fraction else "microseconds" if fraction % 1000 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
 def kind_of_text(value: str) -> Kind:

@@ -11,7 +11,7 @@ import shapely
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.features.geometry import geometry_faults
-from samsyn_model.properties.schema import rfc3339
+from samsyn_model.properties.date_times import rfc3339
 from samsyn_provider.cql2.expressions import OPEN, Kind, Literal
 from samsyn_provider.geography.bbox import parse_bbox
 from samsyn_provider.geography.crs import WGS84, ReferenceSystem, in_degrees

@@ -27,10 +27,10 @@ from samsyn_provider.tiles.sources import (
     common_bounds,
     find_tiled_map,
     tile_sources,
-    tile_tag,
     with_all_fields,
 )
 from samsyn_provider.tiles.statements import TileSource, select_bounded_tile, select_small_tile
+from samsyn_provider.tiles.tags import tile_tag
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 

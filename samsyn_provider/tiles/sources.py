@@ -1,10 +1,8 @@
 """The sources of tiles: the collections that a principal may read, and the query of a tile."""
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -21,7 +19,7 @@ from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.collections.collection import DATA_VERSION, Collection, collection_of
 from samsyn_provider.query.items_query import Capabilities, names_properties, parse_items_query
 from samsyn_provider.query.parameters import parse_uuid, single_values
-from samsyn_provider.tiles.matrix_sets import Edges, Tile
+from samsyn_provider.tiles.matrix_sets import Edges
 from samsyn_provider.tiles.statements import TileSource, select_layer_bounds, select_observed_fields
 
 TILE_PARAMETERS = frozenset({"f", "datetime", "properties", "filter", "filter-lang", "filter-crs"})
@@ -108,13 +106,3 @@ def tile_sources(
         )
         for collection in collections
     ]
-
-
-def tile_tag(layers: Sequence[Collection], tile: Tile, arguments: MultiDict[str, str]) -> str:
-    """Return the entity tag of a tile, from its layers' versions and its parameters."""
-    parts = [
-        (tile.grid.id, tile.level, tile.row, tile.col),
-        sorted(arguments.items()),
-        [(str(layer.id), layer.version) for layer in layers],
-    ]
-    return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()

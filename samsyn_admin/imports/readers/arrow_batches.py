@@ -21,7 +21,8 @@ from samsyn_admin.imports.readers.arrow_json import json_column
 from samsyn_admin.imports.readers.layer import object_array
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
-from samsyn_model.properties.schema import Kind, merged, rfc3339
+from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.schema import Kind, merged
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _END = pa.scalar("}", pa.large_string())

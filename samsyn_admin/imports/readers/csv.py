@@ -22,7 +22,8 @@ from samsyn_admin.imports.readers.layer import (
 )
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
-from samsyn_model.properties.schema import Kind, kind_of_text, merged, rfc3339, unique_names
+from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.schema import Kind, kind_of_text, merged, unique_names
 
 COORDINATES = (
     ("longitude", "latitude"),

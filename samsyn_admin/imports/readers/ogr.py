@@ -29,9 +29,20 @@ from samsyn_admin.imports.readers.layer import (
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
-from samsyn_model.properties.schema import Kind, kind_of_ogr, unique_names
+from samsyn_model.properties.schema import Kind, unique_names
 
 _CURVED_WKB = frozenset(range(8, 15))
+_KINDS = {
+    "OFTInteger": Kind.INTEGER,
+    "OFTInteger64": Kind.INTEGER,
+    "OFTReal": Kind.NUMBER,
+    "OFTString": Kind.STRING,
+    "OFTWideString": Kind.STRING,
+    "OFTDate": Kind.DATE,
+    "OFTTime": Kind.TIME,
+    "OFTDateTime": Kind.DATE_TIME,
+    "OFTBinary": Kind.BINARY,
+}
 _GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
 
 # GDAL's faster path from FlatGeobuf to Arrow returns null geometries with impossible lengths.
@@ -81,7 +92,7 @@ class OgrLayer(SourceLayer):
         self._columns = ColumnReader(
             unique_names(fields),
             [
-                kind_of_ogr(*types)
+                _kind_of(*types)
                 for types in zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
             ],
         )
@@ -207,6 +218,15 @@ def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
             yield database
     except sqlite3.Error as error:
         raise UnreadableFileError(f"{path} is damaged: {error}") from error
+
+
+def _kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
+    """Return what a field of this OGR type (`OFTReal`) and subtype (`OFSTJSON`) holds."""
+    if ogr_subtype == "OFSTJSON":
+        return Kind.JSON_VALUE
+    if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
+        return Kind.BOOLEAN
+    return Kind.ARRAY if ogr_type.endswith("List") else _KINDS.get(ogr_type, Kind.STRING)
 
 
 def _is_curved(wkb: bytes) -> bool:
