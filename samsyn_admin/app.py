@@ -23,6 +23,7 @@ from samsyn_admin.users import tokens, webhooks
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint
+from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import compression, content_encoding, guard, problems
@@ -53,6 +54,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         engine,
         Authenticator(settings),
         response_cache,
+        CountCache(),
         TileCache(settings.redis_url, response_cache),
     )
     problems.install(app)

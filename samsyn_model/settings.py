@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Seconds after which the database cancels a request's statement."""
     prepared_statements: bool = True
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
+    count_budget: int = Field(default=300, ge=0, le=60_000)
+    """Milliseconds that counting the matches of a filter may take; 0: only what is free."""
     inline_features: int = Field(default=5000, ge=0)
     """Up to how many features a layer's `source_config` includes all of them."""
 

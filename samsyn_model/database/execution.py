@@ -20,6 +20,7 @@ from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION
 from samsyn_model.database.sql_text import Rows, send_text
 from samsyn_model.errors import (
     InvalidParameterError,
+    SamsynError,
 )
 
 _PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
@@ -79,6 +80,24 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
         closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
     ):
         yield from rows
+
+
+def run_within(
+    connection: Connection, milliseconds: int, statement: str, values: Mapping[str, Any]
+) -> Rows | None:
+    """Run a text for its rows, on a connection for reading, in at most this time.
+
+    None where it takes longer, or fails: for what a response can do without. One round trip.
+    """
+    # texts that are sent together are one transaction, in which each has its own time limit
+    text = f"SET LOCAL statement_timeout = {milliseconds:d}; {statement}"
+    try:
+        with translated_errors(), _driver(connection) as driver:
+            cursor = psycopg.ClientCursor(driver).execute(text, values)
+            cursor.nextset()
+            return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
+    except (SamsynError, psycopg.Error, UnicodeEncodeError):
+        return None
 
 
 def _run_text(

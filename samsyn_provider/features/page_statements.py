@@ -76,6 +76,7 @@ def select_streamed_page(
     times: TemporalProperties | None,
     *,
     indexed: frozenset[str] = frozenset(),
+    is_counted: bool = True,
 ) -> Statement:
     """Return the statement for a streamed page of items.
 
@@ -83,6 +84,8 @@ def select_streamed_page(
     `features` (bytes), the next part of them.
     """
     page = _page_sql(layer_id, query, times, indexed)
+    if not is_counted:
+        page = replace(page, matched="NULL::bigint")
     # string_agg with ORDER BY makes it group by sorting: hashing would hold all parts to the end
     prefix = f"{page.with_clause}," if page.with_clause else "WITH"
     text = f"""{prefix} page AS MATERIALIZED ({page.rows})
@@ -206,6 +209,11 @@ def _is_box(query: ItemsQuery) -> bool:
     bbox = query.bbox
     is_single = bbox is not None and len(bbox.areas) == 1 and bbox.heights is None
     return is_single and query == plain and query.crs.uri == CRS84
+
+
+def is_filtered(query: ItemsQuery, times: TemporalProperties | None) -> bool:
+    """Return whether a query may match fewer features than the layer has."""
+    return len(feature_conditions(query, times, {})) > 1
 
 
 def select_hits(

@@ -11,7 +11,9 @@ from samsyn_model.database.execution import run, stream
 from samsyn_model.database.statement import Statement
 from samsyn_model.errors import NotFoundError
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.features.counting import count_matches
 from samsyn_provider.features.page_statements import (
+    is_filtered,
     select_box_page,
     select_hits,
     select_page,
@@ -72,13 +74,12 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
                 "numberMatched": row.matched,
                 "numberReturned": 0,
             }
-        row, features = self._read_page(query)
+        row, features, matched = self._read_page(query)
         page = {
             "type": "FeatureCollection",
             "features": features,
             "numberReturned": row.returned,
         }
-        matched = _count_at_end(query, row) if row.matched is None else int(row.matched)
         if matched is not None:
             page["numberMatched"] = matched
         if row.has_more:
@@ -96,21 +97,35 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
             raise NotFoundError("There is no such feature in this collection.")
         return {"feature": row.feature, "version": row.version, "properties": {}}
 
-    def _read_page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures]:
-        """Return the row of a page without the features, and the features, maybe yet to be read."""
+    def _read_page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures, int | None]:
+        """Return the row of a page without the features, the features, maybe yet to be read, and
+        the number of matches, None where it is not known."""
         collection = self.collection
+        connection = self._items_request().connection
         if query.limit <= MAX_BUFFERED_LIMIT:
             row = self._read_buffered_page(query)
             parts = (row.features,) if row.features else ()
-            return row, SerializedFeatures(iter(parts), row.returned)
-        statement = select_streamed_page(
-            collection.id, query, collection.times, indexed=collection.indexed
+            matched = _count_of_page(query, row)
+            if matched is None:
+                matched = count_matches(connection, collection, query)
+            return row, SerializedFeatures(iter(parts), row.returned), matched
+        # counted first: nothing else can run on the connection of a page that is being streamed
+        counted = (
+            count_matches(connection, collection, query)
+            if is_filtered(query, collection.times)
+            else None
         )
-        rows = stream(self._items_request().connection, statement.text, statement.values)
+        statement = select_streamed_page(
+            *(collection.id, query, collection.times),
+            indexed=collection.indexed,
+            is_counted=counted is None,
+        )
+        rows = stream(connection, statement.text, statement.values)
         row = next(rows)
-        return row, SerializedFeatures(
+        features = SerializedFeatures(
             (part.features for part in rows), row.returned, is_streamed=True
         )
+        return row, features, _count_of_page(query, row) if counted is None else counted
 
     def _read_buffered_page(self, query: ItemsQuery) -> Any:
         """Return the row of a page that is not streamed."""
@@ -142,7 +157,10 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         ).one_or_none()
 
 
-def _count_at_end(query: ItemsQuery, row: Any) -> int | None:
-    """Return the number of matches where the page is the last one and was read by offset."""
+def _count_of_page(query: ItemsQuery, row: Any) -> int | None:
+    """Return the number of matches where a page's row has it, or the page is the last one and was
+    read by offset."""
+    if row.matched is not None:
+        return int(row.matched)
     is_end = not row.has_more and (row.returned or not query.offset)
     return query.offset + row.returned if is_end and query.after is None else None

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
+from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 
@@ -18,13 +19,14 @@ _ROOT_VARIABLES = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT",
 class Deployment:
     """The objects that the requests of one process share.
 
-    The caches alone have data of requests: responses, by entity tag.
+    The caches alone have data of requests: responses and tiles by entity tag, numbers of matches.
     """
 
     settings: Settings
     engine: Engine
     authenticator: Authenticator
     response_cache: ResponseCache
+    count_cache: CountCache
     tile_cache: TileCache
 
 

@@ -16,6 +16,7 @@ from samsyn_model.errors import CredentialsError
 from samsyn_model.identity.api_tokens import create_token, find_or_create_user
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.permissions.actions import WRITING, Action
+from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import guard, problems
@@ -35,7 +36,8 @@ def make_app(engine: Engine) -> Flask:
     values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER)
     response_cache = ResponseCache()
     app.extensions["samsyn"] = Deployment(
-        values, engine, Authenticator(values), response_cache, TileCache(None, response_cache)
+        *(values, engine, Authenticator(values)),
+        *(response_cache, CountCache(), TileCache(None, response_cache)),
     )
     problems.install(app)
     guard.install(app)

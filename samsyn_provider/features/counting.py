@@ -1,0 +1,50 @@
+"""The number of a query's matches, where a page's own statement does not count them."""
+
+from dataclasses import replace
+from hashlib import blake2b
+
+from sqlalchemy import Connection
+
+from samsyn_model.database.execution import run_within
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.features.page_statements import select_hits
+from samsyn_provider.geography.crs import CRS84, reference_system
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.query.items_query import ItemsQuery
+
+_CRS = reference_system(CRS84, "crs")
+
+
+def count_matches(connection: Connection, collection: Collection, query: ItemsQuery) -> int | None:
+    """Return the exact number of a query's matches, None where counting exceeds COUNT_BUDGET.
+
+    One statement at most: the number is cached for this version of the collection.
+    """
+    budget, cache = deployment().settings.count_budget, deployment().count_cache
+    if not budget:
+        return None
+    key = _key(collection, query)
+    known = cache.get(key)
+    if known is not None:
+        return known[0]
+    statement = select_hits(collection.id, query, collection.times, indexed=collection.indexed)
+    rows = run_within(connection, budget, statement.text, statement.values)
+    count = None if rows is None else int(rows.scalar_one())
+    cache.put(key, count)
+    return count
+
+
+def _key(collection: Collection, query: ItemsQuery) -> str:
+    """Return the key of a result in this version of the collection, whichever page is read."""
+    result = replace(
+        query,
+        crs=_CRS,
+        limit=1,
+        offset=0,
+        after=None,
+        properties=None,
+        sortby=(),
+        skip_geometry=False,
+    )
+    text = f"{collection.id} {collection.version} {result!r}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
