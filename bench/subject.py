@@ -124,16 +124,27 @@ class Subject:
         query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs))
         select = select_page if query.limit <= MAX_BUFFERED_LIMIT else select_streamed_page
         box_page = (
-            select_box_page(collection.id, query) if query.limit <= MAX_BUFFERED_LIMIT else None
+            select_box_page(collection.id, query, names=collection.names)
+            if query.limit <= MAX_BUFFERED_LIMIT
+            else None
         )
         return self._with_values(
-            box_page or select(collection.id, query, collection.times, indexed=collection.indexed)
+            box_page
+            or select(
+                collection.id,
+                query,
+                collection.times,
+                names=collection.names,
+                indexed=collection.indexed,
+            )
         )
 
     def item_sql(self, feature_id: int) -> str:
         """Return the statement for one item."""
         crs = reference_system(CRS84, "crs")
-        return self._with_values(select_feature(self.collection.id, feature_id, crs))
+        return self._with_values(
+            select_feature(self.collection.id, feature_id, crs, self.collection.names)
+        )
 
     def tile_sql(self, level: int, column: int, row: int) -> str:
         """Return the statement for a tile of Web Mercator."""

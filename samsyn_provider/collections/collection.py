@@ -48,6 +48,8 @@ class Collection:
     time_field: str | None
     property_schema: Mapping[str, Any] | None
     metadata: Mapping[str, Any]
+    is_observed: bool = False
+    """Whether `property_schema` is that of the first features, and not the layer's own."""
     crs: tuple[str, ...] = SUPPORTED
     """The CRSs that it can be read and written in, the default first."""
 
@@ -86,6 +88,11 @@ class Collection:
             name: {**properties[name], "type": _single_type(properties[name].get("type"))}
             for name in sorted(properties, key=lambda name: (order[name], name))
         }
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The properties in the order of the layer's schema, none where it has no schema."""
+        return () if self.is_observed else tuple(self.fields)
 
     def at_version(self, version: str) -> "Collection":
         """Return a copy with this version, without recomputing the cached properties."""

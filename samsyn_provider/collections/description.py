@@ -28,7 +28,11 @@ def with_fields(connection: Connection, collection: Collection) -> Collection:
         row.name: {"type": row.types[0] if len(row.types) == 1 else "string"}
         for row in run(connection, statement.text, statement.values)
     }
-    return replace(collection, property_schema={"type": "object", "properties": properties})
+    return replace(
+        collection,
+        property_schema={"type": "object", "properties": properties},
+        is_observed=True,
+    )
 
 
 def with_extents(connection: Connection, collection: Collection) -> Collection:

@@ -105,7 +105,7 @@ looks up the layer finds the row in the same state."""
 
 def _store(state: str, collection: Collection) -> None:
     _cache.pop(collection.id, None)
-    _ = collection.fields, collection.times  # computed once, for all requests
+    _ = collection.fields, collection.names, collection.times  # computed once, for all requests
     while len(_cache) >= _MAX_CACHED:
         _cache.pop(next(iter(_cache)), None)
     _cache[collection.id] = (state, collection)

@@ -25,7 +25,10 @@ def schema_document(collection: Collection) -> dict[str, Any]:
     /req/returnables-and-receivables. A property named `id` takes the place of the feature's id,
     which is not a property.
     """
-    identifier = {"title": "Id", "type": "integer", "readOnly": True, ROLE: "id"}
+    identifier = {
+        **{"title": "Id", "type": "integer", "readOnly": True},
+        **{ROLE: "id", "x-ogc-propertySeq": 0},
+    }
     document = _schema(
         collection, "schema", {_ID: identifier, **_geometry(collection), **_properties(collection)}
     )

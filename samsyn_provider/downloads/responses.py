@@ -102,7 +102,10 @@ def _text_parts(
     prefix = head
     for ids in batches:
         statement = select_texts(
-            collection.id, ids, query, collection.times, separator=separator, json_fg=is_json_fg
+            *(collection.id, ids, query, collection.times),
+            names=collection.names,
+            separator=separator,
+            json_fg=is_json_fg,
         )
         with reading(engine) as connection:
             features = run(connection, statement.text, statement.values).scalar_one()

@@ -1,5 +1,7 @@
 """SQL expressions for features as GeoJSON, in any CRS."""
 
+import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from samsyn_provider.geography.crs import (
@@ -11,17 +13,35 @@ from samsyn_provider.geography.crs import (
 from samsyn_provider.query.items_query import ItemsQuery
 
 _DECIMALS = 9
+_MAX_ARGUMENTS = 50
+_MAX_PREPARED_NAMES = 32
 
 
-def feature_expression(query: ItemsQuery, values: dict[str, Any], extra_members: str = "") -> str:
+def may_be_prepared(names: Sequence[str]) -> bool:
+    """Return whether statements with `feature_expression` may be prepared: each number of names
+    makes another text."""
+    return len(names) <= _MAX_PREPARED_NAMES
+
+
+def feature_expression(
+    query: ItemsQuery,
+    values: dict[str, Any],
+    extra_members: str = "",
+    *,
+    names: Sequence[str] = (),
+) -> str:
     """Return the expression for a feature as GeoJSON text.
 
-    `extra_members` is an expression for JSON-FG's members, inserted before the properties: with it,
-    a geometry in another CRS than CRS84 is the member `place`.
+    Properties are in the order of `names`, then those that have no name there. `extra_members` is
+    an expression for JSON-FG's members, inserted before the properties: with it, a geometry in
+    another CRS than CRS84 is the member `place`.
     """
     geometry = geometry_expression(query.crs)
-    properties = "properties::text"
-    if query.properties is not None:
+    if names:
+        properties = _ordered_properties(names, query.properties, values)
+    elif query.properties is None:
+        properties = "properties::text"
+    else:
         values["properties"] = list(query.properties)
         properties = (
             "coalesce((SELECT jsonb_object_agg(key, value) FROM jsonb_each(properties)"
@@ -36,6 +56,45 @@ def feature_expression(query: ItemsQuery, values: dict[str, Any], extra_members:
         f"""'{{"type":"Feature","id":' || id || ',"{member}":' || {geometry_text}"""
         f"""{extra_members} || ',"properties":' || {properties} || '}}'"""
     )
+
+
+def _ordered_properties(
+    names: Sequence[str], selected: Collection[str] | None, values: dict[str, Any]
+) -> str:
+    """Return the expression for the properties as JSON text in the order of `names`.
+
+    A jsonb value has its keys in the order of their lengths. Those of a feature are looked up one
+    by one, which takes less than half of the time that sorting them does.
+    """
+    if selected is not None:
+        names = [name for name in names if name in selected]
+    members = []
+    for number, name in enumerate(names):
+        values[f"attribute{number}"] = name
+        values[f"label{number}"] = f", {json.dumps(name, ensure_ascii=False)}: "
+        # null for an absent property, which concat() leaves out
+        members.append(
+            f"%(label{number})s::text || (properties -> %(attribute{number})s::text)::text"
+        )
+    tail = "'}'"
+    if selected is None:
+        values["attributes"] = list(names)
+        others = "properties - %(attributes)s::text[]"
+        tail = f"CASE WHEN {others} = '{{}}' THEN '}}' ELSE ', ' || substr(({others})::text, 2) END"
+    members.append(tail)
+    # without any member only the brace is left
+    return f"'{{' || coalesce(nullif(substr({_concatenation(members)}, 3), ''), '}}')"
+
+
+def _concatenation(texts: Sequence[str]) -> str:
+    """Return the expression for texts joined; a function has 100 arguments at most."""
+    if len(texts) > _MAX_ARGUMENTS:
+        parts = [
+            _concatenation(texts[start : start + _MAX_ARGUMENTS])
+            for start in range(0, len(texts), _MAX_ARGUMENTS)
+        ]
+        return _concatenation(parts)
+    return f"concat({', '.join(texts)})"
 
 
 def geometry_expression(crs: ReferenceSystem) -> str:

@@ -4,13 +4,14 @@ PostgreSQL serializes the GeoJSON; property names and all values are bound, neve
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.collections.statements import LAYER_COUNT
-from samsyn_provider.features.geojson_sql import feature_expression
+from samsyn_provider.features.geojson_sql import feature_expression, may_be_prepared
 from samsyn_provider.geography.crs import (
     CRS84,
 )
@@ -37,44 +38,51 @@ _MAX_PREPARED_LIMIT = 100
 
 _LAST_ID = "jsonb_build_array(max(id) FILTER (WHERE fits))"
 
+_SIZE = "coalesce(pg_column_size(geom), 0) + pg_column_size(properties)"
+
 _PART_SIZE = 250  # features of a streamed page that are serialized together
 
 _COUNT = LAYER_COUNT.format(layer="%(layer)s")
 
 
-def select_page(
+def select_page(  # noqa: PLR0913 - the query, and what is known of the layer
     layer_id: uuid.UUID,
     query: ItemsQuery,
     times: TemporalProperties | None,
     *,
+    names: Sequence[str] = (),
     indexed: frozenset[str] = frozenset(),
     is_counted: bool = True,
 ) -> Statement:
     """Return the statement for a page of items.
 
+    `names` are the properties in the order of the layer's schema, none without a schema.
     `indexed` are the properties whose indexes may be used: the result is the same without.
     Its one row: `features` (bytes, the GeoJSON features separated by commas, or null), `returned`,
     `has_more` (whether others follow), `last` (JSON array: sort values and id of the last
     feature), `matched` (null where counting would cost more than the page, or not `is_counted`).
     """
-    page = _page_sql(layer_id, query, times, indexed)
+    page = _page_sql(layer_id, query, times, names, indexed)
     return _page_statement(page if is_counted else replace(page, matched="NULL"))
 
 
-def select_box_page(layer_id: uuid.UUID, query: ItemsQuery) -> Statement | None:
+def select_box_page(
+    layer_id: uuid.UUID, query: ItemsQuery, *, names: Sequence[str] = ()
+) -> Statement | None:
     """Return the statement for a page of the features in a box; None for any other query.
 
     Its one row is that of `select_page`, unless the box has more than MAX_COUNTED_IN_BOX features:
     then `matched` is null, and there is no feature.
     """
-    return _page_statement(_box_page_sql(layer_id, query)) if _is_box(query) else None
+    return _page_statement(_box_page_sql(layer_id, query, names)) if _is_box(query) else None
 
 
-def select_streamed_page(
+def select_streamed_page(  # noqa: PLR0913 - as select_page
     layer_id: uuid.UUID,
     query: ItemsQuery,
     times: TemporalProperties | None,
     *,
+    names: Sequence[str] = (),
     indexed: frozenset[str] = frozenset(),
     is_counted: bool = True,
 ) -> Statement:
@@ -83,9 +91,11 @@ def select_streamed_page(
     Its first row is that of `select_page` without the features; each row that follows has only
     `features` (bytes), the next part of them.
     """
-    page = _page_sql(layer_id, query, times, indexed)
+    page = _page_sql(layer_id, query, times, names, indexed)
     if not is_counted:
         page = replace(page, matched="NULL::bigint")
+    if not query.sortby and not is_filtered(query, times):
+        return _whole_page_statement(query, page)
     # string_agg with ORDER BY makes it group by sorting: hashing would hold all parts to the end
     prefix = f"{page.with_clause}," if page.with_clause else "WITH"
     text = f"""{prefix} page AS MATERIALIZED ({page.rows})
@@ -98,6 +108,35 @@ FROM (
     GROUP BY (row_number - 1) / {_PART_SIZE} ORDER BY (row_number - 1) / {_PART_SIZE}
 ) AS parts"""
     return Statement(text, page.values)
+
+
+def _whole_page_statement(query: ItemsQuery, page: "_PageSql") -> Statement:
+    """Return the statement for a streamed page in the order of ids, without a filter.
+
+    Only ids and sizes are kept between the two reads of its features, which takes a third less
+    time than to sort the features.
+    """
+    values = page.values
+    where = " AND ".join(["layer_id = %(layer)s", *after_position(query, values)])
+    selection = f"""
+        SELECT id, {_SIZE} AS size FROM layer_features WHERE {where}
+        ORDER BY id LIMIT %(limit)s + 1 OFFSET %(offset)s"""
+    text = f"""WITH page AS MATERIALIZED ({_rows(selection, "%(limit)s", "size")})
+SELECT NULL::bpchar AS features, {page.columns("count(*) FILTER (WHERE fits)")} FROM page
+UNION ALL
+SELECT features, NULL, NULL, NULL, NULL
+FROM (
+    SELECT min(id) AS first, max(id) AS last FROM page WHERE fits
+    GROUP BY (row_number - 1) / {_PART_SIZE} ORDER BY (row_number - 1) / {_PART_SIZE}
+) AS ranges
+CROSS JOIN LATERAL (
+    SELECT string_agg(feature, E',\\n')::bpchar AS features
+    FROM (
+        SELECT {page.feature} AS feature FROM layer_features
+        WHERE layer_id = %(layer)s AND id BETWEEN first AND last ORDER BY id
+    ) AS features_in_range
+) AS part"""
+    return Statement(text, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +178,11 @@ def _page_sql(
     layer_id: uuid.UUID,
     query: ItemsQuery,
     times: TemporalProperties | None,
+    names: Sequence[str],
     indexed: frozenset[str],
 ) -> _PageSql:
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "offset": query.offset}
-    prepared = _is_plain(query)
+    prepared = _is_plain(query) and may_be_prepared(names)
     # with the limit bound, PostgreSQL would plan for a tenth of the layer
     limit, offset = (str(query.limit), "") if prepared else ("%(limit)s", " OFFSET %(offset)s")
     conditions = feature_conditions(query, times, values)
@@ -164,11 +204,11 @@ def _page_sql(
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         with_clause,
     )
-    rows, feature = _rows(selection, limit), feature_expression(query, values)
+    rows, feature = _rows(selection, limit), feature_expression(query, values, names=names)
     return _PageSql(with_clause, rows, feature, last, matched, values, prepared)
 
 
-def _box_page_sql(layer_id: uuid.UUID, query: ItemsQuery) -> _PageSql:
+def _box_page_sql(layer_id: uuid.UUID, query: ItemsQuery, names: Sequence[str]) -> _PageSql:
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit}
     where = " AND ".join(feature_conditions(query, None, values))
     with_clause = f"""WITH in_box AS MATERIALIZED (
@@ -182,17 +222,19 @@ def _box_page_sql(layer_id: uuid.UUID, query: ItemsQuery) -> _PageSql:
         SELECT id, geom, properties FROM in_box WHERE {" AND ".join(conditions)}
         ORDER BY id LIMIT %(limit)s + 1"""
     matched = f"(SELECT CASE WHEN count(*) <= {MAX_COUNTED_IN_BOX} THEN count(*) END FROM in_box)"
-    rows, feature = _rows(selection, "%(limit)s"), feature_expression(query, values)
-    return _PageSql(with_clause, rows, feature, _LAST_ID, matched, values, prepared=True)
+    rows, feature = _rows(selection, "%(limit)s"), feature_expression(query, values, names=names)
+    return _PageSql(
+        with_clause, rows, feature, _LAST_ID, matched, values, prepared=may_be_prepared(names)
+    )
 
 
-def _rows(selection: str, limit: str) -> str:
-    """Return the `rows` of a page; `selection` selects one feature more than the limit."""
+def _rows(selection: str, limit: str, size: str = _SIZE) -> str:
+    """Return the `rows` of a page; `selection` selects one feature more than the limit, and `size`
+    is the expression for its stored size."""
     return f"""
         SELECT *, row_number() OVER rows AS row_number, row_number() OVER rows = 1 OR
-                   row_number() OVER rows <= {limit} AND sum(
-                       coalesce(pg_column_size(geom), 0) + pg_column_size(properties)
-                   ) OVER rows <= {MAX_PAGE_BYTES} AS fits
+                   row_number() OVER rows <= {limit}
+                       AND sum({size}) OVER rows <= {MAX_PAGE_BYTES} AS fits
         FROM ({selection}) AS selection
         WINDOW rows AS (ROWS UNBOUNDED PRECEDING)"""
 

@@ -92,7 +92,9 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         Raises NotFoundError when the collection has no such feature.
         """
         crs = self._items_request().query.crs
-        row = self._read_row(select_feature(self.collection.id, identifier, crs))
+        row = self._read_row(
+            select_feature(self.collection.id, identifier, crs, self.collection.names)
+        )
         if row is None:
             raise NotFoundError("There is no such feature in this collection.")
         return {"feature": row.feature, "version": row.version, "properties": {}}
@@ -117,6 +119,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         )
         statement = select_streamed_page(
             *(collection.id, query, collection.times),
+            names=collection.names,
             indexed=collection.indexed,
             is_counted=counted is None,
         )
@@ -130,7 +133,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
     def _read_buffered_page(self, query: ItemsQuery) -> Any:
         """Return the row of a page that is not streamed."""
         collection = self.collection
-        box_page = select_box_page(collection.id, query)
+        box_page = select_box_page(collection.id, query, names=collection.names)
         row = self._read_row(box_page) if box_page else None
         if row is not None and row.matched is not None:
             return row
@@ -138,6 +141,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         return self._read_row(
             select_page(
                 *(collection.id, query, collection.times),
+                names=collection.names,
                 indexed=collection.indexed,
                 is_counted=box_page is None,
             )

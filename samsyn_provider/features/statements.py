@@ -6,7 +6,7 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
-from samsyn_provider.features.geojson_sql import feature_expression
+from samsyn_provider.features.geojson_sql import feature_expression, may_be_prepared
 from samsyn_provider.features.json_fg import json_fg_members
 from samsyn_provider.geography.crs import (
     CRS84,
@@ -16,24 +16,29 @@ from samsyn_provider.geography.crs import (
 from samsyn_provider.query.items_query import ItemsQuery
 
 
-def select_feature(layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem) -> Statement:
-    """Return the statement for one item: `feature` (bytes, GeoJSON) and `version`."""
+def select_feature(
+    layer_id: uuid.UUID, feature_id: int, crs: ReferenceSystem, names: Sequence[str]
+) -> Statement:
+    """Return the statement for one item: `feature` (bytes, GeoJSON) and `version`.
+
+    `names` are the properties in the order of the layer's schema, none without a schema.
+    """
     values: dict[str, Any] = {"layer": layer_id, "id": feature_id}
-    feature = feature_expression(ItemsQuery(crs=crs), values)
+    feature = feature_expression(ItemsQuery(crs=crs), values, names=names)
     return Statement(
         f"SELECT ({feature})::bpchar AS feature, version FROM layer_features"
         " WHERE layer_id = %(layer)s AND id = %(id)s",
         values,
-        prepared=True,
+        prepared=may_be_prepared(names),
     )
 
 
 def select_features(
-    layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem
+    layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem, names: Sequence[str]
 ) -> Statement:
     """Return the statement for items in ascending order of id: text, separated by commas."""
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids)}
-    feature = feature_expression(ItemsQuery(crs=crs), values)
+    feature = feature_expression(ItemsQuery(crs=crs), values, names=names)
     return Statement(
         f"SELECT string_agg({feature}, ',' ORDER BY id) FROM layer_features"
         " WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)",
@@ -47,6 +52,7 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
     query: ItemsQuery,
     times: TemporalProperties | None,
     *,
+    names: Sequence[str],
     separator: str,
     json_fg: bool,
 ) -> Statement:
@@ -56,7 +62,7 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
     """
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
     feature = feature_expression(
-        query, values, json_fg_members(query.crs, times, values) if json_fg else ""
+        query, values, json_fg_members(query.crs, times, values) if json_fg else "", names=names
     )
     text = f"""
 SELECT string_agg({feature}, %(separator)s ORDER BY ordinality)

@@ -207,7 +207,7 @@ def _feature_response(
 ) -> Response:
     """Return the response with a feature in the request's CRS, without body if `Prefer` says so."""
     crs = reference_system(crs.uri, "crs", collection.crs)  # in its own axis order
-    statement = select_feature(collection.id, feature_id, crs)
+    statement = select_feature(collection.id, feature_id, crs, collection.names)
     row = run(connection, statement.text, statement.values).one()
     response = Response(row.feature, status, mimetype=GEOJSON)
     response.headers["ETag"] = f'"{row.version}"'
@@ -222,7 +222,7 @@ def _features_response(
 ) -> Response:
     """Return the response with the new features, in the order of the request."""
     crs = reference_system(crs.uri, "crs", collection.crs)
-    statement = select_features(collection.id, feature_ids, crs)
+    statement = select_features(collection.id, feature_ids, crs, collection.names)
     features = run(connection, statement.text, statement.values).scalar_one() or ""
     text = f'{{"type":"FeatureCollection","features":[{features}]}}'
     response = Response(text, HTTPStatus.CREATED, mimetype=GEOJSON)

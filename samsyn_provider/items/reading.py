@@ -245,4 +245,7 @@ def _page_context(media_type: str, collection: Collection) -> dict[str, Any]:
         file_format.title: links.request_url(f=code, limit=None, offset=None, after=None)
         for code, file_format in FORMATS.items()
     }
-    return {"collection": collection_document(collection), "downloads": downloads}
+    return {
+        **{"collection": collection_document(collection), "names": collection.names},
+        "downloads": downloads,
+    }

@@ -65,7 +65,9 @@ def with_all_fields(connection: Connection, collections: Sequence[Collection]) -
             observed[row.layer_id][row.name] = {"type": kind}
     return [
         replace(
-            collection, property_schema={"type": "object", "properties": observed[collection.id]}
+            collection,
+            property_schema={"type": "object", "properties": observed[collection.id]},
+            is_observed=True,
         )
         if collection.id in observed
         else collection

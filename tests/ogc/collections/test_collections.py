@@ -199,6 +199,7 @@ def test_an_empty_layer_has_its_type_and_fields_but_no_extent(
         "type": "integer",
         "readOnly": True,
         "x-ogc-role": "id",
+        "x-ogc-propertySeq": 0,
     }
     assert schema["properties"]["built"]["x-ogc-role"] == "primary-instant"
     items = client.get(f"/ogc/collections/{layer_id}/items").json
