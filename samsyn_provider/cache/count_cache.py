@@ -9,7 +9,7 @@ from threading import Lock
 from time import monotonic
 
 _MAX_ENTRIES = 2_048
-_RETRY = 60.0  # seconds
+_RETRY = 600.0  # seconds
 
 
 class CountCache:
@@ -21,8 +21,8 @@ class CountCache:
         self._clock = clock
 
     def get(self, key: str) -> tuple[int | None] | None:
-        """Return the number in a tuple, `(None,)` where counting took too long within the last
-        minute, None where nothing is known."""
+        """Return the number in a tuple, `(None,)` where counting took too long in the last
+        minutes, None where nothing is known."""
         with self._lock:
             if key not in self._counts:
                 return None

@@ -11,6 +11,7 @@ from samsyn_provider.features.page_statements import select_hits
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.property_indexes import has_area
 
 _CRS = reference_system(CRS84, "crs")
 
@@ -28,9 +29,15 @@ def count_matches(connection: Connection, collection: Collection, query: ItemsQu
     if known is not None:
         return known[0]
     statement = select_hits(collection.id, query, collection.times, indexed=collection.indexed)
+    kind_key = _digest(f"{collection.id} {statement.text}")
+    is_scan = not has_area(query) and not statement.text.lstrip().startswith("WITH")
+    if is_scan and cache.get(kind_key):
+        return None
     rows = run_within(connection, budget, statement.text, statement.values)
     count = None if rows is None else int(rows.scalar_one())
     cache.put(key, count)
+    if is_scan and count is None:  # the same scan for all values that are compared with
+        cache.put(kind_key, None)
     return count
 
 
@@ -46,5 +53,8 @@ def _key(collection: Collection, query: ItemsQuery) -> str:
         sortby=(),
         skip_geometry=False,
     )
-    text = f"{collection.id} {collection.version} {result!r}"
+    return _digest(f"{collection.id} {collection.version} {result!r}")
+
+
+def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -90,9 +90,7 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
             page = _page(
                 connection, collection, query, media_type, make_link=links.page_link, tag=tag
             )
-            if "OGC-NumberMatched" in page.headers or not deployment().settings.count_budget:
-                page = _cache_response(tag, media_type, page)  # else counting may succeed later
-            return _keep_open(page, stack)
+            return _keep_open(_cache_response(tag, media_type, page), stack)
         has_limit = "limit" in request.args
         position = next_position(connection, collection, query) if has_limit else None
     response = respond_download(collection, query, media_type, query.limit if has_limit else None)

@@ -63,7 +63,7 @@ def index_clause(
     lookups += [_ranges_lookup(group, values) for group in ranges.values()]
     if not lookups:
         return ""
-    values["max_candidates"] = MAX_CANDIDATES_WITH_AREA if _has_area(query) else MAX_CANDIDATES
+    values["max_candidates"] = MAX_CANDIDATES_WITH_AREA if has_area(query) else MAX_CANDIDATES
     arrays = ", ".join(f"(ARRAY({lookup}))" for lookup in lookups)
     return f"""
 WITH maximum AS MATERIALIZED (
@@ -107,7 +107,8 @@ def select_candidates(columns: str, conditions: Sequence[str], tail: str, with_c
     )"""
 
 
-def _has_area(query: ItemsQuery) -> bool:
+def has_area(query: ItemsQuery) -> bool:
+    """Return whether the spatial index may narrow the query down."""
     parts = conjuncts(query.filter) if query.filter else []
     return bool(query.bbox or query.areas) or any(
         isinstance(part, Operation) and part.operator.startswith("s_") for part in parts
