@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, or_
+from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select, text
 
 from samsyn_model.database.statement import Statement
 from samsyn_provider.geography.bbox import Bbox
@@ -18,8 +18,9 @@ LAYER_VERSION = (
 )
 """A layer's data version: it grows with every committed write of its features."""
 
-LAYER_BOUNDS = "layer_bounds({layer})"
-"""A layer's extent [west, south, east, north] in degrees, nulls when no feature has a geometry."""
+LAYER_BOUNDS = "layer_extent({layer})"
+"""A layer's extent [west, south, east, north] in degrees, nulls when no feature has a geometry.
+West is greater than east where it crosses the antimeridian."""
 
 LAYER_TIMES = "layer_times(layers)"
 """A layer's extent in time [first, last], in a statement on `layers`: seconds since 1970, nulls
@@ -28,17 +29,23 @@ when no feature has a time."""
 
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:
     """Return the condition on `layers` that a layer's extent intersects a bbox."""
-    extent: ColumnElement[Any] = literal_column(
-        "(SELECT ST_MakeEnvelope(edges[1], edges[2], edges[3], edges[4], 4326)"
-        f" FROM {LAYER_BOUNDS.format(layer='layers.id')} AS edges)"
+    envelope: ColumnElement[Any] = literal_column(
+        "ST_MakeEnvelope(range.west, edges[2], range.east, edges[4], 4326)"
     )
-    return or_(*(extent.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.areas))
+    areas = (envelope.op("&&")(func.ST_GeomFromEWKB(bytes.fromhex(area))) for area in bbox.areas)
+    # two ranges of longitudes where the extent crosses the antimeridian
+    ranges = text(
+        f"{LAYER_BOUNDS.format(layer='layers.id')} AS edges CROSS JOIN LATERAL (VALUES"
+        " (edges[1], CASE WHEN edges[1] > edges[3] THEN 180 ELSE edges[3] END),"
+        " (-180, CASE WHEN edges[1] > edges[3] THEN edges[3] END)) AS range (west, east)"
+    )
+    return exists(select(literal_column("1")).select_from(ranges).where(or_(*areas)))
 
 
 def select_observed_properties(layer_id: uuid.UUID) -> Statement:
     """Return the statement for the properties observed in a layer's first thousand features: `name`
     and `types`."""
-    text = """
+    statement = """
 SELECT name, array_agg(DISTINCT type) AS types
 FROM (
     SELECT entry.key AS name, jsonb_typeof(entry.value) AS type
@@ -48,4 +55,4 @@ FROM (
 ) AS observed
 WHERE type <> 'null'
 GROUP BY name ORDER BY name"""
-    return Statement(text, {"layer": layer_id})
+    return Statement(statement, {"layer": layer_id})

@@ -11,6 +11,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.geography.extents import around_the_world
 from samsyn_provider.geography.transformation import epsg_to_degrees
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -114,7 +115,7 @@ def covering(bounds: tuple[float, float, float, float]) -> tuple[str, ...]:
     A regional projection distorts the other side of the globe, and has no coordinates at all for
     some positions there.
     """
-    west, south, east, north = bounds
+    west, south, east, north = around_the_world(bounds)
     covering_uris = []
     for uri in SUPPORTED:
         srid = reference_system(uri, "crs").srid

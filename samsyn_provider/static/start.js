@@ -31,6 +31,7 @@ for (const entry of entries) {
 }
 Promise.all(entries.map(load)).then((results) => {
   const layers = results.filter(Boolean).sort((one, other) => rank(one) - rank(other));
-  samsynMap.frame(layers.map(({ page, colour }) => samsynMap.show(page, colour)));
+  const isShifted = samsynMap.crossesAntimeridian(layers.map(({ page }) => page));
+  samsynMap.frame(layers.map(({ page, colour }) => samsynMap.show(page, colour, isShifted)));
   document.documentElement.dataset.drawn = "true";
 });

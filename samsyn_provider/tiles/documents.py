@@ -6,6 +6,7 @@ from typing import Any
 
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.geography.crs import CRS84
+from samsyn_provider.geography.extents import around_the_world, centre
 from samsyn_provider.http.links import Link, collection_url, link, ogc_url, request_url
 from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
 from samsyn_provider.tiles.matrix_sets import (
@@ -107,12 +108,13 @@ def tileset_document(
         "links": _tileset_links(resource, grid),
     }
     if bounds is not None:
+        edges = around_the_world(bounds)
         document["boundingBox"] = {
-            "lowerLeft": list(bounds[:2]),
-            "upperRight": list(bounds[2:]),
+            "lowerLeft": list(edges[:2]),
+            "upperRight": list(edges[2:]),
             "crs": CRS84,
         }
-        document["tileMatrixSetLimits"] = grid.limits(bounds)
+        document["tileMatrixSetLimits"] = grid.limits(edges)
     return document
 
 
@@ -136,8 +138,9 @@ def tilejson_document(
         edge = MERCATOR_LATITUDE
         west, south, east, north = bounds
         south, north = (max(-edge, min(edge, latitude)) for latitude in (south, north))
-        document["bounds"] = [west, south, east, north]
-        document["center"] = [(west + east) / 2, (south + north) / 2, 0]
+        extent = (west, south, east, north)
+        document["bounds"] = list(around_the_world(extent))  # they must not cross the antimeridian
+        document["center"] = [*centre(extent), 0]
     return document
 
 

@@ -17,6 +17,7 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.collections.collection import DATA_VERSION, Collection, collection_of
+from samsyn_provider.geography.extents import union
 from samsyn_provider.query.items_query import Capabilities, names_properties, parse_items_query
 from samsyn_provider.query.parameters import parse_uuid, single_values
 from samsyn_provider.tiles.matrix_sets import Edges
@@ -78,8 +79,8 @@ def with_all_fields(connection: Connection, collections: Sequence[Collection]) -
 def common_bounds(connection: Connection, collections: Sequence[Collection]) -> Edges | None:
     """Return the extent of all collections in degrees, None where no feature has a geometry."""
     statement = select_layer_bounds([collection.id for collection in collections])
-    row = run(connection, statement.text, statement.values).one()
-    return None if row.west is None else (row.west, row.south, row.east, row.north)
+    extents = [tuple(row.edges) for row in run(connection, statement.text, statement.values)]
+    return union(extents) if extents else None
 
 
 def tile_sources(

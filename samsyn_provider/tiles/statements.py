@@ -182,12 +182,12 @@ def _tile_values(tile: Tile) -> dict[str, Any]:
 
 
 def select_layer_bounds(layer_ids: Sequence[uuid.UUID]) -> Statement:
-    """Return the statement for the common extent of layers: `west`, `south`, `east`, `north` in
-    degrees, nulls where no feature has a geometry."""
+    """Return the statement for the extents of layers: `edges` (west, south, east, north in degrees)
+    of each that has a feature with a geometry."""
     text = f"""
-SELECT min(edges[1]) AS west, min(edges[2]) AS south, max(edges[3]) AS east, max(edges[4]) AS north
-FROM unnest(%(layers)s::uuid[]) AS layer
-CROSS JOIN LATERAL (SELECT {LAYER_BOUNDS.format(layer="layer")} AS edges) AS bounds"""
+SELECT edges FROM unnest(%(layers)s::uuid[]) AS layer
+CROSS JOIN LATERAL (SELECT {LAYER_BOUNDS.format(layer="layer")} AS edges) AS bounds
+WHERE edges[1] IS NOT NULL"""
     return Statement(text, {"layers": list(layer_ids)})
 
 

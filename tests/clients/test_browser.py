@@ -250,3 +250,60 @@ def test_pages_fit_on_a_telephone(browser: WebDriver, server: Server, areas: str
             assert width == screen["width"], path
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def pacific(server: Server, tmp_path: Path) -> str:
+    """The id of a public layer across the antimeridian."""
+    file = tmp_path / "pacific.geojson"
+    geometries: list[dict[str, object]] = [
+        {"type": "Point", "coordinates": [177, -18]},
+        {
+            "type": "MultiPolygon",
+            "coordinates": [
+                [[[178, -19], [180, -19], [180, -16], [178, -16], [178, -19]]],
+                [[[-180, -19], [-178, -19], [-178, -16], [-180, -16], [-180, -19]]],
+            ],
+        },
+        {"type": "LineString", "coordinates": [[-179, -20], [-175, -14]]},
+    ]
+    features = [
+        {"type": "Feature", "properties": {"name": "x"}, "geometry": geometry}
+        for geometry in geometries
+    ]
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return server.import_layer(file, "--public", "--name", "Pacific")
+
+
+@pytest.mark.parametrize("page", ["", "/items"])
+def test_maps_across_the_antimeridian(
+    browser: WebDriver, server: Server, pacific: str, page: str, tmp_path: Path
+) -> None:
+    _open(browser, server, f"/ogc/collections/{pacific}{page}?f=html")
+    assert _drawn(browser, FEATURES) == (3 if page else 1)
+    assert _drawn(browser, LAND) == 3
+    boxes = browser.execute_script(
+        f"return [...document.querySelectorAll('{FEATURES}')].map((path) => path.getBBox())"
+        ".map(({ x, width }) => [x, x + width])"
+    )
+    span = max(box[1] for box in boxes) - min(box[0] for box in boxes)
+    width = browser.find_element(By.ID, "map").size["width"]
+    assert max(box[1] - box[0] for box in boxes) < width, "drawn around the world"
+    assert width / 4 < span < width
+    assert browser.save_screenshot(str(tmp_path / "pacific.png"))
+
+
+def test_land_has_no_bands_across_the_map(browser: WebDriver, server: Server, pacific: str) -> None:
+    """No segment of the coasts is longer than a twelfth of the world, but those along the pole."""
+    _open(browser, server, f"/ogc/collections/{pacific}?f=html")
+    assert _drawn(browser, LAND) == 3
+    script = """
+        const done = arguments[0];
+        fetch(document.getElementById("map").dataset.land)
+          .then((response) => response.json())
+          .then((atlas) => {
+            const { coordinates } = samsynMap.land(atlas);
+            done(coordinates.flat().flatMap((ring) => ring.slice(1).map(([x, y], index) =>
+              [Math.abs(x - ring[index][0]), y])).filter(([step]) => step > 30));
+          });"""
+    assert {abs(latitude) for _, latitude in browser.execute_async_script(script)} <= {90}
