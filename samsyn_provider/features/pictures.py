@@ -27,6 +27,8 @@ _PROPERTIES = (
 )
 _EMPTY = b'{"type":"FeatureCollection","features":[]}'
 
+# OFFSET 0: the features are looked up by id, also where the planner takes a layer that was just
+# filled for one of few features and would read all of it for each of those chosen.
 _SELECT = """
 WITH measured AS (
     SELECT id, greatest(ST_XMax(box) - ST_XMin(box), ST_YMax(box) - ST_YMin(box)) AS size,
@@ -49,8 +51,10 @@ WITH measured AS (
             WHERE key = ANY(%(properties)s) AND octet_length(value::text) <= 100
         ), '{}')::text || '}' AS feature
     FROM (SELECT id, size FROM chosen ORDER BY size DESC, id LIMIT %(features)s) AS largest
-    JOIN layer_features USING (id)
-    WHERE layer_id = %(layer)s
+    CROSS JOIN LATERAL (
+        SELECT geom, properties FROM layer_features
+        WHERE layer_id = %(layer)s AND layer_features.id = largest.id OFFSET 0
+    ) AS stored
 ), summed AS (
     SELECT id, feature, sum(octet_length(feature) + 1) OVER (ORDER BY size DESC, id) AS total
     FROM drawn
