@@ -26,6 +26,21 @@ BEGIN
     IF edges[1] IS NULL OR edges[3] - edges[1] <= 180 THEN
         RETURN edges;
     END IF;
+    -- with features within 18 degrees on either side no gap is large enough to gain a tenth
+    -- (not EXISTS, which would ignore the order, and with it the index)
+    IF (
+        SELECT true FROM layer_features
+        WHERE layer_id = layer AND geom >> meridian
+        AND geom && 'SRID=4326;LINESTRING(0 -1000, 18 1000)'::geometry
+        ORDER BY geom <#> 'SRID=4326;POINT(9 0)'::geometry LIMIT 1
+    ) AND (
+        SELECT true FROM layer_features
+        WHERE layer_id = layer AND geom << meridian
+        AND geom && 'SRID=4326;LINESTRING(-18 -1000, 0 1000)'::geometry
+        ORDER BY geom <#> 'SRID=4326;POINT(-9 0)'::geometry LIMIT 1
+    ) THEN
+        RETURN edges;
+    END IF;
     SELECT count(*) <= 32 AND coalesce(sum(pg_column_size(geom)), 0) <= 1048576 INTO is_readable
     FROM (
         SELECT geom FROM layer_features WHERE layer_id = layer AND geom && meridian

@@ -1,7 +1,8 @@
 """SQL expressions for features as GeoJSON, in any CRS."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from samsyn_provider.geography.crs import (
@@ -38,7 +39,10 @@ def feature_expression(
     """
     geometry = geometry_expression(query.crs)
     if names:
-        properties = _ordered_properties(names, query.properties, values)
+        selected = query.properties
+        shown = tuple(name for name in names if selected is None or name in selected)
+        properties, properties_values = _ordered_properties(shown, selected is None)
+        values |= properties_values
     elif query.properties is None:
         properties = "properties::text"
     else:
@@ -58,17 +62,15 @@ def feature_expression(
     )
 
 
-def _ordered_properties(
-    names: Sequence[str], selected: Collection[str] | None, values: dict[str, Any]
-) -> str:
-    """Return the expression for the properties as JSON text in the order of `names`.
+@lru_cache(maxsize=256)  # composing it takes as long as a feature does
+def _ordered_properties(names: tuple[str, ...], has_others: bool) -> tuple[str, dict[str, str]]:
+    """Return the expression for the properties as JSON text in the order of `names`, then all
+    others if it `has_others`; and its values.
 
     A jsonb value has its keys in the order of their lengths. Those of a feature are looked up one
     by one, which takes less than half of the time that sorting them does.
     """
-    if selected is not None:
-        names = [name for name in names if name in selected]
-    members = []
+    members, values = [], dict[str, str]()
     for number, name in enumerate(names):
         values[f"attribute{number}"] = name
         values[f"label{number}"] = f", {json.dumps(name, ensure_ascii=False)}: "
@@ -77,13 +79,20 @@ def _ordered_properties(
             f"%(label{number})s::text || (properties -> %(attribute{number})s::text)::text"
         )
     tail = "'}'"
-    if selected is None:
-        values["attributes"] = list(names)
+    if has_others:
+        values["attributes"] = _array_literal(names)
         others = "properties - %(attributes)s::text[]"
         tail = f"CASE WHEN {others} = '{{}}' THEN '}}' ELSE ', ' || substr(({others})::text, 2) END"
     members.append(tail)
     # without any member only the brace is left
-    return f"'{{' || coalesce(nullif(substr({_concatenation(members)}, 3), ''), '}}')"
+    text = f"'{{' || coalesce(nullif(substr({_concatenation(members)}, 3), ''), '}}')"
+    return text, values
+
+
+def _array_literal(texts: Sequence[str]) -> str:
+    """Return an array as PostgreSQL writes it: the driver takes longer to bind a list."""
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 def _concatenation(texts: Sequence[str]) -> str:
