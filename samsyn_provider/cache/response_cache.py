@@ -31,11 +31,11 @@ class CachedResponse:
 class ResponseCache:
     """An LRU cache of responses, 16 MiB in total; thread-safe.
 
-    `largest` is the maximum size of a response in bytes.
+    `max_response_size` is the maximum size of a response in bytes.
     """
 
-    def __init__(self, largest: int = _MAX_RESPONSE_SIZE) -> None:
-        self._largest = largest
+    def __init__(self, max_response_size: int = _MAX_RESPONSE_SIZE) -> None:
+        self._max_response_size = max_response_size
         self._responses: OrderedDict[str, CachedResponse] = OrderedDict()
         self._size = 0
         self._lock = Lock()
@@ -50,7 +50,7 @@ class ResponseCache:
 
     def put(self, tag: str, response: CachedResponse) -> None:
         """Store a response, unless it is large; the least recently used ones are evicted."""
-        if response.size > self._largest:
+        if response.size > self._max_response_size:
             return
         with self._lock:
             previous = self._responses.pop(tag, None)

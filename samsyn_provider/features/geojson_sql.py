@@ -82,10 +82,10 @@ def _ordered_properties(names: tuple[str, ...], has_others: bool) -> tuple[str, 
     if has_others:
         values["attributes"] = _array_literal(names)
         others = "properties - %(attributes)s::text[]"
-        tail = f"CASE WHEN {others} = '{{}}' THEN '}}' ELSE ', ' || substr(({others})::text, 2) END"
+        tail = f"CASE WHEN {others} = '{{}}' THEN '}}' ELSE ', ' || right(({others})::text, -1) END"
     members.append(tail)
     # without any member only the brace is left
-    text = f"'{{' || coalesce(nullif(substr({_concatenation(members)}, 3), ''), '}}')"
+    text = f"'{{' || coalesce(nullif(right({_concatenation(members)}, -2), ''), '}}')"
     return text, values
 
 

@@ -65,7 +65,7 @@ SELECT ('{"type":"FeatureCollection","features":[' ||
 FROM summed"""
 
 
-_cache = ResponseCache(largest=2 * MAX_PICTURE)
+_cache = ResponseCache(max_response_size=2 * MAX_PICTURE)
 
 
 @dataclass(frozen=True, slots=True)

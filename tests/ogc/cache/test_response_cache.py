@@ -129,10 +129,9 @@ def test_no_cached_response_without_read_permission(
 
 def test_the_cache_is_limited_in_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_cache, "_MAX_SIZE", 100)
-    monkeypatch.setattr(response_cache, "_MAX_RESPONSE_SIZE", 40)
     monkeypatch.setattr(response_cache, "_ENTRY_OVERHEAD", 0)
     monkeypatch.setattr(response_cache, "_HEADER_OVERHEAD", 0)
-    cache = ResponseCache()
+    cache = ResponseCache(max_response_size=40)
 
     def put(tag: str, size: int) -> None:
         cache.put(tag, CachedResponse(tag.encode() * (size - 2), (("x", "y"),)))

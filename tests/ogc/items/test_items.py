@@ -442,7 +442,7 @@ def test_large_ids(client: FlaskClient, layer: Layer, empty_database: Engine) ->
         "properties=nothing", "sortby=nothing", "sortby=", "sortby=name,name",
         "skipGeometry=maybe", "resulttype=all", "rank=x", "rank=1.5", "depth=NaN", "open=1",
         "day=tomorrow", "tags=a", "more=[]", "unknown=1", "after=x", "after=WyJ4Il0", "after=W10",
-        "after=WzFlOTk5XQ", "after=WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", "f=geojson", "f=",
+        "after=WzFlOTk5XQ", "after=WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", "f=shapefile", "f=",
         "name=%00", "filter=rank%3D%27a%27", "filter-lang=cql2-text",
     ],
 )  # fmt: skip
