@@ -29,16 +29,16 @@ from samsyn_model.features.writing import feature_faults
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.properties.json_schema import validation_deadline
-from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, text_faults
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
-from samsyn_provider.geography.crs import CRS84, ReferenceSystem, in_degrees
+from samsyn_provider.geography.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.geography.crs_member import crs_member
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.problems import problem
 from samsyn_provider.http.request_body import refuse
+from samsyn_provider.items.feature_body import as_stored
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
 MAX_BULK = 2 * 1024**3
@@ -148,9 +148,9 @@ class _CheckedFeatures:
         schema_text = None if schema is None else json.dumps(schema)
         first = 1
         while chunk := list(islice(features, BATCH_FEATURES)):
-            crs = self._crs({"crs": text.crs} if text.crs else None)
+            crs = self._crs(text.crs)
             chunk = [
-                self._in_degrees(first - 1 + index, feature, crs)
+                self._as_stored(first - 1 + index, feature, crs, schema_text)
                 for index, feature in enumerate(chunk)
             ]
             with validation_deadline():
@@ -164,7 +164,7 @@ class _CheckedFeatures:
                 except _FeatureError as error:
                     self._record(first - 1 + error.index, Fault("/geometry", error.reason))
             first += len(chunk)
-        self._crs({"crs": text.crs} if text.crs else None)
+        self._crs(text.crs)
 
     def problem_response(self) -> Response | None:
         """Return the response to a body with faults, None when there are none."""
@@ -180,32 +180,28 @@ class _CheckedFeatures:
         response.set_data(json.dumps({**document, "error_count": self.error_count}))
         return response
 
-    def _crs(self, member: Any) -> ReferenceSystem | None:
+    def _crs(self, member: dict[str, Any] | None) -> ReferenceSystem | None:
         """Return the CRS of the body's `crs` member; raises InvalidBodyError for another one."""
-        crs, faults = crs_member(member, "", self.collection.crs)
+        crs, faults = crs_member({"crs": member} if member else None, "", self.collection.crs)
         refuse(faults)
         return crs
 
-    def _in_degrees(self, index: int, feature: Any, crs: ReferenceSystem | None) -> Any:
-        """Return a feature with its geometry in longitude and latitude, null in an unknown CRS."""
+    def _as_stored(
+        self, index: int, feature: Any, crs: ReferenceSystem | None, schema: str | None
+    ) -> Any:
+        """Return a feature as it is to be stored; its geometry is null in an unknown CRS."""
         own, faults = crs_member(feature, "", self.collection.crs)
         if own and crs and own != crs:
             faults = [Fault("/crs", "This names another CRS than the body.")]
         for fault in faults:
             self._record(index, fault)
         if faults:
-            return {**feature, "geometry": None}
-        crs = own or crs
-        if crs is None or crs.uri == CRS84 or not isinstance(feature, dict):
-            return feature
-        return {**feature, "geometry": in_degrees(feature.get("geometry"), crs)}
+            feature = {**feature, "geometry": None}
+        return as_stored(feature, own or crs or reference_system(CRS84, "crs"), schema)
 
     def _properties(self, index: int, feature: Any, schema: str | None) -> str:
         """Return a feature's properties as JSON text; empty where it has faults."""
         text, unstorable = "", []
-        if isinstance(feature, dict):
-            properties = normalized_properties(feature.get("properties"), schema)
-            feature = {**feature, "properties": properties}
         faults = list(feature_faults(feature, "", self.collection.geometry_type, schema))
         if not faults:
             try:

@@ -38,9 +38,10 @@ from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, known_properties, property_faults
 from samsyn_provider.features.statements import select_feature_collections
-from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, in_degrees
+from samsyn_provider.geography.crs import CRS84, SUPPORTED, epsg_uri, reference_system
 from samsyn_provider.geography.crs_member import crs_member
 from samsyn_provider.http.deployment import deployment
+from samsyn_provider.items.feature_body import as_stored
 
 _POINTER = "/source_config/geojson"
 
@@ -139,19 +140,12 @@ def _prepared(layer: LayerCreate, schema: str | None) -> Any:
     if not isinstance(features, list):
         return collection
     known = known_properties(schema) if is_from_drawing_editor(features) else None
-    prepared = []
-    for feature in features:
-        if not isinstance(feature, dict):
-            prepared.append(feature)
-            continue
-        geometry = feature.get("geometry")
-        properties = normalized_properties(feature.get("properties"), schema)
-        member = {
-            **feature,
-            "geometry": geometry if crs is None else in_degrees(geometry, crs),
-            "properties": properties,
-        }
-        prepared.append(without_additions(member, known))
+    crs = crs or reference_system(CRS84, "crs")
+    members = (as_stored(feature, crs, schema) for feature in features)
+    prepared = [
+        without_additions(member, known) if isinstance(member, dict) else member
+        for member in members
+    ]
     return {**collection, "features": prepared}
 
 

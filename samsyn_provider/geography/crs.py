@@ -139,8 +139,10 @@ def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
     """Return a GeoJSON geometry in `crs` transformed to longitude and latitude.
 
     Invalid positions stay as they are, for the geometry's validation; a position outside the area
-    of the CRS becomes infinite.
+    of the CRS becomes infinite. A geometry that is in longitude and latitude already is returned.
     """
+    if crs.srid == WGS84 and not crs.y_first:
+        return geometry
     positions: list[list[Any]] = []
     copied = _with_positions(geometry, positions)
     if not positions:

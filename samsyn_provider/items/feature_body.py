@@ -20,6 +20,21 @@ from samsyn_provider.geography.crs import ReferenceSystem, in_degrees
 from samsyn_provider.http.request_body import merge_patch, refuse
 
 
+def as_stored(feature: Any, crs: ReferenceSystem, schema: str | None) -> Any:
+    """Return a feature whose geometry is in `crs` as it is to be stored: in degrees, in UTC.
+
+    `schema` is the layer's property schema as JSON text. Anything else than an object is returned
+    as it is, and faults are left to the feature's validation.
+    """
+    if not isinstance(feature, dict):
+        return feature
+    return {
+        **feature,
+        "geometry": in_degrees(feature.get("geometry"), crs),
+        "properties": normalized_properties(feature.get("properties"), schema),
+    }
+
+
 def parse_feature(body: Any, collection: Collection, crs: ReferenceSystem) -> dict[str, Any]:
     """Return `geometry` and `properties` of the feature in a body, as they are to be stored.
 
@@ -41,17 +56,7 @@ def parse_features(
     """
     members, schema = body.get("features"), _schema_text(collection)
     if isinstance(members, list):
-        prepared = [
-            {
-                **member,
-                "geometry": in_degrees(member.get("geometry"), crs),
-                "properties": normalized_properties(member.get("properties"), schema),
-            }
-            if isinstance(member, dict)
-            else member
-            for member in members
-        ]
-        body = {**body, "features": prepared}
+        body = {**body, "features": [as_stored(member, crs, schema) for member in members]}
     refuse(feature_collection_faults(body, "", collection.geometry_type, schema))
     return list(body["features"])
 
