@@ -41,7 +41,7 @@ def session_claims(**changes: Any) -> dict[str, Any]:
         "iss": ISSUER,
         "sub": "user_anna",
         "sid": "sess_1",
-        "iat": now,
+        "iat": now - 30,  # before whatever a test does to the account
         "nbf": now - 10,
         "exp": now + 60,
         "azp": "http://localhost:5173",

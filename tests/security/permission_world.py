@@ -138,8 +138,10 @@ def headers_of(caller: Caller) -> dict[str, str]:
         return {}
     token = api_token_of(caller)
     now = int(time.time())
-    if caller.name in {"owner", "viewer", "administrator", "deleted user's session"}:
+    if caller.name in {"owner", "viewer", "administrator"}:
         token = session_token(sub=clerk_id_of(str(caller.user)), exp=now + 3600)
+    if caller.name == "deleted user's session":  # begun before the deletion, else a new account
+        token = session_token(sub=clerk_id_of(DELETED), iat=now - 3600, exp=now + 3600)
     if caller.name == "expired session":
         token = session_token(sub=clerk_id_of(OWNER), iat=now - 120, exp=now - 60, nbf=now - 120)
     if caller.name == "forged session":
