@@ -26,7 +26,7 @@ from samsyn_provider import blueprint
 from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
-from samsyn_provider.http import compression, content_encoding, guard, problems
+from samsyn_provider.http import body_stream, compression, guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.query_string import PlusAwareRequest
 from samsyn_provider.tiles import routes as tile_routes
@@ -61,7 +61,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
-    content_encoding.install(app)  # behind the guard: who may not ask is not listened to
+    body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
         openapi_routes,
         blueprint,

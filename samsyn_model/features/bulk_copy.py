@@ -26,6 +26,7 @@ from samsyn_model.errors import (
 )
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.copy_format import COPY, HEADER, TRAILER, copy_rows, row_start, wkb_types
+from samsyn_model.features.empty_parts import without_empty_parts
 from samsyn_model.features.prefetch import Prefetch
 
 # Triggers read a statement's rows once more: up to so many bytes wait for them in memory, not in
@@ -139,9 +140,9 @@ def _encoded(
 
 
 def _checked(batch: FeatureBatch) -> NDArray[Any]:
-    """Return the batch's geometries within the limits of the globe, exterior rings
-    counter-clockwise (RFC 7946, 3.1.6)."""
-    geometries = batch.geometries
+    """Return the batch's geometries without empty parts, within the limits of the globe, exterior
+    rings counter-clockwise (RFC 7946, 3.1.6)."""
+    geometries = without_empty_parts(batch.geometries)
     collections = geometries[shapely.get_type_id(geometries) == GeometryType.GEOMETRYCOLLECTION]
     members = shapely.get_type_id(shapely.get_parts(collections))
     if (members == GeometryType.GEOMETRYCOLLECTION).any():
@@ -157,9 +158,10 @@ def _checked(batch: FeatureBatch) -> NDArray[Any]:
     if (excess > 0).any():
         if (excess > _TOLERANCE).any():
             _refuse(batch, _out_of_range)
+        unclipped = geometries
         geometries = shapely.transform(geometries[:], lambda xy: np.clip(xy, -limits, limits))
         geometries[with_z] = shapely.transform(
-            batch.geometries[with_z],
+            unclipped[with_z],
             lambda xyz: np.c_[np.clip(xyz[:, :2], -limits, limits), xyz[:, 2]],
             include_z=True,
         )

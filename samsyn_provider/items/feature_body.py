@@ -8,7 +8,7 @@ from typing import Any
 from samsyn_model.errors import (
     Fault,
 )
-from samsyn_model.features.geometry import geometry_faults
+from samsyn_model.features.geometry import geometry_faults, without_empty_parts
 from samsyn_model.features.writing import (
     feature_collection_faults,
 )
@@ -30,7 +30,7 @@ def as_stored(feature: Any, crs: ReferenceSystem, schema: str | None) -> Any:
         return feature
     return {
         **feature,
-        "geometry": in_degrees(feature.get("geometry"), crs),
+        "geometry": _stored_geometry(feature, crs),
         "properties": normalized_properties(feature.get("properties"), schema),
     }
 
@@ -42,7 +42,7 @@ def parse_feature(body: Any, collection: Collection, crs: ReferenceSystem) -> di
     """
     if not isinstance(body, dict) or body.get("type") != "Feature":
         refuse([Fault("", "This is no GeoJSON Feature.")])
-    geometry = in_degrees(body.get("geometry"), crs)
+    geometry = _stored_geometry(body, crs)
     properties = normalized_properties(body.get("properties") or {}, _schema_text(collection))
     return {"geometry": geometry, "properties": properties}
 
@@ -73,7 +73,7 @@ def parse_patch(
         refuse([Fault("", "Expected an object with `geometry`, `properties` or both.")])
     change: dict[str, Any] = {}
     if "geometry" in names:
-        change["geometry"] = in_degrees(body["geometry"], crs)
+        change["geometry"] = _stored_geometry(body, crs)
     if "properties" in names:
         patch = normalized_properties(body["properties"], _schema_text(collection))
         change["properties"] = {} if patch is None else merge_patch(properties, patch)
@@ -97,6 +97,10 @@ def check_feature(
 
     with validation_deadline():
         refuse(list(islice(faults(), MAX_FAULTS)))
+
+
+def _stored_geometry(feature: dict[str, Any], crs: ReferenceSystem) -> Any:
+    return in_degrees(without_empty_parts(feature.get("geometry")), crs)
 
 
 def _schema_text(collection: Collection) -> str | None:

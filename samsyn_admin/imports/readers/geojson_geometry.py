@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shapely import GeometryType
 
 from samsyn_admin.imports.readers.layer import object_array
+from samsyn_model.features.geometry import without_empty_parts
 
 _TYPES = {
     "Point": (GeometryType.POINT, 0),
@@ -81,33 +82,40 @@ def _collection(value: dict[str, Any]) -> tuple[Any, bool]:
     if not isinstance(members, list) or None in members:
         raise ValueError("its `geometries` are not an array of geometries")
     geometries, numbers_dropped = _parsed(members)
+    geometries = geometries[~shapely.is_empty(geometries)]
     if shapely.has_z(geometries).any():
         geometries = shapely.force_3d(geometries)  # all members of a collection have Z
     return shapely.geometrycollections(list(geometries)), numbers_dropped
 
 
 def _of_type(name: str, coordinates: list[Any]) -> tuple[NDArray[Any], bool]:
+    """Return geometries of one type; those without coordinates are empty."""
     kind, depth = _TYPES[name]
-    if kind is GeometryType.POINT:
-        return _points(coordinates)
+    result = object_array([shapely.from_wkt(f"{name} EMPTY")] * len(coordinates))
+    rows = [row for row, value in enumerate(coordinates) if value != []]
+    parts = [coordinates[row] for row in rows]
     offsets: list[NDArray[np.int64]] = []
-    parts = coordinates
+    has_empty_parts = False
     for _ in range(depth):
         if not set(map(type, parts)) <= {list}:
             raise ValueError(f"its coordinates are not those of a {name}")
-        offsets.append(np.concatenate([[0], np.cumsum([len(part) for part in parts])]))
+        lengths = [len(part) for part in parts]
+        has_empty_parts = has_empty_parts or 0 in lengths
+        offsets.append(np.concatenate([[0], np.cumsum(lengths)]))
         parts = list(chain.from_iterable(parts))
+    if kind is GeometryType.MULTIPOINT:
+        has_empty_parts = has_empty_parts or [] in parts
+    if has_empty_parts:  # GEOS ends the process at a polygon without an exterior ring
+        values = ({"type": name, "coordinates": value} for value in coordinates)
+        fuller = [without_empty_parts(value)["coordinates"] for value in values]
+        if fuller == coordinates:
+            raise ValueError("the exterior ring of a polygon has no positions")
+        return _of_type(name, fuller)
     positions, numbers_dropped = _positions(parts)
-    geometries: NDArray[Any] = shapely.from_ragged_array(kind, positions, tuple(offsets[::-1]))
-    return geometries, numbers_dropped
-
-
-def _points(coordinates: list[Any]) -> tuple[NDArray[Any], bool]:
-    """Return points; one without coordinates is empty."""
-    result = object_array([shapely.Point()] * len(coordinates))
-    rows = [row for row, position in enumerate(coordinates) if position != []]
-    positions, numbers_dropped = _positions([coordinates[row] for row in rows])
-    result[rows] = shapely.points(positions)
+    if rows and kind is GeometryType.POINT:
+        result[rows] = shapely.points(positions)
+    elif rows:
+        result[rows] = shapely.from_ragged_array(kind, positions, tuple(offsets[::-1]))
     return result, numbers_dropped
 
 

@@ -96,8 +96,9 @@ def test_many_equal_features_take_linear_time() -> None:
         present = stored(*(point(number % 3, name="same") for number in range(count)))
         given = [point(number % 5, name="same", own=number) for number in range(count)]
         random.Random(1).shuffle(given)
-        start = time.perf_counter()
+        start = time.thread_time()
         match_features(present, given)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
-    assert seconds(20_000) < 40 * max(seconds(2_000), 0.005)
+    few, many = (min(seconds(count) for _ in range(3)) for count in (2_000, 20_000))
+    assert many < 40 * max(few, 0.005)
