@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Number of worker processes; by default one a core."""
     statement_timeout: int = Field(default=30, ge=1)
     """Seconds after which the database cancels a request's statement."""
+    bulk_timeout: int = Field(default=300, ge=1)
+    """Seconds that a bulk import may take once its body has arrived."""
     prepared_statements: bool = True
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
     count_budget: int = Field(default=300, ge=0, le=60_000)

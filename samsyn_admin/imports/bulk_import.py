@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import islice
+from time import monotonic
 from typing import Any, TextIO
 
 from flask import Blueprint, Response, jsonify, request
@@ -73,12 +74,16 @@ def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
     with reading(engine) as connection:  # before the body is read
         collection = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
     with _received_body() as body:
-        features = _CheckedFeatures(collection, body)
+        timeout = deployment().settings.bulk_timeout
+        features = _CheckedFeatures(collection, body, monotonic() + timeout)
         if dry_run:
             count = sum(len(batch.properties) for batch in features.batches())
             return features.problem_response() or jsonify(success=True, valid_count=count)
         try:
             with writing(engine) as connection:
+                set_in_transaction(
+                    connection, lock_timeout=LOCK_TIMEOUT, statement_timeout=f"{timeout}s"
+                )
                 count, ids = _copy(connection, layer_id, features)
         except _RefusedError:
             return features.problem_response() or problem(HTTPStatus.UNPROCESSABLE_ENTITY, "")
@@ -103,13 +108,18 @@ def _copy(
 ) -> tuple[int, list[int]]:
     from samsyn_model.features.bulk_copy import copy_features  # noqa: PLC0415 - loads Arrow, 44 MB
 
-    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT, statement_timeout="0")
     last_id = run(connection, _LAST_ID).scalar_one()
     features.collection = collection = find_collection(
         connection, principal(), layer_id, Action.WRITE_FEATURES, lock="KEY SHARE"
     )
     user_id = require_user(principal())
-    copied = copy_features(connection, collection.id, features.batches(), created_by=user_id)
+    copied = copy_features(
+        connection,
+        collection.id,
+        features.batches(),
+        created_by=user_id,
+        checks_validity=False,  # which takes quadratic time, and is not in the response
+    )
     if features.error_count:
         raise _RefusedError
     values = {"layer": collection.id, "last_id": last_id, "limit": MAX_IDS}
@@ -137,17 +147,27 @@ class _CheckedFeatures:
 
     collection: Collection
     body: TextIO
+    deadline: float
+    """When `monotonic` must not have been passed by the last of the features."""
     error_count: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def batches(self) -> Iterator[FeatureBatch]:
-        """Yield batches until the first fault, then only check the remaining features."""
+        """Yield batches until the first fault, then only check the remaining features.
+
+        Raises TooLargeError at the deadline.
+        """
         text = GeoJSONText(self.body, "The body", max_length=MAX_FEATURE)
         features = text.features()
         schema = self.collection.property_schema
         schema_text = None if schema is None else json.dumps(schema)
         first = 1
         while chunk := list(islice(features, BATCH_FEATURES)):
+            if monotonic() > self.deadline:
+                raise TooLargeError(
+                    "The import takes longer than the server's limit (BULK_TIMEOUT): send the"
+                    " features in several requests."
+                )
             crs = self._crs(text.crs)
             chunk = [
                 self._as_stored(first - 1 + index, feature, crs, schema_text)

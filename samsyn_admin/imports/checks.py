@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samsyn_model.errors import Fault
+from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, CopiedFeatures
 
 
 def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None:
@@ -30,6 +31,22 @@ def geometry_faults(counts: Mapping[str, int], layer_type: str | None) -> Iterat
             yield Fault(
                 "/geometry", f"{count:,} features are a {name}; the layer has {layer_type}."
             )
+
+
+def geometry_notes(copied: CopiedFeatures, has_geometry: bool) -> Iterator[str]:
+    """Yield what the user should know of the geometries copied from a source."""
+    if copied.null_count and has_geometry:
+        yield f"{copied.null_count:,} features have no geometry."
+    if copied.invalid_count:
+        yield (
+            f"{copied.invalid_count:,} geometries are not valid (self-intersections, say);"
+            " they were stored unchanged."
+        )
+    if copied.unchecked_count:
+        yield (
+            f"{copied.unchecked_count:,} geometries have more than {MAX_CHECKED_POSITIONS:,}"
+            " positions: whether they are valid was not checked."
+        )
 
 
 def schema_faults(schema: dict[str, Any], layer_schema: dict[str, Any] | None) -> Iterator[Fault]:

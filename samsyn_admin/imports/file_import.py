@@ -13,7 +13,12 @@ import pyarrow as pa
 from pyproj import CRS
 from sqlalchemy import Connection, Engine
 
-from samsyn_admin.imports.checks import geometry_faults, geometry_type, schema_faults
+from samsyn_admin.imports.checks import (
+    geometry_faults,
+    geometry_notes,
+    geometry_type,
+    schema_faults,
+)
 from samsyn_admin.imports.progress import ImportProgress, TerminalProgress
 from samsyn_admin.imports.readers.files import open_layers
 from samsyn_admin.imports.readers.layer import SourceLayer, in_crs84, parse_crs
@@ -280,14 +285,7 @@ class _Import:
         name: str,
         geometry_type: str | None,
     ) -> ImportedLayer:
-        notes = list(source.notes)
-        if copied.null_count and source.has_geometry:
-            notes.append(f"{copied.null_count:,} features have no geometry.")
-        if copied.invalid_count:
-            notes.append(
-                f"{copied.invalid_count:,} geometries are not valid (self-intersections, say);"
-                " they were stored unchanged."
-            )
+        notes = [*source.notes, *geometry_notes(copied, source.has_geometry)]
         return ImportedLayer(
             layer_id=layer_id,
             name=name,

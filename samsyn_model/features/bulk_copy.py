@@ -33,6 +33,8 @@ from samsyn_model.features.prefetch import Prefetch
 # a file.
 _STATEMENT_BYTES = 8 * 1024 * 1024
 _TOLERANCE = 1e-9
+MAX_CHECKED_POSITIONS = 50_000
+"""Of larger geometries the validity is not checked: the time that takes grows with the square."""
 _ROW_OF_CONTEXT = re.compile(r"COPY layer_features, line (\d+)")
 _TYPE_NAMES = np.array(
     [
@@ -48,26 +50,32 @@ type _Part = tuple[int, bytes | memoryview]
 
 @dataclass(slots=True)
 class CopiedFeatures:
-    """What was copied; an invalid geometry (a self-intersection, say) is stored as it is."""
+    """What was copied; an invalid geometry (a self-intersection, say) is stored as it is.
+
+    `unchecked_count` is that of the geometries whose validity was not checked.
+    """
 
     feature_count: int = 0
     null_count: int = 0
     invalid_count: int = 0
+    unchecked_count: int = 0
     geometry_types: Counter[str] = field(default_factory=Counter)
 
 
-def copy_features(
+def copy_features(  # noqa: PLR0913 - what is copied where, and what is done beside
     connection: Connection,
     layer_id: uuid.UUID,
     batches: Iterable[FeatureBatch],
     *,
     created_by: uuid.UUID | None,
     on_copied: Callable[[int], None] = lambda _count: None,
+    checks_validity: bool = True,
 ) -> CopiedFeatures:
     """COPY features into a layer, in the connection's transaction, whose `work_mem` it sets.
 
     The batches are made in a thread of their own, while the database stores the one before;
-    `on_copied` is called with the number of features of each batch sent. Raises
+    `on_copied` is called with the number of features of each batch sent; `checks_validity` counts
+    the geometries that are not valid, of at most MAX_CHECKED_POSITIONS. Raises
     UnstorableFeatureError, which names the feature, when a coordinate is not a longitude or
     latitude or the database refuses a row; NotFoundError when the layer is gone; any error of the
     batches. The transaction can then only be rolled back.
@@ -76,7 +84,8 @@ def copy_features(
     driver = cast(psycopg.Connection, connection.connection.driver_connection)
     set_in_transaction(connection, work_mem="32MB")
     before = 0
-    with closing(Prefetch(_encoded(batches, layer_id, created_by, copied))) as encoded:
+    rows = _encoded(batches, row_start(layer_id, created_by), copied, checks_validity)
+    with closing(Prefetch(rows)) as encoded:
         parts = iter(encoded)
         try:
             for part in parts:
@@ -120,19 +129,18 @@ def _translation(error: psycopg.Error, before: int) -> Exception:
 
 
 def _encoded(
-    batches: Iterable[FeatureBatch],
-    layer_id: uuid.UUID,
-    created_by: uuid.UUID | None,
-    copied: CopiedFeatures,
+    batches: Iterable[FeatureBatch], start: bytes, copied: CopiedFeatures, checks_validity: bool
 ) -> Generator[_Part]:
     """Yield (number of features, rows of COPY's binary format) and add up `copied`."""
-    start = row_start(layer_id, created_by)
+    limit = MAX_CHECKED_POSITIONS if checks_validity else -1
     for batch in batches:
         geometries = _checked(batch)
         missing = shapely.is_missing(geometries)
         copied.feature_count += len(geometries)
         copied.null_count += int(missing.sum())
-        copied.invalid_count += int((~missing & ~shapely.is_valid(geometries)).sum())
+        is_checked = shapely.get_num_coordinates(geometries) <= limit
+        copied.unchecked_count += int((~is_checked).sum())
+        copied.invalid_count += int((~shapely.is_valid(geometries[is_checked & ~missing])).sum())
         names = _TYPE_NAMES[shapely.get_type_id(geometries[~missing])]
         for name, count in zip(*np.unique(names, return_counts=True), strict=True):
             copied.geometry_types[str(name)] += int(count)

@@ -116,7 +116,8 @@ def _shapes(connection: Connection, layer: uuid.UUID, offset: int, limit: int) -
     crosses itself is for each library to say."""
     statement = text(
         "SELECT concat_ws(' ', ST_GeometryType(geom), ST_NumGeometries(geom), (SELECT"
-        " string_agg(concat_ws(' ', path::text, ST_AsEWKT(point)), ' ' ORDER BY ST_AsEWKT(point))"
+        " string_agg(concat_ws(' ', path::text, ST_AsEWKT(point)), ' '"
+        " ORDER BY ST_AsEWKT(point), path)"
         " FROM (SELECT trim_array(path, 1) AS path, geom AS point FROM ST_DumpPoints(f.geom))"
         " AS points))"
         " FROM layer_features AS f WHERE layer_id = :layer ORDER BY id OFFSET :offset LIMIT :limit"

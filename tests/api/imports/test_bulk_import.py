@@ -1,12 +1,14 @@
 """`POST /api/v1/layers/{id}/features/bulk`: many features, all or none."""
 
 import io
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from pyproj import Transformer
 from sqlalchemy import Engine, text
@@ -319,3 +321,28 @@ def test_crs_members_that_cannot_be_honoured(
         response = bulk(owner, layer, {"crs": swedish, **collection()}, query)
         assert response.status_code == 422
         assert response.json["errors"][0]["pointer"] == "/crs"
+
+
+def test_a_bulk_import_has_a_deadline(
+    owner: Caller, layer: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(step=200)
+    monkeypatch.setattr(bulk_import, "monotonic", lambda: next(times))
+    assert bulk(owner, layer, collection(*points(1000))).status_code == 201
+    for query in ("", "?dry_run=true"):
+        response = bulk(owner, layer, collection(*points(2500)), query)
+        assert response.status_code == 413
+        assert "BULK_TIMEOUT" in response.json["detail"]
+    assert count(engine, layer) == 1000
+
+
+def test_a_star_of_many_vertices_takes_no_quadratic_time(owner: Caller) -> None:
+    """Finding out whether it is valid would take minutes."""
+    vertices, turns = 200_001, 100_000
+    angles = 2 * np.pi * turns / vertices * np.arange(vertices)
+    ring = np.c_[np.cos(angles), np.sin(angles)].tolist()
+    star = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    layer = owner.post(vector()).json["id"]
+    start = time.thread_time()
+    assert bulk(owner, layer, collection(feature(star))).status_code == 201
+    assert time.thread_time() - start < 20
