@@ -13,6 +13,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.description import with_extents, with_fields
 from samsyn_provider.collections.listing import list_collections
 from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.functions import functions_document
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
@@ -63,6 +64,17 @@ def conformance() -> Response:
     document = landing.conformance_declaration()
     document["links"] = links.self_links(media_type, JSON, "This document")
     return respond(media_type, document, "ogc/conformance.html")
+
+
+@bp.get("/functions")
+@requires(Action.READ_PUBLIC)
+def functions() -> Response:
+    """Return the functions of filters: OGC API Features Part 3, /req/filter/get-functions."""
+    media_type = negotiate_media_type(JSON)
+    single_values(request.args, DOCUMENT_PARAMETERS)
+    document = functions_document()
+    document["links"] = links.self_links(media_type, JSON, "This document")
+    return respond(media_type, document, "ogc/functions.html")
 
 
 @bp.get("/openapi")

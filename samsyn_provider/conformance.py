@@ -5,7 +5,7 @@ _CQL2_CLASSES = (
     *("cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators"),
     *("case-insensitive-comparison", "accent-insensitive-comparison"),
     *("basic-spatial-functions", "basic-spatial-functions-plus", "spatial-functions"),
-    *("temporal-functions", "array-functions", "property-property", "arithmetic"),
+    *("temporal-functions", "array-functions", "property-property", "arithmetic", "functions"),
 )
 _EDITING_CLASSES = ("create-replace-delete", "update", "optimistic-locking-etags", "features")
 # one standard under two URIs: clients check either

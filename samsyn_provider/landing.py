@@ -21,6 +21,13 @@ def landing_page() -> dict[str, Any]:
         link("service-doc", HTML, "The API documentation", f"{base}/openapi?f=html"),
         link("conformance", JSON, "Conformance classes", f"{base}/conformance"),
         link("data", JSON, "Collections", f"{base}/collections"),
+        # not in the register of link relations, but what GeoServer and ldproxy use
+        link(
+            "http://www.opengis.net/def/rel/ogc/1.0/functions",
+            JSON,
+            "Functions of filters",
+            f"{base}/functions?f=json",
+        ),
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
             JSON,

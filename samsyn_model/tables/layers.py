@@ -110,6 +110,7 @@ class LayerFeature(Timestamps, Base):
         CheckConstraint("ST_SRID(geom) = 4326 AND ST_Zmflag(geom) IN (0, 2)", name="geom"),
         CheckConstraint("jsonb_typeof(properties) = 'object'", name="properties"),
         Index("ix_layer_features_layer_id_geom", "layer_id", "geom", postgresql_using="gist"),
+        Index("ix_layer_features_layer_id_updated_at_id", "layer_id", "updated_at", "id"),
     )
 
     layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

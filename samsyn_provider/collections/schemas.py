@@ -10,7 +10,7 @@ from typing import Any
 from samsyn_model.properties.roles import INSTANT, ROLE, TemporalProperties
 from samsyn_provider.collections.collection import GEOMETRY_FORMATS, Collection
 from samsyn_provider.cql2.expressions import Kind
-from samsyn_provider.cql2.parsing import GEOMETRY, kind_of
+from samsyn_provider.cql2.parsing import GEOMETRY, UPDATED, UPDATED_SCHEMA, kind_of
 from samsyn_provider.cql2.text import is_plain_name
 from samsyn_provider.http.links import collection_url
 from samsyn_provider.query.items_query import sortable
@@ -83,11 +83,12 @@ def _geometry(collection: Collection) -> dict[str, dict[str, Any]]:
 
 def _properties(collection: Collection) -> dict[str, dict[str, Any]]:
     """Return the schemas of the properties; one named like the geometry is left out."""
-    return {
+    properties = {
         name: {"title": name, **schema} | _role(name, collection.times)
         for name, schema in collection.fields.items()
         if name != GEOMETRY
     }
+    return {**properties, UPDATED: properties.get(UPDATED, dict(UPDATED_SCHEMA))}
 
 
 def _role(name: str, times: TemporalProperties | None) -> dict[str, str]:

@@ -33,15 +33,17 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property of the features, or their geometry."""
+    """A property of the features, their geometry, or the moment of their last change."""
 
     kind: Kind
     name: str
+    column: str | None = None
+    """The column of `layer_features` with the value; None for a member of `properties`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator of CQL2 in lower case, or `array` or `interval` with their members."""
+    """An operator or function in lower case, or `array` or `interval` with their members."""
 
     kind: Kind
     operator: str

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.cql2.checks import (
+    check_call,
+    check_pattern,
+    error_in_call,
+    expect,
+    expect_one_kind,
+    label,
+    with_temporal_literals,
+)
 from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
+from samsyn_provider.cql2.functions import FUNCTIONS
 from samsyn_provider.cql2.literals import (
     bbox_literal,
     bound_literal,
@@ -25,6 +35,15 @@ MAX_PARTS = 1_000
 """The most properties, values and operators of a filter."""
 GEOMETRY = "geometry"
 """The name of the features' geometry, even where a property has the same name."""
+UPDATED = "updated"
+"""The name of the moment of a feature's last change, unless a property has the same name."""
+UPDATED_SCHEMA = {
+    **{"title": "Last change", "type": "string", "format": "date-time", "readOnly": True},
+    # none of the roles that the standard lists: without any, it would be the feature's time where
+    # it is the only date-time (OGC API Features Part 5, role-primary-instant)
+    "x-ogc-role": "updated",
+}
+"""The schema of UPDATED."""
 
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _EQUALITIES = frozenset({"=", "<>"})
@@ -48,7 +67,6 @@ _ARRAYS = frozenset({"a_equals", "a_contains", "a_containedby", "a_overlaps"})
 _ORDERED = frozenset({Kind.NUMBER, Kind.TEXT, Kind.DATE, Kind.TIMESTAMP})
 _COMPARABLE = _ORDERED | {Kind.BOOLEAN}
 _INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP})
-_TEMPORAL_LITERALS = {Kind.DATE: date_literal, Kind.TIMESTAMP: timestamp_literal}
 _FORMATS = {"date": Kind.DATE, "date-time": Kind.TIMESTAMP}
 _TYPES = {
     "integer": Kind.NUMBER,
@@ -72,7 +90,7 @@ def parse_filter(
     tree = _parse_json(text) if language == "cql2-json" else parse_text(text)
     expression = _Checker(crs, fields).check(tree)
     if expression.kind is not Kind.BOOLEAN:
-        raise InvalidParameterError(f"filter: {_label(expression)} is neither true nor false.")
+        raise InvalidParameterError(f"filter: {label(expression)} is neither true nor false.")
     return expression
 
 
@@ -90,6 +108,13 @@ def kind_of(schema: Mapping[str, Any]) -> Kind:
         form = schema.get("format")
         return _FORMATS.get(form, Kind.TEXT) if isinstance(form, str) else Kind.TEXT
     return _TYPES.get(kind, Kind.TEXT)
+
+
+def property_named(name: str, fields: Mapping[str, Mapping[str, Any]]) -> Property:
+    """Return the property of this name, which is UPDATED or one of `fields`: their schemas."""
+    if name in fields:
+        return Property(kind_of(fields[name]), name)
+    return Property(Kind.TIMESTAMP, name, "updated_at")
 
 
 class _Checker:
@@ -123,13 +148,15 @@ class _Checker:
         elements = tuple(self.check(member, depth + 1) for member in members)
         for element in elements:
             if element.kind in {Kind.GEOMETRY, Kind.INTERVAL, Kind.OBJECT}:
-                raise InvalidParameterError(f"filter: {_label(element)} cannot be in an array.")
+                raise InvalidParameterError(f"filter: {label(element)} cannot be in an array.")
         return Operation(Kind.ARRAY, "array", elements)
 
     def _object(self, tree: dict[str, Any], depth: int) -> Expression:
         match tree:
             case {"op": str(operator), "args": list(arguments)} if len(tree) == 2:
-                return self._operation(operator, arguments, depth)
+                is_call = operator.lower() in FUNCTIONS
+                check = self._call if is_call else self._operation
+                return check(operator, arguments, depth)
             case {"property": str(name)} if len(tree) == 1:
                 return self._property(name)
             case {"date": text} if len(tree) == 1:
@@ -147,10 +174,10 @@ class _Checker:
 
     def _property(self, name: str) -> Property:
         if name == GEOMETRY:
-            return Property(Kind.GEOMETRY, name)
-        if name not in self._fields:
+            return Property(Kind.GEOMETRY, name, "geom")
+        if name not in self._fields and name != UPDATED:
             raise InvalidParameterError(f"filter names {name!r}, which is not a property here.")
-        return Property(kind_of(self._fields[name]), name)
+        return property_named(name, self._fields)
 
     def _interval(self, first: Tree, last: Tree, depth: int) -> Expression:
         bounds = tuple(
@@ -161,7 +188,7 @@ class _Checker:
             is_open = isinstance(bound, Literal) and bound.kind is Kind.INTERVAL
             if bound.kind not in _INSTANTS and not is_open:
                 raise InvalidParameterError(
-                    f"filter: {_label(bound)} is not a bound of an interval."
+                    f"filter: {label(bound)} is not a bound of an interval."
                 )
         return Operation(Kind.INTERVAL, "interval", bounds)
 
@@ -171,119 +198,58 @@ class _Checker:
             return self._membership(trees, depth)
         arguments = tuple(self.check(tree, depth + 1) for tree in trees)
         if operator in _COMPARISONS or operator == "between":
-            arguments = _with_temporal_literals(arguments)
+            arguments = with_temporal_literals(arguments)
         if operator in {"and", "or"}:
-            _expect(operator, arguments, {Kind.BOOLEAN}, max(2, len(arguments)))
+            expect(operator, arguments, {Kind.BOOLEAN}, max(2, len(arguments)))
         elif operator == "not":
-            _expect(operator, arguments, {Kind.BOOLEAN}, 1)
+            expect(operator, arguments, {Kind.BOOLEAN}, 1)
         elif operator in _COMPARISONS:
-            _expect(operator, arguments, _COMPARABLE if operator in _EQUALITIES else _ORDERED, 2)
-            _expect_one_kind(operator, arguments)
+            expect(operator, arguments, _COMPARABLE if operator in _EQUALITIES else _ORDERED, 2)
+            expect_one_kind(operator, arguments)
         elif operator == "between":
-            _expect(operator, arguments, _ORDERED, 3)
-            _expect_one_kind(operator, arguments)
+            expect(operator, arguments, _ORDERED, 3)
+            expect_one_kind(operator, arguments)
         elif operator == "like":
-            _expect(operator, arguments, {Kind.TEXT}, 2)
-            _check_pattern(arguments[1])
+            expect(operator, arguments, {Kind.TEXT}, 2)
+            check_pattern(arguments[1])
         elif operator == "isnull":
-            _expect(operator, arguments, set(Kind), 1)
+            expect(operator, arguments, set(Kind), 1)
         elif operator in _SPATIAL:
-            _expect(operator, arguments, {Kind.GEOMETRY}, 2)
+            expect(operator, arguments, {Kind.GEOMETRY}, 2)
         elif operator in _TEMPORAL:
-            _expect(operator, arguments, _INSTANTS | {Kind.INTERVAL}, 2)
+            expect(operator, arguments, _INSTANTS | {Kind.INTERVAL}, 2)
         elif operator in _ARRAYS:
-            _expect(operator, arguments, {Kind.ARRAY}, 2)
+            expect(operator, arguments, {Kind.ARRAY}, 2)
         else:
             return _value_operation(name, arguments)
         return Operation(Kind.BOOLEAN, operator, arguments)
 
+    def _call(self, name: str, trees: list[Tree], depth: int) -> Expression:
+        function = FUNCTIONS[name.lower()]
+        try:
+            arguments = tuple(self.check(tree, depth + 1) for tree in trees)
+        except InvalidParameterError as error:
+            raise error_in_call(function.name, error) from error
+        check_call(function, arguments)
+        return Operation(function.returns, name.lower(), arguments)
+
     def _membership(self, trees: list[Tree], depth: int) -> Expression:
         if len(trees) != 2 or not isinstance(trees[1], list) or not trees[1]:
             raise InvalidParameterError("filter: IN takes a value and a list of at least one.")
-        arguments = _with_temporal_literals(
+        arguments = with_temporal_literals(
             tuple(self.check(tree, depth + 1) for tree in (trees[0], *trees[1]))
         )
-        _expect("in", arguments, _COMPARABLE, len(arguments))
-        _expect_one_kind("in", arguments)
+        expect("in", arguments, _COMPARABLE, len(arguments))
+        expect_one_kind("in", arguments)
         return Operation(Kind.BOOLEAN, "in", arguments)
-
-
-def _with_temporal_literals(arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
-    """Return operands with texts parsed as literals of the property's kind, date or timestamp.
-
-    QGIS writes them without DATE and TIMESTAMP in BETWEEN and IN. Raises InvalidParameterError for
-    invalid ones.
-    """
-    kinds = (argument.kind for argument in arguments if isinstance(argument, Property))
-    parse = _TEMPORAL_LITERALS.get(next(kinds, Kind.TEXT))
-    if parse is None:
-        return arguments
-    return tuple(
-        parse(argument.value)
-        if isinstance(argument, Literal) and argument.kind is Kind.TEXT
-        else argument
-        for argument in arguments
-    )
 
 
 def _value_operation(name: str, arguments: tuple[Expression, ...]) -> Expression:
     operator = name.lower()
     if operator in _ARITHMETIC:
-        _expect(operator, arguments, {Kind.NUMBER}, 2)
+        expect(operator, arguments, {Kind.NUMBER}, 2)
         return Operation(Kind.NUMBER, operator, arguments)
     if operator in _TEXT_FUNCTIONS:
-        _expect(operator, arguments, {Kind.TEXT}, 1)
+        expect(operator, arguments, {Kind.TEXT}, 1)
         return Operation(Kind.TEXT, operator, arguments)
     raise InvalidParameterError(f"filter: there is no function {name!r}.")
-
-
-def _expect(
-    operator: str,
-    arguments: tuple[Expression, ...],
-    kinds: "frozenset[Kind] | set[Kind]",
-    count: int,
-) -> None:
-    if len(arguments) != count:
-        raise InvalidParameterError(
-            f"filter: {operator.upper()} takes {count} arguments, not {len(arguments)}."
-        )
-    for argument in arguments:
-        if argument.kind not in kinds:
-            raise InvalidParameterError(
-                f"filter: {operator.upper()} takes {_alternatives(kinds)}; {_label(argument)} is"
-                f" of type {argument.kind.value}."
-            )
-
-
-def _expect_one_kind(operator: str, arguments: tuple[Expression, ...]) -> None:
-    first = arguments[0]
-    for other in arguments[1:]:
-        if other.kind is not first.kind:
-            raise InvalidParameterError(
-                f"filter: {_label(first)} is of type {first.kind.value} and {_label(other)} of type"
-                f" {other.kind.value}; {operator.upper()} takes one type."
-            )
-
-
-def _alternatives(kinds: "frozenset[Kind] | set[Kind]") -> str:
-    return " or ".join(sorted(kind.value for kind in kinds))
-
-
-def _check_pattern(pattern: Expression) -> None:
-    while isinstance(pattern, Operation):
-        pattern = pattern.arguments[0]
-    if not isinstance(pattern, Literal):
-        raise InvalidParameterError("filter: the pattern of LIKE is a text, not a property.")
-    text = str(pattern.value)
-    if (len(text) - len(text.rstrip("\\"))) % 2:
-        raise InvalidParameterError("filter: the pattern of LIKE ends with a lone backslash.")
-
-
-def _label(expression: Expression) -> str:
-    if isinstance(expression, Property):
-        return f"the property {expression.name!r}"
-    if isinstance(expression, Literal) and expression.kind is not Kind.GEOMETRY:
-        return f"the literal {str(expression.value)[:50]!r}"
-    if isinstance(expression, Literal):
-        return "a geometry"
-    return f"the result of {expression.operator.upper()}"

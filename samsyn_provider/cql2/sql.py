@@ -8,6 +8,13 @@ import json
 from typing import Any
 
 from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
+from samsyn_provider.cql2.functions import FUNCTIONS
+from samsyn_provider.cql2.measures import (
+    FARTHEST,
+    measured_geometry,
+    near_condition,
+    requires_nearness,
+)
 from samsyn_provider.cql2.temporal import TemporalSql, temporal_condition
 from samsyn_provider.geography.shapes import COMPARABLE_GEOMETRY
 
@@ -23,6 +30,7 @@ _SPATIAL = {
     "s_crosses": "ST_Crosses",
     "s_contains": "ST_Contains",
 }
+_MEASURES = {"distance": "ST_Distance", "area": "ST_Area", "length": "ST_Length"}
 _ARITHMETIC = {
     "+": "({0} + {1})",
     "-": "({0} - {1})",
@@ -84,6 +92,11 @@ def conjuncts(expression: Expression) -> list[Expression]:
     return [expression]
 
 
+def is_spatial(condition: Operation) -> bool:
+    """Return whether the spatial index may evaluate a condition."""
+    return condition.operator.startswith("s_") or requires_nearness(condition)
+
+
 class _FilterSql(TemporalSql):
     def condition(self, expression: Expression) -> str:
         """Return the condition; an equality takes the form that an index on jsonb supports."""
@@ -107,8 +120,15 @@ class _FilterSql(TemporalSql):
             return self.literal(expression)
         if isinstance(expression, Property):
             return self.property(expression)
+        near = near_condition(self, expression)
+        condition = self._operation(expression)
+        return condition if near is None else f"({near} AND {condition})"
+
+    def _operation(self, expression: Operation) -> str:
         arguments = expression.arguments
         match expression.operator:
+            case operator if operator in FUNCTIONS:
+                return self._function(operator, *arguments)
             case "isnull":
                 return self._is_null(arguments[0])
             case "array":
@@ -123,7 +143,7 @@ class _FilterSql(TemporalSql):
                 return _combined(operator, [self.expression(argument) for argument in arguments])
 
     def _is_null(self, operand: Expression) -> str:
-        if isinstance(operand, Property) and operand.kind is not Kind.GEOMETRY:
+        if isinstance(operand, Property) and operand.column is None:
             member = f"properties -> {self.name(operand)}"
             return f"(coalesce(jsonb_typeof({member}), 'null') = 'null')"
         return f"({self.expression(operand)} IS NULL)"
@@ -132,6 +152,18 @@ class _FilterSql(TemporalSql):
         if isinstance(element, Literal) and element.kind is Kind.TIMESTAMP:
             return f"{self.bound(element.value)}::text"
         return self.expression(element)
+
+    def _function(self, name: str, *arguments: Expression) -> str:
+        geometries = [
+            measured_geometry(self, argument)
+            for argument in arguments
+            if argument.kind is Kind.GEOMETRY
+        ]
+        if name != "s_dwithin":
+            return f"{_MEASURES[name]}({', '.join(geometries)})::numeric"
+        distance = self.expression(arguments[2])
+        metres = f"CASE WHEN {distance} >= 0 THEN least({distance}, {FARTHEST})::float8 END"
+        return f"ST_DWithin({', '.join(geometries)}, {metres})"
 
     def _spatial(self, operator: str, one: Expression, other: Expression) -> str:
         first, second = self.expression(one), self.expression(other)

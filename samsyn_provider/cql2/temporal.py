@@ -75,8 +75,8 @@ class TemporalSql:
 
     def property(self, operand: Property) -> str:
         """Return the SQL of a property's value, NULL where it is not of its kind."""
-        if operand.kind is Kind.GEOMETRY:
-            return "geom"
+        if operand.column:
+            return operand.column
         name = self.name(operand)
         member, text = f"properties -> {name}", f"properties ->> {name}"
         if operand.kind is Kind.TIMESTAMP:

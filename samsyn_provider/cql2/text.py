@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_provider.cql2.checks import error_in_call
+from samsyn_provider.cql2.functions import FUNCTIONS
 from samsyn_provider.cql2.tokens import TokenReader, is_word
 from samsyn_provider.cql2.wkt import GEOMETRY_WORDS, read_bbox, read_geometry
 
@@ -151,7 +153,12 @@ class _Parser:
 
     def _function(self, name: str) -> Tree:
         word = name.lower()
-        arguments = self._members(of_arrays=word.startswith("a_"))
+        try:
+            arguments = self._members(of_arrays=word.startswith("a_"))
+        except InvalidParameterError as error:
+            if word in FUNCTIONS:
+                raise error_in_call(FUNCTIONS[word].name, error) from error
+            raise
         if word in {"date", "timestamp"} and len(arguments) == 1:
             return {word: arguments[0]}
         return {"interval": arguments} if word == "interval" else _call(name, *arguments)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.cql2.expressions import Kind
-from samsyn_provider.cql2.parsing import kind_of
+from samsyn_provider.cql2.parsing import UPDATED, UPDATED_SCHEMA, kind_of
 from samsyn_provider.downloads.statements import (
     select_geometry_kinds,
     select_rows,
@@ -69,14 +69,15 @@ def describe_table(
     observed = {row.name: row for row in run(connection, statement.text, statement.values)}
     statement = select_geometry_kinds(collection.id, query, collection.times)
     geometries = run(connection, statement.text, statement.values).one()
-    names = [*collection.fields, *(name for name in observed if name not in collection.fields)]
+    fields = {**collection.fields, **({UPDATED: UPDATED_SCHEMA} if query.has_updated else {})}
+    names = [*fields, *(name for name in observed if name not in fields)]
     if query.properties is not None:
         names = [name for name in names if name in query.properties]
     taken = {file_format.id_name.lower()}
     geometry_name = None if query.skip_geometry else _free_name("geometry", taken)
     columns = []
     for name in names:
-        kind, value = _type(collection.fields.get(name, {}), observed.get(name), file_format)
+        kind, value = _type(fields.get(name, {}), observed.get(name), file_format)
         plain = _MARKUP.sub("_", name) if file_format.plain_names else name
         columns.append(Column(name, _free_name(plain, taken), kind, value))
     kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
@@ -98,7 +99,7 @@ def table_batches(
     """Yield features as record batches of a table, one for each batch of ids."""
     multiple = table.geometry_type.startswith("Multi")
     for ids in id_batches:
-        statement = select_rows(collection.id, ids, query.crs, multiple=multiple)
+        statement = select_rows(collection.id, ids, query, multiple=multiple)
         rows = run(connection, statement.text, statement.values).all()
         yield _batch(table, rows)
 

@@ -8,8 +8,11 @@ from typing import Any
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.temporal import DAY, TIME
-from samsyn_provider.features.geojson_sql import geometry_expression
-from samsyn_provider.geography.crs import ReferenceSystem
+from samsyn_provider.features.geojson_sql import (
+    geometry_expression,
+    properties_column,
+    stored_features,
+)
 from samsyn_provider.query.conditions import (
     after_position,
     feature_conditions,
@@ -51,8 +54,10 @@ FROM (
                CASE WHEN kind = 'string' THEN value #>> '{{}}' END AS content
         FROM (
             SELECT entry.key AS name, entry.value, jsonb_typeof(entry.value) AS kind
-            FROM layer_features CROSS JOIN jsonb_each(properties) AS entry
-            WHERE {where}
+            FROM (
+                SELECT {properties_column(query)} FROM layer_features WHERE {where}
+            ) AS matches
+            CROSS JOIN jsonb_each(properties) AS entry
         ) AS entries
         WHERE kind <> 'null'
     ) AS typed
@@ -95,20 +100,20 @@ LIMIT %(limit)s OFFSET %(offset)s"""
 
 
 def select_rows(
-    layer_id: uuid.UUID, feature_ids: Sequence[int], crs: ReferenceSystem, *, multiple: bool
+    layer_id: uuid.UUID, feature_ids: Sequence[int], query: ItemsQuery, *, multiple: bool
 ) -> Statement:
-    """Return the statement for features in the order of `feature_ids`.
+    """Return the statement for features of a query's result, in the order of `feature_ids`.
 
     `id`, `wkb` (ISO WKB, x before y, null for none) and `properties`; with `multiple`, single
     geometries become Multi ones.
     """
-    geometry = geometry_expression(replace(crs, y_first=False))
+    geometry = geometry_expression(replace(query.crs, y_first=False))
     if multiple:
         geometry = f"ST_Multi({geometry})"
     text = f"""
 SELECT id, ST_AsBinary({geometry}) AS wkb, properties
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
-JOIN layer_features USING (id)
+JOIN {stored_features(query)} USING (id)
 WHERE layer_id = %(layer)s
 ORDER BY ordinality"""
     return Statement(text, {"layer": layer_id, "ids": list(feature_ids)})

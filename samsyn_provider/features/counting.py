@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run_within
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.features.page_statements import select_hits
+from samsyn_provider.features.count_statements import select_hits
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.query.items_query import ItemsQuery
-from samsyn_provider.query.property_indexes import has_area
+from samsyn_provider.query.property_indexes import is_narrowed
 
 _CRS = reference_system(CRS84, "crs")
 
@@ -30,7 +30,7 @@ def count_matches(connection: Connection, collection: Collection, query: ItemsQu
         return known[0]
     statement = select_hits(collection.id, query, collection.times, indexed=collection.indexed)
     kind_key = _digest(f"{collection.id} {statement.text}")
-    is_scan = not has_area(query) and not statement.text.lstrip().startswith("WITH")
+    is_scan = not is_narrowed(query) and not statement.text.lstrip().startswith("WITH")
     if is_scan and cache.get(kind_key):
         return None
     rows = run_within(connection, budget, statement.text, statement.values)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.geography.crs import (
     CRS84,
     MERCATOR,
@@ -16,12 +17,28 @@ from samsyn_provider.query.items_query import ItemsQuery
 _DECIMALS = 9
 _MAX_ARGUMENTS = 50
 _MAX_PREPARED_NAMES = 32
+_UPDATED_TEXT = "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
 def may_be_prepared(names: Sequence[str]) -> bool:
     """Return whether statements with `feature_expression` may be prepared: each number of names
     makes another text."""
     return len(names) <= _MAX_PREPARED_NAMES
+
+
+def properties_column(query: ItemsQuery) -> str:
+    """Return the column `properties` of a statement on `layer_features`, from which
+    `feature_expression` serializes: with the moment of the last change where it is requested."""
+    if not query.has_updated:
+        return "properties"
+    return f"(properties || jsonb_build_object('{UPDATED}', {_UPDATED_TEXT})) AS properties"
+
+
+def stored_features(query: ItemsQuery) -> str:
+    """Return `layer_features` with this `properties_column`, for statements that read by id."""
+    if not query.has_updated:
+        return "layer_features"
+    return f"(SELECT layer_id, id, geom, {properties_column(query)} FROM layer_features) AS stored"
 
 
 def feature_expression(
@@ -41,6 +58,8 @@ def feature_expression(
     if names:
         selected = query.properties
         shown = tuple(name for name in names if selected is None or name in selected)
+        if query.has_updated:
+            shown = (*shown, UPDATED)
         properties, properties_values = _ordered_properties(shown, selected is None)
         values |= properties_values
     elif query.properties is None:

@@ -10,8 +10,18 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
-from samsyn_provider.collections.statements import LAYER_COUNT
-from samsyn_provider.features.geojson_sql import feature_expression, may_be_prepared
+from samsyn_provider.features.count_statements import (
+    FEATURE_COUNT,
+    MAX_COUNTED_IN_BOX,
+    is_filtered,
+    matched_expression,
+)
+from samsyn_provider.features.geojson_sql import (
+    feature_expression,
+    may_be_prepared,
+    properties_column,
+    stored_features,
+)
 from samsyn_provider.geography.crs import (
     CRS84,
 )
@@ -25,12 +35,6 @@ from samsyn_provider.query.conditions import (
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.property_indexes import index_clause, select_candidates
 
-MAX_COUNTED = 10_000
-"""The largest layer whose filtered matches are counted along with a page."""
-
-MAX_COUNTED_IN_BOX = 2_000
-"""The most features in a box that are counted along with a page."""
-
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 """The stored size of a page's features at most; a larger page ends early."""
 
@@ -41,8 +45,6 @@ _LAST_ID = "jsonb_build_array(max(id) FILTER (WHERE fits))"
 _SIZE = "coalesce(pg_column_size(geom), 0) + pg_column_size(properties)"
 
 _PART_SIZE = 250  # features of a streamed page that are serialized together
-
-_COUNT = LAYER_COUNT.format(layer="%(layer)s")
 
 
 def select_page(  # noqa: PLR0913 - the query, and what is known of the layer
@@ -132,7 +134,7 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT string_agg(feature, E',\\n')::bpchar AS features
     FROM (
-        SELECT {page.feature} AS feature FROM layer_features
+        SELECT {page.feature} AS feature FROM {stored_features(query)}
         WHERE layer_id = %(layer)s AND id BETWEEN first AND last ORDER BY id
     ) AS features_in_range
 ) AS part"""
@@ -186,8 +188,8 @@ def _page_sql(
     # with the limit bound, PostgreSQL would plan for a tenth of the layer
     limit, offset = (str(query.limit), "") if prepared else ("%(limit)s", " OFFSET %(offset)s")
     conditions = feature_conditions(query, times, values)
-    with_clause = index_clause(query, indexed, _COUNT, values)
-    matched = _matched(conditions, len(spatial_conditions(query, {})), with_clause)
+    with_clause = index_clause(query, indexed, FEATURE_COUNT, values)
+    matched = matched_expression(conditions, len(spatial_conditions(query, {})), with_clause)
     position_conditions = after_position(query, values)
     keys = [f"key{number}" for number in range(len(query.sortby))]
     columns = "".join(
@@ -199,7 +201,7 @@ def _page_sql(
         members = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
         last = f"(array_agg(jsonb_build_array({members})) FILTER (WHERE fits))[{{fitting}}]"
     selection = select_candidates(
-        f"id, geom, properties{columns}",
+        f"id, geom, {properties_column(query)}{columns}",
         conditions + position_conditions,
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         with_clause,
@@ -251,48 +253,3 @@ def _is_box(query: ItemsQuery) -> bool:
     bbox = query.bbox
     is_single = bbox is not None and len(bbox.areas) == 1 and bbox.heights is None
     return is_single and query == plain and query.crs.uri == CRS84
-
-
-def is_filtered(query: ItemsQuery, times: TemporalProperties | None) -> bool:
-    """Return whether a query may match fewer features than the layer has."""
-    return len(feature_conditions(query, times, {})) > 1
-
-
-def select_hits(
-    layer_id: uuid.UUID,
-    query: ItemsQuery,
-    times: TemporalProperties | None,
-    *,
-    indexed: frozenset[str] = frozenset(),
-) -> Statement:
-    """Return the statement that counts all matches exactly (`resulttype=hits`)."""
-    values: dict[str, Any] = {"layer": layer_id}
-    conditions = feature_conditions(query, times, values)
-    if len(conditions) == 1:
-        return Statement(f"SELECT {_COUNT} AS matched", values)
-    with_clause = index_clause(query, indexed, _COUNT, values)
-    matches = select_candidates("id", conditions, "", with_clause)
-    return Statement(
-        f"{with_clause} SELECT count(*) AS matched FROM ({matches}) AS matches", values
-    )
-
-
-def _matched(conditions: list[str], spatial: int, with_clause: str) -> str:
-    """Return the expression for the number of matches, null where counting would cost more than
-    the page. The first condition is the layer's; the spatial index evaluates the next `spatial`."""
-    if len(conditions) == 1:
-        return _COUNT
-    if spatial:
-        in_box = " AND ".join(conditions[: 1 + spatial])
-        others = " AND ".join(conditions[1 + spatial :]) or "true"
-        return f"""(
-            SELECT CASE WHEN count(*) <= {MAX_COUNTED_IN_BOX}
-                   THEN count(*) FILTER (WHERE {others}) END
-            FROM (SELECT id, geom, properties FROM layer_features WHERE {in_box}
-                  LIMIT {MAX_COUNTED_IN_BOX + 1}) AS in_box
-        )"""
-    is_cheap = f"{_COUNT} <= {MAX_COUNTED}" + (
-        " OR (SELECT ids IS NOT NULL FROM lookup)" if with_clause else ""
-    )
-    matches = select_candidates("id", conditions, "", with_clause)
-    return f"CASE WHEN {is_cheap} THEN (SELECT count(*) FROM ({matches}) AS matches) END"

@@ -11,11 +11,10 @@ from samsyn_model.database.execution import run, stream
 from samsyn_model.database.statement import Statement
 from samsyn_model.errors import NotFoundError
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.features.count_statements import is_filtered, select_hits
 from samsyn_provider.features.counting import count_matches
 from samsyn_provider.features.page_statements import (
-    is_filtered,
     select_box_page,
-    select_hits,
     select_page,
     select_streamed_page,
 )

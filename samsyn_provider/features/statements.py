@@ -6,7 +6,11 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
-from samsyn_provider.features.geojson_sql import feature_expression, may_be_prepared
+from samsyn_provider.features.geojson_sql import (
+    feature_expression,
+    may_be_prepared,
+    stored_features,
+)
 from samsyn_provider.features.json_fg import json_fg_members
 from samsyn_provider.geography.crs import (
     CRS84,
@@ -67,7 +71,7 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
     text = f"""
 SELECT string_agg({feature}, %(separator)s ORDER BY ordinality)
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
-JOIN layer_features USING (id)
+JOIN {stored_features(query)} USING (id)
 WHERE layer_id = %(layer)s"""
     return Statement(text, values)
 

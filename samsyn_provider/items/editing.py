@@ -24,6 +24,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.features.statements import select_feature, select_features
 from samsyn_provider.geography.crs import ReferenceSystem, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
@@ -36,11 +37,12 @@ from samsyn_provider.items.feature_body import (
     parse_feature,
     parse_features,
     parse_patch,
+    without_last_change,
 )
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 
 _LOCK_FEATURE = """
-SELECT version, properties FROM layer_features
+SELECT version, properties, updated_at FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
 
 
@@ -107,10 +109,9 @@ def replace_item(collection_id: str, feature_id: str) -> Response:
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
         crs = content_crs(body, collection.crs)
-        key, properties = _lock_feature(connection, collection, feature_id)
+        key, stored = _lock_feature(connection, collection, feature_id)
         feature = parse_feature(body, collection, crs)
-        check_feature(collection, feature, properties)
-        _update(connection, collection, {"id": key, **feature})
+        _update(connection, collection, key, feature, stored)
         return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
 
@@ -124,10 +125,9 @@ def update_item(collection_id: str, feature_id: str) -> Response:
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
         crs = content_crs(body, collection.crs)
-        key, properties = _lock_feature(connection, collection, feature_id)
-        change = parse_patch(body, properties, collection, crs)
-        check_feature(collection, change, properties)
-        _update(connection, collection, {"id": key, **change})
+        key, stored = _lock_feature(connection, collection, feature_id)
+        change = parse_patch(body, stored.properties, collection, crs)
+        _update(connection, collection, key, change, stored)
         return _feature_response(connection, collection, key, crs, HTTPStatus.OK)
 
 
@@ -173,8 +173,9 @@ def _lock_collection(connection: Connection, collection_id: str) -> Collection:
 
 def _lock_feature(
     connection: Connection, collection: Collection, feature_id: str
-) -> tuple[int, dict[str, Any]]:
-    """Return a feature's id and properties; it is locked until the transaction ends.
+) -> tuple[int, Any]:
+    """Return a feature's id, and its row with `properties` and `updated_at`; it is locked until the
+    transaction ends.
 
     Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version or
     `If-None-Match` this one.
@@ -191,11 +192,17 @@ def _lock_feature(
         raise PreconditionFailedError(
             f"The feature is at version {row.version}, which If-None-Match rules out."
         )
-    return key, row.properties
+    return key, row
 
 
-def _update(connection: Connection, collection: Collection, change: dict[str, Any]) -> None:
-    update_features(connection, collection.id, [change], require_user(principal()))
+def _update(
+    connection: Connection, collection: Collection, key: int, change: dict[str, Any], stored: Any
+) -> None:
+    check_feature(collection, change, stored.properties)
+    if UPDATED not in collection.fields:
+        change = without_last_change(change, stored.properties, stored.updated_at)
+    user_id = require_user(principal())
+    update_features(connection, collection.id, [{"id": key, **change}], user_id)
 
 
 def _feature_response(

@@ -1,7 +1,8 @@
 """Features in request bodies, as they are to be stored: in degrees, with their times in UTC."""
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, property_faults
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.geography.crs import ReferenceSystem, in_degrees
 from samsyn_provider.http.request_body import merge_patch, refuse
 
@@ -78,6 +80,27 @@ def parse_patch(
         patch = normalized_properties(body["properties"], _schema_text(collection))
         change["properties"] = {} if patch is None else merge_patch(properties, patch)
     return change
+
+
+def without_last_change(
+    change: dict[str, Any], stored: Mapping[str, Any], updated_at: datetime
+) -> dict[str, Any]:
+    """Return what a request changes of a feature, without UPDATED where that is the moment of the
+    feature's last change, as `properties=updated` returned it, and no property of the feature.
+
+    `stored` are the properties that the feature has.
+    """
+    properties = change.get("properties") or {}
+    if UPDATED in stored or not isinstance(properties.get(UPDATED), str):
+        return change
+    try:
+        is_last_change = datetime.fromisoformat(properties[UPDATED].upper()) == updated_at
+    except ValueError:
+        return change
+    if not is_last_change:
+        return change
+    others = {name: value for name, value in properties.items() if name != UPDATED}
+    return {**change, "properties": others}
 
 
 def check_feature(

@@ -61,15 +61,20 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
 
 def ordering(keys: Sequence[str], query: ItemsQuery) -> str:
     """Return the ORDER BY list of a query, with expressions for its sort keys; ids break ties."""
-    directions = ("DESC" if key.descending else "ASC" for key in query.sortby)
-    terms = (
-        f"{key} {direction} NULLS LAST" for key, direction in zip(keys, directions, strict=True)
-    )
+    terms = (f"{name} {_direction(key)}" for name, key in zip(keys, query.sortby, strict=True))
     return ", ".join([*terms, "id"])
+
+
+def _direction(key: SortKey) -> str:
+    # a column has no nulls, and an index on it is read backwards only without NULLS LAST
+    direction = "DESC" if key.descending else "ASC"
+    return direction if key.column else f"{direction} NULLS LAST"
 
 
 def sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:
     """Return the expression of a sort key, NULL for a feature without the property."""
+    if key.column:
+        return key.column
     values[f"sort{number}"] = key.name
     if key.is_moment:
         return moment_or_null(f"(properties ->> %(sort{number})s)")
@@ -84,7 +89,7 @@ def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
     if query.after is None:
         return []
     values["after_id"] = query.after.values[-1]
-    alternatives = []
+    reached, alternatives = [], []
     tied: list[str] = []
     for number, key in enumerate(query.sortby):
         expression = sort_value(key, number, values)
@@ -97,9 +102,13 @@ def after_position(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
             bound = f"(%(after)s::jsonb ->> {number})::timestamptz"
         sign = "<" if key.descending else ">"
         after = f"({expression} {sign} {bound} OR {expression} IS NULL)"
+        if key.column:
+            after = f"{expression} {sign} {bound}"
+            if not number:  # a range that an index on the column has
+                reached.append(f"{expression} {sign}= {bound}")
         alternatives.append(" AND ".join([*tied, after]))
         tied.append(f"{expression} = {bound}")
     alternatives.append(" AND ".join([*tied, "id > %(after_id)s"]))
     if len(alternatives) == 1:
         return alternatives
-    return ["(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"]
+    return [*reached, "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"]

@@ -13,8 +13,14 @@ from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.features.geometry import geometry_faults
-from samsyn_provider.cql2.expressions import Expression, Kind
-from samsyn_provider.cql2.parsing import GEOMETRY, LANGUAGES, kind_of, parse_filter
+from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation
+from samsyn_provider.cql2.parsing import (
+    GEOMETRY,
+    LANGUAGES,
+    UPDATED,
+    parse_filter,
+    property_named,
+)
 from samsyn_provider.geography.bbox import Bbox
 from samsyn_provider.geography.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
 from samsyn_provider.geography.shapes import simplest_form
@@ -23,6 +29,7 @@ from samsyn_provider.query.parameters import (
     parse_bbox_parameter,
     parse_boolean,
     parse_limit,
+    parse_moment,
     parse_offset,
     single_values,
     typed_value,
@@ -54,6 +61,8 @@ class SortKey:
     descending: bool
     is_moment: bool = False
     """Whether it holds date-times, which are in the order of their moments, not of their texts."""
+    column: str | None = None
+    """The column of `layer_features` with the value; None for a member of `properties`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,9 @@ class ItemsQuery:
     datetime: Interval | None = None
     equals: tuple[tuple[str, Any], ...] = ()
     properties: tuple[str, ...] | None = None
+    """The names of the properties to return, None for all of them."""
+    has_updated: bool = False
+    """Whether UPDATED among them is the moment of the last change, and no property of the layer."""
     sortby: tuple[SortKey, ...] = ()
     skip_geometry: bool = False
     hits: bool = False
@@ -99,7 +111,7 @@ def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities
     """Parse the query of an items request on a collection with these capabilities."""
     fields, relations = capabilities.fields, capabilities.relations
     parameters = ITEMS_PARAMETERS | relations
-    names = {name for name in fields if name not in parameters}
+    names = {name for name in (*fields, UPDATED) if name not in parameters}
     values = single_values(arguments, parameters | names)
     sortby = _sort_keys(values.get("sortby"), fields)
     resulttype = values.get("resulttype", "results")
@@ -107,6 +119,8 @@ def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities
         raise InvalidParameterError("resulttype is either 'results' or 'hits'.")
     if "bbox-crs" in values and "bbox" not in values:
         raise InvalidParameterError("bbox-crs requires bbox.")
+    equals, moments = _equalities({name: values[name] for name in values if name in names}, fields)
+    properties = _property_names(values.get("properties"), fields)
     return ItemsQuery(
         limit=parse_limit(values, DEFAULT_LIMIT, MAX_LIMIT),
         offset=parse_offset(values),
@@ -114,17 +128,38 @@ def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities
         bbox=parse_bbox_parameter(values, capabilities.crs),
         crs=reference_system(values.get("crs", CRS84), "crs", capabilities.crs),
         datetime=parse_datetime(values["datetime"]) if "datetime" in values else None,
-        equals=tuple(
-            (name, typed_value(name, values[name], fields[name]))
-            for name in values
-            if name in names
-        ),
-        properties=_property_names(values.get("properties"), fields),
+        equals=equals,
+        properties=properties,
+        has_updated=UPDATED in (properties or ()) and UPDATED not in fields,
         sortby=sortby,
         skip_geometry=parse_boolean("skipGeometry", values.get("skipGeometry", "false")),
         hits=resulttype == "hits",
         areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
-        filter=_filter(values, capabilities),
+        filter=_conjunction(_filter(values, capabilities), *moments),
+    )
+
+
+def _equalities(
+    values: Mapping[str, str], fields: Mapping[str, Mapping[str, Any]]
+) -> tuple[tuple[tuple[str, Any], ...], list[Expression]]:
+    """Return the properties that are equal to a JSON value, and the conditions that others are
+    equal to a moment, in whatever zone either is written."""
+    equals: list[tuple[str, Any]] = []
+    moments: list[Expression] = []
+    for name, text in values.items():
+        operand = property_named(name, fields)
+        if operand.kind is Kind.TIMESTAMP:
+            moment = Literal(Kind.TIMESTAMP, parse_moment(name, text))
+            moments.append(Operation(Kind.BOOLEAN, "=", (operand, moment)))
+        else:
+            equals.append((name, typed_value(name, text, fields[name])))
+    return tuple(equals), moments
+
+
+def _conjunction(*conditions: Expression | None) -> Expression | None:
+    present = tuple(condition for condition in conditions if condition is not None)
+    return (
+        Operation(Kind.BOOLEAN, "and", present) if len(present) > 1 else next(iter(present), None)
     )
 
 
@@ -168,7 +203,7 @@ def _property_names(text: str | None, fields: Collection[str]) -> tuple[str, ...
         return None
     names = tuple(name for name in text.split(",") if name)
     for name in names:
-        if name not in fields:
+        if name not in fields and name != UPDATED:
             raise InvalidParameterError(f"properties names {name!r}, which is not a property here.")
     return names
 
@@ -185,10 +220,11 @@ def _sort_keys(text: str | None, fields: Mapping[str, Mapping[str, Any]]) -> tup
     for part in text.split(","):
         # a plus sign that the client did not escape arrives as a space
         name = part[1:] if part[:1] in {"+", "-", " "} else part
-        if name not in fields or not sortable(name, fields[name]):
+        if not sortable(name, fields[name]) if name in fields else name != UPDATED:
             raise InvalidParameterError(f"sortby names {name!r}, which is not a sortable here.")
-        is_moment = kind_of(fields[name]) is Kind.TIMESTAMP
-        keys.append(SortKey(name, part.startswith("-"), is_moment))
+        key = property_named(name, fields)
+        is_moment = key.kind is Kind.TIMESTAMP
+        keys.append(SortKey(name, part.startswith("-"), is_moment, key.column))
     if len({key.name for key in keys}) < len(keys):
         raise InvalidParameterError("sortby names a property twice.")
     return tuple(keys)

@@ -5,12 +5,13 @@ import math
 import re
 import uuid
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.properties.date_times import rfc3339
 from samsyn_provider.geography.bbox import Bbox, parse_bbox
 from samsyn_provider.geography.crs import CRS84, reference_system
 
@@ -25,6 +26,10 @@ _FEATURE_ID = re.compile(r"-?[0-9]{1,19}")
 _SIGNED = re.compile(r"[+-]?[0-9]{1,19}")
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+)
 
 
 def single_values(arguments: MultiDict[str, str], known: Collection[str]) -> dict[str, str]:
@@ -119,6 +124,21 @@ def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
             return value
     expected = schema.get("format") or kind
     raise InvalidParameterError(f"{name} is of type {expected}; {text!r} is not.")
+
+
+def parse_moment(name: str, text: str) -> str:
+    """Return a date-time as it is stored, in UTC; without an offset it is one in UTC already.
+
+    Raises InvalidParameterError.
+    """
+    try:
+        if not _DATE_TIME.fullmatch(text):
+            raise ValueError
+        return rfc3339(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
+        raise InvalidParameterError(
+            f"{name} is a date-time, such as 2026-05-01T12:00:00Z; {text!r} is not."
+        ) from None
 
 
 def _is_date(text: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samsyn_provider.cql2.expressions import Kind, Literal, Operation, Property
-from samsyn_provider.cql2.sql import conjuncts
+from samsyn_provider.cql2.sql import conjuncts, is_spatial
 from samsyn_provider.query.items_query import ItemsQuery
 
 MAX_CANDIDATES = 10_000
@@ -24,6 +24,7 @@ _COLUMNS = {
     **dict.fromkeys((Kind.NUMBER, Kind.BOOLEAN, Kind.TIMESTAMP), "number"),
     **dict.fromkeys((Kind.TEXT, Kind.DATE), "text"),
 }
+_RANGES = frozenset({"=", "<", "<=", ">", ">=", "between", "in"})
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _LITERAL_PREFIX = re.compile(r"(?:\\.|[^\\%_])*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -90,12 +91,12 @@ def select_candidates(columns: str, conditions: Sequence[str], tail: str, with_c
         return f"SELECT {columns} FROM layer_features WHERE {where} {tail}"
     # in the order of their ids, so that a LIMIT ends the loop
     candidates = """(
-        SELECT candidate AS id, layer_id, geom, properties
+        SELECT candidate AS id, layer_id, geom, properties, updated_at
         FROM (
             SELECT candidate FROM lookup, unnest(ids) AS candidate ORDER BY candidate
         ) AS candidates
         CROSS JOIN LATERAL (
-            SELECT layer_id, geom, properties FROM layer_features
+            SELECT layer_id, geom, properties, updated_at FROM layer_features
             WHERE layer_id = %(layer)s AND id = candidate OFFSET 0
         ) AS feature
     ) AS layer_features"""
@@ -111,8 +112,22 @@ def has_area(query: ItemsQuery) -> bool:
     """Return whether the spatial index may narrow the query down."""
     parts = conjuncts(query.filter) if query.filter else []
     return bool(query.bbox or query.areas) or any(
-        isinstance(part, Operation) and part.operator.startswith("s_") for part in parts
+        isinstance(part, Operation) and is_spatial(part) for part in parts
     )
+
+
+def is_narrowed(query: ItemsQuery) -> bool:
+    """Return whether an index of features, the spatial one or that on their last change, may narrow
+    the query down."""
+    parts = conjuncts(query.filter) if query.filter else []
+    return has_area(query) or any(
+        isinstance(part, Operation) and _is_range_of_column(part) for part in parts
+    )
+
+
+def _is_range_of_column(part: Operation) -> bool:
+    properties = [operand for operand in part.arguments if isinstance(operand, Property)]
+    return part.operator in _RANGES and any(operand.column for operand in properties)
 
 
 def _value_ranges(query: ItemsQuery) -> Iterator[_ValueRange]:
@@ -131,7 +146,9 @@ def _operation_ranges(part: Operation) -> Iterator[_ValueRange]:
     if isinstance(first, Literal) and operator in _MIRRORED and len(others) == 1:
         operator, first, others = _MIRRORED[operator], others[0], [first]
     values = [other.value for other in others if isinstance(other, Literal)]
-    if not isinstance(first, Property) or first.kind not in _COLUMNS or len(values) < len(others):
+    if not isinstance(first, Property) or first.column or len(values) < len(others):
+        return
+    if first.kind not in _COLUMNS:
         return
     name, column = first.name, _COLUMNS[first.kind]
     match operator:

@@ -17,6 +17,7 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.collections.collection import DATA_VERSION, Collection, collection_of
+from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.geography.extents import union
 from samsyn_provider.query.items_query import Capabilities, names_properties, parse_items_query
 from samsyn_provider.query.parameters import parse_uuid, single_values
@@ -99,6 +100,7 @@ def tile_sources(
     fields: dict[str, Any] = {}
     for collection in collections:
         fields = {**collection.fields, **fields}
+    fields.pop(UPDATED, None)  # which every collection has, as its own property or the last change
     return [
         TileSource(
             collection.id,

@@ -14,6 +14,7 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cache.tile_cache import CACHED_TILE, slot_of
 from samsyn_provider.collections.statements import LAYER_BOUNDS
+from samsyn_provider.features.geojson_sql import properties_column
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.tiles.drawing import attributes_expression, drawn_features
@@ -106,21 +107,22 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     }
     conditions = feature_conditions(source.query, source.times, values)
     attributes = attributes_expression(source.query, values)
-    return Statement(
-        text_of(_features_in_tile(conditions), attributes, tile.grid.is_mercator, shares), values
-    )
+    properties = properties_column(source.query)
+    features = _features_in_tile(conditions, properties)
+    text = text_of(features, attributes, properties, tile.grid.is_mercator, shares)
+    return Statement(text, values)
 
 
-def _features_in_tile(conditions: Sequence[str]) -> str:
+def _features_in_tile(conditions: Sequence[str], properties: str) -> str:
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     return f"""(
-        SELECT id, geom, properties FROM layer_features
+        SELECT id, geom, {properties} FROM layer_features
         WHERE {" AND ".join([*conditions, f"geom && {area}"])}
     ) AS features"""
 
 
 @lru_cache(maxsize=64)  # composing it takes a tenth of a small tile's time
-def _small_text(features: str, attributes: str, is_mercator: bool, _: int) -> str:
+def _small_text(features: str, attributes: str, _: str, is_mercator: bool, __: int) -> str:
     drawn = f"""(
     SELECT id, geom, {attributes} AS attributes FROM {drawn_features(features, is_mercator)}
 )"""
@@ -144,7 +146,9 @@ FROM (
 
 
 @lru_cache(maxsize=64)
-def _bounded_text(features: str, attributes: str, is_mercator: bool, shares: int) -> str:
+def _bounded_text(
+    features: str, attributes: str, properties: str, is_mercator: bool, shares: int
+) -> str:
     limited = f"""(
     SELECT id, geom, CASE
         WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(max_attribute_bytes)s
@@ -162,7 +166,7 @@ WITH load AS MATERIALIZED (
     SELECT feature.*
     FROM ({thinned_ids(features, is_mercator, shares)}) AS representative
     CROSS JOIN LATERAL (
-        SELECT id, geom, properties FROM layer_features
+        SELECT id, geom, {properties} FROM layer_features
         WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
     ) AS feature
 ), drawn AS MATERIALIZED (

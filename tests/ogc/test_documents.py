@@ -113,6 +113,7 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
     [
         ("/", DOCUMENT_PARAMETERS),
         ("/conformance", DOCUMENT_PARAMETERS),
+        ("/functions", DOCUMENT_PARAMETERS),
         ("/openapi", DOCUMENT_PARAMETERS),
         ("/collections", COLLECTIONS_PARAMETERS),
         ("/collections/{collectionId}", DOCUMENT_PARAMETERS),
@@ -142,7 +143,9 @@ def test_api_definition_names_every_parameter(
     assert {p["name"] for p in listed if p["in"] == "query"} == names
 
 
-@pytest.mark.parametrize("path", ["/ogc/", "/ogc/conformance", "/ogc/openapi", "/ogc/collections"])
+@pytest.mark.parametrize(
+    "path", ["/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi", "/ogc/collections"]
+)
 def test_media_types_and_parameters(client: FlaskClient, path: str) -> None:
     assert client.get(path, headers={"Accept": "text/html,*/*;q=0.1"}).mimetype == "text/html"
     assert client.get(path, query_string={"f": "html"}).mimetype == "text/html"

@@ -49,7 +49,10 @@ def _revoke_token(caller: Caller, token: Caller) -> int:
 
 
 def _open_operations() -> Iterator[Operation]:
-    for path in ("/", "/api/health", "/ogc/", "/ogc/conformance", "/ogc/openapi", *_DOCUMENTS):
+    for path in (
+        *("/", "/api/health", *_DOCUMENTS),
+        *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
+    ):
         yield Operation("GET", path, _open)
     yield Operation("GET", "/ogc/static/{name}", _open, ("samsyn.css",))
     yield Operation("POST", "/api/v1/webhooks/clerk", _without_secret, body=lambda _: {})

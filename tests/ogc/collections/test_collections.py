@@ -193,7 +193,7 @@ def test_an_empty_layer_has_its_type_and_fields_but_no_extent(
     schema = client.get(f"/ogc/collections/{layer_id}/schema").json
     assert schema is not None
     assert schema["properties"]["geometry"]["format"] == "geometry-polygon-or-multipolygon"
-    assert list(schema["properties"]) == ["id", "geometry", "built", "name"]
+    assert list(schema["properties"]) == ["id", "geometry", "built", "name", "updated"]
     assert schema["properties"]["id"] == {
         "title": "Id",
         "type": "integer",
@@ -216,7 +216,7 @@ def test_a_layer_without_a_schema_is_described_by_its_features(
     assert {
         name: schema.get("type")
         for name, schema in queryables["properties"].items()
-        if name != "geometry"
+        if name not in {"geometry", "updated"}
     } == {"n": "number", "s": "string", "m": "string"}
     assert queryables["additionalProperties"] is False
 
@@ -249,7 +249,9 @@ def test_sortables_are_listed_and_no_others_accepted(client: FlaskClient, layer:
     served = client.get(f"{address}/sortables")
     assert served.mimetype == "application/schema+json"
     assert served.json is not None
-    assert served.json["properties"] == {"n": {"title": "Number", "type": "integer"}}
+    properties = dict(served.json["properties"])
+    assert properties.pop("updated")["format"] == "date-time"
+    assert properties == {"n": {"title": "Number", "type": "integer"}}
     assert served.json["additionalProperties"] is False
     assert served.json["$id"].endswith(f"{address}/sortables")
     assert "Sortables" in client.get(f"{address}/sortables?f=html").text

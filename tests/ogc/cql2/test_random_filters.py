@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from samsyn_provider.cql2.parsing import parse_filter
-from samsyn_provider.features.page_statements import select_hits, select_page
+from samsyn_provider.features.count_statements import select_hits
+from samsyn_provider.features.page_statements import select_page
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.query.items_query import ItemsQuery
 

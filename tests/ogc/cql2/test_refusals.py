@@ -61,7 +61,7 @@ def grounds(layer: Layer) -> str:
         ("more = 1", "type object"),
         ("A_CONTAINS(name, ('a'))", "takes array"),
         ("A_CONTAINS(tags, (geometry))", "in an array"),
-        ("distance(geometry) = 1", "no function 'distance'"),
+        ("buffer(geometry) = 1", "no function 'buffer'"),
         ("geometry = POINT(1 1)", "type geometry"),
         ("S_INTERSECTS(name, POINT(1 1))", "takes geometry"),
         ("S_INTERSECTS(geometry, POINT(181 0))", "longitude"),

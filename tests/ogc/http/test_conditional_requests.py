@@ -17,8 +17,9 @@ def again(client: FlaskClient, path: str, tag: str, **headers: str) -> Any:
     return client.get(path, headers={"If-None-Match": tag, **headers})
 
 
-@pytest.mark.parametrize("path", ["/ogc/", "/ogc/conformance", "/ogc/openapi", "/ogc/collections",
-                                  "", "/schema", "/queryables", "/sortables"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi",
+                                  "/ogc/collections", "", "/schema", "/queryables",
+                                  "/sortables"])  # fmt: skip
 def test_documents(client: FlaskClient, layer: Layer, path: str) -> None:
     layer_id = layer([("POINT(1 1)", {"a": 1})])
     address = path if path.startswith("/ogc") else f"/ogc/collections/{layer_id}{path}"

@@ -145,5 +145,5 @@ def test_pages_downloads_and_tiles(client: FlaskClient, layer: Layer) -> None:
     tileset = json.loads(client.get(f"{url}/tiles/WebMercatorQuad?f=json").text)
     assert list(tileset["layers"][0]["propertiesSchema"]["properties"]) == names
     schema = json.loads(client.get(f"{url}/schema").text)["properties"]
-    assert list(schema) == ["id", "geometry", *names]
+    assert list(schema) == ["id", "geometry", *names, "updated"]
     assert schema["id"]["x-ogc-propertySeq"] == 0

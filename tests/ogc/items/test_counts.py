@@ -159,6 +159,10 @@ def test_a_scan_that_takes_too_long_is_not_tried_for_each_value(
     for size in (2, 3):  # a smaller box may be counted in time
         assert "numberMatched" not in _get(client, large_layer, bbox=f"0,0,{size},{size}")
     assert len(tried) == 3
+    for day in (1, 2):  # so may the last changes
+        condition = f"updated > TIMESTAMP('2026-01-0{day}T00:00:00Z')"
+        assert "numberMatched" not in _get(client, large_layer, filter=condition)
+    assert len(tried) == 5
 
 
 def test_a_limit_of_zero_counts_what_is_free(empty_database: Engine, large_layer: str) -> None:

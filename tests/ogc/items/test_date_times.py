@@ -129,3 +129,62 @@ def test_a_position_that_is_no_moment_is_refused(
 ) -> None:
     items = f"/ogc/collections/{layer([(None, {})], fields=FIELDS)}/items"
     assert client.get(f"{items}?sortby=at&after={after}").status_code == 400
+
+
+MOMENTS = ["2024-05-01T10:00:00Z", "2024-05-01T12:00:00+02:00", "2024-05-01T10:00:00.000Z",
+           "2024-05-01T10:00:00.5Z", "2024-05-01T12:00:00Z", "soon"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "indexes"),
+    [
+        ("2024-05-01T10:00:00Z", [0, 1, 2]),
+        ("2024-05-01T12:00:00+02:00", [0, 1, 2]),
+        ("2024-05-01t08:00:00.0-02:00", [0, 1, 2]),
+        ("2024-05-01T10:00:00", [0, 1, 2]),
+        ("2024-05-01T12:00:00", [4]),
+        ("2024-05-01T10:00:00.500Z", [3]),
+        ("2024-05-01T10:00:00.25Z", []),
+    ],
+)
+@pytest.mark.parametrize("indexed", [[], ["at"]])
+def test_an_equality_by_name_compares_moments(
+    client: FlaskClient, layer: Layer, value: str, indexes: list[int], indexed: list[str]
+) -> None:
+    features = [(f"POINT({n} 1)", {"at": text, "text": str(n)}) for n, text in enumerate(MOMENTS)]
+    layer_id = layer(features, fields=FIELDS, indexed_properties=indexed)
+    items = f"/ogc/collections/{layer_id}/items"
+    for query in (
+        {"at": value},
+        {"at": value, "filter": "text <> '9'"},
+        {"at": value, "bbox": "-1,0,9,2"},
+        {"at": value, "limit": 600},
+    ):
+        page = client.get(items, query_string=query).json
+        assert page is not None
+        assert [int(one["properties"]["text"]) for one in page["features"]] == indexes
+        assert page["numberMatched"] == len(indexes)
+        hits = client.get(items, query_string={**query, "resulttype": "hits"}).json
+        assert hits is not None
+        assert hits["numberMatched"] == len(indexes)
+    plain = client.get(f"{items}?at={value}").json  # with a plus sign that is not escaped
+    assert plain is not None
+    assert plain["numberMatched"] == len(indexes)
+    search = client.post(f"/ogc/collections/{layer_id}/search", json={"at": value}).json
+    assert search is not None
+    assert search["numberMatched"] == len(indexes)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", "2024-05-01", "2024-02-30T00:00:00Z", "2024-05-01T25:00:00Z",
+              "2024-05-01T10:00Z", "2024-05-01T10:00:00+25:00", "0001-01-01T00:00:00+01:00",
+              "9999-12-31T23:59:59-01:00", "20240501T100000Z", "1714557600", "now"],
+)  # fmt: skip
+def test_what_is_no_date_time_is_an_error_of_its_parameter(
+    client: FlaskClient, layer: Layer, value: str
+) -> None:
+    layer_id = layer(fields=FIELDS)
+    response = client.get(f"/ogc/collections/{layer_id}/items", query_string={"at": value})
+    assert response.status_code == 400, response.text
+    assert response.json is not None
+    assert response.json["detail"].startswith("at is a date-time")

@@ -251,7 +251,9 @@ def features_read(large: tuple[Connection, uuid.UUID], items_query: ItemsQuery) 
         ({"filter": "number < 10 AND often = true"}, 49),
         ({"filter": "plain > 0 AND number < 10"}, 99),
         ({"filter": "seen < TIMESTAMP('2000-01-02T00:00:00Z')"}, 23),
+        ({"seen": "2000-01-02T01:00:00+01:00"}, 1),
         ({"filter": "number < 10", "sortby": "-number"}, 99),
+        ({"filter": "number < 10 AND updated IS NOT NULL", "sortby": "-updated"}, 99),
         ({"number": "10", "filter": "often = false"}, 0),
     ],
     ids=str,
@@ -305,3 +307,6 @@ def test_a_property_without_an_index_is_not_looked_up(large: tuple[Connection, u
     statement = select_page(large[1], query(plain="10"), None, indexed=INDEXED)
     assert "property_values" not in statement.text
     assert json.loads(statement.values["equal0"]) == {"plain": 10}
+    last_change = query(updated="2026-01-01T00:00:00Z")
+    statement = select_page(large[1], last_change, None, indexed=frozenset({"updated"}))
+    assert "property_values" not in statement.text
