@@ -8,7 +8,7 @@ from pygeoapi.api import describe_collections
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.metadata import metadata_links, metadata_members
 from samsyn_provider.collections.resources import resources
-from samsyn_provider.http.formats import FORMATS
+from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES
 from samsyn_provider.http.links import collection_url, link, ogc_url
 from samsyn_provider.http.media_types import GEOJSON, HTML, JSON, SCHEMA, TILEJSON
 from samsyn_provider.upstream.api import api_for
@@ -33,23 +33,24 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
 def collection_document(collection: Collection) -> dict[str, Any]:
     """Return the description of one collection, with extent and count where they are known.
 
-    Unlike in a list, it links to the items in every format.
+    Unlike in a list, it links to the items in every format: by `items` for those that a page may
+    have in that media type, and by `enclosure` for the file with all of them.
     """
     _, _, document = describe_collections(
         api_for(resources([collection])), DocumentRequest(), str(collection.id)
     )
     url = collection_url(collection.id)
-    downloads = [
-        link(
-            "items",
-            file_format.media_type,
-            f"Items as {file_format.title}",
-            f"{url}/items?f={code}",
-        )
-        for code, file_format in FORMATS.items()
-    ]
     document = _complete(document, collection)
-    document["links"] += downloads
+    document["links"] += [
+        link(
+            rel, file_format.media_type, f"{title} as {file_format.title}", f"{url}/items?f={code}"
+        )
+        for rel, title, codes in (
+            ("items", "Items", MEDIA_TYPES),
+            ("enclosure", "All items", FORMATS),
+        )
+        for code, file_format in ((code, FORMATS[code]) for code in codes)
+    ]
     return document
 
 

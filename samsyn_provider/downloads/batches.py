@@ -1,9 +1,12 @@
 """The ids of a query's features, in batches that fit into memory."""
 
+import socket
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from flask import request
 from sqlalchemy import Connection
+from werkzeug.exceptions import ClientDisconnected
 
 from samsyn_model.database.execution import run
 from samsyn_provider.collections.collection import Collection
@@ -21,7 +24,14 @@ def feature_batches(
     """Yield the ids of a query's features in its order, at most `limit`, batch by batch.
 
     Within one transaction. A batch has at most a megabyte of features, as stored, or one feature.
+    Raises ClientDisconnected once the client of the request has disconnected.
     """
+    return _while_connected(_batches(connection, collection, query, limit))
+
+
+def _batches(
+    connection: Connection, collection: Collection, query: ItemsQuery, limit: int | None
+) -> Iterator[array[int]]:
     statement = declare_sizes(collection.id, query, collection.times, limit)
     run(connection, statement.text, statement.values)
     while rows := run(connection, _FETCH).all():
@@ -35,3 +45,20 @@ def feature_batches(
             size += row.size
         yield batch
     run(connection, f"CLOSE {CURSOR}")
+
+
+def _while_connected[Part](parts: Iterable[Part]) -> Iterator[Part]:
+    client = request.environ.get("gunicorn.socket")
+    for part in parts:
+        if client is not None and _has_disconnected(client):
+            raise ClientDisconnected
+        yield part
+
+
+def _has_disconnected(client: socket.socket) -> bool:
+    try:
+        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False  # connected, with nothing to read
+    except OSError:
+        return True

@@ -34,6 +34,10 @@ class Column:
     name: str
     type: pa.DataType
     value: Callable[[Any], Any]
+    largest: float = 0
+    """The largest absolute number among the values, infinite beyond the range of a float."""
+    longest: int | None = None
+    """The bytes of the longest value in UTF-8; None where values become text here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class FeatureTable:
     """None where geometries are left out."""
     geometry_type: str
     """Such as `MultiPolygon Z`; `Unknown` for a mixture."""
+    geometry_kinds: frozenset[str]
+    """The types of the geometries, such as `Polygon`; without any, that of the layer."""
+    has_heights: bool
 
     @property
     def schema(self) -> pa.Schema:
@@ -74,18 +81,26 @@ def describe_table(
     if query.properties is not None:
         names = [name for name in names if name in query.properties]
     taken = {file_format.id_name.lower()}
-    geometry_name = None if query.skip_geometry else _free_name("geometry", taken)
+    geometry_name = None if query.skip_geometry else free_name("geometry", taken)
     columns = []
     for name in names:
         kind, value = _type(fields.get(name, {}), observed.get(name), file_format)
         plain = _MARKUP.sub("_", name) if file_format.plain_names else name
-        columns.append(Column(name, _free_name(plain, taken), kind, value))
+        columns.append(
+            Column(
+                *(name, free_name(plain, taken), kind, value),
+                largest=_largest(observed.get(name)),
+                longest=_longest(observed.get(name)),
+            )
+        )
     kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
     return FeatureTable(
         columns,
         file_format.id_name,
         geometry_name,
         _geometry_type(kinds, has_heights=geometries.has_heights),
+        frozenset(kinds),
+        geometries.has_heights,
     )
 
 
@@ -119,8 +134,8 @@ def _batch(table: FeatureTable, rows: Sequence[Any]) -> pa.RecordBatch:
     return pa.record_batch(arrays, schema=table.schema)
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    """Return the name, with a number appended where it is taken already."""
+def free_name(name: str, taken: set[str]) -> str:
+    """Return the name, with a number appended where it is among `taken` in lower case; add it."""
     free, number = name, 2
     while free.lower() in taken:
         free, number = f"{name}_{number}", number + 1
@@ -142,12 +157,24 @@ def _type(
         )
     if kinds == {"boolean"} or (not kinds and declared is Kind.BOOLEAN):
         return pa.bool_(), bool
-    if kinds <= {"string"} and file_format.has_times:
-        if declared is Kind.DATE and (not observed or observed.dates):
+    if kinds <= {"string"}:
+        is_date = declared is Kind.DATE and (not observed or observed.dates)
+        if is_date and file_format.has_dates:
             return pa.date32(), date.fromisoformat
-        if declared is Kind.TIMESTAMP and (not observed or observed.timestamps):
+        is_timestamp = declared is Kind.TIMESTAMP and (not observed or observed.timestamps)
+        if is_timestamp and file_format.has_timestamps:
             return pa.timestamp("us", "UTC"), _timestamp
     return pa.string(), _text
+
+
+def _largest(observed: Any) -> float:
+    return _number(observed.largest or 0) if observed else 0.0
+
+
+def _longest(observed: Any) -> int | None:
+    if observed is None:
+        return 0
+    return observed.longest if set(observed.kinds) == {"string"} else None
 
 
 def _number(value: float) -> float:

@@ -31,7 +31,8 @@ def select_value_kinds(
     """Return the statement for the types of each property's values in a query's features.
 
     One row per property: `name`, the JSON types of its values but null (`kinds`), and whether all
-    numbers are 64-bit integers (`integers`), all texts `dates`, all texts `timestamps`.
+    numbers are 64-bit integers (`integers`), all texts `dates`, all texts `timestamps`; the
+    `largest` absolute number, and the bytes of the `longest` text in UTF-8.
     """
     values: dict[str, Any] = {"layer": layer_id}
     where = " AND ".join(feature_conditions(query, times, values))
@@ -40,7 +41,8 @@ def select_value_kinds(
     text = f"""
 SELECT name, array_agg(kind) AS kinds, coalesce(bool_and(integers), false) AS integers,
        coalesce(bool_and(dates), false) AS dates,
-       coalesce(bool_and(timestamps), false) AS timestamps
+       coalesce(bool_and(timestamps), false) AS timestamps,
+       max(largest) AS largest, max(longest) AS longest
 FROM (
     SELECT name, kind,
            bool_and(number = trunc(number) AND abs(number) < 9223372036854775808) AS integers,
@@ -48,7 +50,8 @@ FROM (
            bool_and(
                substr(content, 11, 1) IN ('T', 't')
                AND content ~ '^{DAY}{TIME}$' AND content !~ '^{_EDGE_DAYS}'
-           ) AS timestamps
+           ) AS timestamps,
+           max(abs(number)) AS largest, max(octet_length(content)) AS longest
     FROM (
         SELECT name, kind, CASE WHEN kind = 'number' THEN value::numeric END AS number,
                CASE WHEN kind = 'string' THEN value #>> '{{}}' END AS content

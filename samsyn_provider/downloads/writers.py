@@ -2,12 +2,10 @@
 
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
@@ -32,22 +30,21 @@ class FileContent:
     """The content of a file, and its metadata."""
 
     table: FeatureTable
-    batches: Iterator[pa.RecordBatch]
+    ids: Iterable[Sequence[int]]
+    """The ids of the features, in batches that fit into memory; read once."""
+    read: Callable[[Iterable[Sequence[int]]], Iterator[pa.RecordBatch]]
+    """Reads the features with these ids, a batch for each."""
     crs: ReferenceSystem
     title: str
 
+    @property
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All features, in order; read once."""
+        return self.read(self.ids)
 
-@contextmanager
-def written_file(media_type: str, content: FileContent) -> Iterator[IO[bytes]]:
-    """Write a file and yield it open for reading, already deleted from its folder.
 
-    Memory is bounded by a batch. Raises the errors of `content.batches`.
-    """
-    with tempfile.TemporaryDirectory(prefix="samsyn-download-") as folder:
-        path = Path(folder, "features")
-        WRITERS[media_type](path, content)
-        file = path.open("rb")
-    yield file
+Writer = Callable[[Path, FileContent], None]
+"""Writes a file, with memory bounded by a batch; raises the errors of the batches."""
 
 
 def _write_csv(path: Path, content: FileContent) -> None:
@@ -62,10 +59,15 @@ def _write_csv(path: Path, content: FileContent) -> None:
 
 
 def _with_wkt(batch: pa.RecordBatch, name: str, schema: pa.Schema) -> pa.RecordBatch:
-    shapes = shapely.from_wkb(batch.column(name).to_numpy(zero_copy_only=False))
-    texts = shapely.to_wkt(shapes, rounding_precision=_DECIMALS, trim=True)
-    arrays = [*batch.columns[:-1], pa.array(texts.tolist(), pa.string())]
+    arrays = [*batch.columns[:-1], wkt_texts(batch.column(name))]
     return pa.record_batch(arrays, schema=schema)
+
+
+def wkt_texts(geometries: pa.Array) -> pa.Array:
+    """Return geometries in WKB as WKT."""
+    shapes = shapely.from_wkb(geometries.to_numpy(zero_copy_only=False))
+    texts = shapely.to_wkt(shapes, rounding_precision=_DECIMALS, trim=True)
+    return pa.array(texts.tolist(), pa.string())
 
 
 def _write_parquet(path: Path, content: FileContent) -> None:
@@ -104,16 +106,15 @@ def _united(bounds: list[float], other: list[float]) -> list[float]:
     return [*map(min, bounds[:2], other[:2]), *map(max, bounds[2:], other[2:])]
 
 
-def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, FileContent], None]:
+def _ogr_writer(driver: str, extension: str, **options: str) -> Writer:
     def write(path: Path, content: FileContent) -> None:
         table = content.table
         driver_path = path.with_suffix(extension)  # GDAL's drivers require it
-        failures: list[Exception] = []
-        batches = _recording_failures(content.batches, failures)
         try:
-            pyogrio.write_arrow(
-                pa.RecordBatchReader.from_batches(table.schema, batches),
+            write_ogr_layer(
                 driver_path,
+                table.schema,
+                content.batches,
                 driver=driver,
                 layer=_layer_name(content.title),
                 geometry_name=table.geometry_name,
@@ -124,11 +125,23 @@ def _ogr_writer(driver: str, extension: str, **options: str) -> Callable[[Path, 
         except FieldError as error:
             detail = f"properties: {driver} cannot hold all of these columns; name fewer."
             raise InvalidParameterError(detail) from error
-        except RuntimeError as error:
-            raise failures[0] if failures else error from None
         driver_path.rename(path)
 
     return write
+
+
+def write_ogr_layer(
+    path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], **options: Any
+) -> None:
+    """Write batches to a file by GDAL, with pyogrio's options; raises the errors of the batches."""
+    failures: list[Exception] = []
+    reader = pa.RecordBatchReader.from_batches(schema, _recording_failures(batches, failures))
+    try:
+        pyogrio.write_arrow(reader, path, **options)
+    except FieldError:
+        raise
+    except RuntimeError as error:
+        raise failures[0] if failures else error from None
 
 
 def _recording_failures(
@@ -144,8 +157,11 @@ def _recording_failures(
 
 def _write_kml(path: Path, content: FileContent) -> None:
     """Write KML; characters that XML 1.0 cannot represent become U+FFFD."""
-    batches = map(_with_xml_characters, content.batches)
-    _ogr_writer("KML", ".kml")(path, replace(content, batches=batches))
+
+    def read(ids: Iterable[Sequence[int]]) -> Iterator[pa.RecordBatch]:
+        return map(_with_xml_characters, content.read(ids))
+
+    _ogr_writer("KML", ".kml")(path, replace(content, read=read))
 
 
 def _with_xml_characters(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -165,7 +181,7 @@ def _layer_name(title: str) -> str:
 
 
 # FlatGeobuf's spatial index would be built in memory
-WRITERS: dict[str, Callable[[Path, FileContent], None]] = {
+WRITERS: dict[str, Writer] = {
     CSV: _write_csv,
     FLATGEOBUF: _ogr_writer("FlatGeobuf", ".fgb", SPATIAL_INDEX="NO"),
     GEOPACKAGE: _ogr_writer("GPKG", ".gpkg", FID="fid", GEOMETRY_NAME="geometry"),

@@ -17,6 +17,11 @@ from samsyn_provider.upstream.api import api_for
 from samsyn_provider.upstream.deviations import DocumentRequest
 
 
+def timestamp() -> str:
+    """Return the time now, to the second, as documents have it."""
+    return _timestamp(int(time()))
+
+
 @lru_cache(maxsize=2)
 def _timestamp(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -31,7 +36,7 @@ def items_document(
         DocumentRequest(),
         str(collection.id),
     )
-    document["timeStamp"] = _timestamp(int(time()))
+    document["timeStamp"] = timestamp()
     return dict(document)
 
 

@@ -62,14 +62,16 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
 ) -> Statement:
     """Return the statement for features of a query's result, in the order of `feature_ids`.
 
-    Its one value: their GeoJSON or JSON-FG, joined by `separator`; null where there are none.
+    Its one row: `features`, their GeoJSON or JSON-FG joined by `separator`, null where there are
+    none; and how many are `returned`.
     """
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
     feature = feature_expression(
         query, values, json_fg_members(query.crs, times, values) if json_fg else "", names=names
     )
     text = f"""
-SELECT string_agg({feature}, %(separator)s ORDER BY ordinality)
+SELECT string_agg({feature}, %(separator)s ORDER BY ordinality) AS features,
+       count(*) AS returned
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN {stored_features(query)} USING (id)
 WHERE layer_id = %(layer)s"""

@@ -1,5 +1,6 @@
-"""The formats of features beside GeoJSON and HTML."""
+"""The formats of features as files."""
 
+import unicodedata
 from dataclasses import dataclass
 
 from samsyn_provider.http import media_types
@@ -15,15 +16,18 @@ class Format:
     needs_geometry: bool = False
     id_name: str = "id"
     """The name of the column with the features' ids."""
-    has_times: bool = True
-    """Whether the format has types for dates and timestamps."""
+    has_dates: bool = True
+    """Whether the format has a type for dates."""
+    has_timestamps: bool = True
+    """Whether the format has a type for timestamps."""
     plain_names: bool = False
     """Whether column names must not contain the characters of XML markup."""
 
 
 FORMATS = {
-    "csv": Format(media_types.CSV, "CSV", "csv", has_times=False),
+    "csv": Format(media_types.CSV, "CSV", "csv", has_dates=False, has_timestamps=False),
     "fgb": Format(media_types.FLATGEOBUF, "FlatGeobuf", "fgb", needs_geometry=True),
+    "geojson": Format(media_types.GEOJSON, "GeoJSON", "geojson"),
     "geojsonseq": Format(media_types.GEOJSON_SEQUENCE, "GeoJSON text sequence", "geojsonl"),
     "gpkg": Format(media_types.GEOPACKAGE, "GeoPackage", "gpkg", id_name="fid"),
     "jsonfg": Format(media_types.JSON_FG, "JSON-FG", "fg.json"),
@@ -33,10 +37,29 @@ FORMATS = {
         "kml",
         needs_geometry=True,
         id_name="fid",  # `id` is an attribute of a placemark
-        has_times=False,
+        has_dates=False,
+        has_timestamps=False,
         plain_names=True,
     ),
     "parquet": Format(media_types.PARQUET, "GeoParquet", "parquet"),
+    "shp": Format(
+        media_types.ZIP, "Shapefile", "shp.zip", needs_geometry=True, has_timestamps=False
+    ),
+    "xlsx": Format(media_types.XLSX, "Excel workbook", "xlsx"),
 }
 """The formats by their value of `f`."""
-MEDIA_TYPES = {code: file_format.media_type for code, file_format in FORMATS.items()}
+MEDIA_TYPES = {
+    code: file_format.media_type
+    for code, file_format in FORMATS.items()
+    if file_format.media_type != media_types.GEOJSON
+}
+"""The media types that only files have, by their value of `f`: a page is GeoJSON too."""
+FILE_FORMATS = {media_type: FORMATS[code] for code, media_type in MEDIA_TYPES.items()}
+"""The formats by the media types that only files have."""
+
+
+def plain_name(title: str) -> str:
+    """Return a file name for a title, without extension: of ASCII letters, digits, `-` and `_`."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in plain)[:100].strip("_")
+    return safe or "features"

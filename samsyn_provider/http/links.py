@@ -45,13 +45,19 @@ def request_url(**changes: object) -> str:
 
 
 def self_links(
-    media_type: str, json_type: str, title: str, others: Iterable[tuple[str, str, str]] = ()
+    media_type: str,
+    json_type: str,
+    title: str,
+    others: Iterable[tuple[str, str, str]] = (),
+    *,
+    code: str = "json",
 ) -> list[Link]:
     """Return the `self` link in the media type of the response, and `alternate` links.
 
-    `others` are the media type, `f` and name of the representations beside JSON and HTML.
+    `others` are the media type, `f` and name of the representations beside JSON and HTML; `code` is
+    the `f` of the JSON.
     """
-    representations = ((json_type, "json", "JSON"), (HTML, "html", "HTML"), *others)
+    representations = ((json_type, code, "JSON"), (HTML, "html", "HTML"), *others)
     url = request_url(f=None)
     url = f"{url}{'&' if '?' in url else '?'}f="
     current = HTML if media_type == HTML else json_type
@@ -60,9 +66,9 @@ def self_links(
             "rel": "self" if other == current else "alternate",
             "type": other,
             "title": f"{title} as {name}",
-            "href": f"{url}{code}",
+            "href": f"{url}{value}",
         }
-        for other, code, name in representations
+        for other, value, name in representations
     ]
 
 

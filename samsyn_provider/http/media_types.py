@@ -22,6 +22,8 @@ GEOPACKAGE = "application/geopackage+sqlite3"
 JSON_FG = "application/vnd.ogc.fg+json"
 KML = "application/vnd.google-earth.kml+xml"
 PARQUET = "application/vnd.apache.parquet"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ZIP = "application/zip"
 
 _NO_OTHERS: Mapping[str, str] = {}
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import NotAcceptableError
+from samsyn_model.errors import InvalidParameterError, NotAcceptableError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.collections.collection import Collection
@@ -24,7 +24,7 @@ from samsyn_provider.features.documents import item_document, items_document
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES
+from samsyn_provider.http.formats import FILE_FORMATS, FORMATS, MEDIA_TYPES, Format
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.links import PageLink
 from samsyn_provider.http.media_types import GEOJSON, HTML, negotiate_media_type
@@ -48,8 +48,10 @@ _MAX_HTML_ITEMS = 500
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
 """Headers that are set anew for each response."""
 _DOWNLOADS = tuple(
-    (file_format.media_type, code, file_format.title) for code, file_format in FORMATS.items()
+    (media_type, code, FORMATS[code].title) for code, media_type in MEDIA_TYPES.items()
 )
+_PAGE_PARAMETERS = frozenset({"limit", "offset", "after", "resulttype"})
+"""Parameters with which `f=geojson` is a page, as other servers have it, and no file."""
 _HTML_CRS = reference_system(CRS84, "crs")  # of the map on an HTML page
 
 
@@ -86,20 +88,29 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         collection, query = _parse_query(connection, collection, request.args, relations)
         if media_type != HTML and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
-        if media_type not in MEDIA_TYPES.values():
+        file_format = _file_format(media_type)
+        if file_format is None:
             page = _page(
                 connection, collection, query, media_type, make_link=links.page_link, tag=tag
             )
             return _keep_open(_cache_response(tag, media_type, page), stack)
         has_limit = "limit" in request.args
         position = next_position(connection, collection, query) if has_limit else None
-    response = respond_download(collection, query, media_type, query.limit if has_limit else None)
+    response = respond_download(collection, query, file_format, query.limit if has_limit else None)
     if position:
         next_link = links.page_link(media_type, "next", after=position, offset=None)
         response.headers.update(links.header([next_link]))
     response.headers["Content-Crs"] = f"<{query.crs.uri}>"
     response.set_etag(tag, weak=True)
     return must_revalidate(response)
+
+
+def _file_format(media_type: str) -> Format | None:
+    """Return the format of the file that is requested, None where it is a page."""
+    if media_type == GEOJSON:
+        is_file = request.args.get("f") == "geojson" and _PAGE_PARAMETERS.isdisjoint(request.args)
+        return FORMATS["geojson"] if is_file else None
+    return FILE_FORMATS.get(media_type)
 
 
 @requires(Action.SEARCH_LAYER)
@@ -196,6 +207,8 @@ def _page(  # noqa: PLR0913 - the items of a page, and its form
     make_link: PageLink,
     tag: str | None = None,
 ) -> Response:
+    if query.dialect:
+        raise InvalidParameterError("dialect is a parameter of CSV files (f=csv).")
     if media_type == HTML:
         query = replace(query, limit=min(query.limit, _MAX_HTML_ITEMS), crs=_HTML_CRS)
     document = items_document(connection, collection, query)

@@ -44,9 +44,13 @@ ITEMS_PARAMETERS = frozenset(
     {
         *("f", "limit", "offset", "after", "bbox", "bbox-crs", "crs", "datetime"),
         *("properties", "sortby", "skipGeometry", "resulttype"),
-        *("filter", "filter-lang", "filter-crs"),
+        *("filter", "filter-lang", "filter-crs", "dialect"),
     }
 )
+
+DIALECTS = ("excel", "excel-semicolon")
+"""The dialects of CSV for spreadsheets: `excel` has commas, `excel-semicolon` has semicolons and
+decimal commas, as spreadsheets expect them where the comma is the decimal sign."""
 
 AREA_PARAMETERS = frozenset({"intersects", "within"})
 
@@ -86,6 +90,8 @@ class ItemsQuery:
     areas: tuple[tuple[str, str], ...] = ()
     """Relations to geometries: `intersects` or `within`, and the geometry as hexadecimal EWKB."""
     filter: Expression | None = None
+    dialect: str | None = None
+    """Of a CSV file: one of DIALECTS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities
         hits=resulttype == "hits",
         areas=tuple((name, _area(name, values[name])) for name in relations & set(values)),
         filter=_conjunction(_filter(values, capabilities), *moments),
+        dialect=_dialect(values.get("dialect")),
     )
 
 
@@ -174,6 +181,12 @@ def _filter(values: Mapping[str, str], capabilities: Capabilities) -> Expression
         raise InvalidParameterError(f"filter-lang is one of {', '.join(LANGUAGES)}.")
     crs = reference_system(values.get("filter-crs", CRS84), "filter-crs", capabilities.crs)
     return parse_filter(values["filter"], language, crs, capabilities.fields)
+
+
+def _dialect(text: str | None) -> str | None:
+    if text is not None and text not in DIALECTS:
+        raise InvalidParameterError(f"dialect is one of {', '.join(DIALECTS)}.")
+    return text
 
 
 def _area(name: str, text: str) -> str:

@@ -6,12 +6,14 @@ import json
 import math
 import sqlite3
 import warnings
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pyarrow.parquet as pq
 import pyogrio
 import pyogrio.raw
@@ -79,6 +81,12 @@ def read_parquet(content: bytes, _: Path) -> list[Row]:
 
 def read_ogr(content: bytes, path: Path) -> list[Row]:
     path.write_bytes(content)
+    fid_name = {".gpkg": None, ".fgb": "id"}.get(path.suffix, "fid")
+    return read_ogr_layer(path, fid_name)
+
+
+def read_ogr_layer(path: Path | str, id_name: str | None) -> list[Row]:
+    """The features of a file's layer; without `id_name` their ids are those of the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyogrio's use of numpy
         info, fids, geometries, columns = pyogrio.raw.read(path, return_fids=True)
@@ -88,9 +96,7 @@ def read_ogr(content: bytes, path: Path) -> list[Row]:
             name: _plain(values[number], str(values.dtype))
             for name, values in zip(info["fields"], columns, strict=True)
         }
-        row_id = (
-            fid if path.suffix == ".gpkg" else row.pop("id" if path.suffix == ".fgb" else "fid")
-        )
+        row_id = fid if id_name is None else row.pop(id_name)
         rows.append((int(row_id), _from_wkb(geometries[number]), row))
     return rows
 
@@ -116,6 +122,42 @@ def read_json_fg(content: bytes, _: Path) -> list[Row]:
     return [_from_geojson(feature) for feature in document["features"]]
 
 
+def read_geojson(content: bytes, _: Path) -> list[Row]:
+    document = json.loads(content)
+    assert document["type"] == "FeatureCollection"
+    assert document["numberReturned"] == len(document["features"])
+    return [_from_geojson(feature) for feature in document["features"]]
+
+
+def read_shapefiles(content: bytes, path: Path) -> list[Row]:
+    """The records of all shapefiles in the archive, by id."""
+    path = path.with_suffix(".shp.zip")
+    path.write_bytes(content)
+    rows = []
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = [name for name in archive.namelist() if name.endswith(".shp")]
+        assert "README.txt" in archive.namelist()
+    for name in names:
+        rows += read_ogr_layer(f"/vsizip/{{{path}}}/{name}", "id")
+    return sorted(rows, key=lambda row: row[0])
+
+
+def read_workbook(content: bytes, _: Path) -> list[Row]:
+    workbook = openpyxl.load_workbook(io.BytesIO(content))
+    assert workbook.sheetnames == ["Features", "Notes"]
+    names, *lines = workbook["Features"].iter_rows(values_only=True)
+    rows = []
+    for line in lines:
+        row = dict(zip(names, line, strict=True))
+        wkt = row.pop("geometry", None)
+        x, y, z = (row.pop(name, None) for name in ("longitude", "latitude", "height"))
+        if x is not None:
+            wkt = f"POINT({x} {y})" if z is None else f"POINT Z ({x} {y} {z})"
+        rows.append((row.pop("id"), wkt and shapely.from_wkt(wkt), row))
+    return rows  # type: ignore[return-value]
+
+
 def _from_geojson(feature: dict[str, Any]) -> Row:
     geometry = feature["geometry"] and shapely.from_geojson(json.dumps(feature["geometry"]))
     return feature["id"], geometry, feature["properties"]
@@ -128,11 +170,14 @@ def _from_wkb(content: bytes | None) -> BaseGeometry | None:
 READERS: dict[str, Callable[[bytes, Path], list[Row]]] = {
     "csv": read_csv,
     "fgb": read_ogr,
+    "geojson": read_geojson,
     "geojsonseq": read_sequence,
     "gpkg": read_ogr,
     "jsonfg": read_json_fg,
     "kml": read_ogr,
     "parquet": read_parquet,
+    "shp": read_shapefiles,
+    "xlsx": read_workbook,
 }
 
 

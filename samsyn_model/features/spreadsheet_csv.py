@@ -1,0 +1,27 @@
+"""CSV for spreadsheets: texts that are no formulas, and coordinates beside WKT.
+
+What a download writes so is read back as it was.
+"""
+
+import re
+
+FORMULA = "'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
+"""The beginning of a text that a spreadsheet may run as a formula, also behind apostrophes."""
+
+COORDINATES = (("longitude", "latitude", "height"), ("x", "y", "z"))
+"""The columns with the position of a point, before that of its WKT: in degrees, and projected."""
+
+_GUARDED = re.compile(f"'{FORMULA}")
+_POINT = re.compile(r"(?:MULTI)?POINT (?:Z )?\(+([^ (),]+) ([^ (),]+)(?: ([^ (),]+))?\)+")
+
+
+def without_guard(text: str) -> str:
+    """Return a text without the apostrophe that keeps it from being a formula."""
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def position_texts(wkt: str) -> tuple[str, str, str]:
+    """Return the coordinates in the WKT of a point, or of one point of a Multi type, as they are
+    written there; empty texts for other geometries, and for an absent height."""
+    match = _POINT.fullmatch(wkt)
+    return (match[1], match[2], match[3] or "") if match else ("", "", "")
