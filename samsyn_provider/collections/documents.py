@@ -33,24 +33,27 @@ def collections_document(collections: Sequence[Collection]) -> dict[str, Any]:
 def collection_document(collection: Collection) -> dict[str, Any]:
     """Return the description of one collection, with extent and count where they are known.
 
-    Unlike in a list, it links to the items in every format: by `items` for those that a page may
-    have in that media type, and by `enclosure` for the file with all of them.
+    Unlike in a list, it links to the items in every format (`items`), and to files of all of them
+    (`enclosure`).
     """
     _, _, document = describe_collections(
         api_for(resources([collection])), DocumentRequest(), str(collection.id)
     )
     url = collection_url(collection.id)
     document = _complete(document, collection)
-    document["links"] += [
-        link(
-            rel, file_format.media_type, f"{title} as {file_format.title}", f"{url}/items?f={code}"
-        )
-        for rel, title, codes in (
-            ("items", "Items", MEDIA_TYPES),
-            ("enclosure", "All items", FORMATS),
-        )
-        for code, file_format in ((code, FORMATS[code]) for code in codes)
-    ]
+    for rel, title, codes in (
+        ("items", "Items", MEDIA_TYPES.keys()),
+        ("enclosure", "All items", FORMATS.keys()),
+    ):
+        document["links"] += [
+            link(
+                rel,
+                FORMATS[code].media_type,
+                f"{title} as {FORMATS[code].title}",
+                f"{url}/items?f={code}",
+            )
+            for code in codes
+        ]
     return document
 
 

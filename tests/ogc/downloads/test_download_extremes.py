@@ -17,7 +17,7 @@ from tests.ogc.downloads.test_downloads import READERS
 Layer = Callable[..., str]
 
 EUROPE = "http://www.opengis.net/def/crs/EPSG/0/3035"
-FILES = sorted(FORMATS.keys() - {"jsonfg", "geojsonseq"})
+FILES = sorted(FORMATS.keys() - {"geojson", "geojsonseq", "jsonfg"})
 
 
 @pytest.fixture
@@ -38,12 +38,13 @@ def many(layer: Layer, empty_database: Engine) -> str:
 def test_many_features_are_read_in_batches(
     client: FlaskClient, many: str, code: str, tmp_path: Path
 ) -> None:
+    page = "&limit=5000" if code == "geojson" else ""  # which it is with an offset
     for number, (query, expected) in enumerate(
         (
             ("", range(1, 5001)),
             ("&limit=2500", range(1, 2501)),
             ("&sortby=-n", range(5000, 0, -1)),
-            ("&sortby=-n&filter=n<=4200&offset=3", range(4197, 0, -1)),
+            (f"&sortby=-n&filter=n<=4200&offset=3{page}", range(4197, 0, -1)),
         )
     ):
         response = client.get(f"{many}?f={code}{query}")
@@ -131,7 +132,7 @@ def test_values_and_names_at_the_edge(
 def test_many_properties(client: FlaskClient, layer: Layer, code: str) -> None:
     layer_id = layer([("POINT(1 1)", {f"p{n}": n for n in range(2500)})])
     response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
-    if code == "gpkg":
+    if code in {"gpkg", "shp"}:
         assert response.status_code == 400
         assert "properties" in response.json["detail"]  # type: ignore[index]
     else:

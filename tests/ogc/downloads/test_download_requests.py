@@ -66,7 +66,7 @@ def test_pages_have_next_links(
 
 
 def test_requests_that_are_refused(client: FlaskClient, address: str) -> None:
-    wrong = client.get(f"{address}?f=shp")
+    wrong = client.get(f"{address}?f=dxf")
     assert wrong.status_code == 400
     assert all(code in wrong.json["detail"] for code in FORMATS)  # type: ignore[index]
     assert client.get(address, headers={"Accept": "application/x-shp"}).status_code == 406
@@ -89,9 +89,19 @@ def test_requests_that_are_refused(client: FlaskClient, address: str) -> None:
 def test_links_to_every_format(client: FlaskClient, address: str) -> None:
     collection = client.get(address.removesuffix("/items")).json
     items = client.get(address).json
-    for document, rel in ((collection, "items"), (items, "alternate")):
-        offered = {link["type"] for link in document["links"] if link["rel"] == rel}  # type: ignore[index]
-        assert {form.media_type for form in FORMATS.values()} <= offered
+    for document, rel in (
+        (collection, "items"),
+        (collection, "enclosure"),
+        (items, "alternate"),
+    ):
+        offered = {
+            link["type"]: link["href"]
+            for link in document["links"]  # type: ignore[index]
+            if link["rel"] == rel
+        }
+        for code, form in FORMATS.items():
+            if rel == "enclosure" or code != "geojson":  # of a media type that pages have
+                assert offered[form.media_type].endswith(f"?f={code}"), rel
     page = client.get(f"{address}?f=html&limit=3").text
     assert f"{address}?f=gpkg" in page
 

@@ -130,7 +130,7 @@ def read_geojson(content: bytes, _: Path) -> list[Row]:
 
 
 def read_shapefiles(content: bytes, path: Path) -> list[Row]:
-    """The records of all shapefiles in the archive, by id."""
+    """The records of all shapefiles in the archive, those of several by id."""
     path = path.with_suffix(".shp.zip")
     path.write_bytes(content)
     rows = []
@@ -140,7 +140,7 @@ def read_shapefiles(content: bytes, path: Path) -> list[Row]:
         assert "README.txt" in archive.namelist()
     for name in names:
         rows += read_ogr_layer(f"/vsizip/{{{path}}}/{name}", "id")
-    return sorted(rows, key=lambda row: row[0])
+    return sorted(rows, key=lambda row: row[0]) if len(names) > 1 else rows
 
 
 def read_workbook(content: bytes, _: Path) -> list[Row]:
