@@ -157,11 +157,11 @@ def field_remarks(table: DBaseTable) -> Iterator[str]:
     """Yield lines about the fields: those with another name, and what they do not hold."""
     renamed = [(member.column.property_name, member.name) for member in table.fields]
     renamed = [(old, new) for old, new in renamed if old != new]
-    yield "An empty text is the same as none. Numbers have 24 digits, 15 of them decimals."
+    yield "Date-times are texts, as they are stored. An empty text is the same as none."
+    yield f"Numbers have {_NUMBER_WIDTH} characters, at most {_DECIMALS} of them decimals."
     for text, names in (
         (
-            "Date-times, objects, arrays, values of several types and numbers too large are texts,"
-            " objects and arrays in JSON:",
+            "Values of several types and too large numbers are texts, objects and arrays JSON:",
             [member.name for member in table.fields if member.is_converted],
         ),
         (

@@ -1,5 +1,10 @@
-"""CSV with coordinates: two columns of numbers, or one of WKT."""
+"""CSV with coordinates: two columns of numbers, or one of WKT.
 
+A file with a byte order mark is one for spreadsheets, as our own downloads may be. Apostrophes that
+keep its texts from being formulas are removed, and columns that repeat coordinates left out.
+"""
+
+import codecs
 import csv
 import re
 import sys
@@ -22,6 +27,8 @@ from samsyn_admin.imports.readers.layer import (
 )
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.spreadsheet_csv import COORDINATES as REPEATED_COORDINATES
+from samsyn_model.features.spreadsheet_csv import position_texts, without_guard
 from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.schema import Kind, kind_of_text, merged, unique_names
 
@@ -38,6 +45,7 @@ WKT_COLUMNS = ("wkt", "geometry", "geom", "the_geom", "wkt_geom")
 _DELIMITERS = ",;\t|"
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,30})")
 _NUMBER = re.compile(r"-?((0|[1-9]\d*)([.]\d*)?|[.]\d+)([eE][+-]?\d{1,3})?")
+_NUMBERED = re.compile(r"_\d+$")
 _SPACED_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*")
 
 
@@ -52,11 +60,14 @@ class CSVLayer(SourceLayer):
         self._path = path
         self._delimiter = self._find_delimiter()
         self._decimal_comma = self._delimiter == ";"
-        header = [name.strip() for name in next(self._rows(), [])]
+        with path.open("rb") as file:
+            self._is_of_spreadsheets = file.read(3) == codecs.BOM_UTF8
+        header = [self._unguarded(name.strip()) for name in next(self._rows(), [])]
         self._names = unique_names(header)
         self._wkt, self._xy = self._find_geometry([name.lower() for name in header])
         self.geometry_type = "Point" if self._xy else None
         self._columns = [index for index in range(len(header)) if index != self._wkt]
+        self._repeated = self._find_repeated(header)
         self._column_kinds: list[Kind | None] = [None] * len(header)
 
     @property
@@ -67,6 +78,10 @@ class CSVLayer(SourceLayer):
     def batches(self) -> Iterator[FeatureBatch]:
         """Read the file."""
         self._column_kinds, self.feature_count = self._find_kinds()
+        if self._repeated:
+            self._columns = [index for index in self._columns if index not in self._repeated]
+            names = ", ".join(self._names[index] for index in self._repeated)
+            self.note(f"The columns {names} repeat the coordinates of the WKT and were left out.")
         conversions = [
             (index, self._names[index], self._conversion(self._column_kinds[index]))
             for index in self._columns
@@ -131,12 +146,31 @@ class CSVLayer(SourceLayer):
             " latitude, or x and y), or provide the geometry as WKT in a column named wkt."
         )
 
+    def _find_repeated(self, header: list[str]) -> list[int]:
+        """Return the columns before that of the WKT whose names are those of its coordinates."""
+        if not self._is_of_spreadsheets or self._wkt is None:
+            return []
+        for names in REPEATED_COORDINATES:
+            for count in (3, 2):
+                first = self._wkt - count
+                columns = [_NUMBERED.sub("", name) for name in header[max(first, 0) : self._wkt]]
+                if columns == list(names[:count]):
+                    return list(range(first, self._wkt))
+        return []
+
+    def _repeats_coordinates(self, row: list[str]) -> bool:
+        texts = [self._with_decimal_point(row[index]) for index in self._repeated]
+        position = position_texts(row[self._wkt or 0])
+        return texts == list(position[: len(texts)]) and not any(position[len(texts) :])
+
     def _find_kinds(self) -> tuple[list[Kind | None], int]:
         kinds: list[Kind | None] = [None] * len(self._names)
         open_columns = list(self._columns)
         count = 0
         for row in islice(self._rows(), 1, None):
             count += 1
+            if self._repeated and not self._repeats_coordinates(row):
+                self._repeated = []
             for index in open_columns:
                 if text := row[index]:
                     kinds[index] = self._widen(kinds[index], text)
@@ -169,7 +203,13 @@ class CSVLayer(SourceLayer):
             Kind.BOOLEAN: lambda text: text.lower() == "true",
             Kind.DATE_TIME: lambda text: rfc3339(datetime.fromisoformat(_with_t(text).upper())),
         }
-        return conversions.get(kind, str)
+        return conversions.get(kind, self._unguarded)
+
+    def _unguarded(self, text: str) -> str:
+        plain = without_guard(text) if self._is_of_spreadsheets else text
+        if plain != text:
+            self.note("Apostrophes before =, +, - and @, as spreadsheets need them, were removed.")
+        return plain
 
     def _point_geometries(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
         assert self._xy is not None  # noqa: S101 - there is a column of WKT otherwise
