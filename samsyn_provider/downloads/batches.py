@@ -26,7 +26,7 @@ def feature_batches(
     Within one transaction. A batch has at most a megabyte of features, as stored, or one feature.
     Raises ClientDisconnected once the client of the request has disconnected.
     """
-    return _while_connected(_batches(connection, collection, query, limit))
+    return while_connected(_batches(connection, collection, query, limit))
 
 
 def _batches(
@@ -47,7 +47,8 @@ def _batches(
     run(connection, f"CLOSE {CURSOR}")
 
 
-def _while_connected[Part](parts: Iterable[Part]) -> Iterator[Part]:
+def while_connected[Part](parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts of a download; raise ClientDisconnected once the client has disconnected."""
     client = request.environ.get("gunicorn.socket")
     for part in parts:
         if client is not None and _has_disconnected(client):

@@ -5,13 +5,12 @@ while a slow client reads. Files are written completely, from one snapshot of th
 they are sent; texts are sent while they are read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from threading import BoundedSemaphore
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Response, request
@@ -21,7 +20,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import snapshot
 from samsyn_model.errors import DatabaseUnavailableError, InvalidParameterError
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.downloads.batches import feature_batches
+from samsyn_provider.downloads.batches import feature_batches, while_connected
 from samsyn_provider.downloads.texts import TEXT_FORMATS, TIMEOUT, text_parts
 from samsyn_provider.features.page_statements import select_page
 from samsyn_provider.geography.crs import CRS84
@@ -30,6 +29,9 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import Format, plain_name
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.position import encode_position
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 _CHUNK_SIZE = 64 * 1024  # bytes
 FILE_SLOTS = BoundedSemaphore(2)  # files that a process writes at the same time
@@ -91,13 +93,12 @@ def _file_response(
 
     with _file_slot(), snapshot(deployment().engine, TIMEOUT) as connection:
         table = describe_table(connection, collection, query, file_format)
-        content = FileContent(
-            table,
-            feature_batches(connection, collection, query, limit),
-            partial(table_batches, connection, collection, query, table),
-            query.crs,
-            collection.title,
-        )
+
+        def read(ids: Iterable[Sequence[int]]) -> "Iterator[RecordBatch]":
+            return table_batches(connection, collection, query, table, while_connected(ids))
+
+        ids = feature_batches(connection, collection, query, limit)
+        content = FileContent(table, ids, read, query.crs, collection.title)
         with written_file(WRITERS[file_format.media_type, query.dialect], content) as file:
             return _streamed(file)
 

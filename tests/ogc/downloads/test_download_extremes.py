@@ -2,8 +2,10 @@
 
 import json
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,6 +13,8 @@ from sqlalchemy import Engine, text
 
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
+from samsyn_provider.downloads import columns
+from samsyn_provider.downloads.statements import select_rows
 from samsyn_provider.http.formats import FORMATS
 from tests.ogc.downloads.test_downloads import READERS
 
@@ -87,6 +91,38 @@ def test_a_client_that_disconnects_frees_its_slot(
             left = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
             assert left.status_code == 400
     assert client.get(f"{many}?f={code}").status_code == 200
+
+
+@pytest.mark.parametrize("code", FILES)
+def test_a_client_that_disconnects_leaves_no_file(
+    client: FlaskClient,
+    many: str,
+    code: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the features are read, and while the file is sent."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ours, theirs = socket.socketpair()
+    read = 0
+
+    def select_rows_closing(*arguments: Any, **options: Any) -> Any:
+        nonlocal read
+        read += 1
+        if read == 3:
+            theirs.close()
+        return select_rows(*arguments, **options)
+
+    monkeypatch.setattr(columns, "select_rows", select_rows_closing)
+    with ours:
+        left = client.get(f"{many}?f={code}", environ_overrides={"gunicorn.socket": ours})
+        assert left.status_code == 400
+    assert read == 3, "nothing is read for a client that has left"
+    assert list(tmp_path.iterdir()) == []
+    sent = client.get(f"{many}?f={code}")
+    assert next(iter(sent.response))
+    assert list(tmp_path.iterdir()) == []
+    sent.close()
 
 
 @pytest.mark.parametrize("code", sorted(FORMATS.keys() - {"kml"}))
