@@ -17,6 +17,7 @@ from samsyn_provider.downloads import columns
 from samsyn_provider.downloads.statements import select_rows
 from samsyn_provider.http.formats import FORMATS
 from tests.ogc.downloads.test_downloads import READERS
+from tests.statements import statements
 
 Layer = Callable[..., str]
 
@@ -76,6 +77,19 @@ def test_a_download_while_features_change(many: str, empty_database: Engine) -> 
     content = b"".join(part.encode() if isinstance(part, str) else part for part in received)
     numbers = [json.loads(part)["properties"]["n"] for part in content[1:].split(b"\x1e")]
     assert numbers == [n for n in range(1, 5001) if n != 4999]
+
+
+@pytest.mark.parametrize("code", sorted(FORMATS))
+def test_statements_do_not_grow_with_the_features(
+    client: FlaskClient, many: str, code: str
+) -> None:
+    counts = []
+    for number in (1, 900):  # in one batch
+        with statements() as sent:
+            response = client.get(f"{many}?f={code}&filter=n <= {number}")
+            assert response.data
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("code", FILES)

@@ -1,4 +1,4 @@
-"""`f=geojson`, as other servers name it: the GeoJSON of `f=json`."""
+"""`f=geojson`, as other servers name it: the GeoJSON of `f=json`, for an item or a page."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,14 @@ def test_geojson_is_json_here(client: FlaskClient, layer: Layer) -> None:
     layer_id = layer([("POINT(1 2)", {"n": 1}), ("POINT(3 4)", {"n": 2})])
     items = f"/ogc/collections/{layer_id}/items"
     first = client.get(items).json["features"][0]["id"]  # type: ignore[index]
-    for address in (items, f"{items}/{first}", f"/api/v1/layers/{layer_id}/features"):
+    for address in (
+        f"{items}?limit=5&",
+        f"{items}/{first}?",
+        f"/api/v1/layers/{layer_id}/features?offset=0&",
+    ):
         documents = []
         for form in ("json", "geojson"):
-            response = client.get(f"{address}?f={form}", headers={"Accept": "text/html"})
+            response = client.get(f"{address}f={form}", headers={"Accept": "text/html"})
             assert response.status_code == 200
             assert response.mimetype == "application/geo+json"
             document = json.loads(response.data)
