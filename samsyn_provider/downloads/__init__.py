@@ -1,1 +1,1 @@
-"""Features as files: CSV, FlatGeobuf, GeoPackage, GeoParquet, KML, JSON-FG, text sequences."""
+"""Features as files: CSV, Excel, FlatGeobuf, GeoJSON, GeoPackage, GeoParquet, KML, JSON-FG, Shapefile."""
