@@ -1,1 +1,1 @@
-"""Features as files: CSV, Excel, FlatGeobuf, GeoJSON, GeoPackage, GeoParquet, KML, JSON-FG, Shapefile."""
+"""Features as files of tables, maps and texts: CSV, GeoPackage, GeoJSON, Excel and others."""

@@ -51,6 +51,8 @@ def coordinate_names(table: FeatureTable, crs: ReferenceSystem) -> list[str]:
 
 def positions(texts: pa.Array, count: int) -> list[list[str | None]]:
     """Return the first `count` coordinates of the points among texts of WKT, each as a column."""
+    if not count:
+        return []
     rows = [position_texts(text or "") for text in texts.to_pylist()]
     return [[row[axis] or None for row in rows] for axis in range(count)]
 

@@ -3,8 +3,11 @@
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 
+import pyogrio.raw
 import pytest
+import shapely
 from flask.testing import FlaskClient
 
 from samsyn_provider.query.items_query import DIALECTS
@@ -112,3 +115,15 @@ def test_a_dialect_is_of_csv_alone(client: FlaskClient, layer: Layer) -> None:
         client.get(f"{address}?f=csv{query}").headers["ETag"] for query in ("", "&dialect=excel")
     }
     assert len(tags) == 2
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_gdal_reads_a_dialect(
+    client: FlaskClient, layer: Layer, dialect: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(downloaded(client, layer(FEATURES), dialect))
+    info, _, geometries, _ = pyogrio.raw.read(path, GEOM_POSSIBLE_NAMES="geometry")
+    assert list(info["fields"])[:5] == ["id", "n", "text", "x", "yes"]
+    assert shapely.from_wkb(geometries[0]).equals(shapely.Point(11.5, 57))
+    assert shapely.from_wkb(geometries[1]).geom_type == "LineString"

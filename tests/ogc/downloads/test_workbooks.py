@@ -2,8 +2,11 @@
 
 import datetime
 import io
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -160,3 +163,24 @@ def test_more_columns_than_excel_has(
     assert refused.status_code == 400
     assert "properties" in refused.json["detail"]  # type: ignore[index]
     assert client.get(f"{address}&properties=p1,p2").status_code == 200
+
+
+def test_ogrinfo_reads_the_workbook(client: FlaskClient, layer: Layer, tmp_path: Path) -> None:
+    program = shutil.which("ogrinfo")
+    if program is None:
+        pytest.skip("ogrinfo (Debian's gdal-bin) is not installed")
+    value = {"name": "=å", "n": 3, "day": "2024-02-29", "x": 0.5}
+    response = client.get(
+        f"/ogc/collections/{layer([('POINT(1 2)', value)], fields=FIELDS)}/items?f=xlsx"
+    )
+    path = tmp_path / "book.xlsx"
+    path.write_bytes(response.data)
+    command = [program, "-al", "--config", "OGR_XLSX_HEADERS", "FORCE", path]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    for line in (
+        "name (String) = =å",
+        "n (Integer) = 3",
+        "day (Date) = 2024/02/29",
+        "x (Real) = 0.5",
+    ):
+        assert line in run.stdout, run.stdout
