@@ -207,3 +207,13 @@ def test_ogrinfo_reads_the_archive(client: FlaskClient, layer: Layer, tmp_path: 
     assert "name (String) = ö" in run.stdout
     assert "POLYGON ((0 0,1 1,1 0,0 0))" in run.stdout
     assert zipfile.ZipFile(io.BytesIO(response.data)).testzip() is None
+
+
+def test_fields_are_as_wide_as_their_values(client: FlaskClient, layer: Layer) -> None:
+    features = [("POINT(1 2)", {"text": "åä", "n": 12}), ("POINT(1 2)", {"text": "b" * 90, "n": 1})]
+    fields = {"text": {"type": "string"}, "n": {"type": "integer"}}
+    address = f"/ogc/collections/{layer(features, name='W', fields=fields)}/items?f=shp"
+    for query, width in (("", 90), ("&filter=n=12", 4)):
+        with zipfile.ZipFile(io.BytesIO(client.get(f"{address}{query}").data)) as archive:
+            row_size = int.from_bytes(archive.read("W.dbf")[10:12], "little")
+        assert row_size == 1 + 18 + 9 + width, "a flag, the id, n and the text"
