@@ -123,7 +123,7 @@ class _Shapefiles:
             for group in _grouped(batch):
                 if group:
                     return group
-        (kind, *_) = self._content.table.geometry_kinds or ("Point",)
+        kind = min(self._content.table.geometry_kinds, default="Point")
         return _TYPES.get(kind, "Point"), False
 
     def _rows_of_first(self, first: Group) -> Iterator[tuple[pa.RecordBatch, list[_Member]]]:
