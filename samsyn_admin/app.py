@@ -22,11 +22,11 @@ from samsyn_admin.users import routes as users
 from samsyn_admin.users import tokens, webhooks
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
-from samsyn_provider import blueprint
+from samsyn_provider import blueprint, sign_in
 from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
-from samsyn_provider.http import body_stream, compression, guard, problems
+from samsyn_provider.http import body_stream, browser_session, compression, guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.query_string import PlusAwareRequest
 from samsyn_provider.tiles import routes as tile_routes
@@ -61,6 +61,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
+    browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
         openapi_routes,
@@ -75,6 +76,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_duplicates,
         map_layers,
         maps,
+        sign_in,
         start,
         tile_routes,
         tokens,

@@ -11,9 +11,10 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.principal import ANONYMOUS
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.listing import list_collections
+from samsyn_provider.http.browser_session import browser_session
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import requires
-from samsyn_provider.http.representations import as_page
+from samsyn_provider.http.representations import as_page, must_revalidate
 from samsyn_provider.query.collections_query import CollectionsQuery
 
 bp = Blueprint("start", __name__, template_folder="templates")
@@ -35,13 +36,15 @@ class _Entry:
 @bp.get("/")
 @requires(Action.READ_PUBLIC)
 def start() -> Response:
-    """Render the start page: how to connect, and a map of the newest public layers."""
+    """Render the start page: how to connect, and a map of the newest layers of the caller."""
     collections: list[Collection] = []
     unavailable = False
     try:
+        session = browser_session()
+        caller = session.principal if session else ANONYMOUS
         with reading(deployment().engine) as connection:
             collections, _ = list_collections(
-                connection, ANONYMOUS, CollectionsQuery(limit=_MAX_LAYERS)
+                connection, caller, CollectionsQuery(limit=_MAX_LAYERS)
             )
     except (DatabaseUnavailableError, DatabaseSetupError):
         unavailable = True
@@ -55,4 +58,5 @@ def start() -> Response:
         for number, collection in enumerate(collections)
         if collection.feature_count
     ]
-    return as_page(render_template("start.html", layers=layers, unavailable=unavailable))
+    page = render_template("start.html", layers=layers, unavailable=unavailable)
+    return must_revalidate(as_page(page))

@@ -5,14 +5,13 @@ before most requests that write, but not before all, so that such requests are r
 """
 
 from collections.abc import Set
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
 
 from samsyn_model.errors import PermissionDeniedError
 from samsyn_model.permissions.actions import Action
 from samsyn_model.settings import Settings
-from samsyn_provider.http.deployment import public_url
+from samsyn_provider.http.deployment import public_origin, url_origin
 from samsyn_provider.http.guard import declared_action
 
 _ALL_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -27,7 +26,6 @@ _RESPONSE_HEADERS = (
     " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition"
 )
 _MAX_AGE = 7200
-_PORTS = {"http": 80, "https": 443}
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -58,23 +56,10 @@ def install(app: Flask, settings: Settings) -> None:
 
 def origin_of(url: str) -> str:
     """Return the origin of a URL as browsers serialize it; raises ValueError unless http(s)."""
-    origin = _origin(url)
+    origin = url_origin(url)
     if origin is None:
         raise ValueError("FRONTEND_URL is not an http(s) URL.")
     return origin
-
-
-def _origin(url: str) -> str | None:
-    try:
-        parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-        scheme = parts.scheme if host and parts.scheme in _PORTS else ""
-    except ValueError:  # also what encoding raises
-        scheme = ""
-    if not scheme:
-        return None
-    name = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{name}" + ("" if port in {None, _PORTS[scheme]} else f":{port}")
 
 
 def _is_below(prefix: str) -> bool:
@@ -104,7 +89,7 @@ def _is_foreign_writing(frontend: str | None) -> bool:
     origin = request.headers.get("Origin")
     if origin is None or not _is_below("/ogc") or request.method in _methods(frontend):
         return False
-    return origin != _origin(public_url())
+    return origin != public_origin()
 
 
 def _preflight_response(methods: Set[str]) -> Response:

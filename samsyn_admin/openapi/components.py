@@ -14,10 +14,10 @@ Components = dict[str, dict[str, Any]]
 def components(
     paths: Mapping[str, Any], definitions: Mapping[str, Any], models: Mapping[str, Any]
 ) -> Components:
-    """Return the components that the operations in `paths` refer to, and all security schemes.
+    """Return the components that the operations in `paths` refer to, and the security schemes.
 
     They come from the `definitions` of `openapi/api.yaml`, from the models' schemas, and from the
-    document of the OGC API.
+    document of the OGC API; its cookie is none of the management API.
     """
     ogc = openapi.definition_source()["components"]
     available: Components = {
@@ -35,7 +35,11 @@ def components(
         kind: {name: value for name, value in members.items() if (kind, name) in reachable}
         for kind, members in available.items()
     }
-    referenced["securitySchemes"] = available["securitySchemes"]
+    referenced["securitySchemes"] = {
+        name: scheme
+        for name, scheme in available["securitySchemes"].items()
+        if scheme["type"] == "http"
+    }
     return {kind: members for kind, members in referenced.items() if members}
 
 

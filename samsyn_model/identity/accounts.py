@@ -19,6 +19,8 @@ WHERE id = %(user)s AND deleted_at IS NULL"""
 _REVOKE_TOKENS = """
 UPDATE api_tokens SET revoked_at = now() WHERE user_id = %(user)s AND revoked_at IS NULL"""
 
+_END_SESSIONS = "DELETE FROM browser_sessions WHERE user_id = %(user)s"
+
 _LEAVE_MAPS = "DELETE FROM map_collaborators WHERE user_id = %(user)s"
 
 # Readers of a public map read its owner's private layers, which only their creator may publish: a
@@ -61,7 +63,7 @@ WHERE role.user_id IN (%(target)s, %(source)s) AND (
 
 
 def close_account(connection: Connection, user_id: uuid.UUID) -> None:
-    """Make a user a tombstone: name, email, rights, tokens and collaborations go.
+    """Make a user a tombstone: name, email, rights, tokens, sessions and collaborations go.
 
     Each map passes to its oldest editor, else its oldest viewer; one without collaborators stays
     with the tombstone. Layers and comments stay, and so does the `clerk_id`: a late event or a
@@ -70,7 +72,7 @@ def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     """
     # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
-    for statement in (_EMPTY, _REVOKE_TOKENS, _PASS_MAPS_ON, _LEAVE_MAPS):
+    for statement in (_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS):
         run(connection, statement, {"user": user_id})
 
 

@@ -78,6 +78,11 @@ class Authenticator:
     def __init__(self, settings: Settings) -> None:
         self._clerk = ClerkVerifier(settings)
 
+    @property
+    def knows_clerk(self) -> bool:
+        """Whether sessions of Clerk can be valid here."""
+        return self._clerk.is_configured
+
     def principal(self, engine: Engine, token: str) -> Principal:
         """Return the user behind an API token or a session JWT, in one statement as a rule.
 
@@ -136,13 +141,14 @@ def _holder(engine: Engine, holder_row: Any) -> Principal:
     if holder_row.expired:
         raise CredentialsError("The API token has expired.")
     if holder_row.unmarked:
-        _mark_used(engine, holder_row.token_id)
+        mark_used(engine, holder_row.token_id)
     return Principal(
         user_id=holder_row.holder_id, is_admin=holder_row.is_admin, scope=holder_row.scope
     )
 
 
-def _mark_used(engine: Engine, token_id: object) -> None:
+def mark_used(engine: Engine, token_id: object) -> None:
+    """Note that an API token is used; nothing happens where that cannot be written."""
     try:
         with writing(engine) as connection:
             run(connection, _MARK_USED, {"token_id": token_id})

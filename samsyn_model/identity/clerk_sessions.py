@@ -58,6 +58,11 @@ class ClerkVerifier:
         self._keys = SigningKeys(jwks_url) if jwks_url and not self._pem_key else None
         self._parties = frozenset(p.rstrip("/") for p in settings.clerk_authorized_parties)
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings name an instance, so that some session can be valid."""
+        return self._pem_key is not None or self._keys is not None
+
     def verify(self, token: str) -> ClerkSession:
         """Return the claims of a token. Raises CredentialsError unless it is valid now."""
         if len(token) > MAX_TOKEN:

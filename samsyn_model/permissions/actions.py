@@ -19,6 +19,7 @@ class Action(enum.Enum):
     LEAVE_MAP = "leave a map"
     OWN_MAP = "delete a map, change its permissions, collaborators or owner"
     WEBHOOK = "deliver a signed event"
+    SIGN_IN = "begin or end the session of a browser"
 
 
 WRITING = frozenset(Action) - {
@@ -28,4 +29,5 @@ WRITING = frozenset(Action) - {
     Action.SEARCH_LAYER,
     Action.READ_MAP,
     Action.WEBHOOK,
+    Action.SIGN_IN,
 }

@@ -1,4 +1,4 @@
-"""Users, their API tokens, and the webhook deliveries that tell of them."""
+"""Users, their API tokens and sessions, and the webhook deliveries that tell of them."""
 
 import uuid
 from datetime import datetime
@@ -59,6 +59,22 @@ class ApiToken(Row, Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """A browser that is signed in to the pages; only the SHA-256 of the cookie's id is kept."""
+
+    __tablename__ = "browser_sessions"
+    __table_args__ = (CheckConstraint("octet_length(session_hash) = 32", name="session_hash"),)
+
+    session_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    token_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("api_tokens.id", ondelete="CASCADE"), index=True
+    )
+    """The API token that the session came from; null for one of the web app."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class WebhookEvent(Base):

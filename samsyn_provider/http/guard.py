@@ -17,12 +17,13 @@ from samsyn_model.identity.clerk_sessions import MAX_TOKEN
 from samsyn_model.permissions.actions import WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
+from samsyn_provider.http.browser_session import browser_session
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.problems import problem_of
 
 View = TypeVar("View", bound=Callable[..., object])
 
-UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK})
+UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK, Action.SIGN_IN})
 """Actions for which credentials are ignored: they need no database."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -102,6 +103,8 @@ def _authorize() -> None:
     header = request.headers.get("Authorization")
     if header is not None:
         _authenticate(parse_authorization(header), action)
+    elif (session := browser_session()) is not None:
+        g.principal = session.principal
     # A browser's preflight request carries no credentials; its response lists only methods.
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())

@@ -76,7 +76,7 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     document = problem_document(status, detail)
     if faults:
         document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
-    if _prefers_html():
+    if prefers_html():
         response = as_page(render_template("ogc/error.html", document=document))
     else:
         is_named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
@@ -94,7 +94,8 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     return response
 
 
-def _prefers_html() -> bool:
+def prefers_html() -> bool:
+    """Return whether the response to a request that failed is a page."""
     if request.path.startswith("/api"):
         return False
     if "f" in request.args:

@@ -13,7 +13,8 @@ from samsyn_provider.http.links import request_url
 from samsyn_provider.http.media_types import HTML
 
 _CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'"
 )
 
 
@@ -83,7 +84,7 @@ def response_from_cache(cached: CachedResponse) -> Response:
 
 def must_revalidate(response: Response) -> Response:
     """Return the response; caches may store it, but must revalidate it before each use."""
-    response.headers["Vary"] = "Accept, Authorization"
+    response.headers["Vary"] = "Accept, Authorization, Cookie"
     has_credentials = "Authorization" in request.headers
     response.headers["Cache-Control"] = "private, no-cache" if has_credentials else "no-cache"
     return response

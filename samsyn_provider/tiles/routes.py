@@ -87,7 +87,8 @@ def collection_tile(
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _negotiate_media_type({"mvt": MVT})
-        return _tile_response(connection, tile, [layer])
+        # the same tile for whoever may read the layer: caches need not separate them by cookie
+        return _tile_response(connection, tile, [layer], vary="Accept, Authorization")
 
 
 @bp.get(_MAP)
@@ -121,7 +122,7 @@ def map_tile(
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         _negotiate_media_type({"mvt": MVT})
-        return _tile_response(connection, tile, tiled.layers)
+        return _tile_response(connection, tile, tiled.layers, vary="Accept, Authorization, Cookie")
 
 
 def _tileset(
@@ -143,7 +144,9 @@ def _tileset(
     return _document(media_types, document)
 
 
-def _tile_response(connection: Connection, tile: Tile, layers: Sequence[Collection]) -> Response:
+def _tile_response(
+    connection: Connection, tile: Tile, layers: Sequence[Collection], vary: str
+) -> Response:
     """Return a tile: 204 for an empty one, 304 where the client has it already."""
     tag = tile_tag(layers, tile, request.args)
     is_not_modified = request.if_none_match.contains_weak(tag)
@@ -158,7 +161,7 @@ def _tile_response(connection: Connection, tile: Tile, layers: Sequence[Collecti
     is_public = principal().is_anonymous
     headers = {
         "ETag": f'W/"{tag}"',  # weak: the same tile, compressed or not
-        "Vary": "Accept, Authorization",
+        "Vary": vary,
         "Cache-Control": f"public, max-age={_MAX_AGE}" if is_public else "private, no-cache",
     }
     return Response(b"" if is_not_modified else content, status, headers, content_type=MVT)

@@ -4,15 +4,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.security import permission_rules as rules
-from tests.security.operations import Operation
+from tests.security.operations import FORM, Operation
 from tests.security.permission_rules import Caller
-from tests.security.permission_world import PRINCIPALS, USERS, email_of, id_of
+from tests.security.permission_world import (
+    DELETED,
+    PRINCIPALS,
+    USERS,
+    api_token_of,
+    email_of,
+    id_of,
+)
 
 _TOKENS = "/api/v1/tokens"
 _DOCUMENTS = ("/api/v1/openapi.json", "/api/docs")
 
 TOKENS = tuple(caller for caller in PRINCIPALS if caller.user is not None)
 """The callers with an API token; the URL of a token is derived from its holder."""
+_INVALID_TOKENS = ("unknown token", "revoked token", "expired token")
+_HOLDERS = ("unknown token", *(caller.name for caller in TOKENS))
 
 
 def _open(caller: Caller, _: Any) -> int:
@@ -48,6 +57,21 @@ def _revoke_token(caller: Caller, token: Caller) -> int:
     return rules.status_for_user(caller, may_read=_holds(caller, token), success=204)
 
 
+def _sign_in(_: Caller, holder: str) -> int:
+    """Return the status of signing in by a caller's API token, whoever sends it."""
+    caller = next(caller for caller in PRINCIPALS if caller.name == holder)
+    is_valid = holder not in _INVALID_TOKENS and caller.user != DELETED
+    return 303 if is_valid else 422
+
+
+def _sign_in_form(holder: str) -> dict[str, str]:
+    return {"token": api_token_of(next(x for x in PRINCIPALS if x.name == holder))}
+
+
+def _sign_out(*_: Any) -> int:
+    return 303
+
+
 def _open_operations() -> Iterator[Operation]:
     for path in (
         *("/", "/api/health", *_DOCUMENTS),
@@ -55,6 +79,9 @@ def _open_operations() -> Iterator[Operation]:
     ):
         yield Operation("GET", path, _open)
     yield Operation("GET", "/ogc/static/{name}", _open, ("samsyn.css",))
+    yield Operation("GET", "/ogc/sign-in", _open)
+    yield Operation("POST", "/ogc/sign-in", _sign_in, _HOLDERS, _sign_in_form, FORM)
+    yield Operation("POST", "/ogc/sign-out", _sign_out, body=lambda _: {}, media_type=FORM)
     yield Operation("POST", "/api/v1/webhooks/clerk", _without_secret, body=lambda _: {})
 
 

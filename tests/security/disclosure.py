@@ -10,6 +10,7 @@ from tests.security import permission_rules as rules
 from tests.security.operations import Operation
 from tests.security.permission_rules import Caller
 from tests.security.permission_world import (
+    BROWSERS,
     COMMENTS,
     LAYERS,
     MAPS,
@@ -23,6 +24,8 @@ from tests.security.world_database import World
 
 ACCEPTED = tuple(caller for caller in PRINCIPALS if not caller.is_refused)
 """Callers without or with valid credentials: all others are refused in any case."""
+READERS = (*ACCEPTED, *(caller for caller in BROWSERS if not caller.has_ended))
+"""The same, and browsers with a session."""
 
 _WORD = re.compile(r"q[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -65,17 +68,25 @@ def send_request(
 
 
 def send_operation(world: World, caller: Caller, operation: Operation, target: Any) -> TestResponse:
-    options: dict[str, Any] = {}
-    if operation.body is not None:
-        options = {"json": operation.body(target), "content_type": operation.media_type}
+    options = operation.content(target)
     return send_request(world, caller, operation.address(target), operation.method, **options)
+
+
+def content_of(response: TestResponse) -> bytes:
+    """Return the body, of a 404 without the requested address: its page leads back there."""
+    content = response.get_data()
+    return (
+        content.replace(response.request.path.encode(), b"")
+        if response.status_code == 404
+        else content
+    )
 
 
 def disclosed_by(response: TestResponse) -> set[str]:
     """Return the words and ids of the world in a response and its headers."""
     text = "\n".join(
         [
-            response.get_data().decode(errors="replace"),
+            content_of(response).decode(errors="replace"),
             *(f"{name}: {value}" for name, value in response.headers),
         ]
     )

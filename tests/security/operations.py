@@ -1,5 +1,6 @@
 """Operations of the permission matrix, and their requests."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +13,19 @@ from tests.security.permission_rules import (
     Layer,
     Map,
     Placement,
+    as_seen,
 )
 from tests.security.permission_world import feature_of, id_of
 
 GEOJSON = "application/geo+json"
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
 class Operation:
     """A method on a path, on each of `objects`; `expected` returns the status for a caller.
 
-    `body` makes the JSON that is sent. `hint` distinguishes operations on one path.
+    `body` makes what is sent, as JSON or as a form. `hint` distinguishes operations on one path.
     """
 
     method: str
@@ -43,6 +46,21 @@ class Operation:
 
     def address(self, target: Any) -> str:
         return self.path.format_map(path_values(target))
+
+    def content(self, target: Any) -> dict[str, Any]:
+        """The options of the test client that send the body."""
+        if self.body is None:
+            return {}
+        body = self.body(target)
+        data = body if self.media_type == FORM else json.dumps(body)
+        return {"data": data, "content_type": self.media_type}
+
+    def expected_status(self, caller: Caller, target: Any) -> int:
+        """The status for a caller, of whom a cookie may not count here."""
+        return self.expected(self.seen(caller), target)
+
+    def seen(self, caller: Caller) -> Caller:
+        return as_seen(caller, self.method, self.path)
 
 
 def route_of(method: str, path: str) -> str:

@@ -13,7 +13,7 @@ from tests.security.layer_operations import LAYER_OPERATIONS
 from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
 from tests.security.permission_rules import Caller
-from tests.security.permission_world import PRINCIPALS
+from tests.security.permission_world import BROWSERS, PRINCIPALS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,10 +68,11 @@ OPERATIONS = (
 def cells(operation: Operation) -> Iterator[tuple[Any, Caller]]:
     """Yield the objects and callers of an operation.
 
-    Callers that are refused get some of the objects: their status does not depend on the object.
+    Callers that are refused, or signed out, get some of the objects: their status does not depend
+    on it.
     """
     some = _some(operation.objects)
     for target in operation.objects:
-        for caller in PRINCIPALS:
-            if not caller.is_refused or target in some:
+        for caller in (*PRINCIPALS, *BROWSERS):
+            if not (caller.is_refused or caller.has_ended) or target in some:
                 yield target, caller

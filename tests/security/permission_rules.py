@@ -1,7 +1,7 @@
 """The permission rules, written independently of the code under test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,24 @@ class Caller:
     is_admin: bool = False
     is_refused: bool = False
     """The credentials are not valid."""
+    is_browser: bool = False
+    """The credential is a cookie: `as_seen` says where it counts."""
+    has_ended: bool = False
+    """The session of the cookie is not valid any more."""
+    signed_in_by: str | None = None
+    """The name of the caller with whose API token the browser signed in, else Clerk's session."""
+
+
+ANONYMOUS = Caller("anonymous")
+
+
+def as_seen(caller: Caller, method: str, path: str) -> Caller:
+    """Return who sends a request: with a cookie somebody who reads pages, elsewhere nobody."""
+    if not caller.is_browser:
+        return caller
+    is_page = path == "/" or path.startswith("/ogc")
+    counts = is_page and method in {"GET", "HEAD"} and not caller.has_ended
+    return replace(caller, scope="read") if counts else ANONYMOUS
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Iterator
 from itertools import product
 
+from samsyn_provider.http.browser_session import COOKIE
 from tests.clerk_instance import session_token
-from tests.security.permission_rules import Caller, Comment, Layer, Map, Placement
+from tests.security.permission_rules import ANONYMOUS, Caller, Comment, Layer, Map, Placement
 
 OWNER, VIEWER, EDITOR = "owner", "viewer", "editor"
 CREATOR = "creator"
@@ -21,7 +22,7 @@ STRANGER, ADMINISTRATOR, DELETED, NEWCOMER = "stranger", "administrator", "delet
 USERS = (OWNER, VIEWER, EDITOR, CREATOR, OUTSIDER, STRANGER, ADMINISTRATOR, DELETED, NEWCOMER)
 
 PRINCIPALS = (
-    Caller("anonymous"),
+    ANONYMOUS,
     Caller("unknown token", is_refused=True),
     Caller("expired session", OWNER, is_refused=True),
     Caller("forged session", OWNER, is_refused=True),
@@ -38,6 +39,22 @@ PRINCIPALS = (
     Caller("stranger", STRANGER),
     Caller("administrator", ADMINISTRATOR, is_admin=True),
 )
+
+BROWSERS = (
+    Caller("viewer's browser", VIEWER, is_browser=True, signed_in_by="viewer"),
+    Caller("creator's browser", CREATOR, is_browser=True),
+    Caller("administrator's browser", ADMINISTRATOR, is_admin=True, is_browser=True),
+    Caller("browser of an expired session", OWNER, is_browser=True, has_ended=True),
+    *(
+        Caller(f"browser of the {token}", user, is_browser=True, has_ended=True, signed_in_by=token)
+        for token, user in (
+            ("revoked token", OWNER),
+            ("expired token", OWNER),
+            ("deleted user's token", DELETED),
+        )
+    ),
+)
+"""Callers with the cookie of a session."""
 
 _ROLES = {VIEWER: "viewer", EDITOR: "editor", CREATOR: "editor"}
 _PERMISSIONS = ("private", "collaborators", "public")
@@ -132,10 +149,16 @@ def api_token_of(caller: Caller) -> str:
     return "samsyn_" + hashlib.sha256(caller.name.encode()).hexdigest()[:43]
 
 
+def session_id_of(caller: Caller) -> str:
+    return hashlib.sha256(f"session of {caller.name}".encode()).hexdigest()[:43]
+
+
 def headers_of(caller: Caller) -> dict[str, str]:
     """Return the credentials of a caller: valid and invalid sessions and tokens."""
-    if caller.name == "anonymous":
+    if caller == ANONYMOUS:
         return {}
+    if caller.is_browser:
+        return {"Cookie": f"{COOKIE}={session_id_of(caller)}"}
     token = api_token_of(caller)
     now = int(time.time())
     if caller.name in {"owner", "viewer", "administrator"}:

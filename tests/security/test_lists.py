@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.security import permission_rules as rules
-from tests.security.disclosure import ACCEPTED, send_request
+from tests.security.disclosure import ACCEPTED, READERS, send_request
 from tests.security.permission_rules import Caller, Layer
 from tests.security.permission_world import (
     COMMENTS,
@@ -102,7 +102,7 @@ def test_tokens_are_listed_to_their_holder(world: World, caller: Caller) -> None
     assert texts == {send_request(world, caller, f"/api/v1/tokens/{id_of('no token')}").text}
 
 
-@BY_CALLER
+@pytest.mark.parametrize("caller", READERS, ids=lambda caller: caller.name)
 def test_collections_are_the_readable_layers(world: World, caller: Caller) -> None:
     readable = {str(id_of(layer)) for layer in LAYERS if rules.may_read_features(caller, layer)}
     document = send_request(world, caller, "/ogc/collections?limit=1000").json or {}

@@ -38,7 +38,7 @@ def test_statuses(world: World, operation: Operation) -> None:
     failures = [
         f"{caller.name}, {getattr(target, 'name', target)}: {status} instead of {expected}"
         for target, caller in cells(operation)
-        for expected in [operation.expected(caller, target)]
+        for expected in [operation.expected_status(caller, target)]
         for status in [_try(world, operation, target, caller, before)]
         if status != expected
     ]
@@ -51,7 +51,8 @@ def test_allow_has_the_permitted_methods(world: World) -> None:
             continue
         for layer, caller in cells(operation):
             response = world.client.options(operation.address(layer), headers=world.headers[caller])
-            may_write = may_write_layer(caller, layer) and caller.scope == "write"
+            seen = operation.seen(caller)
+            may_write = may_write_layer(seen, layer) and seen.scope == "write"
             if response.status_code == 204:
                 allowed = {"GET", "HEAD", "OPTIONS"}
                 allowed |= {"PUT", "PATCH", "DELETE"} if may_write else set()
@@ -60,15 +61,12 @@ def test_allow_has_the_permitted_methods(world: World) -> None:
 
 def _try(world: World, operation: Operation, target: Any, caller: Caller, before: str) -> int | str:
     """Return the status of a request, or a description of another fault."""
-    options = {}
-    if operation.body is not None:
-        options = {"json": operation.body(target), "content_type": operation.media_type}
     with world.rolled_back():
         response = world.client.open(
             operation.address(target),
             method=operation.method,
             headers=world.headers[caller],
-            **options,
+            **operation.content(target),
         )
         status = response.status_code
         response.close()

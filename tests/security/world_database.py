@@ -19,11 +19,12 @@ from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
-from samsyn_model.tables.users import ApiToken, User
+from samsyn_model.tables.users import ApiToken, BrowserSession, User
 from tests.clerk_instance import ISSUER, public_pem, settings
 from tests.security.permission_rules import Caller, Comment, Layer, Map
 from tests.security.permission_world import (
     ADMINISTRATOR,
+    BROWSERS,
     COMMENTS,
     DELETED,
     LAYERS,
@@ -39,6 +40,7 @@ from tests.security.permission_world import (
     headers_of,
     id_of,
     position_of,
+    session_id_of,
     word_of,
 )
 
@@ -64,8 +66,8 @@ class World:
 
     def __init__(self, app: Flask, connection: _RolledBackConnection) -> None:
         self.app = app
-        self.client = app.test_client()
-        self.headers = {caller: headers_of(caller) for caller in PRINCIPALS}
+        self.client = app.test_client(use_cookies=False)
+        self.headers = {caller: headers_of(caller) for caller in (*PRINCIPALS, *BROWSERS)}
         self._connection = connection
 
     @contextmanager
@@ -123,6 +125,7 @@ def _app(engine: Engine) -> Flask:
 def _populate(connection: Connection) -> None:
     connection.execute(insert(User), [_user(name) for name in USERS])
     connection.execute(insert(ApiToken), [_token(caller) for caller in PRINCIPALS if caller.user])
+    connection.execute(insert(BrowserSession), [_session(caller) for caller in BROWSERS])
     connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
     connection.execute(insert(MapCollaborator), list(_collaborators()))
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
@@ -160,6 +163,16 @@ def _token(caller: Caller) -> dict[str, Any]:
         "expires_at": _now() - timedelta(hours=1) if caller.name == "expired token" else None,
         "revoked_at": _now() if caller.name == "revoked token" else None,
         "last_used_at": _now(),
+    }
+
+
+def _session(caller: Caller) -> dict[str, Any]:
+    has_expired = caller.name == "browser of an expired session"
+    return {
+        "session_hash": hash_token(session_id_of(caller)),
+        "user_id": id_of(str(caller.user)),
+        "token_id": caller.signed_in_by and id_of(f"token of {caller.signed_in_by}"),
+        "expires_at": _now() + timedelta(hours=-1 if has_expired else 1),
     }
 
 

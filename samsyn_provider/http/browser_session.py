@@ -1,0 +1,118 @@
+"""The cookie of a browser that is signed in to the pages: where it counts, and how it is set.
+
+It counts for reading `/` and `/ogc`, and nowhere else: never for a method that writes, never below
+`/api`, never beside an `Authorization` header, never for a page of another origin.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from samsyn_model.errors import PermissionDeniedError, SamsynError
+from samsyn_model.identity.browser_sessions import BrowserSession, find_session
+from samsyn_provider.http.deployment import deployment, public_origin, public_url
+from samsyn_provider.http.media_types import HTML
+
+COOKIE = "samsyn_session"
+
+_OWN_SITE = {None, "same-origin", "none"}
+"""Values of `Sec-Fetch-Site` where a form of the server's own page is sent; None: it is absent."""
+
+
+def install(app: Flask) -> None:
+    """Keep what was read by a cookie from shared caches, and delete a cookie that is not valid."""
+    app.after_request(_mark_response)
+
+
+def browser_session() -> BrowserSession | None:
+    """Return the session of the request's cookie, which is looked up once a request.
+
+    None without a cookie that is valid and counts for this request, for which nothing is looked up.
+    """
+    if "browser_session" not in g:
+        g.browser_session = None  # also for the page of an error that the lookup raises
+        session_id = _counting_cookie()
+        if session_id is not None:
+            g.browser_session = find_session(deployment().engine, session_id)
+            g.session_cookie_is_valid = g.browser_session is not None
+    session: BrowserSession | None = g.browser_session
+    return session
+
+
+def session_of_page() -> BrowserSession | None:
+    """Return the session as `browser_session`; None, too, where it cannot be looked up."""
+    try:
+        return browser_session()
+    except SamsynError:
+        return None
+
+
+def sent_cookie() -> str | None:
+    """Return the value of the cookie, wherever it is sent."""
+    return request.cookies.get(COOKIE) if "HTTP_COOKIE" in request.environ else None
+
+
+def can_sign_in() -> bool:
+    """Return whether the cookie counts on pages of the request's path, beside its credentials."""
+    path = request.path
+    is_page = path in {"/", "/ogc"} or path.startswith("/ogc/")
+    return is_page and "Authorization" not in request.headers
+
+
+def refuse_other_sites() -> None:
+    """Raise PermissionDeniedError unless one of the server's own pages sends the request.
+
+    Programs that are no browsers name no page.
+    """
+    origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site") not in _OWN_SITE or (
+        origin is not None and origin != public_origin()
+    ):
+        raise PermissionDeniedError(f"Sign in and out on the pages of {public_url()}.")
+
+
+def set_cookie(response: Response, session_id: str, expires_at: datetime) -> None:
+    """Let the browser keep a session's id until the session expires."""
+    life = expires_at - datetime.now(UTC)
+    response.set_cookie(COOKIE, session_id, max_age=life, **_attributes())
+
+
+def delete_cookie(response: Response) -> None:
+    """Let the browser forget the session's id."""
+    response.delete_cookie(COOKIE, **_attributes())
+
+
+def _attributes() -> dict[str, Any]:
+    url = urlsplit(public_url())
+    return {
+        "path": url.path or "/",
+        "secure": url.scheme == "https",
+        "httponly": True,
+        "samesite": "Lax",
+    }
+
+
+def _counting_cookie() -> str | None:
+    session_id = sent_cookie()
+    if session_id is None or request.method not in {"GET", "HEAD"} or not can_sign_in():
+        return None
+    origin = request.headers.get("Origin")
+    return session_id if origin is None or origin == public_origin() else None
+
+
+def _mark_response(response: Response) -> Response:
+    is_valid: bool | None = g.get("session_cookie_is_valid")
+    if is_valid is None:
+        return response
+    response.vary.add("Cookie")
+    # a browser's button Back shows no page that signing out has left
+    is_page = response.mimetype == HTML and response.status_code != HTTPStatus.NOT_MODIFIED
+    is_error = response.status_code >= HTTPStatus.BAD_REQUEST
+    storage = "no-store" if is_page or is_error else "no-cache"
+    response.headers["Cache-Control"] = f"private, {storage}"
+    if not is_valid:
+        delete_cookie(response)
+    return response
