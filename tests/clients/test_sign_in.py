@@ -61,6 +61,14 @@ def test_a_private_layer_until_signing_out(
     _open(browser, server, f"{layer}?f=html")
     assert _drawn(browser, FEATURES) >= 1
     _keeps_to_itself(browser, server)
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        browser.save_screenshot(str(tmp_path / "telephone.png"))
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width == screen["width"]
     assert browser.execute_async_script(STORED, tile), "tiles are stored, to be revalidated"
     browser.find_element(By.XPATH, "//button[text()='Sign out']").click()
     WebDriverWait(browser, 10).until(lambda b: b.current_url == f"{server.url}/")
