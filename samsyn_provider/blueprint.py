@@ -20,6 +20,7 @@ from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.media_types import HTML, JSON, OPENAPI, SCHEMA, negotiate_media_type
 from samsyn_provider.http.representations import respond
 from samsyn_provider.items.editing import add_editing_rules
+from samsyn_provider.items.page import items_form
 from samsyn_provider.items.reading import add_reading_rules, search
 from samsyn_provider.query.collections_query import parse_collections_query
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
@@ -42,6 +43,7 @@ def base_urls() -> dict[str, str]:
 add_reading_rules(bp, "/collections/<collection_id>/items")
 add_editing_rules(bp, "/collections/<collection_id>/items")
 bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods=["POST"])
+bp.add_url_rule("/collections/<collection_id>/form", view_func=items_form)
 
 
 @bp.get("/")

@@ -27,7 +27,7 @@ from samsyn_provider.geography.crs import CRS84
 from samsyn_provider.http import media_types
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import Format, plain_name
-from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.items_query import ItemsQuery, refuse_dialect
 from samsyn_provider.query.position import encode_position
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def respond_download(
 def _check_format(file_format: Format, query: ItemsQuery) -> None:
     if query.hits:
         raise InvalidParameterError("resulttype=hits is available as GeoJSON only.")
-    if query.dialect and file_format.media_type != media_types.CSV:
-        raise InvalidParameterError("dialect is a parameter of CSV files (f=csv).")
+    if file_format.media_type != media_types.CSV:
+        refuse_dialect(query)
     if query.skip_geometry and file_format.needs_geometry:
         raise InvalidParameterError(f"{file_format.title} needs geometries (skipGeometry).")
     if file_format.media_type == media_types.KML and query.crs.uri != CRS84:

@@ -1,6 +1,6 @@
 """Links of OGC API documents (RFC 8288)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -34,13 +34,16 @@ def collection_url(collection_id: object) -> str:
 
 def request_url(**changes: object) -> str:
     """Return the URL of this request with some parameters set, or left out where None."""
-    arguments: dict[str, object] = {**request.args.to_dict(), **changes}
+    return url_with(f"{public_url()}{request.path}", {**request.args.to_dict(), **changes})
+
+
+def url_with(url: str, arguments: Mapping[str, object]) -> str:
+    """Return a URL with parameters, those left out that are None."""
     query = urlencode(
         {name: value for name, value in arguments.items() if value is not None},
         quote_via=quote,
         safe=_UNQUOTED,
     )
-    url = f"{public_url()}{request.path}"
     return f"{url}?{query}" if query else url
 
 

@@ -41,22 +41,26 @@ def respond(
 ) -> Response:
     """Return the document in the negotiated media type; HTML is rendered by the template."""
     if media_type == HTML:
-        response = as_page(
-            render_template(
-                template, document=_parsed(document), json_url=request_url(f="json"), **context
-            )
-        )
-    else:
-        response = _json_response(document, media_type)
+        page_context = {"json_url": request_url(f="json"), **context}
+        return respond_page(template, headers, document=_parsed(document), **page_context)
+    response = _json_response(document, media_type)
     response.headers.update(headers or {})
     response.headers["Content-Language"] = "en"
-    if media_type == HTML:  # its tag would have to change with the templates too
-        response.headers.pop("ETag", None)
-    else:
-        if "ETag" not in response.headers and not response.is_streamed:
-            response.add_etag(weak=True)
-        if "If-None-Match" in request.headers:
-            response.make_conditional(request)
+    if "ETag" not in response.headers and not response.is_streamed:
+        response.add_etag(weak=True)
+    if "If-None-Match" in request.headers:
+        response.make_conditional(request)
+    return must_revalidate(response)
+
+
+def respond_page(
+    template: str, headers: Mapping[str, str] | None = None, **context: Any
+) -> Response:
+    """Return an HTML page. It has no entity tag, which would change with the templates too."""
+    response = as_page(render_template(template, **context))
+    response.headers.update(headers or {})
+    response.headers["Content-Language"] = "en"
+    response.headers.pop("ETag", None)
     return must_revalidate(response)
 
 

@@ -4,14 +4,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import InvalidParameterError, NotAcceptableError
+from samsyn_model.errors import NotAcceptableError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.collections.collection import Collection
@@ -21,7 +20,6 @@ from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.downloads.responses import next_position, respond_download
 from samsyn_provider.features.documents import item_document, items_document
-from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import FILE_FORMATS, FORMATS, MEDIA_TYPES, Format
@@ -34,17 +32,19 @@ from samsyn_provider.http.representations import (
     respond,
     response_from_cache,
 )
+from samsyn_provider.items.page import HTML_CRS, items_page, tiles_url
+from samsyn_provider.items.paging import pagination_links
 from samsyn_provider.query.items_query import (
     Capabilities,
     ItemsQuery,
     names_properties,
     parse_item_query,
     parse_items_query,
+    refuse_dialect,
 )
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.query.search_body import read_search
 
-_MAX_HTML_ITEMS = 500
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
 """Headers that are set anew for each response."""
 _DOWNLOADS = tuple(
@@ -52,7 +52,6 @@ _DOWNLOADS = tuple(
 )
 _PAGE_PARAMETERS = frozenset({"limit", "offset", "after", "resulttype"})
 """Parameters with which `f=geojson` is a page, as other servers have it, and no file."""
-_HTML_CRS = reference_system(CRS84, "crs")  # of the map on an HTML page
 
 
 def add_reading_rules(bp: Blueprint, path: str, relations: frozenset[str] = frozenset()) -> None:
@@ -85,14 +84,14 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         cached = _cached_response(tag)
         if cached is not None:
             return cached
+        if media_type == HTML:
+            return items_page(connection, collection, request.args, relations)
         collection, query = _parse_query(connection, collection, request.args, relations)
-        if media_type != HTML and request.if_none_match.contains_weak(tag):
+        if request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         file_format = _file_format(media_type)
         if file_format is None:
-            page = _page(
-                connection, collection, query, media_type, make_link=links.page_link, tag=tag
-            )
+            page = _page(connection, collection, query, make_link=links.page_link, tag=tag)
             return _keep_open(_cache_response(tag, media_type, page), stack)
         has_limit = "limit" in request.args
         position = next_position(connection, collection, query) if has_limit else None
@@ -128,7 +127,7 @@ def search(collection_id: str) -> Response:
         body, arguments = read_search()
         collection, query = _parse_query(connection, collection, arguments)
         make_link = partial(links.search_page_link, body)
-        return _keep_open(_page(connection, collection, query, GEOJSON, make_link=make_link), stack)
+        return _keep_open(_page(connection, collection, query, make_link=make_link), stack)
 
 
 @requires(Action.READ_LAYER)
@@ -143,7 +142,7 @@ def item(collection_id: str, feature_id: str) -> Response:
             return cached
         query = parse_item_query(request.args, collection.crs)
         if media_type == HTML:
-            query = replace(query, crs=_HTML_CRS)
+            query = replace(query, crs=HTML_CRS)
         key = parse_feature_id(feature_id)
         document = item_document(connection, collection, key, query)
     document["links"] = links.self_links(media_type, GEOJSON, "This item") + document["links"]
@@ -151,13 +150,14 @@ def item(collection_id: str, feature_id: str) -> Response:
         "Content-Crs": f"<{query.crs.uri}>",
         "ETag": f'"{document["version"]}"',
     }
-    response = respond(
-        media_type,
-        document,
-        "ogc/item.html",
-        headers=headers,
-        **_page_context(media_type, collection),
-    )
+    context = {}
+    if media_type == HTML:
+        context = {
+            "collection": collection_document(collection),
+            "tiles": tiles_url(collection),
+            "colour": collection.colour,
+        }
+    response = respond(media_type, document, "ogc/item.html", headers=headers, **context)
     return _cache_response(tag, media_type, response)
 
 
@@ -198,23 +198,19 @@ def _parse_query(
     )
 
 
-def _page(  # noqa: PLR0913 - the items of a page, and its form
+def _page(
     connection: Connection,
     collection: Collection,
     query: ItemsQuery,
-    media_type: str,
     *,
     make_link: PageLink,
     tag: str | None = None,
 ) -> Response:
-    if query.dialect:
-        raise InvalidParameterError("dialect is a parameter of CSV files (f=csv).")
-    if media_type == HTML:
-        query = replace(query, limit=min(query.limit, _MAX_HTML_ITEMS), crs=_HTML_CRS)
+    refuse_dialect(query)
     document = items_document(connection, collection, query)
     document["links"] = [
-        *(links.self_links(media_type, GEOJSON, "These items", _DOWNLOADS) if tag else []),
-        *_pagination_links(media_type, document.pop("next_position", None), query, make_link),
+        *(links.self_links(GEOJSON, GEOJSON, "These items", _DOWNLOADS) if tag else []),
+        *pagination_links(GEOJSON, document.pop("next_position", None), query, make_link),
         links.collection_link(collection.id, collection.title),
     ]
     headers = {
@@ -226,37 +222,4 @@ def _page(  # noqa: PLR0913 - the items of a page, and its form
         headers["ETag"] = f'W/"{tag}"'
     if "numberMatched" in document:
         headers["OGC-NumberMatched"] = str(document["numberMatched"])
-    return respond(
-        media_type,
-        document,
-        "ogc/items.html",
-        headers=headers,
-        **_page_context(media_type, collection),
-    )
-
-
-def _pagination_links(
-    media_type: str, position: str | None, query: ItemsQuery, make_link: PageLink
-) -> list[links.Link]:
-    """Return the links to the next and the previous page."""
-    link_type = HTML if media_type == HTML else GEOJSON
-    page_links = []
-    if position:
-        page_links.append(make_link(link_type, "next", after=position, offset=None))
-    if query.offset:
-        offset = max(0, query.offset - query.limit)
-        page_links.append(make_link(link_type, "prev", offset=offset))
-    return page_links
-
-
-def _page_context(media_type: str, collection: Collection) -> dict[str, Any]:
-    if media_type != HTML:
-        return {}
-    downloads = {
-        file_format.title: links.request_url(f=code, limit=None, offset=None, after=None)
-        for code, file_format in FORMATS.items()
-    }
-    return {
-        **{"collection": collection_document(collection), "names": collection.names},
-        "downloads": downloads,
-    }
+    return respond(GEOJSON, document, template="", headers=headers)  # never HTML

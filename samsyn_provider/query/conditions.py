@@ -59,16 +59,21 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
     return conditions
 
 
-def ordering(keys: Sequence[str], query: ItemsQuery) -> str:
+def ordering(keys: Sequence[str], query: ItemsQuery, *, is_reversed: bool = False) -> str:
     """Return the ORDER BY list of a query, with expressions for its sort keys; ids break ties."""
-    terms = (f"{name} {_direction(key)}" for name, key in zip(keys, query.sortby, strict=True))
-    return ", ".join([*terms, "id"])
+    terms = (
+        f"{name} {_direction(key, is_reversed)}"
+        for name, key in zip(keys, query.sortby, strict=True)
+    )
+    return ", ".join([*terms, "id DESC" if is_reversed else "id"])
 
 
-def _direction(key: SortKey) -> str:
+def _direction(key: SortKey, is_reversed: bool) -> str:
     # a column has no nulls, and an index on it is read backwards only without NULLS LAST
-    direction = "DESC" if key.descending else "ASC"
-    return direction if key.column else f"{direction} NULLS LAST"
+    direction = "DESC" if key.descending != is_reversed else "ASC"
+    if key.column:
+        return direction
+    return f"{direction} NULLS {'FIRST' if is_reversed else 'LAST'}"
 
 
 def sort_value(key: SortKey, number: int, values: dict[str, Any]) -> str:

@@ -183,6 +183,12 @@ def _filter(values: Mapping[str, str], capabilities: Capabilities) -> Expression
     return parse_filter(values["filter"], language, crs, capabilities.fields)
 
 
+def refuse_dialect(query: ItemsQuery) -> None:
+    """Raise InvalidParameterError where a query for anything but a CSV file has a dialect."""
+    if query.dialect:
+        raise InvalidParameterError("dialect is a parameter of CSV files (f=csv).")
+
+
 def _dialect(text: str | None) -> str | None:
     if text is not None and text not in DIALECTS:
         raise InvalidParameterError(f"dialect is one of {', '.join(DIALECTS)}.")

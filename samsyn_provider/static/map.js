@@ -1,4 +1,5 @@
 // Draws the features of the page's #features element, or those passed to `show`, over the coasts.
+// The map's element has their colour, the bounds to show, and the address of the features' pages.
 "use strict";
 
 const samsynMap = (() => {
@@ -70,17 +71,24 @@ const samsynMap = (() => {
     parent.append(child);
   };
 
-  const card = ({ properties }) => {
-    const { name, ...others } = properties;
+  // The properties of a feature, with a link to its page where it has one.
+  const card = ({ properties, id }, href) => {
+    const { name, ...others } = properties ?? {};
     const element = document.createElement("div");
     const list = document.createElement("dl");
     if (typeof name === "string") add(element, "h2", name);
     else if (name !== undefined) others.name = name;
-    for (const [key, value] of Object.entries(others).slice(0, 12)) {
+    for (const [key, value] of Object.entries(others)) {
       add(list, "dt", key);
       add(list, "dd", typeof value === "string" ? value : JSON.stringify(value));
     }
     element.append(list);
+    if (href) {
+      const link = document.createElement("a");
+      link.href = href;
+      link.textContent = `Feature ${id}`;
+      element.append(link);
+    }
     return element;
   };
 
@@ -126,25 +134,32 @@ const samsynMap = (() => {
           : { color: colour, weight: 2, fillColor: colour, fillOpacity: 0.22 },
       pointToLayer: (_, place) => L.circleMarker(place, { radius: 6 }),
       onEachFeature: (feature, layer) => {
-        if (feature.properties && Object.keys(feature.properties).length) {
-          layer.bindPopup(() => card(feature), { maxHeight: 240 });
+        const { items } = element.dataset;
+        const href = items && feature.id !== undefined ? `${items}/${feature.id}?f=html` : null;
+        if (href || Object.keys(feature.properties ?? {}).length) {
+          layer.bindPopup(() => card(feature, href), { maxHeight: 240 });
         }
       },
     }).addTo(map);
 
   // A single point is shown with its surroundings; the coasts are too coarse for a high zoom.
-  const frame = (layers) => {
+  const frame = (layers, [west, south, east, north] = []) => {
     const bounds = L.latLngBounds([]);
+    if (west !== undefined) {
+      bounds.extend([south, west]).extend([north, west > east ? east + 360 : east]);
+    }
     for (const layer of layers) bounds.extend(layer.getBounds());
     if (!bounds.isValid()) return;
     const isPoint = bounds.getSouthWest().equals(bounds.getNorthEast());
     map.fitBounds(bounds, { padding: [24, 24], maxZoom: isPoint ? 8 : 12 });
   };
 
-  return { show, frame, land, crossesAntimeridian };
+  return { map, card, show, frame, land, crossesAntimeridian };
 })();
 
 const features = document.getElementById("features");
-if (samsynMap && features) {
-  samsynMap.frame([samsynMap.show(JSON.parse(features.textContent))]);
+if (samsynMap) {
+  const { dataset } = document.getElementById("map");
+  const shown = features ? [samsynMap.show(JSON.parse(features.textContent), dataset.colour)] : [];
+  samsynMap.frame(shown, dataset.bounds ? JSON.parse(dataset.bounds) : []);
 }

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from samsyn_provider.conformance import CONFORMANCE_CLASSES
+from samsyn_provider.items.form import FORM_PARAMETERS
 from samsyn_provider.query.collections_query import COLLECTIONS_PARAMETERS
 from samsyn_provider.query.items_query import ITEM_PARAMETERS, ITEMS_PARAMETERS
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS
@@ -121,6 +122,7 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
         ("/collections/{collectionId}/queryables", DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/sortables", DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/items", ITEMS_PARAMETERS),
+        ("/collections/{collectionId}/form", FORM_PARAMETERS),
         ("/collections/{collectionId}/items/{featureId}", ITEM_PARAMETERS),
         ("/tileMatrixSets", DOCUMENT_PARAMETERS),
         ("/tileMatrixSets/{tileMatrixSetId}", DOCUMENT_PARAMETERS),
