@@ -125,8 +125,17 @@ def collection(collection_id: str) -> Response:
         media_type = negotiate_media_type(JSON)
         single_values(request.args, DOCUMENT_PARAMETERS)
         requested = with_extents(connection, requested)
+        if media_type == HTML:
+            requested = with_fields(connection, requested)
     document = documents.collection_document(requested)
-    return respond(media_type, document, "ogc/collection.html", collection=document)
+    context: dict[str, Any] = {}
+    if media_type == HTML:
+        context = {
+            "properties": requested.fields,
+            "has_schema": bool(requested.names),
+            "colour": requested.colour,
+        }
+    return respond(media_type, document, "ogc/collection.html", **context)
 
 
 @bp.get("/collections/<collection_id>/schema")

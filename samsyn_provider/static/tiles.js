@@ -10,6 +10,7 @@ const REACH = 6; // pixels around a line or a point in which a click means it
 const MAX_ZOOM = 18; // beyond it tiles are enlarged
 
 const element = document.getElementById("map");
+const strength = element.dataset.ground ? 0.5 : 0.9; // below the features of a page, or alone
 
 const colourOf = (layer, names) =>
   names.length < 2 && element.dataset.colour
@@ -52,9 +53,9 @@ const paint = (canvas, features, names) => {
   for (const { type, layer, path } of features) {
     context.strokeStyle = context.fillStyle = colourOf(layer, names);
     context.lineWidth = type === LINE ? 1.5 : 0.8;
-    context.globalAlpha = type === POINT ? 0.55 : 0.13;
+    context.globalAlpha = type === POINT ? strength : strength / 4;
     if (type !== LINE) context.fill(path, "evenodd");
-    context.globalAlpha = 0.55;
+    context.globalAlpha = strength;
     if (type !== POINT) context.stroke(path);
   }
 };

@@ -8,7 +8,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.geography.crs import CRS84
 from samsyn_provider.geography.extents import around_the_world, centre
 from samsyn_provider.http.links import Link, collection_url, link, ogc_url, request_url
-from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
+from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON
 from samsyn_provider.tiles.matrix_sets import (
     MERCATOR_LATITUDE,
     TILE_MATRIX_SETS,
@@ -63,17 +63,18 @@ def tile_matrix_sets_document() -> dict[str, Any]:
             }
             for grid in TILE_MATRIX_SETS.values()
         ],
-        "links": [_self("Tile matrix sets")],
+        "links": [_self("Tile matrix sets"), _page("Tile matrix sets")],
     }
 
 
 def tile_matrix_set_document(grid: TileMatrixSet) -> dict[str, Any]:
     """Return the definition of a tile matrix set."""
-    return {**grid.document(), "links": [_self(grid.title)]}
+    return {**grid.document(), "links": [_self(grid.title), _page(grid.title)]}
 
 
 def tilesets_document(resource: TiledResource) -> dict[str, Any]:
     """Return the list of a resource's tilesets, one for each tile matrix set."""
+    title = f"Tilesets of {resource.title}"
     return {
         "tilesets": [
             {
@@ -88,7 +89,7 @@ def tilesets_document(resource: TiledResource) -> dict[str, Any]:
             }
             for grid in TILE_MATRIX_SETS.values()
         ],
-        "links": [_self(f"Tilesets of {resource.title}")],
+        "links": [_self(title), _page(title)],
     }
 
 
@@ -157,6 +158,7 @@ def _tileset(resource: TiledResource, grid: TileMatrixSet) -> dict[str, Any]:
 def _tileset_links(resource: TiledResource, grid: TileMatrixSet) -> list[Link]:
     links = [
         _self(f"The tileset {grid.id}", f="json"),
+        _page(f"The tileset {grid.id}"),
         _grid_link(grid),
         _item_link(resource, grid),
     ]
@@ -211,6 +213,10 @@ def _grid_link(grid: TileMatrixSet) -> Link:
 
 def _grid_url(grid: TileMatrixSet) -> str:
     return f"{ogc_url()}/tileMatrixSets/{grid.id}?f=json"
+
+
+def _page(title: str) -> Link:
+    return link("alternate", HTML, f"{title} as HTML", request_url(f="html"))
 
 
 def _self(title: str, **changes: str) -> Link:

@@ -17,7 +17,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.http.media_types import JSON, MVT, TILEJSON
+from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON
 from samsyn_provider.http.representations import respond
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.tiles import documents as tile_documents
@@ -34,6 +34,7 @@ from samsyn_provider.tiles.tags import tile_tag
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
+_WITH_PAGE = {"json": JSON, "html": HTML}
 _SHARED_CACHE_THRESHOLD = 0.03  # seconds: slower tiles are cached for all processes
 _MAX_AGE = 60  # seconds that clients may cache a tile of an anonymous request
 _COLLECTION = "/collections/<collection_id>/tiles"
@@ -45,7 +46,7 @@ _TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
 @requires(Action.READ_PUBLIC)
 def tile_matrix_sets() -> Response:
     """Return the tile matrix sets: Two Dimensional Tile Matrix Set 2.0."""
-    return _document({"json": JSON}, tile_documents.tile_matrix_sets_document())
+    return _document(_WITH_PAGE, tile_documents.tile_matrix_sets_document(), "tile_matrix_sets")
 
 
 @bp.get("/tileMatrixSets/<tile_matrix_set_id>")
@@ -53,7 +54,8 @@ def tile_matrix_sets() -> Response:
 def tile_matrix_set(tile_matrix_set_id: str) -> Response:
     """Return one tile matrix set."""
     grid = find_tile_matrix_set(tile_matrix_set_id)
-    return _document({"json": JSON}, tile_documents.tile_matrix_set_document(grid))
+    document = tile_documents.tile_matrix_set_document(grid)
+    return _document(_WITH_PAGE, document, "tile_matrix_set")
 
 
 @bp.get(_COLLECTION)
@@ -62,8 +64,9 @@ def collection_tilesets(collection_id: str) -> Response:
     """Return a collection's tilesets: OGC API Tiles Part 1, /req/tilesets-list."""
     with reading(deployment().engine) as connection:
         layer = requested_collection(connection, collection_id)
-    document = tile_documents.tilesets_document(tiled_collection(layer))
-    return _document({"json": JSON}, document)
+    resource = tiled_collection(layer)
+    document = tile_documents.tilesets_document(resource)
+    return _document(_WITH_PAGE, document, "tilesets", resource=resource, collection=layer)
 
 
 @bp.get(f"{_COLLECTION}/<tile_matrix_set_id>")
@@ -97,8 +100,9 @@ def map_tilesets(map_id: str) -> Response:
     """Return the tilesets of all vector layers of a map that the caller may read."""
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
-    document = tile_documents.tilesets_document(tiled_map(tiled.id, tiled.title))
-    return _document({"json": JSON}, document)
+    resource = tiled_map(tiled.id, tiled.title)
+    document = tile_documents.tilesets_document(resource)
+    return _document(_WITH_PAGE, document, "tilesets", resource=resource)
 
 
 @bp.get(f"{_MAP}/<tile_matrix_set_id>")
@@ -132,7 +136,7 @@ def _tileset(
     grid: TileMatrixSet,
 ) -> Response:
     # TileJSON describes tiles of Web Mercator only
-    media_types = {"json": JSON, "tilejson": TILEJSON} if grid.is_mercator else {"json": JSON}
+    media_types = {**_WITH_PAGE, "tilejson": TILEJSON} if grid.is_mercator else _WITH_PAGE
     media_type = _negotiate_media_type(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
     collections = with_all_fields(connection, layers)
@@ -141,7 +145,13 @@ def _tileset(
         document = tile_documents.tilejson_document(resource, grid, collections, bounds)
     else:
         document = tile_documents.tileset_document(resource, grid, collections, bounds)
-    return _document(media_types, document)
+    return _document(
+        *(media_types, document, "tileset"),
+        resource=resource,
+        bounds=bounds,
+        is_mercator=grid.is_mercator,
+        collection=layers[0] if resource.geodata else None,
+    )
 
 
 def _tile_response(
@@ -191,10 +201,12 @@ def _row(connection: Connection, statement: Statement) -> Any:
     ).one()
 
 
-def _document(media_types: Mapping[str, str], document: Mapping[str, Any]) -> Response:
+def _document(
+    media_types: Mapping[str, str], document: Mapping[str, Any], template: str, **context: Any
+) -> Response:
     media_type = _negotiate_media_type(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    return respond(media_type, document, template="")  # never HTML
+    return respond(media_type, document, f"ogc/{template}.html", **context)
 
 
 def _negotiate_media_type(media_types: Mapping[str, str]) -> str:

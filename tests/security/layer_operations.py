@@ -61,6 +61,17 @@ def _force_delete(caller: Caller, layer: Layer, success: int = 204) -> int:
     return rules.status_of_writing(caller, may_read=readable, may_act=may, success=success)
 
 
+def _read_form(caller: Caller, layer: Layer) -> int:
+    """Return 303, to the page, where the caller may read the layer."""
+    status = _read_features(caller, layer)
+    return 303 if status == 200 else status
+
+
+def _read_faulty_form(caller: Caller, layer: Layer) -> int:
+    status = _read_features(caller, layer)
+    return 400 if status == 200 else status
+
+
 def _read_features(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_features(caller, layer))
 
@@ -207,7 +218,10 @@ def _ogc() -> Iterator[Operation]:
     for path in ("", "/schema", "/queryables", "/sortables"):
         yield Operation("GET", _COLLECTION + path, _read_features, LAYERS)
     yield Operation("POST", f"{_COLLECTION}/search", _read_features, LAYERS, lambda _: {})
-    yield Operation("GET", f"{_COLLECTION}/items?f=html", _read_features, LAYERS)
+    for path in ("", "/schema", "/items"):
+        yield Operation("GET", f"{_COLLECTION}{path}?f=html", _read_features, LAYERS)
+    yield Operation("GET", f"{_COLLECTION}/form?bbox=1,2", _read_faulty_form, LAYERS)
+    yield Operation("GET", f"{_COLLECTION}/form", _read_form, LAYERS)
 
 
 LAYER_OPERATIONS = (

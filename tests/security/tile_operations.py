@@ -30,7 +30,7 @@ def _read_map_tile(caller: Caller, shared: Map) -> int:
 
 
 def _operations() -> Iterator[Operation]:
-    for path in ("", "/{grid}", "/{grid}?f=tilejson"):
+    for path in ("", "/{grid}", "/{grid}?f=tilejson", "?f=html", "/{grid}?f=html"):
         yield Operation("GET", _LAYER_TILES + path, _read_layer, LAYERS)
         yield Operation("GET", _MAP_TILES + path, _read_map, MAPS)
     yield Operation("GET", f"{_LAYER_TILES}/{_TILE}", _read_layer, LAYERS)

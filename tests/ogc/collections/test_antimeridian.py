@@ -30,7 +30,7 @@ def test_the_extent_crosses_the_antimeridian(client: FlaskClient, layer: Layer) 
     managed: Any = client.get(f"/api/v1/layers/{layer_id}").json
     assert managed["bounds"] == managed["source_config"]["bounds"] == [170, -20, -170, -15]
     page = client.get(f"{url}?f=html").text
-    assert "[[[170.0, -20.0], [190.0, -20.0], [190.0, -15.0]" in page
+    assert "[[170.0, -20.0], [190.0, -20.0], [190.0, -15.0]" in page
 
 
 @pytest.mark.parametrize(

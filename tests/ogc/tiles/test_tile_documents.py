@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from tests.ogc.conftest import Person
 from tests.ogc.tiles.decoding import decode
+from tests.statements import statements
 
 Layer = Callable[..., str]
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
@@ -166,10 +167,13 @@ def test_tilejson(client: FlaskClient, layer: Layer) -> None:
     url = template.replace("{z}", str(zoom)).replace("{x}", str(x)).replace("{y}", str(y))
     assert len(decode(client.get(url).data)[layer_id]) == 1
     tileset = _get(client, address)
-    assert client.get(_links(tileset)["alternate"]["href"]).json == document
+    alternates = {link["type"]: link for link in tileset["links"] if link["rel"] == "alternate"}
+    assert client.get(alternates[response.mimetype]["href"]).json == document
     other = address.replace("WebMercatorQuad", "WorldCRS84Quad")
     assert client.get(other, query_string={"f": "tilejson"}).status_code == 400
-    assert "alternate" not in _links(_get(client, other))
+    assert [
+        link["type"] for link in _get(client, other)["links"] if link["rel"] == "alternate"
+    ] == ["text/html"]
 
 
 def test_layers_without_schema_or_features(client: FlaskClient, layer: Layer) -> None:
@@ -234,13 +238,50 @@ def test_strictness(client: FlaskClient, layer: Layer) -> None:
         f"{collection}/WebMercatorQuad",
     ):
         assert client.get(path, query_string={"f": "json"}).mimetype == "application/json"
-        assert client.get(path, query_string={"f": "html"}).status_code == 400
+        assert client.get(path, query_string={"f": "html"}).mimetype == "text/html"
         assert client.get(path, query_string={"colour": "red"}).status_code == 400
         assert client.get(path, headers={"Accept": "image/png"}).status_code == 406
-        assert client.get(path, headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
+        accepted = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert accepted.mimetype == "text/html"
         assert client.head(path).status_code == 200
         refused = client.delete(path)
         assert refused.status_code == 405
         assert "GET" in refused.headers["Allow"]
     for path in ("/ogc/tileMatrixSets/x", f"{collection}/x"):
         assert client.get(path).status_code == 404
+
+
+def test_pages_of_tiles(client: FlaskClient, layer: Layer) -> None:
+    """Each page names what its document has, escaped, and costs no more statements."""
+    title = "<i>Ports</i>"
+    fields = {"<b>": {"type": "string", "description": "<u>"}}
+    located = layer([("POINT(11 57)", {"<b>": "a"})], fields=fields, name=title)
+    empty = layer(name=title)
+    for layer_id in (located, empty):
+        url = f"/ogc/collections/{layer_id}/tiles"
+        for path in ("", "/WebMercatorQuad", "/WorldCRS84Quad"):
+            with statements() as by_json:
+                document = _get(client, url + path)
+            with statements() as by_page:
+                page = client.get(f"{url}{path}?f=html").text
+            assert len(by_page) == len(by_json)
+            assert "<title>Tiles of &lt;i&gt;Ports&lt;/i&gt;" in page
+            assert "WebMercatorQuad?f=tilejson" in page or path == "/WorldCRS84Quad"
+            assert not any(markup in page for markup in (title, "<b>", "<u>"))
+            (address,) = (
+                link["href"]
+                for link in document["links"]
+                if (link["rel"], link["type"]) == ("alternate", "text/html")
+            )
+            assert client.get(address).text == page
+            limits = document.get("tileMatrixSetLimits", [])
+            assert page.count('<th scope="row">') >= len(limits)
+            has_map = layer_id == located and path == "/WebMercatorQuad"
+            assert (f"{url}/WebMercatorQuad/{{z}}/{{y}}/{{x}}" in page) == (
+                has_map or (path == "/WebMercatorQuad" and layer_id == empty)
+            )
+            assert ('id="map"' in page) == has_map
+    for path in ("/ogc/tileMatrixSets", *(f"/ogc/tileMatrixSets/{grid}" for grid in GRIDS)):
+        page = client.get(f"{path}?f=html").text
+        for entry in _get(client, path).get("tileMatrices", []):
+            assert f'<th scope="row">{entry["id"]}</th>' in page
