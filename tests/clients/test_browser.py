@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -12,6 +13,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.clients.samsyn_server import Server
@@ -189,8 +191,188 @@ def test_a_collection_is_browsed_to_a_feature(
     _keeps_to_itself(browser, server)
 
 
+SQUARE = ((0, 0), (0.9, 0), (0.9, 0.9), (0, 0.9), (0, 0))
+
+
+@pytest.fixture(scope="module")
+def grid(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a public layer of 400 squares, one a degree, named by their place."""
+    file = tmp_path_factory.mktemp("source") / "grid.geojson"
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"text": HOSTILE, "column": x, "row": y},
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [
+                    [
+                        [x + a, 40 + y + b]
+                        for a, b in ((0, 0), (0.9, 0), (0.9, 0.9), (0, 0.9), (0, 0))
+                    ]
+                ],
+            },
+        }
+        for y in range(20)
+        for x in range(20)
+    ]
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return server.import_layer(file, "--public", "--name", "Grid")
+
+
+TILES_ARE_DRAWN = "return document.getElementById('map').dataset.drawn === 'true'"
+PAINTED = """
+    const pixels = (canvas) =>
+      canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return [...document.querySelectorAll(".leaflet-tiles-pane canvas")]
+      .reduce((sum, canvas) => sum + pixels(canvas).filter((v, i) => i % 4 === 3 && v).length, 0);
+"""
+"""How many pixels of the tiles are not transparent."""
+
+
+def _click_map(browser: WebDriver, longitude: float, latitude: float) -> None:
+    """Click on the map at a position, on whatever is there."""
+    browser.execute_script(
+        """
+        const { map } = samsynMap;
+        map.getContainer().scrollIntoView({ behavior: "instant", block: "center" });
+        const { x, y } = map.latLngToContainerPoint([arguments[1], arguments[0]]);
+        const box = map.getContainer().getBoundingClientRect();
+        const place = { clientX: box.left + x, clientY: box.top + y, bubbles: true };
+        const target = document.elementFromPoint(place.clientX, place.clientY);
+        for (const type of ["mousedown", "mouseup", "click"]) {
+          target.dispatchEvent(new MouseEvent(type, place));
+        }""",
+        longitude,
+        latitude,
+    )
+
+
+def _popup(browser: WebDriver, text: str) -> WebElement:
+    """Wait for a popup with a text; return it."""
+    WebDriverWait(browser, 20).until(
+        lambda b: any(
+            text in popup.text
+            for popup in b.find_elements(By.CSS_SELECTOR, ".leaflet-popup-content")
+        )
+    )
+    return browser.find_element(By.CSS_SELECTOR, ".leaflet-popup-content")
+
+
+def _wait_for_tiles(browser: WebDriver) -> None:
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(TILES_ARE_DRAWN))
+
+
+def test_the_layer_is_drawn_from_its_tiles(browser: WebDriver, server: Server, grid: str) -> None:
+    """Below the features of a page are the others; each has a popup with all of its properties."""
+    _open(browser, server, f"/ogc/collections/{grid}/items?f=html&limit=10&filter=column+>+9")
+    assert _drawn(browser, FEATURES) == 10
+    _wait_for_tiles(browser)
+    painted = browser.execute_script(PAINTED)
+    assert painted > 1_000
+    for column, row in ((17, 0), (11, 1)):  # of the page, and of the tiles alone
+        _click_map(browser, column + 0.45, 40 + row + 0.45)
+        popup = _popup(browser, f"row\n{row}")
+        assert f"column\n{column}" in popup.text
+        assert HOSTILE in popup.text
+        assert not popup.find_elements(By.CSS_SELECTOR, "img, script")
+        address = popup.find_element(By.TAG_NAME, "a").get_attribute("href")
+        assert address
+        found = requests.get(address.replace("f=html", "f=json"), timeout=10).json()
+        assert (found["properties"]["column"], found["properties"]["row"]) == (column, row)
+    _keeps_to_itself(browser, server)
+    assert browser.title != "broken"
+
+
+def test_the_view_of_the_map_as_a_box(browser: WebDriver, server: Server, grid: str) -> None:
+    _open(browser, server, f"/ogc/collections/{grid}/items?f=html&sortby=-row")
+    browser.execute_script(
+        "samsynMap.map.fitBounds([[44.1, 4.1], [45.8, 6.8]], { animate: false, padding: [0, 0] })"
+    )
+    browser.find_element(By.CSS_SELECTOR, "#filter summary").click()
+    box = browser.execute_script("return samsynMap.map.getBounds().toBBoxString()").split(",")
+    browser.find_element(By.ID, "this-view").click()
+    WebDriverWait(browser, 20).until(lambda b: "bbox=" in b.current_url)
+    assert "sortby=-row" in browser.current_url
+    sent = parse_qs(urlsplit(browser.current_url).query)["bbox"][0].split(",")
+    assert [float(edge) for edge in sent] == pytest.approx([float(e) for e in box], abs=1e-4)
+    query = {"bbox": ",".join(sent), "resulttype": "hits"}
+    url = f"{server.ogc}/collections/{grid}/items"
+    matched = requests.get(url, params=query, timeout=10).json()["numberMatched"]
+    assert 0 < matched < 400
+    assert browser.find_element(By.CSS_SELECTOR, ".span").text.endswith(f"of {matched}")
+    _keeps_to_itself(browser, server)
+
+
+def test_the_form_in_a_browser(browser: WebDriver, server: Server, grid: str) -> None:
+    """The address has what was filled in alone; the form is there again, and clears."""
+    _open(browser, server, f"/ogc/collections/{grid}/items?f=html")
+    browser.find_element(By.CSS_SELECTOR, "#filter summary").click()
+    browser.find_element(By.NAME, "from.column").send_keys("18")
+    browser.find_element(By.NAME, "text.text").send_keys("ALERT(1)")
+    browser.find_element(By.XPATH, "//button[text()='Apply']").click()
+    WebDriverWait(browser, 20).until(lambda b: "filter=" in b.current_url)
+    requested, _ = _requests_and_complaints(browser)
+    (sent,) = (url for url in requested if "/form?" in url)
+    assert set(parse_qs(urlsplit(sent).query)) == {"from.column", "how.text", "text.text"}
+    assert browser.find_element(By.CSS_SELECTOR, ".span").text == "Features 1–10 of 40"
+    assert browser.find_element(By.NAME, "from.column").get_property("value") == "18"
+    browser.find_element(By.LINK_TEXT, "Next →").click()
+    browser.find_element(By.LINK_TEXT, "Next →").click()
+    assert browser.find_element(By.CSS_SELECTOR, ".span").text == "Features 21–30 of 40"
+    browser.find_element(By.LINK_TEXT, "← Previous").click()
+    assert browser.find_element(By.CSS_SELECTOR, ".span").text == "Features 11–20 of 40"
+    browser.find_element(By.LINK_TEXT, "Clear").click()
+    assert browser.find_element(By.CSS_SELECTOR, ".span").text == "Features 1–10 of 400"
+
+
+@pytest.mark.parametrize("path", ["", "/tiles/WebMercatorQuad"])
+def test_pages_that_show_the_tiles(
+    browser: WebDriver, server: Server, grid: str, path: str
+) -> None:
+    _open(browser, server, f"/ogc/collections/{grid}{path}?f=html")
+    _wait_for_tiles(browser)
+    assert browser.execute_script(PAINTED) > 1_000
+    _click_map(browser, 3.45, 47.45)
+    assert "column\n3" in _popup(browser, "row\n7").text
+    _keeps_to_itself(browser, server)
+
+
+def test_the_address_for_qgis_is_copied(browser: WebDriver, server: Server, grid: str) -> None:
+    _open(browser, server, f"/ogc/collections/{grid}?f=html")
+    button = browser.find_element(By.CSS_SELECTOR, "[data-copy]")
+    button.click()
+    WebDriverWait(browser, 10).until(lambda _: button.text == "Copied")
+    selected = browser.execute_script(
+        "const { value, selectionStart, selectionEnd } = document.getElementById('qgis-address');"
+        "return value.slice(selectionStart, selectionEnd)"
+    )
+    assert selected == f"{server.ogc}/"
+
+
+def test_pages_without_javascript(browser: WebDriver, server: Server, grid: str) -> None:
+    """The form selects, the headings sort, and pages follow each other."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(f"{server.ogc}/collections/{grid}/items?f=html")
+        browser.find_element(By.CSS_SELECTOR, "#filter summary").click()
+        assert not browser.find_element(By.ID, "this-view").is_displayed()
+        browser.find_element(By.NAME, "to.column").send_keys("1")
+        browser.find_element(By.XPATH, "//button[text()='Apply']").click()
+        WebDriverWait(browser, 20).until(lambda b: "filter=" in b.current_url)
+        assert browser.find_element(By.CSS_SELECTOR, ".span").text == "Features 1–10 of 40"
+        browser.find_element(By.CSS_SELECTOR, "thead").find_element(By.LINK_TEXT, "row").click()
+        browser.find_element(By.CSS_SELECTOR, "thead").find_element(By.LINK_TEXT, "row").click()
+        first = browser.find_element(By.CSS_SELECTOR, "tbody tr").text
+        assert first.split()[-2:] == ["19", "Polygon"]
+        browser.find_element(By.LINK_TEXT, "Next →").click()
+        browser.find_element(By.LINK_TEXT, "← Previous").click()
+        assert browser.find_element(By.CSS_SELECTOR, "tbody tr").text == first
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
 def test_hostile_text_does_nothing(browser: WebDriver, server: Server, hostile: str) -> None:
-    for path in ("", "/schema", "/queryables", "/items"):
+    for path in ("", "/schema", "/queryables", "/tiles", "/tiles/WebMercatorQuad", "/items"):
         _open(browser, server, f"/ogc/collections/{hostile}{path}?f=html")
         assert browser.title != "broken"
         assert not browser.find_elements(By.CSS_SELECTOR, "img[src=x]")
@@ -236,7 +418,12 @@ PHONE_PAGES = (
     "/ogc/collections?f=html",
     "/ogc/collections/{}?f=html",
     "/ogc/collections/{}/schema?f=html",
+    "/ogc/collections/{}/tiles?f=html",
+    "/ogc/collections/{}/tiles/WebMercatorQuad?f=html",
+    "/ogc/tileMatrixSets/WebMercatorQuad?f=html",
     "/ogc/collections/{}/items?f=html",
+    "/ogc/collections/{}/items?f=html&bbox=1",
+    "/ogc/collections/{}/items?f=html&bbox=1,2,30,80&limit=100",
 )
 
 
