@@ -88,7 +88,7 @@ def start() -> Response:
 
 
 def _select_maps(caller: Principal, words: Sequence[str]) -> Select[Any]:
-    """Return the statement for the maps of the caller that changed last: `id`, `name`, `description`."""
+    """Return the statement for the caller's last changed maps: `id`, `name`, `description`."""
     return (
         select(Map.id, Map.name, func.left(Map.description, _MAX_TEXT).label("description"))
         .where(readable_maps(caller), has_words(Map, " ".join(words)))
