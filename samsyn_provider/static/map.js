@@ -71,6 +71,8 @@ const samsynMap = (() => {
     parent.append(child);
   };
 
+  const MAX_TEXT = 301; // characters: the server cuts what is on a page after 300, and says so
+
   // The properties of a feature, with a link to its page where it has one.
   const card = ({ properties, id }, href) => {
     const { name, ...others } = properties ?? {};
@@ -80,7 +82,8 @@ const samsynMap = (() => {
     else if (name !== undefined) others.name = name;
     for (const [key, value] of Object.entries(others)) {
       add(list, "dt", key);
-      add(list, "dd", typeof value === "string" ? value : JSON.stringify(value));
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      add(list, "dd", text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
     }
     element.append(list);
     if (href) {
