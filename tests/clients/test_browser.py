@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -248,14 +249,14 @@ def _click_map(browser: WebDriver, longitude: float, latitude: float) -> None:
 
 
 def _popup(browser: WebDriver, text: str) -> WebElement:
-    """Wait for a popup with a text; return it."""
-    WebDriverWait(browser, 20).until(
-        lambda b: any(
-            text in popup.text
-            for popup in b.find_elements(By.CSS_SELECTOR, ".leaflet-popup-content")
-        )
-    )
-    return browser.find_element(By.CSS_SELECTOR, ".leaflet-popup-content")
+    """Wait for a popup with a text; return it. The one before it may be fading away."""
+
+    def matching(browser: WebDriver) -> list[WebElement]:
+        popups = browser.find_elements(By.CSS_SELECTOR, ".leaflet-popup-content")
+        return [popup for popup in popups if text in popup.text]
+
+    ignored = [StaleElementReferenceException]
+    return WebDriverWait(browser, 20, ignored_exceptions=ignored).until(matching)[-1]
 
 
 def _wait_for_tiles(browser: WebDriver) -> None:
