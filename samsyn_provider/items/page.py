@@ -85,7 +85,7 @@ def items_page(
         refuse_dialect(query)
     except InvalidParameterError as error:
         values = form_values(collection, arguments.to_dict())
-        return _faulty_page(make_form(collection, values, error.detail), collection)
+        return _faulty_page(connection, collection, make_form(collection, values, error.detail))
     query = replace(query, limit=min(query.limit, MAX_HTML_ITEMS), crs=HTML_CRS)
     document = items_document(connection, collection, query)
     features = json.loads(b"[" + b",".join(document["features"].parts) + b"]")
@@ -152,12 +152,15 @@ def items_form(collection_id: str) -> Response:
             except InvalidParameterError as error:
                 message = error.detail
         if message is not None:
-            return _faulty_page(make_form(collection, values, message, faults), collection)
+            form = make_form(collection, values, message, faults)
+            return _faulty_page(connection, collection, form)
     return must_revalidate(redirect(address, HTTPStatus.SEE_OTHER))  # type: ignore[arg-type]
 
 
-def _faulty_page(form: ItemsForm, collection: Collection) -> Response:
-    response = respond_page("ogc/items.html", **_context(collection, form), features=[])
+def _faulty_page(connection: Connection, collection: Collection, form: ItemsForm) -> Response:
+    """Return the page with the form and the layer's map, whose view may be the box, alone."""
+    context = _context(with_extents(connection, collection), form)
+    response = respond_page("ogc/items.html", **context, tiles=tiles_url(collection), drawn={})
     response.status_code = HTTPStatus.BAD_REQUEST
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -262,6 +262,9 @@ def test_a_fault_is_shown_with_what_was_typed(
     assert reason in html.unescape(response.text)
     assert {name: form.values.get(name) for name in typed} == typed
     assert "<i>" not in response.text
+    assert 'data-bounds="[0.0, 10.0, 25.0, 10.0]"' in html.unescape(response.text).replace(
+        "&#34;", '"'
+    )
 
 
 @pytest.mark.parametrize(
