@@ -33,7 +33,7 @@ def as_stored(feature: Any, crs: ReferenceSystem, schema: str | None) -> Any:
     return {
         **feature,
         "geometry": _stored_geometry(feature, crs),
-        "properties": normalized_properties(feature.get("properties"), schema),
+        "properties": _stored_properties(feature.get("properties"), schema),
     }
 
 
@@ -45,7 +45,7 @@ def parse_feature(body: Any, collection: Collection, crs: ReferenceSystem) -> di
     if not isinstance(body, dict) or body.get("type") != "Feature":
         refuse([Fault("", "This is no GeoJSON Feature.")])
     geometry = _stored_geometry(body, crs)
-    properties = normalized_properties(body.get("properties") or {}, _schema_text(collection))
+    properties = _stored_properties(body.get("properties") or {}, _schema_text(collection))
     return {"geometry": geometry, "properties": properties}
 
 
@@ -120,6 +120,17 @@ def check_feature(
 
     with validation_deadline():
         refuse(list(islice(faults(), MAX_FAULTS)))
+
+
+def _stored_properties(properties: Any, schema: str | None) -> Any:
+    """Return properties with their times in UTC, without UPDATED where that is null and no property
+    of the schema: the schema of every collection has it, and clients make their forms of that."""
+    stored = normalized_properties(properties, schema)
+    if not isinstance(stored, dict) or stored.get(UPDATED, UPDATED) is not None:
+        return stored
+    if schema is not None and UPDATED in json.loads(schema).get("properties", {}):
+        return stored
+    return {name: value for name, value in stored.items() if name != UPDATED}
 
 
 def _stored_geometry(feature: dict[str, Any], crs: ReferenceSystem) -> Any:

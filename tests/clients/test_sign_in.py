@@ -56,7 +56,7 @@ def test_a_private_layer_until_signing_out(
         status, size, signature = browser.execute_async_script(FETCH, path)
         assert (status, size > 100) == (200, True), path
         assert start in {None, signature}
-    _open(browser, server, "/")
+    _open(browser, server, "/?q=F%C3%B6rt%C3%B6jningar")
     assert browser.find_elements(By.CSS_SELECTOR, f"[data-items*='{moorings}']")
     _open(browser, server, f"{layer}?f=html")
     assert _drawn(browser, FEATURES) >= 1

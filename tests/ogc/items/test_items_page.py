@@ -398,7 +398,7 @@ def test_numbers_that_are_not_known(
     """Without a budget for counting the previous page is found all the same."""
     app = create_app(Settings(_env_file=None, count_budget=0), empty_database)
     client = app.test_client()
-    monkeypatch.setattr("samsyn_provider.features.page_statements.MAX_COUNTED", 5)
+    monkeypatch.setattr("samsyn_provider.features.count_statements.MAX_COUNTED", 5)
     url = f"{sites}/items?f=html&limit=5&filter=depth+%3C+11"
     page = client.get(url).text
     assert span(page) == "Features 1–5 of at least 6"
