@@ -31,6 +31,9 @@ class Settings(BaseSettings):
 
     clerk_publishable_key: str | None = None
     clerk_secret_key: SecretStr | None = None
+    """Clerk's backend API is asked for users without a name or an email, and deletes accounts."""
+    clerk_api_url: str = "https://api.clerk.com"
+    """Address of Clerk's backend API, without the version."""
     clerk_webhook_secret: SecretStr | None = None
     clerk_jwt_key: str | None = None
     """PEM public key: sessions are verified without requests to Clerk."""

@@ -43,12 +43,18 @@ def read_own_account() -> Response:
 @bp.delete("/me")
 @requires(Action.SIGNED_IN)
 def delete_own_account() -> tuple[str, HTTPStatus]:
-    """Delete the caller's account, but not its maps, layers and comments."""
+    """Delete the caller's account, but not its maps, layers and comments.
+
+    Then Clerk is asked to delete its user; where it does not, the account is deleted all the same.
+    """
     single_values(request.args, ())
     user_id = require_user(principal())
     with writing(deployment().engine) as connection:
-        check_if_match(version_of(_find_own(connection, user_id, lock=True).updated_at))
+        user = _find_own(connection, user_id, lock=True)
+        check_if_match(version_of(user.updated_at))
         close_account(connection, user_id)
+    if user.clerk_id is not None:  # after the commit: an account that stays can still sign in
+        deployment().authenticator.clerk_users.delete(user.clerk_id)
     return no_content()
 
 
@@ -68,8 +74,9 @@ def find_users() -> Response:
 
 def _find_own(connection: Connection, user_id: uuid.UUID, *, lock: bool = False) -> Row[Any]:
     """Return the user; raises CredentialsError when the account has been deleted meanwhile."""
-    columns = (user_object(principal()).label("document"), User.is_admin, User.updated_at)
-    statement = select(*columns).where(User.id == user_id, User.deleted_at.is_(None))
+    document = user_object(principal()).label("document")
+    columns = (User.clerk_id, User.is_admin, User.updated_at)
+    statement = select(document, *columns).where(User.id == user_id, User.deleted_at.is_(None))
     if lock:
         statement = statement.with_for_update()
     user = run(connection, statement).one_or_none()

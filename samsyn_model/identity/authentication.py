@@ -13,6 +13,7 @@ from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import CredentialsError, SamsynError
 from samsyn_model.identity.api_tokens import TOKEN_PATTERN, TOKEN_PREFIX, hash_token
 from samsyn_model.identity.clerk_sessions import ClerkSession, ClerkVerifier
+from samsyn_model.identity.clerk_users import ClerkUsers
 from samsyn_model.permissions.compiled import CompiledStatement
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.settings import Settings
@@ -34,7 +35,10 @@ UPDATE api_tokens SET last_used_at = now()
 WHERE id = (SELECT id FROM api_tokens WHERE id = %(token_id)s
     AND coalesce(last_used_at < now() - interval '5 minutes', true) FOR UPDATE SKIP LOCKED)"""
 
-_COLUMNS = "id, is_admin, clerk_updated_at, deleted_at, sessions_after"
+_IS_INCOMPLETE = """deleted_at IS NULL AND (
+    email IS NULL OR btrim(concat(first_name, last_name, username)) = '') AS is_incomplete"""
+
+_COLUMNS = f"id, is_admin, clerk_updated_at, deleted_at, sessions_after, {_IS_INCOMPLETE}"
 
 _FIND_BY_CLERK_ID = f"SELECT {_COLUMNS} FROM users WHERE clerk_id = %(clerk_id)s"
 
@@ -72,11 +76,13 @@ UPDATE users SET is_admin = %(is_admin)s WHERE id = %(user_id)s AND deleted_at I
 class Authenticator:
     """Finds out who presents a token; one a process, safe for threads.
 
-    Raises ValueError when the settings name keys of Clerk that cannot be read.
+    Raises ValueError when the settings name keys of Clerk that cannot be read. `clerk_users` are
+    fetched from Clerk where the name or the email of a session's user is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._clerk = ClerkVerifier(settings)
+        self._sessions = ClerkVerifier(settings)
+        self.clerk_users = ClerkUsers(settings)
 
     @property
     def knows_clerk(self) -> bool:
@@ -86,15 +92,16 @@ class Authenticator:
     def principal(self, engine: Engine, token: str) -> Principal:
         """Return the user behind an API token or a session JWT, in one statement as a rule.
 
-        The database is queried every time, so that a revocation takes effect in every process at
-        once. Raises CredentialsError when the token is not valid.
+        The caller holds no connection: Clerk may be asked for the user meanwhile. The database is
+        queried every time, so that a revocation takes effect in every process at once. Raises
+        CredentialsError when the token is not valid.
         """
         if is_api_token(token):
             with reading(engine) as connection:
                 values = {"token_hash": hash_token(token)}
                 holder_row = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
             return _holder(engine, holder_row)
-        return _principal_of_session(engine, self._clerk.verify(token))
+        return _principal_of_session(engine, self._sessions.verify(token), self.clerk_users)
 
 
 def is_api_token(token: str) -> bool:
@@ -156,10 +163,17 @@ def mark_used(engine: Engine, token_id: object) -> None:
         LOGGER.warning("The use of an API token cannot be recorded.", exc_info=True)
 
 
-def _principal_of_session(engine: Engine, session: ClerkSession) -> Principal:
-    user = _find_user(engine, session) or _create_user(engine, session)
+def _principal_of_session(
+    engine: Engine, session: ClerkSession, clerk_users: ClerkUsers
+) -> Principal:
+    user = _find_user(engine, session)
+    if user is None and clerk_users.fetch(engine, session.clerk_id):
+        user = _find_user(engine, session)
+    user = user or _create_user(engine, session)
     if user.deleted_at is not None and session.begun_at > user.deleted_at.timestamp():
         user = _create_next_account(engine, session)
+    if user.is_incomplete and clerk_users.fetch(engine, session.clerk_id):
+        user = _find_user(engine, session) or user  # another row where two accounts are merged
     former = user.deleted_at or user.sessions_after
     if former is not None and session.begun_at <= former.timestamp():
         raise CredentialsError("This account has been deleted: sign in again to begin a new one.")

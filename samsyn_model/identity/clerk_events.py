@@ -1,8 +1,9 @@
-"""Events of Clerk's webhook about users: parsed, and applied once, in the order of creation."""
+"""What Clerk says of users, in events or when asked: parsed, and applied in its order."""
 
 import json
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -140,7 +141,8 @@ def parse_event(body: bytes) -> ClerkEvent:
     try:
         event = _Envelope.model_validate(json.loads(body))
         if event.type in {"user.created", "user.updated"}:
-            return ClerkEvent(event.type, _user_update(event))
+            is_creation = event.type == "user.created"
+            return ClerkEvent(event.type, parse_user(event.data, is_creation=is_creation))
         if event.type == "user.deleted":
             return ClerkEvent(event.type, UserDeletion(_Deleted.model_validate(event.data).id))
     except ValidationError as error:
@@ -151,13 +153,17 @@ def parse_event(body: bytes) -> ClerkEvent:
     return ClerkEvent(event.type)
 
 
-def _user_update(event: _Envelope) -> UserUpdate:
-    user = _User.model_validate(event.data)
+def parse_user(document: object, *, is_creation: bool = False) -> UserUpdate:
+    """Return what a user object of Clerk says, in an event or in a response of its backend API.
+
+    Raises ValueError when it has another shape. An unverified email is left out.
+    """
+    user = _User.model_validate(document)
     is_admin = (user.public_metadata or {}).get("isAdmin")
     return UserUpdate(
         clerk_id=user.id,
         updated_at=_EPOCH + timedelta(milliseconds=user.updated_at),
-        is_creation=event.type == "user.created",
+        is_creation=is_creation,
         email=_verified_email(user),
         username=user.username,
         first_name=user.first_name,
@@ -180,12 +186,28 @@ def apply_event(engine: Engine, svix_id: str, event: ClerkEvent) -> None:
 
     Raises DatabaseUnavailableError when others keep creating the same user meanwhile.
     """
+
+    def apply(connection: Connection) -> None:
+        delivery = {"svix_id": svix_id, "type": event.type}
+        if run(connection, _RECORD_DELIVERY, delivery).one_or_none() is not None:
+            _apply(connection, event.update)
+
+    _write(engine, apply)
+
+
+def apply_update(engine: Engine, update: UserUpdate) -> None:
+    """Store a user as of `update.updated_at`, unless what is stored is newer: one transaction.
+
+    Errors as `apply_event`.
+    """
+    _write(engine, lambda connection: _apply(connection, update))
+
+
+def _write(engine: Engine, change: Callable[[Connection], None]) -> None:
     for _ in range(_ATTEMPTS):
         try:
             with writing(engine) as connection:
-                delivery = {"svix_id": svix_id, "type": event.type}
-                if run(connection, _RECORD_DELIVERY, delivery).one_or_none() is not None:
-                    _apply(connection, event.update)
+                change(connection)
             return
         except psycopg.IntegrityError as error:  # a session, or a command, made the user
             cause = error
