@@ -4,8 +4,6 @@ import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
-from http.client import HTTPException
 from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
@@ -23,6 +21,7 @@ MAX_RESPONSE = 1024 * 1024
 MAX_RETRY_AFTER = 24 * 3600.0
 
 _SECRET_KEY = re.compile(r"sk_[\x21-\x7e]{1,255}")
+_NOT_FOUND = 404
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,12 +87,14 @@ class ClerkAPI:
                 return _read(response)
         except HTTPError as error:
             error.close()
-            if error.code == HTTPStatus.NOT_FOUND:
+            if error.code == _NOT_FOUND:
                 return None
             pause = _seconds(error.headers.get("Retry-After", ""))
             raise ClerkAPIError(f"status {error.code}", pause) from error
-        except (OSError, HTTPException, ValueError) as error:
-            raise ClerkAPIError(type(error).__name__) from error
+        except ClerkAPIError:
+            raise
+        except Exception as error:  # a malformed response makes the library raise various errors
+            raise ClerkAPIError(type(getattr(error, "reason", error)).__name__) from error
 
 
 def _read(response: Any) -> bytes:

@@ -5,6 +5,7 @@ import binascii
 import logging
 import re
 import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,16 @@ LOGGER = logging.getLogger(__name__)
 JWKS_TIMEOUT = 3.0
 
 JWKS_LIFESPAN = 300.0
+"""Seconds for which fetched keys are valid without another fetch."""
+
+JWKS_RENEWAL = 240.0
+"""Seconds after which keys that are in use are fetched again in the background."""
+
+JWKS_GRACE = 3600.0
+"""Seconds for which keys remain valid after their lifespan while they cannot be fetched."""
+
+JWKS_PATIENCE = 60.0
+"""Seconds for which the failure of a fetch stands: no request waits for another one."""
 
 JWKS_INTERVAL = 10.0
 
@@ -55,9 +66,11 @@ def decode_base64(text: str) -> bytes:
 class SigningKeys:
     """The public keys behind a JWKS URL, by key id; safe for threads, one a process.
 
-    A key that has been fetched is returned at once, also while the URL does not respond: it is
-    fetched again in the background. An unknown key id makes a request, but all of them together no
-    more than one in `JWKS_INTERVAL` seconds, after a burst of `JWKS_BURST`.
+    A key is valid for `JWKS_LIFESPAN` after a fetch, and is fetched again in the background before
+    that ends. One that nobody has used for so long is fetched before it is valid again. While the
+    URL does not respond, known keys are valid for `JWKS_GRACE` more, without a wait. An unknown key
+    id makes a request, but all of them together no more than one in `JWKS_INTERVAL` seconds, after
+    a burst of `JWKS_BURST`.
     """
 
     def __init__(self, url: str) -> None:
@@ -73,29 +86,35 @@ class SigningKeys:
             raise ValueError("CLERK_JWKS_URL is not an http or https address.") from error
         self._keys: dict[str, RSAPublicKey] = {}
         self._fetching = threading.Lock()
-        self._stale_at = self._fetched_at = self._allowance_at = monotonic()
+        self._renew_at = self._fetched_at = self._valid_at = self._allowance_at = monotonic()
         self._allowance = JWKS_BURST
 
     def find(self, kid: str) -> RSAPublicKey | None:
         """Return the key, or None when the instance has no such key or cannot be reached."""
-        key = self._keys.get(kid)
-        if key is None:
+        now = monotonic()
+        if kid not in self._keys:
             return self._request(kid)
-        if monotonic() >= self._stale_at:
+        if now >= self._valid_at + JWKS_LIFESPAN and now >= self._fetched_at + JWKS_PATIENCE:
+            self._fetch_once(lambda: True)
+        elif now >= self._renew_at:
             self._renew()
-        return key
+        if monotonic() >= self._valid_at + JWKS_LIFESPAN + JWKS_GRACE:
+            return None
+        return self._keys.get(kid)
 
     def _request(self, kid: str) -> RSAPublicKey | None:
+        self._fetch_once(lambda: kid not in self._keys and self._take_allowance())
+        return self._keys.get(kid)
+
+    def _fetch_once(self, is_needed: Callable[[], bool]) -> None:
+        """Fetch the keys, or wait for whoever fetches them already."""
         began = monotonic()
         if self._fetching.acquire(timeout=JWKS_TIMEOUT):
             try:
-                # Whoever waited here takes what the other one brought.
-                fetched_meanwhile = self._fetched_at > began
-                if kid not in self._keys and not fetched_meanwhile and self._take_allowance():
+                if self._fetched_at <= began and is_needed():
                     self._fetch()
             finally:
                 self._fetching.release()
-        return self._keys.get(kid)
 
     def _take_allowance(self) -> bool:
         now = monotonic()
@@ -110,7 +129,7 @@ class SigningKeys:
     def _renew(self) -> None:
         if not self._fetching.acquire(blocking=False):
             return
-        self._stale_at = monotonic() + JWKS_INTERVAL
+        self._renew_at = monotonic() + JWKS_INTERVAL
         threading.Thread(target=self._renew_and_release, daemon=True).start()
 
     def _renew_and_release(self) -> None:
@@ -123,13 +142,13 @@ class SigningKeys:
         """Replace the keys, unless the response has none; the caller holds the lock."""
         try:
             keys = _rsa_keys(self._client.fetch_data())
-        except (jwt.PyJWTError, OSError, ValueError) as error:
+        except Exception as error:  # a malformed response makes the library raise various errors
             LOGGER.warning("The keys of Clerk cannot be fetched: %s", error)
             keys = {}
-        if keys:
-            self._keys = keys
-            self._stale_at = monotonic() + JWKS_LIFESPAN
         self._fetched_at = monotonic()
+        if keys:
+            self._keys, self._valid_at = keys, self._fetched_at
+        self._renew_at = self._fetched_at + (JWKS_RENEWAL if keys else JWKS_INTERVAL)
 
 
 def _rsa_keys(document: dict[str, Any]) -> dict[str, RSAPublicKey]:
