@@ -19,6 +19,7 @@ from samsyn_admin.layers.schemas import (
     refuse_unknown_crs,
 )
 from samsyn_admin.layers.serializer import current_version, serialize_layer, serialize_layers
+from samsyn_admin.layers.simplification_notice import without_notice
 from samsyn_admin.layers.update import READ_ONLY, change_layer, stored_config
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
@@ -60,7 +61,7 @@ def create_layer() -> Response:
     """Create a layer, with its features in the same transaction."""
     single_values(request.args, ())
     user_id = require_user(principal())
-    layer = parse_layer(read_json())
+    layer = parse_layer(without_notice(read_json()))
     if layer.is_global and not principal().is_admin:
         if not is_of_fishing_watch(layer):
             raise PermissionDeniedError("Only administrators add layers to the global library.")

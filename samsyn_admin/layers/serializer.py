@@ -1,5 +1,6 @@
 """Layers as JSON of the management API."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Row,
     any_,
     bindparam,
+    cast,
     func,
     literal_column,
     select,
@@ -19,9 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, aggregate_order_by
 from sqlalchemy.orm import aliased
 
-from samsyn_admin.http.json_columns import json_object, utc
+from samsyn_admin.http.json_columns import RawText, json_object, utc
 from samsyn_admin.http.responses import Parts, json_text, version_of
 from samsyn_admin.layers.inline_features import InlineFeatures, inline_features
+from samsyn_admin.layers.simplification_notice import with_notice
 from samsyn_admin.users.serializer import user_object
 from samsyn_model.database.execution import run
 from samsyn_model.permissions.actions import Action
@@ -68,6 +71,7 @@ def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
         _data_version(),
         editable_layers(principal).label("can_edit"),
         _first_members().label("first_members"),
+        cast(Layer.layer_metadata, RawText()).label("metadata"),
         _other_members(principal).label("other_members"),
     )
 
@@ -77,20 +81,20 @@ def _columns(*names: str) -> Sequence[ColumnElement[Any]]:
 
 
 def _first_members() -> ColumnElement[bytes]:
-    """Return the members that come before `source_config`, as an object."""
+    """Return the members that come before `layer_metadata`, as an object."""
     return json_object(
         Layer,
         *_columns("id", "name", "source_type", "description", "category", "editable", "is_global"),
-        *_columns(
-            "visibility", "creation_source", "style_config", "legend_config", "layer_metadata"
-        ),
+        *_columns("visibility", "creation_source", "style_config", "legend_config"),
         *_columns("property_schema", "geometry_type", "time_field", "additional_crs"),
-        Layer.layer_metadata.label("metadata"),
     )
 
 
 def _other_members(principal: Principal) -> ColumnElement[bytes]:
-    """Return the members that follow it, without those that `_serialize_row` adds, as an object."""
+    """Return the members that follow `source_config`, as an object.
+
+    Those that `_serialize_row` adds are not among them.
+    """
     return json_object(
         Layer,
         *_columns("created_by"),
@@ -192,7 +196,7 @@ def _readable_order(principal: Principal) -> Any:
 
 def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures | None) -> Parts:
     is_vector = row.source_type == "vector"
-    config = row.source_config
+    config, metadata = row.source_config, row.metadata
     bounds = list(row.edges) if is_vector and None not in row.edges else None
     if is_vector:
         config["geometryType"] = _geometry_type(row)
@@ -200,13 +204,15 @@ def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures
         config["bounds"] = bounds
     if features is not None and features.is_generalized:
         config["geojson_generalized"] = True
+        metadata = json_text(with_notice(json.loads(metadata))).encode()
     computed = {
         "feature_count": row.feature_count,
         "bounds": bounds if is_vector else config.get("bounds"),
         "can_edit": bool(row.can_edit) and principal.scope == "write",
         "links": _links(row),
     }
-    before = b'%b,"source_config":%b' % (row.first_members[:-1], json_text(config).encode())
+    first = b'%b,"layer_metadata":%b,"metadata":%b' % (row.first_members[:-1], metadata, metadata)
+    before = b'%b,"source_config":%b' % (first, json_text(config).encode())
     after = b"%b,%b" % (row.other_members[1:-1], json_text(computed)[1:].encode())
     if features is None:
         return before, b",", after

@@ -18,6 +18,7 @@ from samsyn_admin.layers.schemas import (
     refuse_unknown_crs,
 )
 from samsyn_admin.layers.serializer import current_version
+from samsyn_admin.layers.simplification_notice import without_notice
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, PermissionDeniedError
 from samsyn_model.features.conformity import count_misfits
@@ -69,6 +70,7 @@ def change_layer(
     _refuse_unpermitted(principal, row, body)
     check_if_match(current_version(connection, layer_id))
     stored = {name: getattr(row, name) for name in SETTABLE}
+    body = without_notice(body, stored["layer_metadata"], merge=merge)
     layer = parse_layer(_merged(stored, body, merge=merge))
     if is_of_fishing_watch(layer) and not principal.is_admin:
         layer.is_global = row.is_global

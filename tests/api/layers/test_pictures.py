@@ -10,6 +10,7 @@ import shapely
 from sqlalchemy import Engine, text
 
 from samsyn_admin.layers import inline_features
+from samsyn_admin.layers.simplification_notice import NOTICE
 from samsyn_provider.features import pictures
 from tests.api.layer_requests import LINE, Caller, collection, feature, vector
 from tests.statements import statements
@@ -152,3 +153,102 @@ def test_a_layer_that_was_just_filled_is_drawn_as_fast(
     start = time.perf_counter()
     assert len(picture_of(owner, layer)) > 1000
     assert time.perf_counter() - start < 20
+
+
+@pytest.fixture
+def pictured(owner: Caller, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A layer that is answered as a picture."""
+    monkeypatch.setattr(inline_features, "INLINE_SIZE", 10)
+    layer = owner.post(vector(feature(LINE, name="a"))).json
+    assert layer
+    return str(layer["id"])
+
+
+def stored_metadata(engine: Engine, layer_id: str) -> Any:
+    statement = text("SELECT layer_metadata, updated_at FROM layers WHERE id = :layer")
+    with engine.begin() as connection:
+        return connection.execute(statement, {"layer": layer_id}).one()
+
+
+def set_metadata(engine: Engine, layer_id: str, metadata: Any) -> None:
+    statement = text("UPDATE layers SET layer_metadata = :metadata WHERE id = :layer")
+    with engine.begin() as connection:
+        connection.execute(statement, {"layer": layer_id, "metadata": json.dumps(metadata)})
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ({}, NOTICE),
+        ({"author": ""}, NOTICE),
+        ({"author": None}, NOTICE),
+        ({"author": "SGU "}, f"SGU  · {NOTICE}"),
+        ({"author": "Havs- och vattenmyndigheten", "doi": "10/1"}, None),
+        ({"author": ["a", "b"]}, ["a", "b"]),
+        ({"author": {"name": "a"}}, {"name": "a"}),
+    ],
+)
+def test_the_web_app_shows_that_a_layer_is_simplified(
+    owner: Caller, empty_database: Engine, pictured: str, stored: dict[str, Any], shown: Any
+) -> None:
+    """As the author, which is the text of `layer_metadata` in a layer's information."""
+    set_metadata(empty_database, pictured, stored)
+    before = stored_metadata(empty_database, pictured)
+    layer = owner.get(pictured).json
+    shown = f"Havs- och vattenmyndigheten · {NOTICE}" if shown is None else shown
+    assert layer["layer_metadata"] == layer["metadata"] == {**stored, "author": shown}
+    assert owner.list().json[0]["metadata"] == layer["metadata"]
+    whole = owner.client.get(f"/api/v1/layers/{pictured}?inline=false", headers=owner.headers).json
+    assert (whole or {})["layer_metadata"] == stored
+    both = {name: layer[name] for name in ("layer_metadata", "metadata")}
+    for body in (both, {"layer_metadata": both["metadata"]}, {"metadata": both["metadata"]}):
+        for send in (owner.put, owner.patch):
+            response = send(pictured, body)
+            assert response.status_code == 200, response.text
+            assert stored_metadata(empty_database, pictured) == before, "nothing has changed"
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (f"SGU, Uppsala · {NOTICE}", "SGU, Uppsala"),
+        (f"SGU {NOTICE}", "SGU"),
+        (f"SGU · {NOTICE} ", "SGU"),
+        (f"{NOTICE} · SGU", "SGU"),
+        (f"SGU · {NOTICE} · {NOTICE}", "SGU"),
+        ("Simplified", "Simplified"),
+        (NOTICE, None),
+        (f" · {NOTICE}", None),
+    ],
+)
+def test_an_author_is_changed_where_it_is_shown_with_the_sentence(
+    owner: Caller, empty_database: Engine, pictured: str, sent: str, expected: str | None
+) -> None:
+    author = {} if expected is None else {"author": expected}
+    for send in (owner.put, owner.patch):
+        set_metadata(empty_database, pictured, {"author": "S", "doi": "10/1"})
+        response = send(pictured, {"layer_metadata": {"author": sent, "doi": "10/2"}})
+        assert response.status_code == 200, response.text
+        metadata, _ = stored_metadata(empty_database, pictured)
+        assert metadata == {"doi": "10/2", **author}
+    changed = {**owner.get(pictured).json, "metadata": {"author": sent}}
+    del changed["source_config"]
+    assert owner.put(pictured, changed).status_code == 200
+    assert stored_metadata(empty_database, pictured)[0] == author
+
+
+def test_a_copy_of_a_simplified_layer_does_not_have_the_sentence(
+    owner: Caller, empty_database: Engine, pictured: str
+) -> None:
+    metadata = owner.get(pictured).json["metadata"]
+    copy = owner.post({**vector(feature(LINE)), "metadata": metadata, "layer_metadata": metadata})
+    assert copy.status_code == 201, copy.text
+    assert stored_metadata(empty_database, copy.json["id"])[0] == {}
+    for body in ([], 7, {"metadata": 7}, {"metadata": {"author": {}}}):
+        assert owner.send("POST", "", body).status_code in {400, 422}
+
+
+def test_a_whole_layer_does_not_say_that_it_is_simplified(owner: Caller) -> None:
+    layer = owner.post({**vector(feature(LINE)), "metadata": {"author": "SGU"}}).json
+    assert layer
+    assert owner.get(layer["id"]).json["metadata"] == {"author": "SGU"}
