@@ -168,7 +168,7 @@ class _CheckedFeatures:
                     "The import takes longer than the server's limit (BULK_TIMEOUT): send the"
                     " features in several requests."
                 )
-            crs = self._crs(text.crs)
+            crs = self._crs(text.crs_member)
             chunk = [
                 self._as_stored(first - 1 + index, feature, crs, schema_text)
                 for index, feature in enumerate(chunk)
@@ -184,7 +184,7 @@ class _CheckedFeatures:
                 except _FeatureError as error:
                     self._record(first - 1 + error.index, Fault("/geometry", error.reason))
             first += len(chunk)
-        self._crs(text.crs)
+        self._crs(text.crs_member)
 
     def problem_response(self) -> Response | None:
         """Return the response to a body with faults, None when there are none."""
@@ -200,9 +200,9 @@ class _CheckedFeatures:
         response.set_data(json.dumps({**document, "error_count": self.error_count}))
         return response
 
-    def _crs(self, member: dict[str, Any] | None) -> ReferenceSystem | None:
+    def _crs(self, member: dict[str, Any]) -> ReferenceSystem | None:
         """Return the CRS of the body's `crs` member; raises InvalidBodyError for another one."""
-        crs, faults = crs_member({"crs": member} if member else None, "", self.collection.crs)
+        crs, faults = crs_member(member, "", self.collection.crs)
         refuse(faults)
         return crs
 

@@ -151,6 +151,7 @@ def _bulk_memory() -> Iterator[None]:
 def _source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
     if override is not None:
         crs = parse_crs(override)
+        source.crs_is_given = True
         if source.crs is not None and source.crs != crs and not source.crs_is_implied:
             source.note(f"Read as {crs.name}, although the file names {source.crs.name}.")
         return crs
@@ -158,7 +159,7 @@ def _source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
         if not source.has_geometry:
             return parse_crs("OGC:CRS84")
         raise UnreadableFileError(
-            f"{path} does not name the CRS of {source.name!r}: specify it with --crs, such as"
+            f"{path} names no known CRS of {source.name!r}: specify it with --crs, such as"
             " --crs EPSG:3006."
         )
     return source.crs

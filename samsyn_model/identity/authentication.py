@@ -87,7 +87,7 @@ class Authenticator:
     @property
     def knows_clerk(self) -> bool:
         """Whether sessions of Clerk can be valid here."""
-        return self._clerk.is_configured
+        return self._sessions.is_configured
 
     def principal(self, engine: Engine, token: str) -> Principal:
         """Return the user behind an API token or a session JWT, in one statement as a rule.

@@ -18,7 +18,7 @@ def crs_member(
     no such CRS, or another one than those before them.
     """
     found: ReferenceSystem | None = None
-    for where, member in _members(value, pointer):
+    for where, member in crs_members(value, pointer):
         crs = _named(member, supported)
         if crs is None:
             known = ", ".join(supported)
@@ -29,27 +29,33 @@ def crs_member(
     return found, []
 
 
-def _members(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+def crs_members(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
     """Yield pointer and value of each `crs` member of an object, its features and geometries."""
     if not isinstance(value, dict):
         return
     if "crs" in value:
         yield f"{pointer}/crs", value["crs"]
-    yield from _members(value.get("geometry"), f"{pointer}/geometry")
+    yield from crs_members(value.get("geometry"), f"{pointer}/geometry")
     for name in ("features", "geometries"):
         parts = value.get(name)
         for number, part in enumerate(parts if isinstance(parts, list) else ()):
-            yield from _members(part, f"{pointer}/{name}/{number}")
+            yield from crs_members(part, f"{pointer}/{name}/{number}")
 
 
-def _named(member: Any, supported: tuple[str, ...]) -> ReferenceSystem | None:
+def crs_name(member: Any) -> str | None:
+    """Return the name of the CRS in a `crs` member, `EPSG:CODE` for a code; None without any."""
     properties = member.get("properties") if isinstance(member, dict) else None
     if not isinstance(properties, dict):
         return None
     name, code = properties.get("name"), properties.get("code")
     if name is None and type(code) is int:
-        name = f"EPSG:{code}"
-    if not isinstance(name, str):
+        return f"EPSG:{code}"
+    return name if isinstance(name, str) else None
+
+
+def _named(member: Any, supported: tuple[str, ...]) -> ReferenceSystem | None:
+    name = crs_name(member)
+    if name is None:
         return None
     try:
         return replace(reference_system(crs_uri(name), "crs", supported), y_first=False)

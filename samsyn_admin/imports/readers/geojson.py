@@ -1,11 +1,13 @@
 """A GeoJSON file as one layer."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import shapely
+from pyproj import CRS
 
 from samsyn_admin.imports.readers.arrow_batches import json_text
 from samsyn_admin.imports.readers.geojson_geometry import parse_geometries
@@ -17,9 +19,10 @@ from samsyn_admin.imports.readers.layer import (
     SourceLayer,
     parse_crs,
 )
-from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
+from samsyn_model.errors import InvalidParameterError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.schema import Kind, ObservedKinds
+from samsyn_provider.geography.crs_member import crs_members, crs_name
 
 _POSITION_BYTES = 200
 """The memory of a position as lists of Python numbers."""
@@ -34,17 +37,11 @@ class GeoJSONLayer(SourceLayer):
         self._path = path
         self._observed = ObservedKinds()
         text = GeoJSONText(path)
-        next(text.features(), None)
-        self.crs_is_implied = text.crs is None
-        self.crs = CRS84 if text.crs is None else self._named_crs(text.crs)
-
-    def _named_crs(self, member: dict[str, Any]) -> Any:
-        try:
-            return parse_crs(member["properties"]["name"])
-        except (KeyError, TypeError):
-            raise UnreadableFileError(
-                f"{self._path} has a `crs` member that names no CRS: specify it with --crs."
-            ) from None
+        first = next(text.features(), None)
+        members = [text.crs_member["crs"]] if text.crs_member else _own_members(first)
+        self.crs_is_implied = not members
+        self.crs = _named_crs(members[0]) if members else CRS84
+        self._features_name_it = bool(members) and not text.crs_member
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
@@ -54,7 +51,7 @@ class GeoJSONLayer(SourceLayer):
     def batches(self) -> Iterator[FeatureBatch]:
         """Read the file."""
         self._observed = ObservedKinds(self.free_texts)
-        features = GeoJSONText(self._path).features()
+        features = GeoJSONText(self._path, crs_is_given=self.crs_is_given).features()
         read = 0
         size = BATCH_FEATURES
         while chunk := list(islice(features, size)):
@@ -74,6 +71,8 @@ class GeoJSONLayer(SourceLayer):
 
         texts = []
         for index, feature in enumerate(features):
+            if not self.crs_is_given and not self._is_in_the_crs(feature):
+                raise refuse(index, "its CRS is not that of the file: specify one with --crs")
             properties = feature.get("properties") or {}
             if not isinstance(properties, dict):
                 raise refuse(index, "its properties are not an object")
@@ -85,6 +84,29 @@ class GeoJSONLayer(SourceLayer):
         if left_out:
             self.note("Positions kept their first three numbers only.")
         return FeatureBatch(geometries, texts, first, ids)
+
+    def _is_in_the_crs(self, feature: dict[str, Any]) -> bool:
+        members = _own_members(feature)
+        if not members:
+            return not self._features_name_it
+        return all(_named_crs(member) == self.crs for member in members)
+
+
+def _own_members(feature: Any) -> list[Any]:
+    return [member for _, member in crs_members(feature, "")]
+
+
+def _named_crs(member: Any) -> CRS | None:
+    name = crs_name(member)
+    return None if name is None else _known_crs(name)
+
+
+@lru_cache(maxsize=16)
+def _known_crs(name: str) -> CRS | None:
+    try:
+        return parse_crs(name)
+    except InvalidParameterError:
+        return None
 
 
 def _next_size(batch: FeatureBatch) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from samsyn_model.errors import UnreadableFileError
+from samsyn_provider.geography.crs_member import crs_name
 
 _CHUNK = 1024 * 1024
 _MAX_TOKEN_LENGTH = 16
@@ -27,27 +28,36 @@ def _refuse_constant(name: str) -> NoReturn:
 class GeoJSONText:
     """GeoJSON: a FeatureCollection, a Feature, a geometry, or a sequence of them.
 
-    Sequences may be newline-delimited or of RFC 8142 (with record separators). `crs` is the
-    collection's `crs` member (GeoJSON 2008), once read.
+    Sequences may be newline-delimited or of RFC 8142 (with record separators). `crs_member` is an
+    object with the collection's `crs` member (GeoJSON 2008), once read, and empty without one.
     """
 
-    def __init__(self, source: Path | TextIO, name: str = "", *, max_length: int = 0) -> None:
+    def __init__(
+        self,
+        source: Path | TextIO,
+        name: str = "",
+        *,
+        max_length: int = 0,
+        crs_is_given: bool = False,
+    ) -> None:
         """Read a file; `name` is its name in errors.
 
         `max_length` limits the characters of a value; with it NaN and infinities are errors rather
-        than null, and members that are not Features are returned to the caller.
+        than null, and members that are not Features are returned to the caller. With
+        `crs_is_given`, `crs` members have no effect.
         """
         self._source = source
         self._path = name or str(source)
         self._max_length = max_length
-        self.crs: dict[str, Any] | None = None
+        self._crs_is_given = crs_is_given
+        self.crs_member: dict[str, Any] = {}
 
     def features(self) -> Iterator[dict[str, Any]]:
         """Yield the features as they are parsed.
 
         Raises UnreadableFileError, also when the file is truncated.
         """
-        self.crs = None
+        self.crs_member = {}
         source = self._source
         opened = source.open(encoding="utf-8-sig") if isinstance(source, Path) else source
         with opened as file:
@@ -74,12 +84,15 @@ class GeoJSONText:
             text.expect(":")
             if name == "features" and text.peek() == "[":
                 has_features = True
+                self.crs_member = {"crs": members["crs"]} if "crs" in members else {}
                 for feature in text.array():
                     yield self._feature(feature, text)
             else:
                 members[name] = text.value()
-                if name == "crs":
-                    self._set_crs(members[name], has_features)
+                if name == "crs" and has_features and not self._crs_is_given:
+                    if crs_name(members["crs"]) is not None or not self._max_length:
+                        raise self._late_crs("after its features")
+                    self.crs_member = {"crs": members["crs"]}
             separator = text.expect(",}")
         if not members and not has_features:
             text.expect("}")
@@ -88,18 +101,16 @@ class GeoJSONText:
         elif members.get("type", "FeatureCollection") != "FeatureCollection":
             raise text.error(f"has features in a {members['type']!r}")
 
-    def _set_crs(self, crs: Any, has_features: bool) -> None:
-        if crs is not None and not isinstance(crs, dict):
-            raise UnreadableFileError(f"{self._path}: the member `crs` is not an object.")
-        if crs is not None and has_features:
-            advice = "" if self._max_length else ": specify it with --crs"
-            raise UnreadableFileError(f"{self._path} names its CRS after its features{advice}.")
-        self.crs = crs
+    def _late_crs(self, where: str) -> UnreadableFileError:
+        advice = "" if self._max_length else ": specify it with --crs"
+        return UnreadableFileError(f"{self._path} names its CRS {where}{advice}.")
 
     def _features_of(self, value: Any, text: "_Text") -> Iterator[dict[str, Any]]:
         """Yield the features of one parsed GeoJSON object."""
         kind = value.get("type") if isinstance(value, dict) else None
         if kind == "FeatureCollection" and isinstance(value.get("features"), list):
+            if "crs" in value and not self._crs_is_given:
+                raise self._late_crs("in a later collection")
             for feature in value["features"]:
                 yield self._feature(feature, text)
         elif kind in _GEOMETRIES:

@@ -28,12 +28,13 @@ class SourceLayer(ABC):
     geometries is east (longitude) whatever the CRS's own order of axes. `geometry_type` is the
     declared one as in `layers.geometry_type`, or None; `has_geometry` is false for a table of
     attributes; `feature_count` the declared number or None. `notes` describes what was left
-    out.
+    out. With `crs_is_given` the coordinates are in another CRS than the file may name.
     """
 
     name: str
     crs: CRS | None = None
     crs_is_implied: bool = False
+    crs_is_given: bool = False
     geometry_type: str | None = None
     has_geometry: bool = True
     feature_count: int | None = None

@@ -15,7 +15,9 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from samsyn_admin.imports import bulk_import
+from samsyn_provider.geography.crs_member import crs_name
 from tests.api.layer_requests import LINE, Caller, MakeCaller, collection, feature, vector
+from tests.crs_members import NAMELESS, named
 from tests.statements import statements
 
 POINT = {"type": "Point", "coordinates": [11.5, 57.5]}
@@ -137,7 +139,7 @@ def test_the_first_hundred_faults_are_listed(owner: Caller, layer: str) -> None:
             b'{"crs":{"properties":{"name":"EPSG:3006"}},"type":"FeatureCollection","features":[]}',
             422,
         ),
-        (b'{"crs":7,"type":"FeatureCollection","features":[]}', 400),
+        (b'{"crs":7,"type":"FeatureCollection","features":[]}', 422),
     ],
 )
 def test_other_bodies(
@@ -296,6 +298,49 @@ def test_a_crs_member_is_honoured(
         stored = owner.get(f"{layer}/features/{added}").json["geometry"]["coordinates"]
         assert stored == pytest.approx(expected, abs=1e-9)
     assert count(empty_database, layer) == 2
+
+
+@pytest.mark.parametrize("crs", NAMELESS)
+def test_a_crs_member_that_names_none_is_refused(
+    owner: Caller, layer: str, empty_database: Engine, crs: Any
+) -> None:
+    """As everywhere else: it is not the same as no member."""
+    whole = collection(feature(POINT, name="a"))
+    for body, pointer in (
+        ({"crs": crs, **whole}, "/crs"),
+        ({"crs": crs, **collection()}, "/crs"),
+        ({**whole, "crs": crs}, "/crs"),
+        (collection({**feature(POINT, name="a"), "crs": crs}), "/crs"),
+        (collection(feature({**POINT, "crs": crs}, name="a")), "/geometry/crs"),
+    ):
+        response = bulk(owner, layer, body)
+        if list(body)[-1] == "crs" and crs_name(crs) is not None:
+            assert response.status_code == 400, "a name comes after the features"
+            continue
+        assert response.status_code == 422, response.text
+        assert [error["pointer"] for error in response.json["errors"]] == [pointer]
+    assert count(empty_database, layer) == 0
+
+
+def test_a_features_own_crs_is_not_that_of_those_behind_it(
+    owner: Caller, layer: str, empty_database: Engine
+) -> None:
+    """In a text sequence, whose first line is a feature."""
+    mercator = {
+        "crs": named("EPSG:3857"),
+        **feature({**POINT, "coordinates": [1e6, 1e6]}, name="a"),
+    }
+    lines = "\n".join(json.dumps(line) for line in (mercator, feature(POINT, name="b")))
+    response = bulk(owner, layer, lines.encode())
+    assert response.status_code == 201, response.text
+    first, second = (
+        owner.get(f"{layer}/features/{key}").json["geometry"]["coordinates"]
+        for key in response.json["feature_ids"]
+    )
+    assert first == pytest.approx([8.9831528, 8.9465739])
+    assert second == POINT["coordinates"]
+    later = f"{lines}\n{json.dumps({**collection(mercator), 'crs': named('EPSG:3857')})}"
+    assert bulk(owner, layer, later.encode()).status_code == 400
 
 
 def test_crs_members_that_cannot_be_honoured(

@@ -3,11 +3,14 @@
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shapely
 from sqlalchemy import Engine, text
 
+from samsyn_model.errors import SamsynError
+from tests.crs_members import NAMELESS, named
 from tests.source_files import (
     add_user,
     collection,
@@ -48,7 +51,7 @@ def test_geojson(engine: Engine, owner: uuid.UUID, tmp_path: Path, form: str) ->
     lines = [json.dumps(one) for one in GEOJSON]
     path = tmp_path / "own.geojson"
     content = {
-        "collection": collection(*GEOJSON, crs=None),
+        "collection": collection(*GEOJSON),
         "lines": "\n".join(lines),
         "records": "".join(f"\x1e{line}\n" for line in lines),
     }
@@ -99,6 +102,54 @@ def test_geojson_with_the_old_crs_member(engine: Engine, owner: uuid.UUID, tmp_p
     assert shapely.get_coordinates(shapely.from_wkt(str(point)[10:]))[0] == pytest.approx(
         [15, 58.6402969413606]
     )
+
+
+@pytest.mark.parametrize("crs", NAMELESS)
+def test_geojson_with_a_crs_member_that_names_none(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path, crs: Any
+) -> None:
+    path = tmp_path / "zones.geojson"
+    point = feature({}, (500000, 6500000))
+    for document in (
+        {"crs": crs, "type": "FeatureCollection", "features": [point]},
+        {"type": "FeatureCollection", "features": [point], "crs": crs},
+        {"type": "FeatureCollection", "features": [{**point, "crs": crs}]},
+        {**point, "crs": crs},
+        {**point["geometry"], "crs": crs},
+    ):
+        path.write_text(json.dumps(document))
+        with pytest.raises(SamsynError, match="--crs"):
+            load(engine, owner, path)
+        [layer] = load(engine, owner, path, crs="EPSG:3006")
+        assert len(features_of(engine, layer.layer_id)) == 1
+
+
+def test_geojson_whose_features_name_their_crs(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
+    path = tmp_path / "zones.geojson"
+    point = feature({}, (500000, 6500000))
+    swedish = {"crs": {"type": "EPSG", "properties": {"code": 3006}}}
+    for lines in (
+        [{**swedish, **point}, {**point, **swedish}],
+        [{"type": "FeatureCollection", **swedish, "features": [point, {**swedish, **point}]}],
+    ):
+        path.write_text("\n".join(map(json.dumps, lines)))
+        [layer] = load(engine, owner, path)
+        for where, _ in features_of(engine, layer.layer_id):
+            assert shapely.get_coordinates(shapely.from_wkt(str(where)[10:]))[0] == pytest.approx(
+                [15, 58.6402969413606]
+            )
+    for lines in (
+        [{**swedish, **point}, point],
+        [point, {**swedish, **point}],
+        [{**swedish, **point}, {"crs": named("EPSG:3857"), **point}],
+    ):
+        path.write_text("\n".join(map(json.dumps, lines)))
+        with pytest.raises(SamsynError, match=r"Feature 2 .*--crs"):
+            load(engine, owner, path)
+        [layer] = load(engine, owner, path, crs="EPSG:3006")
+        assert len(features_of(engine, layer.layer_id)) == 2
 
 
 def test_csv(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:

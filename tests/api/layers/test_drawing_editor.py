@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import LINE, RING, Caller, collection, feature, pointers, vector
+from tests.crs_members import NAMELESS
 
 HOLE = [[11.2, 57.05], [11.3, 57.05], [11.3, 57.1], [11.2, 57.05]]
 POINT = {"type": "Point", "coordinates": [11.123456789, 57.5]}
@@ -239,6 +240,20 @@ def test_what_the_schema_knows_or_allows_is_stored(owner: Caller, empty_database
         owner, drawn(POINT, "a"), property_schema={**known, "additionalProperties": True}
     )
     assert stored(empty_database, layer)["a"][3] == drawn(POINT, "a")["properties"]
+
+
+@pytest.mark.parametrize("crs", NAMELESS)
+def test_a_crs_member_that_names_none_is_refused(
+    owner: Caller, empty_database: Engine, crs: Any
+) -> None:
+    layer = created(owner, drawn(POINT, "a"))
+    before = stored(empty_database, layer)
+    refused = saved(owner, layer, feature(POINT), crs=crs)
+    assert (refused.status_code, pointers(refused)) == (422, ["/source_config/geojson/crs"])
+    body = vector(feature(POINT))
+    body["source_config"]["geojson"]["crs"] = crs
+    assert pointers(owner.post(body)) == ["/source_config/geojson/crs"]
+    assert stored(empty_database, layer) == before
 
 
 def test_positions_in_another_crs(owner: Caller, empty_database: Engine) -> None:

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from pyproj import Transformer
 
+from tests.crs_members import NAMELESS, named
 from tests.ogc.conftest import Person
 
 Layer = Callable[..., str]
@@ -16,10 +17,6 @@ IN_MERCATOR, IN_UTM = (
     list(Transformer.from_crs("OGC:CRS84", code, always_xy=True).transform(*AT_ANHOLT))
     for code in (3857, 25832)
 )
-
-
-def _named(name: str) -> dict[str, Any]:
-    return {"type": "name", "properties": {"name": name}}
 
 
 def _point(position: list[float], **members: Any) -> dict[str, Any]:
@@ -44,12 +41,12 @@ def headers(person: Callable[[str], Person]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("crs", "position"),
     [
-        (_named("urn:ogc:def:crs:OGC:1.3:CRS84"), AT_ANHOLT),
-        (_named("urn:ogc:def:crs:EPSG::4326"), AT_ANHOLT),
-        (_named("EPSG:4326"), AT_ANHOLT),
-        (_named("EPSG:3857"), IN_MERCATOR),
-        (_named(f"{EPSG}3857"), IN_MERCATOR),
-        (_named("urn:ogc:def:crs:EPSG::25832"), IN_UTM),
+        (named("urn:ogc:def:crs:OGC:1.3:CRS84"), AT_ANHOLT),
+        (named("urn:ogc:def:crs:EPSG::4326"), AT_ANHOLT),
+        (named("EPSG:4326"), AT_ANHOLT),
+        (named("EPSG:3857"), IN_MERCATOR),
+        (named(f"{EPSG}3857"), IN_MERCATOR),
+        (named("urn:ogc:def:crs:EPSG::25832"), IN_UTM),
         ({"type": "EPSG", "properties": {"code": 25832}}, IN_UTM),
     ],
 )
@@ -81,22 +78,7 @@ def test_it_is_honoured(
     assert [feature["geometry"]["coordinates"] for feature in page] == [expected] * 2
 
 
-@pytest.mark.parametrize(
-    "crs",
-    [
-        _named("urn:ogc:def:crs:EPSG::3006"),
-        _named("EPSG:999999"),
-        _named("somewhere"),
-        _named(""),
-        {"type": "link", "properties": {"href": "http://example.org/crs"}},
-        {"type": "name"},
-        {"type": "name", "properties": {"name": 3857}},
-        {"type": "EPSG", "properties": {"code": True}},
-        "EPSG:3857",
-        [],
-        None,
-    ],
-)
+@pytest.mark.parametrize("crs", [named("urn:ogc:def:crs:EPSG::3006"), *NAMELESS])
 def test_what_names_no_crs_of_the_layer_is_refused(
     client: FlaskClient, layer: Layer, headers: dict[str, str], crs: Any
 ) -> None:
@@ -120,13 +102,13 @@ def test_two_that_differ_are_refused(
     client: FlaskClient, layer: Layer, headers: dict[str, str]
 ) -> None:
     items = f"/ogc/collections/{layer()}/items"
-    mercator = _named("EPSG:3857")
+    mercator = named("EPSG:3857")
     body = _feature(IN_MERCATOR, crs=mercator)
     differing = {**headers, "Content-Crs": f"<{EPSG}25832>"}
     assert client.post(items, json=body, headers=differing).status_code == 422
     same = {**headers, "Content-Crs": f"<{EPSG}3857>"}
     assert client.post(items, json=body, headers=same).status_code == 201
-    features = [_feature(IN_MERCATOR, crs=mercator), _feature(IN_UTM, crs=_named("EPSG:25832"))]
+    features = [_feature(IN_MERCATOR, crs=mercator), _feature(IN_UTM, crs=named("EPSG:25832"))]
     collection = {"type": "FeatureCollection", "features": features}
     response = client.post(items, json=collection, headers=headers)
     assert [error["pointer"] for error in response.json["errors"]] == ["/features/1/crs"]
