@@ -29,6 +29,7 @@ from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import body_stream, browser_session, compression, guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.query_string import PlusAwareRequest
+from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
 
 MAX_BODY = 16 * 1024 * 1024
@@ -78,6 +79,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         maps,
         sign_in,
         start,
+        style_routes,
         tile_routes,
         tokens,
         users,

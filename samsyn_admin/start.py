@@ -25,6 +25,7 @@ from samsyn_provider.http.guard import requires
 from samsyn_provider.http.links import Link, url_with
 from samsyn_provider.http.representations import as_page, must_revalidate
 from samsyn_provider.query.collections_query import CollectionsQuery, parse_collections_query
+from samsyn_provider.styles.symbols import colour_code
 
 bp = Blueprint("start", __name__, template_folder="templates")
 
@@ -71,7 +72,7 @@ def start() -> Response:
             collection.id,
             collection.title,
             collection.feature_count or 0,
-            collection.colour or _COLOURS[number % len(_COLOURS)],
+            colour_code(collection.style_config) or _COLOURS[number % len(_COLOURS)],
         )
         for number, collection in enumerate(collections)
     ]

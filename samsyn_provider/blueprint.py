@@ -24,6 +24,7 @@ from samsyn_provider.items.page import items_form
 from samsyn_provider.items.reading import add_reading_rules, search
 from samsyn_provider.query.collections_query import parse_collections_query
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
+from samsyn_provider.styles.symbols import colour_code
 
 bp = Blueprint(
     "ogc",
@@ -133,7 +134,7 @@ def collection(collection_id: str) -> Response:
         context = {
             "properties": requested.fields,
             "has_schema": bool(requested.names),
-            "colour": requested.colour,
+            "colour": colour_code(requested.style_config),
         }
     return respond(media_type, document, "ogc/collection.html", **context)
 

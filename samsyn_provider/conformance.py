@@ -13,6 +13,8 @@ _SCHEMAS = (f"{_SPEC}/ogcapi-common-3/1.0", f"{_SPEC}/ogcapi-features-5/1.0")
 _SCHEMA_CLASSES = (
     *("schemas", "core-roles-features", "returnables-and-receivables", "queryables", "sortables"),
 )
+# those of encodings require that styles can be created and replaced
+_STYLES_CLASSES = ("core", "collection-styles")
 _TILES_CLASSES = ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")
 _TILE_MATRIX_SET_CLASSES = (
     *("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),
@@ -36,6 +38,7 @@ CONFORMANCE_CLASSES = (
     *(f"{_SPEC}/cql2/1.0/conf/{name}" for name in _CQL2_CLASSES),
     *(f"{_SPEC}/ogcapi-features-4/1.0/conf/{name}" for name in _EDITING_CLASSES),
     *(f"{part}/conf/{name}" for part in _SCHEMAS for name in _SCHEMA_CLASSES),
+    *(f"{_SPEC}/ogcapi-styles-1/1.0/conf/{name}" for name in _STYLES_CLASSES),
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
 )

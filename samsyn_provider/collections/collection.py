@@ -1,10 +1,9 @@
 """Collections: vector layers as OGC clients see them."""
 
 import math
-import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -65,8 +64,8 @@ class Collection:
     time_bounds: tuple[datetime, datetime] | None = None
     """The start of the first feature and the end of the last, to the second; None as `bounds`."""
 
-    colour: str | None = None
-    """The colour (`#rrggbb`) of its style."""
+    style_config: Mapping[str, Any] = field(default_factory=dict)
+    """The style as the layer has it, any JSON; in a list the colour alone."""
 
     @cached_property
     def times(self) -> TemporalProperties | None:
@@ -126,7 +125,7 @@ def collection_of(row: Any) -> Collection:
         feature_count=getattr(row, "feature_count", None),
         bounds=tuple(bounds) if bounds and None not in bounds else None,
         time_bounds=time_bounds(times) if times else None,
-        colour=_colour(row.style_config),
+        style_config=row.style_config,
     )
 
 
@@ -142,10 +141,3 @@ def time_bounds(seconds: Sequence[float | None]) -> tuple[datetime, datetime] | 
 def version_of_row(row: Any) -> str:
     """Return the version of a collection whose row has `data_version` and `updated_at`."""
     return f"{row.data_version:x}.{int(row.updated_at.timestamp() * 1_000_000):x}"
-
-
-def _colour(style: Mapping[str, Any]) -> str | None:
-    colour = style.get("color") or style.get("fillColor")
-    if isinstance(colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
-        return colour
-    return None

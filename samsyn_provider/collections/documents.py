@@ -8,12 +8,16 @@ from pygeoapi.api import describe_collections
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.metadata import metadata_links, metadata_members
 from samsyn_provider.collections.resources import resources
-from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES
-from samsyn_provider.http.links import collection_url, link, ogc_url
+from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES, STYLE_ENCODINGS
+from samsyn_provider.http.links import Link, collection_url, link, ogc_url
 from samsyn_provider.http.media_types import GEOJSON, HTML, JSON, SCHEMA, TILEJSON
 from samsyn_provider.upstream.api import api_for
 from samsyn_provider.upstream.deviations import DocumentRequest
 
+STYLE_ID = "default"
+"""The id of the one style that a collection has."""
+
+STYLES_REL = "http://www.opengis.net/def/rel/ogc/1.0/styles"
 _GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 
 
@@ -54,7 +58,17 @@ def collection_document(collection: Collection) -> dict[str, Any]:
             )
             for code in codes
         ]
+    document["links"] += stylesheet_links(collection.id)
     return document
+
+
+def stylesheet_links(collection_id: object) -> list[Link]:
+    """Return the links to a collection's style in each encoding."""
+    url = f"{collection_url(collection_id)}/styles/{STYLE_ID}"
+    return [
+        link("stylesheet", encoding.media_type, encoding.title, f"{url}?f={code}")
+        for code, encoding in STYLE_ENCODINGS.items()
+    ]
 
 
 def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any]:
@@ -106,6 +120,8 @@ def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any
             "Vector tiles as TileJSON",
             f"{url}/tiles/WebMercatorQuad?f=tilejson",
         ),
+        link(STYLES_REL, JSON, "Styles", f"{url}/styles?f=json"),
+        link(STYLES_REL, HTML, "Styles as HTML", f"{url}/styles?f=html"),
         *metadata_links(collection.metadata),
         link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),
     ]

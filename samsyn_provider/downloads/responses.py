@@ -29,6 +29,7 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import Format, plain_name
 from samsyn_provider.query.items_query import ItemsQuery, refuse_dialect
 from samsyn_provider.query.position import encode_position
+from samsyn_provider.styles.symbols import layer_style
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -97,8 +98,9 @@ def _file_response(
         def read(ids: Iterable[Sequence[int]]) -> "Iterator[RecordBatch]":
             return table_batches(connection, collection, query, table, while_connected(ids))
 
+        style = layer_style(collection.style_config)
         ids = feature_batches(connection, collection, query, limit)
-        content = FileContent(table, ids, read, query.crs, collection.title)
+        content = FileContent(table, ids, read, query.crs, collection.title, style)
         with written_file(WRITERS[file_format.media_type, query.dialect], content) as file:
             return _streamed(file)
 

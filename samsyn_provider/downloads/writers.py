@@ -18,10 +18,13 @@ from pyproj import CRS
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.downloads.columns import FeatureTable
+from samsyn_provider.downloads.layer_styles import add_layer_style
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem
 from samsyn_provider.http.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET
+from samsyn_provider.styles.symbols import LayerStyle
 
 _DECIMALS = 9
+_RESERVED = ("layer_styles", "gpkg_", "rtree_", "sqlite_")  # tables of GeoPackage
 _NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
@@ -36,6 +39,7 @@ class FileContent:
     """Reads the features with these ids, a batch for each."""
     crs: ReferenceSystem
     title: str
+    style: LayerStyle
 
     @property
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -106,7 +110,14 @@ def _united(bounds: list[float], other: list[float]) -> list[float]:
     return [*map(min, bounds[:2], other[:2]), *map(max, bounds[2:], other[2:])]
 
 
-def _ogr_writer(driver: str, extension: str, **options: str) -> Writer:
+def _ogr_writer(
+    driver: str,
+    extension: str,
+    complete: Callable[[Path, FileContent], None] | None = None,
+    **options: str,
+) -> Writer:
+    """Return the function that writes with a driver; `complete` adds what else a file has."""
+
     def write(path: Path, content: FileContent) -> None:
         table = content.table
         driver_path = path.with_suffix(extension)  # GDAL's drivers require it
@@ -125,6 +136,8 @@ def _ogr_writer(driver: str, extension: str, **options: str) -> Writer:
         except FieldError as error:
             detail = f"properties: {driver} cannot hold all of these columns; name fewer."
             raise InvalidParameterError(detail) from error
+        if complete:
+            complete(driver_path, content)
         driver_path.rename(path)
 
     return write
@@ -155,6 +168,18 @@ def _recording_failures(
         raise
 
 
+def _add_style(path: Path, content: FileContent) -> None:
+    table = content.table
+    if table.geometry_name:
+        add_layer_style(
+            path,
+            _layer_name(content.title),
+            table.geometry_name,
+            content.style,
+            table.geometry_type,
+        )
+
+
 def _write_kml(path: Path, content: FileContent) -> None:
     """Write KML; characters that XML 1.0 cannot represent become U+FFFD."""
 
@@ -177,14 +202,17 @@ def _with_xml_characters(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _layer_name(title: str) -> str:
     """Return a layer name that every driver accepts: the rules of XML are the strictest."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title[:60])
-    return name if name[:1].isalpha() else f"layer_{name}"
+    is_free = name[:1].isalpha() and not name.lower().startswith(_RESERVED)
+    return name if is_free else f"layer_{name}"
 
 
 # FlatGeobuf's spatial index would be built in memory
 WRITERS: dict[str, Writer] = {
     CSV: _write_csv,
     FLATGEOBUF: _ogr_writer("FlatGeobuf", ".fgb", SPATIAL_INDEX="NO"),
-    GEOPACKAGE: _ogr_writer("GPKG", ".gpkg", FID="fid", GEOMETRY_NAME="geometry"),
+    GEOPACKAGE: _ogr_writer(
+        *("GPKG", ".gpkg", _add_style), FID="fid", GEOMETRY_NAME="geometry", VERSION="1.3"
+    ),
     KML: _write_kml,
     PARQUET: _write_parquet,
 }

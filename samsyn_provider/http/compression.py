@@ -13,6 +13,8 @@ _COMPRESSIBLE_TYPES = (
     "text/",
     "application/vnd.mapbox-vector-tile",
     "application/vnd.google-earth.kml+xml",
+    "application/vnd.ogc.sld+xml",
+    "application/vnd.qgis.qml",
 )
 
 

@@ -1,4 +1,4 @@
-"""The formats of features as files."""
+"""The formats of features as files, and the encodings of styles."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -56,6 +56,23 @@ MEDIA_TYPES = {
 """The media types that only files have, by their value of `f`: a page is GeoJSON too."""
 FILE_FORMATS = {media_type: FORMATS[code] for code, media_type in MEDIA_TYPES.items()}
 """The formats by the media types that only files have."""
+
+
+@dataclass(frozen=True, slots=True)
+class StyleEncoding:
+    """An encoding of styles."""
+
+    media_type: str
+    title: str
+    extension: str
+
+
+STYLE_ENCODINGS = {
+    "mbgl": StyleEncoding(media_types.MAPLIBRE, "MapLibre style", "json"),
+    "sld": StyleEncoding(media_types.SLD, "Styled Layer Descriptor 1.0", "sld"),
+    "qml": StyleEncoding(media_types.QML, "QGIS layer style", "qml"),
+}
+"""The encodings of styles by their value of `f`, that of the draft where it has one."""
 
 
 def plain_name(title: str) -> str:

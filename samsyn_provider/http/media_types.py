@@ -13,6 +13,9 @@ OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 HTML = "text/html"
 MVT = "application/vnd.mapbox-vector-tile"
 TILEJSON = "application/vnd.mapbox.tile+json"
+MAPLIBRE = "application/vnd.mapbox.style+json"
+SLD = "application/vnd.ogc.sld+xml;version=1.0"
+QML = "application/vnd.qgis.qml"
 MERGE_PATCH = "application/merge-patch+json"
 FORM = "application/x-www-form-urlencoded"
 CSV = "text/csv"
@@ -50,3 +53,23 @@ def negotiate_media_type(media_type: str, others: Mapping[str, str] = _NO_OTHERS
     if best is None:
         raise NotAcceptableError(f"This is available as {', '.join(offered)}.")
     return media_type if best == base else best
+
+
+def negotiate_offered(media_types: Mapping[str, str]) -> str:
+    """Return the media type of the response, of those offered by value of `f`; the first if open.
+
+    Raises InvalidParameterError for any other `f`, NotAcceptableError when `Accept` allows none.
+    """
+    code = request.args.get("f")
+    if code is not None:
+        if code not in media_types:
+            raise InvalidParameterError(f"f is {' or '.join(media_types)} here, not {code!r}.")
+        return media_types[code]
+    bases = {media_type.split(";")[0]: media_type for media_type in media_types.values()}
+    offered = list(dict.fromkeys([*media_types.values(), *bases]))
+    if not request.accept_mimetypes:
+        return offered[0]
+    best = request.accept_mimetypes.best_match(offered)
+    if best is None:
+        raise NotAcceptableError(f"This is available as {', '.join(media_types.values())}.")
+    return bases.get(best, best)

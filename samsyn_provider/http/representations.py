@@ -45,6 +45,16 @@ def respond(
         return respond_page(template, headers, document=_parsed(document), **page_context)
     response = _json_response(document, media_type)
     response.headers.update(headers or {})
+    return _revalidated(response)
+
+
+def respond_text(media_type: str, text: str) -> Response:
+    """Return a document that is a text, in UTF-8, such as XML."""
+    return _revalidated(Response(text, HTTPStatus.OK, content_type=media_type))
+
+
+def _revalidated(response: Response) -> Response:
+    """Return a document with its entity tag, or 304 where the client has it already."""
     response.headers["Content-Language"] = "en"
     if "ETag" not in response.headers and not response.is_streamed:
         response.add_etag(weak=True)

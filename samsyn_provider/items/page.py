@@ -44,6 +44,7 @@ from samsyn_provider.query.items_query import (
     sortable,
 )
 from samsyn_provider.query.parameters import single_values
+from samsyn_provider.styles.symbols import colour_code
 
 _NO_ARGUMENTS: Mapping[str, str] = {}
 MAX_HTML_ITEMS = 500
@@ -170,7 +171,7 @@ def _context(collection: Collection, form: ItemsForm) -> dict[str, Any]:
     return {
         "collection": collection_document(collection),
         "bounds": collection.bounds,
-        "colour": collection.colour,
+        "colour": colour_code(collection.style_config),
         "form": form,
         "all_items": links.url_with(_items_url(collection), {"f": "html"}),
         "collection_items": _items_url(collection),

@@ -44,6 +44,7 @@ from samsyn_provider.query.items_query import (
 )
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.query.search_body import read_search
+from samsyn_provider.styles.symbols import colour_code
 
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
 """Headers that are set anew for each response."""
@@ -155,7 +156,7 @@ def item(collection_id: str, feature_id: str) -> Response:
         context = {
             "collection": collection_document(collection),
             "tiles": tiles_url(collection),
-            "colour": collection.colour,
+            "colour": colour_code(collection.style_config),
         }
     response = respond(media_type, document, "ogc/item.html", headers=headers, **context)
     return _cache_response(tag, media_type, response)

@@ -11,13 +11,12 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import InvalidParameterError, NotAcceptableError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON
+from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON, negotiate_offered
 from samsyn_provider.http.representations import respond
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.tiles import documents as tile_documents
@@ -89,7 +88,7 @@ def collection_tile(
         layer = requested_collection(connection, collection_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
-        _negotiate_media_type({"mvt": MVT})
+        negotiate_offered({"mvt": MVT})
         # the same tile for whoever may read the layer: caches need not separate them by cookie
         return _tile_response(connection, tile, [layer], vary="Accept, Authorization")
 
@@ -125,7 +124,7 @@ def map_tile(
         tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
-        _negotiate_media_type({"mvt": MVT})
+        negotiate_offered({"mvt": MVT})
         return _tile_response(connection, tile, tiled.layers, vary="Accept, Authorization, Cookie")
 
 
@@ -137,7 +136,7 @@ def _tileset(
 ) -> Response:
     # TileJSON describes tiles of Web Mercator only
     media_types = {**_WITH_PAGE, "tilejson": TILEJSON} if grid.is_mercator else _WITH_PAGE
-    media_type = _negotiate_media_type(media_types)
+    media_type = negotiate_offered(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
     collections = with_all_fields(connection, layers)
     bounds = common_bounds(connection, collections)
@@ -204,25 +203,6 @@ def _row(connection: Connection, statement: Statement) -> Any:
 def _document(
     media_types: Mapping[str, str], document: Mapping[str, Any], template: str, **context: Any
 ) -> Response:
-    media_type = _negotiate_media_type(media_types)
+    media_type = negotiate_offered(media_types)
     single_values(request.args, DOCUMENT_PARAMETERS)
     return respond(media_type, document, f"ogc/{template}.html", **context)
-
-
-def _negotiate_media_type(media_types: Mapping[str, str]) -> str:
-    """Return the media type of the response, of those offered by value of `f`.
-
-    Raises InvalidParameterError for any other `f`, NotAcceptableError when `Accept` allows none.
-    """
-    code = request.args.get("f")
-    if code is not None:
-        if code not in media_types:
-            raise InvalidParameterError(f"f is {' or '.join(media_types)} here, not {code!r}.")
-        return media_types[code]
-    offered = list(media_types.values())
-    if not request.accept_mimetypes:
-        return offered[0]
-    best = request.accept_mimetypes.best_match(offered)
-    if best is None:
-        raise NotAcceptableError(f"This is available as {', '.join(offered)}.")
-    return best

@@ -27,6 +27,12 @@ class Qgis:
         """Whether it takes fields and geometry type from the schema, or from ten features."""
         return self.version != "3.40"
 
+    def store(self, name: str, content: bytes) -> str:
+        """Store a file for the tasks; return its path as QGIS sees it."""
+        file = self.profiles / name
+        file.write_bytes(content)
+        return str(Path("/", file.relative_to(self.root)))
+
     def do(self, task: str, **arguments: Any) -> Any:
         """Do a task of qgis/session.py and return its answer."""
         home = Path("/", Path(tempfile.mkdtemp(dir=self.profiles)).relative_to(self.root))

@@ -77,7 +77,7 @@ def path_values(target: Any) -> dict[str, Any]:
         case Map():
             return {"map": id_of(target), **_TILE}
         case Layer():
-            parameters = {"feature": feature_of(target), "property": "name"}
+            parameters = {"feature": feature_of(target), "property": "name", "style": "default"}
             return {"layer": id_of(target), **parameters, **_TILE}
         case Placement():
             return path_values(target.map) | path_values(target.layer)

@@ -25,6 +25,7 @@ _JSON_SUFFIXES = frozenset(
         ".ndgeojson",
     }
 )
+_STYLES_TABLE = "layer_styles"  # of a GeoPackage, for QGIS
 _CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
@@ -45,7 +46,7 @@ def open_layers(path: Path, source_layer: str | None = None) -> list[SourceLayer
     if not with_geometry:
         raise UnreadableFileError(f"{path} has no layer with geometries.")
     for layer in layers:
-        if not layer.has_geometry:
+        if not layer.has_geometry and layer.name != _STYLES_TABLE:
             with_geometry[0].note(
                 f"The table {layer.name!r} has no geometries and was left out"
                 f" (`--source-layer {layer.name}` imports it)."

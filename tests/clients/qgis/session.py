@@ -11,11 +11,19 @@ from qgis.core import (
     QgsApplication,
     QgsAuthMethodConfig,
     QgsDataSourceUri,
+    QgsExpressionContextUtils,
     QgsFeature,
     QgsFeatureRequest,
     QgsGeometry,
+    QgsMapSettings,
     QgsRectangle,
+    QgsRenderContext,
     QgsSettings,
+    QgsSimpleFillSymbolLayer,
+    QgsSimpleLineSymbolLayer,
+    QgsSimpleMarkerSymbolLayer,
+    QgsSymbolLayer,
+    QgsUnitTypes,
     QgsVectorDataProvider,
     QgsVectorLayer,
     QgsWkbTypes,
@@ -189,12 +197,61 @@ def browse(task):
     raise RuntimeError("QGIS has no WFS provider")
 
 
+def draw(task):
+    """Open a file, or load a style file into an empty layer; tell how each symbol is drawn."""
+    if "geometry" in task:
+        layer = QgsVectorLayer(task["geometry"] + "?crs=EPSG:4326", "layer", "memory")
+        load = layer.loadSldStyle if task["path"].endswith(".sld") else layer.loadNamedStyle
+        message, loaded = load(task["path"])
+    else:
+        layer = QgsVectorLayer(task["path"], "layer", "ogr")
+        message, loaded = layer.error().message(), layer.isValid()
+    context = QgsRenderContext.fromMapSettings(QgsMapSettings())
+    context.expressionContext().appendScope(QgsExpressionContextUtils.layerScope(layer))
+    renderer = layer.renderer()
+    renderer.startRender(context, layer.fields())
+    drawn = []
+    for feature in layer.getFeatures():
+        context.expressionContext().setFeature(feature)
+        symbols = renderer.symbolsForFeature(feature, context)
+        drawn.append([described(symbol, context) for symbol in symbols])
+    renderer.stopRender(context)
+    return {
+        "loaded": loaded,
+        "message": message,
+        "symbols": [described(symbol, context) for symbol in renderer.symbols(context)],
+        "features": drawn,
+    }
+
+
+def described(symbol, context):
+    """Return the colours and lengths of a symbol's first layer, as a feature's values make them."""
+    layer = symbol.symbolLayer(0)
+    values = layer.dataDefinedProperties()
+    colour = QgsSymbolLayer.PropertyFillColor
+    if isinstance(layer, QgsSimpleLineSymbolLayer):
+        colour = QgsSymbolLayer.PropertyStrokeColor
+    own, _ = values.valueAsColor(colour, context.expressionContext(), symbol.color())
+    description = {"colour": own.name(), "alpha": own.alpha()}
+    if isinstance(layer, QgsSimpleFillSymbolLayer):
+        width, unit = layer.strokeWidth(), layer.strokeWidthUnit()
+        description["outline"] = layer.strokeColor().name()
+        description["is_filled"] = layer.brushStyle() != Qt.NoBrush
+    elif isinstance(layer, QgsSimpleLineSymbolLayer):
+        width, unit = layer.width(), layer.widthUnit()
+    else:
+        width, unit = layer.size(), layer.sizeUnit()
+        description["shape"] = QgsSimpleMarkerSymbolLayer.encodeShape(layer.shape())
+    return {**description, "width": width, "unit": QgsUnitTypes.encodeUnit(unit)}
+
+
 def main():
     """Do the task."""
     task = json.loads(sys.argv[1])
     application = QgsApplication([], False)
     application.initQgis()
     tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
+    tasks["draw"] = draw
     sys.stdout.write(json.dumps(tasks[task["do"]](task)))
     application.exitQgis()
 
