@@ -327,7 +327,7 @@ def test_downloads_have_it_where_properties_names_it(
         values = dict(zip(table["name"].to_pylist(), table["updated"].to_pylist(), strict=True))
         assert values == {name: datetime.fromisoformat(text) for name, text in expected.items()}
         return
-    meta, _, _, columns = pyogrio.read(file)
+    meta, _, _, columns = pyogrio.read(file, layer=0)  # beside it a GeoPackage has its style
     assert set(meta["fields"]) - {"id"} == {"name", "updated"}
     assert str(meta["dtypes"][list(meta["fields"]).index("updated")]).startswith("datetime")
     assert set(columns[list(meta["fields"]).index("name")]) == set(expected)
@@ -458,3 +458,26 @@ def test_a_closed_layer_refuses_it_as_any_unknown_property(
         assert response.status_code == 422
         assert response.json is not None
         assert response.json["errors"][0]["pointer"].endswith("/properties/updated")
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_an_empty_one_is_none(
+    client: FlaskClient,
+    changed: Callable[..., str],
+    person: Callable[[str], Any],
+    is_closed: bool,
+) -> None:
+    """QGIS sends every property of the schema, empty where nobody has filled it in."""
+    owner = person("owner")
+    collection = changed() if is_closed else changed(None)
+    items = f"/ogc/collections/{collection}/items"
+    body = {"type": "Feature", "geometry": None, "properties": {"name": "new", "updated": None}}
+    made = client.post(items, json=body, headers=owner.headers)
+    assert made.status_code == 201, made.text
+    assert made.json is not None
+    assert made.json["properties"] == {"name": "new"}
+    for method in ("PUT", "PATCH"):
+        path = f"{items}/{made.json['id']}"
+        response = client.open(path, method=method, json=body, headers=owner.headers)
+        assert response.status_code == 200, response.text
+    assert _get(client, f"{collection}/schema")["properties"]["updated"]["readOnly"] is True
