@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,11 +46,11 @@ def _connections(server: Server, process: int) -> int:
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     established = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
     connections = 0
-    for file in Path(f"/proc/{process}/fd").iterdir():
-        try:
-            connections += str(file.readlink()).removeprefix("socket:[").rstrip("]") in established
-        except FileNotFoundError:
-            continue
+    with suppress(FileNotFoundError):  # the process has ended
+        for file in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                target = str(file.readlink())
+                connections += target.removeprefix("socket:[").rstrip("]") in established
     return connections
 
 
@@ -113,8 +113,11 @@ def test_workers_share_connections(test_database_url: str, tmp_path: Path) -> No
                 time.sleep(0.1)
             _connected(server, connections, 24)
             assert min(_shares(server)) >= 12
-            os.kill(_processes(server)[-1], signal.SIGKILL)
-            while len(_shares(server)) < 2 and time.monotonic() < deadline:
+            killed = _processes(server)[-1]
+            os.kill(killed, signal.SIGKILL)
+            while (
+                killed in _processes(server) or len(_shares(server)) < 2
+            ) and time.monotonic() < deadline:
                 time.sleep(0.1)
 
 

@@ -1,5 +1,6 @@
 """Accounts of a server that may ask Clerk's backend API, and has no webhook."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,8 @@ def session(**claims: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {session_token(**claims)}"}
 
 
-HEADERS = session()
+HEADERS = session(exp=int(time.time()) + 3600)
+"""Made once: it outlasts the tests that run before."""
 
 
 def test_people_have_names_and_can_be_invited_without_a_webhook(client: FlaskClient) -> None:
