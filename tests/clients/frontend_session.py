@@ -56,11 +56,15 @@ def chromium(profile: Path, resolver_rules: str) -> Iterator[WebDriver]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))
     try:
-        source = {"source": _WMS_SERVERS.read_text()}
-        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
         yield browser
     finally:
         browser.quit()
+
+
+def knows_wms_servers(browser: WebDriver) -> None:
+    """Answer on every page that is opened from now on what this server does not have yet."""
+    source = {"source": _WMS_SERVERS.read_text()}
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
 
 
 class Person:

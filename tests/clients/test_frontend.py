@@ -17,7 +17,7 @@ from tests.clients.frontend_server import (
     standing_in_for_clerk,
     token_of,
 )
-from tests.clients.frontend_session import Person, chromium
+from tests.clients.frontend_session import Person, chromium, knows_wms_servers
 from tests.clients.gdal_programs import Wheel
 from tests.clients.samsyn_server import Server, migrated_database, serve
 
@@ -64,6 +64,7 @@ def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         standing_in_for_clerk(server.url, certificate) as clerk,
         chromium(profile, resolver_rules(server.url, clerk)) as running,
     ):
+        knows_wms_servers(running)
         yield running
 
 
