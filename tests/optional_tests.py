@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import click
 
 OPTIONAL = {
-    "web frontend": r"test_frontend::",
+    "web frontend": r"clients\.frontend\.",
     "Chromium": r"test_browser::",
     "nginx": r"test_nginx::",
     "OpenLayers": r"test_map_libraries.*openlayers",

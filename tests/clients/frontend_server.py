@@ -1,8 +1,10 @@
 """The web frontend's built pages on an origin of their own, and what stands in for Clerk."""
 
+import base64
 import functools
 import http.client
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,10 +21,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests.clerk_instance import private_key, session_token
+from tests.clients.nginx_server import nginx_with
 
 PAGES_HOST = "pages.localhost"
 """A name that no pages are built to ask; browsers trust it as they do localhost."""
 _SCRIPT = Path(__file__).with_name("clerk_stand_in") / "clerk.browser.js"
+_OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+_NGINX_BLOCK = re.compile("```nginx\n(.*?)```", re.DOTALL)
+_PUBLISHABLE_KEY = re.compile("pk_(?:test|live)_([A-Za-z0-9+/]{8,})=*")
 _OF_THE_TRANSFER = {"connection", "content-length", "transfer-encoding"}
 
 
@@ -51,6 +57,49 @@ def serving_pages(folder: Path) -> Iterator[str]:
     """Serve the pages on a free port until the block ends; yield their address."""
     with _running(functools.partial(_Pages, directory=str(folder))) as server:
         yield f"http://{PAGES_HOST}:{server.server_port}"
+
+
+@contextmanager
+def serving_pages_by_nginx(folder: Path, files: Path) -> Iterator[str]:
+    """Serve the pages as docs/operating.md describes until the block ends; yield their address.
+
+    `files` is a folder for nginx.
+    """
+    with nginx_with(lambda address: _documented_server(folder, address), files) as port:
+        yield f"http://{PAGES_HOST}:{port}"
+
+
+def _documented_server(folder: Path, address: str) -> str:
+    """Return the documented server without TLS, with the Clerk host that the pages are built with.
+
+    Pages may be built to ask the API without TLS.
+    """
+    block = _NGINX_BLOCK.findall(_OPERATING.read_text())[0]
+    changes = {
+        "listen 443 ssl;": f"listen {address};",
+        "server_name plan.example.org;": f"server_name {PAGES_HOST};",
+        "ssl_certificate /etc/ssl/plan.example.org.pem;": "",
+        "ssl_certificate_key /etc/ssl/plan.example.org.key;": "",
+        "root /srv/samsyn-frontend;": f"root {folder};",
+        "https://clerk.example.org": f"https://{_clerk_host(folder)}",
+        "connect-src 'self' https:": "connect-src 'self' https: http:",
+        "img-src 'self' data: blob: https:": "img-src 'self' data: blob: https: http:",
+    }
+    for documented, used in changes.items():
+        assert block.count(documented) == 1, documented
+        block = block.replace(documented, used)
+    return str(block)
+
+
+def _clerk_host(folder: Path) -> str:
+    """Return the host in the publishable key that the pages are built with."""
+    for script in (folder / "assets").glob("*.js"):
+        key = _PUBLISHABLE_KEY.search(script.read_text())
+        if key:
+            encoded = key[1]
+            decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+            return decoded.decode().rstrip("$")
+    raise AssertionError("the pages are built without Clerk's publishable key")
 
 
 @contextmanager

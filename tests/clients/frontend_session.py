@@ -34,6 +34,7 @@ _WMS_SERVERS = Path(__file__).with_name("wms_servers.js")
 _LATER = tuple(f"/api/v1/{path}" for path in ("wms-servers", "wms/", "titiler/", "gfw/"))
 """What this server does not have yet."""
 _OURS = ("/api/", "/ogc/")
+_POLICY = "Content Security Policy"
 _SECONDS = 20
 
 
@@ -65,6 +66,10 @@ def knows_wms_servers(browser: WebDriver) -> None:
     """Answer on every page that is opened from now on what this server does not have yet."""
     source = {"source": _WMS_SERVERS.read_text()}
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+
+
+type Visitor = Callable[[str | None], Person]
+"""Returns somebody who opens the frontend, signed in as this user or not."""
 
 
 class Person:
@@ -127,7 +132,9 @@ class Person:
             return WebDriverWait(self.browser, _SECONDS, 0.1, ignored).until(lambda _: condition())
         except TimeoutException:
             self.browser.save_screenshot(str(self._shots / "failure.png"))
-            pytest.fail(f"the page never came to this; it says:\n{self.text()}")
+            pytest.fail(
+                f"the page {self.browser.title!r} never came to this; it says:\n{self.text()}"
+            )
 
     def find(self, what: str) -> WebElement:
         """Return the first visible element of an XPath, or of a selector of CSS."""
@@ -217,6 +224,11 @@ class Person:
             for method, path, status in self.answers
             if not 200 <= status < 300 and not path.startswith(_LATER)
         ]
+
+    def violations(self) -> list[str]:
+        """Return what the pages' policy has refused since this was last called."""
+        entries = self.browser.get_log("browser")
+        return [entry["message"] for entry in entries if _POLICY in entry["message"]]
 
     def _collect(self) -> None:
         for entry in self.browser.get_log("performance"):

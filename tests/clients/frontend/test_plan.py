@@ -1,25 +1,15 @@
 """The public web frontend's pages, as they were built, work on this server: a plan is made."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.clerk_instance import ISSUER, public_pem
 from tests.clients import frontend_pages as ui
-from tests.clients.frontend_server import (
-    pages_folder,
-    resolver_rules,
-    serving_pages,
-    standing_in_for_clerk,
-    token_of,
-)
-from tests.clients.frontend_session import Person, chromium, knows_wms_servers
+from tests.clients.frontend_server import token_of
+from tests.clients.frontend_session import Person, Visitor
 from tests.clients.gdal_programs import Wheel
-from tests.clients.samsyn_server import Server, migrated_database, serve
+from tests.clients.samsyn_server import Server
 
 CORNERS = ((-200, -150), (0, -150), (0, 50), (-200, 50))
 """Where the zone is drawn, in pixels from the middle of the map."""
@@ -30,55 +20,6 @@ SHAPES = {
     "Rectangle": ((-250, -100), (-150, 0)),
     "Circle": ((0, 0), (60, 0)),
 }
-
-Visitor = Callable[[str | None], Person]
-
-
-@pytest.fixture(scope="module")
-def pages() -> Iterator[str]:
-    """The address of the built pages."""
-    with serving_pages(pages_folder()) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def server(
-    pages: str, server_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """A server that knows the frontend's origin and the key that signs its sessions."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    known = {
-        "FRONTEND_URL": pages,
-        "CLERK_JWT_KEY": public_pem(),
-        "CLERK_ISSUER": ISSUER,
-    }
-    with migrated_database(server_url) as database, serve(database, log, **known) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    """A browser whose pages find the server and the stand-in for Clerk, and nobody else."""
-    certificate, profile = map(tmp_path_factory.mktemp, ("certificate", "browser"))
-    with (
-        standing_in_for_clerk(server.url, certificate) as clerk,
-        chromium(profile, resolver_rules(server.url, clerk)) as running,
-    ):
-        knows_wms_servers(running)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def visitor(pages: str, browser: WebDriver, tmp_path_factory: pytest.TempPathFactory) -> Visitor:
-    """Somebody who opens the frontend, signed in or not."""
-    shots = tmp_path_factory.mktemp("screenshots")
-
-    def comes(name: str | None) -> Person:
-        person = Person(browser, pages, shots)
-        person.comes(name)
-        return person
-
-    return comes
 
 
 def test_a_plan(visitor: Visitor, server: Server) -> None:
@@ -98,6 +39,7 @@ def test_a_plan(visitor: Visitor, server: Server) -> None:
     _zone_is_saved_again(anna, server, layer_id)
     _plan_is_discussed(anna)
     assert anna.failures() == []
+    assert anna.violations() == []
     _collaborator_sees_the_plan(visitor("berit"))
     for stranger in ("carl", None):
         _others_see_nothing(visitor(stranger))

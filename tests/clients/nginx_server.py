@@ -1,0 +1,87 @@
+"""nginx with the defaults of Debian's package, and one server."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 10
+_CONFIGURATION = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ }}
+http {{
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    gzip on;
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {server}
+}}
+"""
+_PROXY = """
+server {{
+    listen {address};
+    location / {{
+        proxy_pass {upstream};
+        proxy_set_header Host $http_host;
+    }}
+}}
+"""
+
+
+def proxy_to(upstream: str) -> Callable[[str], str]:
+    """Return what `nginx_with` needs for a server that passes all requests on."""
+    return lambda address: _PROXY.format(address=address, upstream=upstream)
+
+
+@contextmanager
+def nginx_with(server: Callable[[str], str], folder: Path) -> Iterator[int]:
+    """Run nginx until the block ends; yield its port.
+
+    `server` returns the server's block for the address to listen on, `127.0.0.1:PORT`. `folder` is
+    for nginx's own files. The test is skipped where there is no nginx.
+    """
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("nginx (Debian's nginx-light) is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    configuration, log = folder / "nginx.conf", folder / "log"
+    configuration.write_text(
+        _CONFIGURATION.format(folder=folder, server=server(f"127.0.0.1:{port}"))
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "-p", folder, "-e", "stderr", "-c", configuration],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait(port, process, log)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nginx does not listen; its log:\n{log.read_text()}")
