@@ -12,7 +12,6 @@ from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.http.request_body import read_json, validated
 from samsyn_admin.http.responses import (
     check_if_match,
-    iso,
     no_content,
     respond,
     respond_list,
@@ -21,7 +20,7 @@ from samsyn_admin.http.responses import (
 from samsyn_admin.http.update_body import read_change
 from samsyn_admin.maps.locking import find_user_id, lock_map, map_key, touch_map
 from samsyn_admin.maps.schemas import CollaboratorCreate, CollaboratorUpdate
-from samsyn_admin.users.serializer import user_object
+from samsyn_admin.maps.serializer import collaborator_object
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import ConflictError, NotFoundError
@@ -48,7 +47,7 @@ def list_collaborators(map_id: str) -> Response:
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
         rows, total = run_page(connection, statement, page)
-    return respond_list([_document(row) for row in rows], page, total)
+    return respond_list([row.document for row in rows], page, total)
 
 
 @bp.post("")
@@ -67,7 +66,7 @@ def add_collaborator(map_id: str) -> Response:
         _add(connection, key, user_id, collaborator.role)
         row = _find_collaborator(connection, key, user_id)
     location = f"{public_url()}{request.path.rstrip('/')}/{user_id}"
-    return respond(_document(row), version_of(row.updated_at), HTTPStatus.CREATED, location)
+    return respond(row.document, version_of(row.updated_at), HTTPStatus.CREATED, location)
 
 
 @bp.get("/<user_id>")
@@ -79,7 +78,7 @@ def read_collaborator(map_id: str, user_id: str) -> Response:
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
         row = _find_collaborator(connection, key, parse_uuid(user_id))
-    return respond(_document(row), version_of(row.updated_at))
+    return respond(row.document, version_of(row.updated_at))
 
 
 @bp.put("/<user_id>")
@@ -100,7 +99,7 @@ def update_collaborator(map_id: str, user_id: str) -> Response:
             run(connection, statement.values(role=change.role))
             touch_map(connection, key)
             row = _find_collaborator(connection, key, row.user_id)
-    return respond(_document(row), version_of(row.updated_at))
+    return respond(row.document, version_of(row.updated_at))
 
 
 @bp.delete("/<user_id>")
@@ -122,7 +121,7 @@ def remove_collaborator(map_id: str, user_id: str) -> tuple[str, HTTPStatus]:
 
 def _select_collaborators(map_id: uuid.UUID) -> Select[Any]:
     return (
-        select(MapCollaborator.__table__, user_object(principal()).label("user"))
+        select(MapCollaborator.__table__, collaborator_object(principal()).label("document"))
         .join_from(MapCollaborator, User, User.id == MapCollaborator.user_id)
         .where(MapCollaborator.map_id == map_id)
     )
@@ -149,13 +148,3 @@ def _add(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID, role: st
     if run(connection, statement.returning(MapCollaborator.id)).one_or_none() is None:
         raise ConflictError("This user is already a collaborator of the map.")
     touch_map(connection, map_id)
-
-
-def _document(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "user_id": str(row.user_id),
-        "role": row.role,
-        "created_at": iso(row.created_at),
-        "user": row.user,
-    }

@@ -112,9 +112,9 @@ def delete_map(map_id: str) -> tuple[str, HTTPStatus]:
 @bp.put("/<map_id>/owner")
 @requires(Action.OWN_MAP)
 def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
-    """Transfer a map to another owner; the former owner becomes an editor.
+    """Transfer a map to one of its collaborators; the former owner becomes an editor.
 
-    An administrator does so with a map whose owner's account has been deleted.
+    An administrator transfers a map whose owner's account has been deleted to any user.
     """
     key = map_key(map_id)
     single_values(request.args, ())
@@ -126,6 +126,8 @@ def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
         check_if_match(version_of(map_row.updated_at))
         user_id = find_user_id(connection, email=new_owner.email, user_id=new_owner.user_id)
         if user_id != map_row.created_by:
+            if not ownerless:
+                _require_collaborator(connection, key, user_id)
             _refuse_to_publish(connection, map_row, user_id)
             former = None if ownerless else map_row.created_by
             _transfer(connection, key, former=former, owner=user_id)
@@ -154,6 +156,17 @@ def _change(connection: Connection, map_id: uuid.UUID, body: dict[str, Any]) -> 
         raise PermissionDeniedError(f"You may not {Action.OWN_MAP.value}.")
     if changed:
         run(connection, update(Map).where(Map.id == map_id).values(changed))
+
+
+def _require_collaborator(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    """Raise ConflictError unless a user is a collaborator: nobody is given a map unasked."""
+    statement = select(MapCollaborator.id).where(
+        MapCollaborator.map_id == map_id, MapCollaborator.user_id == user_id
+    )
+    if run(connection, statement).one_or_none() is None:
+        raise ConflictError(
+            "Only a collaborator can become the owner: invite this person to the map first."
+        )
 
 
 def _refuse_to_publish(connection: Connection, map_row: Row[Any], owner: uuid.UUID) -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     any_,
@@ -135,14 +136,19 @@ def _map_layers(principal: Principal) -> Any:
     )
 
 
-def _collaborators(principal: Principal) -> Any:
-    entry = func.jsonb_build_object(
+def collaborator_object(principal: Principal) -> ColumnElement[Any]:
+    """Return a collaborator as JSON, of a statement with `map_collaborators` and their `users`."""
+    return func.jsonb_build_object(
         *("id", MapCollaborator.id),
         *("user_id", MapCollaborator.user_id),
         *("role", MapCollaborator.role),
         *("created_at", utc(MapCollaborator.created_at)),
         *("user", user_object(principal)),
     )
+
+
+def _collaborators(principal: Principal) -> Any:
+    entry = collaborator_object(principal)
     ordered = aggregate_order_by(entry, MapCollaborator.created_at, MapCollaborator.id)
     return (
         select(func.coalesce(func.jsonb_agg(ordered), literal_column("'[]'")))

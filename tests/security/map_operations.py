@@ -69,7 +69,8 @@ def _own_in_conflict(caller: Caller, shared: Map) -> int:
 
 
 def _transfer(caller: Caller, shared: Map, new_owner: str) -> int:
-    """Return 409 where private layers of the new owner would become public."""
+    """Return 409 where the new owner is no collaborator, or has private layers that would become
+    public."""
     has_private_layers = any(
         placement.map == shared
         and placement.layer.visibility == "private"
@@ -77,9 +78,9 @@ def _transfer(caller: Caller, shared: Map, new_owner: str) -> int:
         and placement.layer.creator == new_owner
         for placement in PLACEMENTS
     )
-    return _own(
-        caller, shared, success=409 if shared.view == "public" and has_private_layers else 200
-    )
+    would_publish = shared.view == "public" and has_private_layers
+    is_refused = would_publish or new_owner not in shared.collaborators
+    return _own(caller, shared, success=409 if is_refused else 200)
 
 
 def _copy(caller: Caller, shared: Map) -> int:

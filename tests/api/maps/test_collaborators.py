@@ -218,6 +218,11 @@ def test_a_map_is_transferred(owner: Caller, editor: Caller, viewer: Caller) -> 
     assert send(owner, "PUT", f"{path}/owner", {"user_id": str(owner.id)}).status_code == 403
     assert send(owner, "DELETE", path).status_code == 403
     to_viewer = {"user_id": str(viewer.id)}
+    refused = send(editor, "PUT", f"{path}/owner", to_viewer)
+    assert refused.status_code == 409, "nobody is given a map unasked"
+    assert "invite this person" in refused.json["detail"]
+    assert read(editor, path)["created_by"] == str(editor.id)
+    invite(editor, path, viewer)
     assert json_of(send(editor, "PUT", f"{path}/owner", to_viewer))["user_role"] == "editor"
     assert roles_of(viewer, path) == {str(owner.id): "editor", str(editor.id): "editor"}
     for body, expected in (({}, ""), ({"role": "x"}, "/role"), ({"user_id": 1}, "/user_id")):

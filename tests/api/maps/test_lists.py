@@ -75,6 +75,8 @@ def test_the_last_changed_comes_first(owner: Caller, other: Caller) -> None:
         ("PUT", guest, {"role": "editor"}, "b"),
         ("PATCH", paths["c"], {"zoom": 5}, "c"),
         ("DELETE", guest, None, "b"),
+        ("POST", f"{paths['a']}/collaborators", {"user_id": str(other.id)}, "a"),
+        ("PATCH", paths["c"], {"zoom": 6}, "c"),
         ("PUT", f"{paths['a']}/owner", {"user_id": str(other.id)}, "a"),
     ):
         assert send(owner, method, where, body).status_code in {200, 201, 204}

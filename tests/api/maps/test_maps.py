@@ -263,11 +263,13 @@ def test_deleting_takes_comments_and_leaves_layers(
 def test_the_number_of_statements_does_not_depend_on_the_map(
     owner: Caller, make_caller: MakeCaller, empty_database: Engine
 ) -> None:
-    new_owner = {"user_id": str(make_caller("heir").id)}
+    heir = make_caller("heir")
+    new_owner = {"user_id": str(heir.id)}
 
     def counted(layers: int) -> list[int]:
         path = make_map(owner)
         fill(empty_database, owner, path, layers)
+        invite(owner, path, heir)
         copied = make_map(owner)
         fill(empty_database, owner, copied, layers)
         counts = []

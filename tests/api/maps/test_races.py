@@ -119,6 +119,8 @@ def test_a_map_has_one_owner_after_concurrent_transfers(
 ) -> None:
     for turn in range(5):
         path, new_owners = make_map(owner), [make_caller(f"heir{turn}{which}") for which in "ab"]
+        for new_owner in new_owners:
+            invite(owner, path, new_owner)
         gifts = [
             partial(send, owner, "PUT", f"{path}/owner", {"user_id": str(new_owner.id)})
             for new_owner in new_owners
@@ -126,7 +128,9 @@ def test_a_map_has_one_owner_after_concurrent_transfers(
         assert sorted(response.status_code for response in run_concurrently(gifts)) == [200, 403]
         document = read(owner, path)
         assert document["created_by"] in {str(new_owner.id) for new_owner in new_owners}
-        assert [entry["user_id"] for entry in document["collaborators"]] == [str(owner.id)]
+        others = {str(owner.id), *(str(new_owner.id) for new_owner in new_owners)}
+        others.remove(document["created_by"])
+        assert {entry["user_id"] for entry in document["collaborators"]} == others
 
 
 def test_a_permission_lost_while_waiting_is_refused(
