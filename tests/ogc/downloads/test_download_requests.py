@@ -104,6 +104,9 @@ def test_links_to_every_format(client: FlaskClient, address: str) -> None:
                 assert offered[form.media_type].endswith(f"?f={code}"), rel
     page = client.get(f"{address}?f=html&limit=3").text
     assert f"{address}?f=gpkg" in page
+    page = client.get(f"{address.removesuffix('/items')}?f=html").text
+    for code, form in FORMATS.items():
+        assert f'{address}?f={code}">{form.title}</a>' in page
 
 
 def test_unchanged_is_not_sent_again(client: FlaskClient, address: str) -> None:
