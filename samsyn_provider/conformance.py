@@ -14,7 +14,7 @@ _SCHEMA_CLASSES = (
     *("schemas", "core-roles-features", "returnables-and-receivables", "queryables", "sortables"),
 )
 # those of encodings require that styles can be created and replaced
-_STYLES_CLASSES = ("core", "collection-styles")
+_STYLES_CLASSES = ("core",)
 _TILES_CLASSES = ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")
 _TILE_MATRIX_SET_CLASSES = (
     *("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),

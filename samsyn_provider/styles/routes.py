@@ -3,16 +3,24 @@
 from typing import Any
 
 from flask import Blueprint, Response, request
+from sqlalchemy import Connection
 
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions.actions import Action
+from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.documents import STYLE_ID, collection_document, stylesheet_links
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import STYLE_ENCODINGS
 from samsyn_provider.http.guard import requires
-from samsyn_provider.http.links import collection_link, collection_url, self_links
+from samsyn_provider.http.links import (
+    collection_link,
+    collection_url,
+    link,
+    request_url,
+    self_links,
+)
 from samsyn_provider.http.media_types import (
     HTML,
     JSON,
@@ -38,7 +46,7 @@ _MEDIA_TYPES = {code: encoding.media_type for code, encoding in STYLE_ENCODINGS.
 @bp.get(_STYLES)
 @requires(Action.READ_LAYER)
 def collection_styles(collection_id: str) -> Response:
-    """Return the list of a collection's styles: OGC API Styles, /req/collection-styles/styles-op.
+    """Return the list of a collection's styles: OGC API Styles, /req/core/styles-op.
 
     There is one, the default.
     """
@@ -46,7 +54,11 @@ def collection_styles(collection_id: str) -> Response:
         collection = requested_collection(connection, collection_id)
     media_type = negotiate_media_type(JSON)
     single_values(request.args, DOCUMENT_PARAMETERS)
-    links = stylesheet_links(collection.id)
+    url = f"{collection_url(collection.id)}/styles/{STYLE_ID}/metadata"
+    links = [
+        *stylesheet_links(collection.id),
+        link("describedby", JSON, "Metadata of this style", url),
+    ]
     document = {
         "default": STYLE_ID,
         "styles": [{"id": STYLE_ID, "title": collection.title, "links": links}],
@@ -69,11 +81,9 @@ def collection_styles(collection_id: str) -> Response:
 @bp.get(f"{_STYLES}/<style_id>")
 @requires(Action.READ_LAYER)
 def collection_style(collection_id: str, style_id: str) -> Response:
-    """Return a style as a MapLibre style, SLD or QML: /req/collection-styles/style-op."""
+    """Return a style as a MapLibre style, SLD or QML: OGC API Styles, /req/core/style-op."""
     with reading(deployment().engine) as connection:
-        collection = requested_collection(connection, collection_id)
-        if style_id != STYLE_ID:
-            raise NotFoundError("There is no such style.")
+        collection = _styled_collection(connection, collection_id, style_id)
         media_type = negotiate_offered(_MEDIA_TYPES)
         single_values(request.args, DOCUMENT_PARAMETERS)
         shapes = collection_shapes(connection, collection)
@@ -87,3 +97,35 @@ def collection_style(collection_id: str, style_id: str) -> Response:
         return respond_text(media_type, qml_document(style, shapes))
     text = sld_document(style, shapes, layer=layer, style_id=style_id, title=title)
     return respond_text(media_type, text)
+
+
+@bp.get(f"{_STYLES}/<style_id>/metadata")
+@requires(Action.READ_LAYER)
+def collection_style_metadata(collection_id: str, style_id: str) -> Response:
+    """Return what a style is and in which encodings: OGC API Styles, /req/core/style-md-op."""
+    with reading(deployment().engine) as connection:
+        collection = _styled_collection(connection, collection_id, style_id)
+    media_type = negotiate_offered({"json": JSON})
+    single_values(request.args, DOCUMENT_PARAMETERS)
+    document = {
+        "id": STYLE_ID,
+        "title": collection.title,
+        "scope": "style",
+        "stylesheets": [
+            {"title": stylesheet["title"], "native": False, "link": stylesheet}
+            for stylesheet in stylesheet_links(collection.id)
+        ],
+        "links": [
+            link("self", JSON, "This metadata", request_url()),
+            collection_link(collection.id, collection.title),
+        ],
+    }
+    return respond(media_type, document, template="")  # never HTML
+
+
+def _styled_collection(connection: Connection, collection_id: str, style_id: str) -> Collection:
+    """Return a collection that may be read and has this style; raises NotFoundError."""
+    collection = requested_collection(connection, collection_id)
+    if style_id != STYLE_ID:
+        raise NotFoundError("There is no such style.")
+    return collection

@@ -32,8 +32,7 @@ def sld_document(
     text_element(user_style, "Name", style_id)
     text_element(user_style, "Title", title)
     text_element(user_style, "IsDefault", "1")
-    rules = element(user_style, "FeatureTypeStyle")
-    text_element(rules, "FeatureTypeName", layer)
+    rules = element(user_style, "FeatureTypeStyle")  # of any type: clients name theirs freely
     rule = element(rules, "Rule")
     for shape in shapes:
         _SYMBOLIZERS[shape](rule, style)

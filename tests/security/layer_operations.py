@@ -215,7 +215,7 @@ def _ogc() -> Iterator[Operation]:
     yield Operation("GET", "/ogc/collections", _list)
     yield Operation("GET", "/ogc/collections?q=sea&bbox=1,2,3,4", _list)
     yield Operation("GET", "/ogc/collections?f=html", _list)
-    styles = ("/styles", "/styles/{style}", "/styles/{style}?f=qml")
+    styles = ("/styles", "/styles/{style}", "/styles/{style}?f=qml", "/styles/{style}/metadata")
     for path in ("", "/schema", "/queryables", "/sortables", *styles):
         yield Operation("GET", _COLLECTION + path, _read_features, LAYERS)
     yield Operation("POST", f"{_COLLECTION}/search", _read_features, LAYERS, lambda _: {})

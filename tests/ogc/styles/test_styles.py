@@ -65,8 +65,11 @@ def test_the_list(client: FlaskClient, layer: Layer) -> None:
     assert document["default"] == "default"
     (entry,) = document["styles"]
     assert (entry["id"], entry["title"]) == ("default", "Öar")
-    assert {link["rel"] for link in entry["links"]} == {"stylesheet"}
-    assert [link["type"] for link in entry["links"]] == list(MEDIA_TYPES.values())
+    relations = [(link["rel"], link["type"]) for link in entry["links"]]
+    assert relations == [
+        *(("stylesheet", media_type) for media_type in MEDIA_TYPES.values()),
+        ("describedby", "application/json"),
+    ]
     for link in [*entry["links"], *document["links"]]:
         response = client.get(link["href"])
         assert response.status_code == 200
@@ -86,6 +89,27 @@ def test_the_collection_links_to_its_styles(client: FlaskClient, layer: Layer) -
     assert listed is not None
     relations = {link["rel"] for link in listed["collections"][0]["links"]}
     assert STYLES_REL in relations
+
+
+def test_the_metadata_of_a_style_lists_its_encodings(client: FlaskClient, layer: Layer) -> None:
+    address = styled(layer, {"color": "#c2410c"}, name="Öar")
+    response = client.get(f"{address}/default/metadata")
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    document = response.json
+    assert document is not None
+    assert (document["id"], document["title"], document["scope"]) == ("default", "Öar", "style")
+    listed = client.get(address).json
+    assert listed is not None
+    links = [link for link in listed["styles"][0]["links"] if link["rel"] == "stylesheet"]
+    assert [stylesheet["link"] for stylesheet in document["stylesheets"]] == links
+    for link in document["links"]:
+        assert client.get(link["href"]).status_code == 200
+
+
+def test_an_sld_styles_data_of_any_name(client: FlaskClient, layer: Layer) -> None:
+    """GeoServer draws nothing where a FeatureTypeName is not that of the data."""
+    root = ET.fromstring(client.get(f"{styled(layer, {})}/default?f=sld").data)
+    assert root.find(f".//{SLD}FeatureTypeName") is None
 
 
 @pytest.mark.parametrize("code", MEDIA_TYPES)
@@ -120,7 +144,10 @@ def test_a_style_without_a_preference_is_a_maplibre_style(
         ("/default", "application/vnd.ogc.sld+xml;version=1.1", 406),
         ("/other", None, 404),
         ("/Default", None, 404),
-        ("/default/metadata", None, 404),
+        ("/default/metadata?f=html", None, 400),
+        ("/default/metadata?limit=1", None, 400),
+        ("/default/metadata", "text/html", 406),
+        ("/other/metadata", None, 404),
         ("/%00", None, 404),
     ],
 )
@@ -131,7 +158,9 @@ def test_bad_requests(
     assert client.get(styled(layer, {}) + path, headers=headers).status_code == status
 
 
-@pytest.mark.parametrize("path", ["", "/default", "/other", "/default?f=nonsense"])
+@pytest.mark.parametrize(
+    "path", ["", "/default", "/default/metadata", "/other", "/default?f=nonsense"]
+)
 def test_a_private_layer_has_no_styles_for_others(
     client: FlaskClient, layer: Layer, person: Callable[[str], Person], path: str
 ) -> None:
@@ -142,7 +171,7 @@ def test_a_private_layer_has_no_styles_for_others(
         expected = client.get(missing, headers=headers).data
         assert client.get(address, headers=headers).data == expected
     allowed = client.get(address, headers=person("owner").headers).status_code
-    assert allowed == {"": 200, "/default": 200, "/other": 404}.get(path, 400)
+    assert allowed == {"/other": 404, "/default?f=nonsense": 400}.get(path, 200)
 
 
 def test_a_maplibre_style_draws_the_tiles_of_the_collection(
@@ -341,7 +370,7 @@ def test_an_unchanged_style_is_304(
     address = styled(layer, {"color": "#c2410c"})
     layer_id = address.split("/")[3]
     tags = {}
-    for path in ("", *(f"/default?f={code}" for code in MEDIA_TYPES)):
+    for path in ("", "/default/metadata", *(f"/default?f={code}" for code in MEDIA_TYPES)):
         first = client.get(address + path)
         tags[path] = first.headers["ETag"]
         assert tags[path].startswith("W/")
@@ -371,4 +400,4 @@ def test_the_default_of_a_list_is_among_its_styles_in_the_definition(client: Fla
     conformance = client.get("/ogc/conformance").json
     assert conformance is not None
     declared = [uri for uri in conformance["conformsTo"] if "/ogcapi-styles-1/" in uri]
-    assert [uri.rsplit("/", 1)[1] for uri in declared] == ["core", "collection-styles"]
+    assert [uri.rsplit("/", 1)[1] for uri in declared] == ["core"]
