@@ -2,6 +2,7 @@
 
 import json
 import mmap
+import os
 import select
 import time
 from contextlib import suppress
@@ -73,6 +74,16 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
         self._slot = _LOADS.acquire()  # before the fork
         self._is_open = False
         self._served = 0  # connections that have or wait for a thread
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Stop after Ctrl+C: at once while starting, otherwise as after SIGTERM.
+
+        gunicorn raises SystemExit here, in whatever the main thread executes: the finalizer of an
+        object prints it and goes on.
+        """
+        if not self.booted:
+            os._exit(0)
+        self.handle_exit(sig, frame)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting connections."""

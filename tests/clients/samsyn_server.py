@@ -92,7 +92,7 @@ def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterat
     `settings` are environment variables. Raises RuntimeError with the server's log when it does
     not come up.
     """
-    port = _free_port()
+    port = free_port()
     server = Server(f"http://127.0.0.1:{port}", database, log)
     environment = _environment(
         database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY=str(workers), **settings
@@ -102,7 +102,8 @@ def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterat
         yield server
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -14,7 +14,7 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
-from tests.clients.samsyn_server import SAMSYN, Server, serve
+from tests.clients.samsyn_server import SAMSYN, Server, free_port, serve
 
 
 def _statuses(server: Server) -> bool:
@@ -90,6 +90,32 @@ def test_it_stops_on_a_signal(test_database_url: str, tmp_path: Path, stop: sign
         assert not _statuses(server)
         assert _processes(server) == []
     assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("delay", [0, 0.3, 0.7])
+def test_it_stops_while_workers_start(
+    test_database_url: str, tmp_path: Path, stop: signal.Signals, delay: float
+) -> None:
+    log = tmp_path / "log"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": test_database_url,
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port()),
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen([SAMSYN, "serve"], env=environment, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 20
+        while "Booting worker" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(stop)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_worker_that_dies_is_replaced(test_database_url: str, tmp_path: Path) -> None:
