@@ -1,5 +1,6 @@
 """SQL expressions that draw features in a tile: simplified, clipped, with their attributes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from samsyn_provider.query.items_query import ItemsQuery
@@ -9,6 +10,8 @@ from samsyn_provider.tiles.thinning import TOLERANCE, measured_features
 _PIXEL = 8  # units: a tile is drawn 512 pixels wide
 
 _MIN_CLIPPED_VERTICES = 500
+
+_MAX_PAIRS = 50  # of names and values: a function has 100 arguments at most
 
 
 def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false") -> str:
@@ -82,3 +85,35 @@ def attributes_expression(query: ItemsQuery, values: dict[str, Any]) -> str:
     return (
         f"CASE WHEN jsonb_path_exists(properties, '{nested}') THEN {attributes} ELSE properties END"
     )
+
+
+def attribute_columns(names: Sequence[str], values: dict[str, Any]) -> str:
+    """Return the columns of `attributes` from which a tile gets the attributes in the order of
+    `names`, then all others.
+
+    A tile has the attributes of a jsonb value in their order there, by length and then by bytes,
+    and those of one column before those of the next. Names that ascend share a column.
+    """
+    columns: list[list[str]] = []
+    for name in names:
+        if not columns or len(columns[-1]) == _MAX_PAIRS or _rank(name) <= _rank(columns[-1][-1]):
+            columns.append([])
+        columns[-1].append(name)
+    if len(columns) <= 1:
+        return "attributes"
+    number, texts = 0, list[str]()
+    for column in columns:
+        pairs = []
+        for name in column:
+            values[f"attribute{number}"] = name
+            parameter = f"%(attribute{number})s::text"
+            pairs.append(f"{parameter}, attributes -> {parameter}")
+            number += 1
+        texts.append(f"jsonb_build_object({', '.join(pairs)}) AS attributes{len(texts)}")
+    values["attributes"] = list(names)
+    return ", ".join([*texts, "attributes - %(attributes)s::text[] AS others"])
+
+
+def _rank(name: str) -> tuple[int, bytes]:
+    encoded = name.encode()
+    return len(encoded), encoded

@@ -108,6 +108,7 @@ def tile_sources(
             parse_items_query(
                 MultiDict(values), Capabilities({**fields, **collection.fields}, collection.crs)
             ),
+            collection.names,
         )
         for collection in collections
     ]

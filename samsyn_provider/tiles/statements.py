@@ -14,10 +14,14 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cache.tile_cache import CACHED_TILE, slot_of
 from samsyn_provider.collections.statements import LAYER_BOUNDS
-from samsyn_provider.features.geojson_sql import properties_column
+from samsyn_provider.features.geojson_sql import may_be_prepared, properties_column
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
-from samsyn_provider.tiles.drawing import attributes_expression, drawn_features
+from samsyn_provider.tiles.drawing import (
+    attribute_columns,
+    attributes_expression,
+    drawn_features,
+)
 from samsyn_provider.tiles.matrix_sets import EXTENT, MARGIN, Tile
 from samsyn_provider.tiles.thinning import VERTEX_BYTES, load_bounds, load_of, thinned_ids
 
@@ -36,6 +40,19 @@ class TileSource:
     layer_id: uuid.UUID
     times: TemporalProperties | None
     query: ItemsQuery
+    names: tuple[str, ...] = ()
+    """The attributes in the order of the layer's schema; others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Expressions:
+    """The SQL of a layer's features in a tile, of their attributes, and of the columns that the
+    tile takes these from."""
+
+    features: str
+    properties: str
+    attributes: str
+    columns: str
 
 
 def select_small_tile(
@@ -93,7 +110,11 @@ def _with_numbered_values(part: Statement, number: int) -> Statement:
 def _is_plain(sources: Sequence[TileSource]) -> bool:
     """Return whether the tile is of one layer, unfiltered. Planning its statement takes longer than
     running it where a tile is small, and one generic plan suits all small tiles."""
-    return len(sources) == 1 and sources[0].query == ItemsQuery(crs=sources[0].query.crs)
+    return (
+        len(sources) == 1
+        and sources[0].query == ItemsQuery(crs=sources[0].query.crs)
+        and may_be_prepared(sources[0].names)
+    )
 
 
 def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., str]) -> Statement:
@@ -106,10 +127,14 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
         **_tile_values(tile),
     }
     conditions = feature_conditions(source.query, source.times, values)
-    attributes = attributes_expression(source.query, values)
     properties = properties_column(source.query)
-    features = _features_in_tile(conditions, properties)
-    text = text_of(features, attributes, properties, tile.grid.is_mercator, shares)
+    expressions = _Expressions(
+        _features_in_tile(conditions, properties),
+        properties,
+        attributes_expression(source.query, values),
+        attribute_columns(source.names, values),
+    )
+    text = text_of(expressions, tile.grid.is_mercator, shares)
     return Statement(text, values)
 
 
@@ -122,9 +147,9 @@ def _features_in_tile(conditions: Sequence[str], properties: str) -> str:
 
 
 @lru_cache(maxsize=64)  # composing it takes a tenth of a small tile's time
-def _small_text(features: str, attributes: str, _: str, is_mercator: bool, __: int) -> str:
+def _small_text(sql: _Expressions, is_mercator: bool, _: int) -> str:
     drawn = f"""(
-    SELECT id, geom, {attributes} AS attributes FROM {drawn_features(features, is_mercator)}
+    SELECT id, geom, {sql.attributes} AS attributes FROM {drawn_features(sql.features, is_mercator)}
 )"""
     return f"""
 SELECT CASE WHEN (
@@ -132,47 +157,45 @@ SELECT CASE WHEN (
         count(*) <= %(max_features)s
             AND sum(pg_column_size(geom)) <= {VERTEX_BYTES} * %(max_vertices)s
             AND sum(pg_column_size(properties)) <= %(max_attribute_bytes)s, true
-    ) FROM (SELECT geom, properties FROM {features} LIMIT %(max_features)s + 1) AS limited
-) THEN coalesce(({_mvt_statement(drawn)}), '') END"""
+    ) FROM (SELECT geom, properties FROM {sql.features} LIMIT %(max_features)s + 1) AS limited
+) THEN coalesce(({_mvt_statement(drawn, sql.columns)}), '') END"""
 
 
-def _mvt_statement(drawn: str) -> str:
+def _mvt_statement(drawn: str, columns: str) -> str:
     """Return the statement for the tile of drawn features."""
     return f"""
 SELECT ST_AsMVT(feature, %(name)s, {EXTENT}, 'geom', 'id')
 FROM (
-    SELECT id, geom, attributes FROM {drawn} AS drawn WHERE geom IS NOT NULL ORDER BY id
+    SELECT id, geom, {columns} FROM {drawn} AS drawn WHERE geom IS NOT NULL ORDER BY id
 ) AS feature"""
 
 
 @lru_cache(maxsize=64)
-def _bounded_text(
-    features: str, attributes: str, properties: str, is_mercator: bool, shares: int
-) -> str:
+def _bounded_text(sql: _Expressions, is_mercator: bool, shares: int) -> str:
     limited = f"""(
     SELECT id, geom, CASE
         WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(max_attribute_bytes)s
-        THEN {attributes}
+        THEN {sql.attributes}
     END AS attributes
     FROM drawn
     WHERE geom IS NOT NULL
 )"""
     return f"""
 WITH load AS MATERIALIZED (
-    {load_of(features, is_mercator)}
+    {load_of(sql.features, is_mercator)}
 ), selected AS (
-    SELECT id, geom, properties FROM {features} WHERE NOT (SELECT is_thinned FROM load)
+    SELECT id, geom, properties FROM {sql.features} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
     SELECT feature.*
-    FROM ({thinned_ids(features, is_mercator, shares)}) AS representative
+    FROM ({thinned_ids(sql.features, is_mercator, shares)}) AS representative
     CROSS JOIN LATERAL (
-        SELECT id, geom, {properties} FROM layer_features
+        SELECT id, geom, {sql.properties} FROM layer_features
         WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
     ) AS feature
 ), drawn AS MATERIALIZED (
     SELECT * FROM {drawn_features("selected", is_mercator, "(SELECT is_simplified FROM load)")}
 )
-{_mvt_statement(limited)}"""
+{_mvt_statement(limited, sql.columns)}"""
 
 
 def _tile_values(tile: Tile) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from samsyn_provider.features import provider
+from tests.ogc.tiles.decoding import decode
 
 Layer = Callable[..., str]
 
@@ -147,3 +148,32 @@ def test_pages_downloads_and_tiles(client: FlaskClient, layer: Layer) -> None:
     schema = json.loads(client.get(f"{url}/schema").text)["properties"]
     assert list(schema) == ["id", "geometry", *names, "updated"]
     assert schema["id"]["x-ogc-propertySeq"] == 0
+
+
+@pytest.mark.parametrize("names", [NAMES, MANY, MANY[:33], ["a", "bb", "ccc"]], ids=len)
+@pytest.mark.parametrize("level", [0, 8])
+def test_attributes_of_tiles(
+    client: FlaskClient, layer: Layer, names: list[str], level: int
+) -> None:
+    values = {name: f"v{number}" for number, name in enumerate(names)}
+    features = [
+        ("POINT(1 1)", values),
+        ("POINT(1.01 1.01)", {name: values[name] for name in names[1::2]}),
+        ("POINT(1.02 1.02)", {"zzz": "1", "y": "2", **values}),
+        ("POINT(1.03 1.03)", {}),
+    ]
+    layer_id = layer(features, fields=_fields(names))
+    tile = "0/0/0" if level == 0 else "8/127/128"
+    tiles = f"/ogc/collections/{layer_id}/tiles/WebMercatorQuad/{tile}"
+    drawn = decode(client.get(tiles).data)[layer_id]
+    shown = [list(feature["properties"].items()) for feature in drawn]
+    assert shown[0] == list(values.items())
+    assert shown[1] == [(name, values[name]) for name in names[1::2]]
+    if len(names) > 3:  # in an order that the database has anyway, others are among them
+        assert shown[2] == [*values.items(), ("y", "2"), ("zzz", "1")]
+    assert shown[3] == []
+    some = [names[-1], names[0]]
+    query = {"properties": ",".join(some)}
+    if all(name and "," not in name for name in some):
+        drawn = decode(client.get(tiles, query_string=query).data)[layer_id]
+        assert list(drawn[0]["properties"]) == some[::-1]
