@@ -33,14 +33,14 @@ class Qgis:
         file.write_bytes(content)
         return str(Path("/", file.relative_to(self.root)))
 
-    def do(self, task: str, **arguments: Any) -> Any:
-        """Do a task of qgis/session.py and return its answer."""
+    def do(self, task: str, *, time_zone: str = "UTC", **arguments: Any) -> Any:
+        """Do a task of qgis/session.py on a machine in this time zone, and return its answer."""
         home = Path("/", Path(tempfile.mkdtemp(dir=self.profiles)).relative_to(self.root))
         folders = (f"{name}={home}" for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR"))
         done = subprocess.run(
             [
                 *("chroot", str(self.root), "env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"),
-                *(*folders, "QT_QPA_PLATFORM=offscreen"),
+                *(*folders, "QT_QPA_PLATFORM=offscreen", f"TZ={time_zone}"),
                 *("python3", "-", json.dumps({"do": task, **arguments})),
             ],
             input=SCRIPT.read_text(),

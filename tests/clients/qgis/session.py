@@ -11,11 +11,15 @@ from qgis.core import (
     QgsApplication,
     QgsAuthMethodConfig,
     QgsDataSourceUri,
+    QgsExpression,
+    QgsExpressionContext,
     QgsExpressionContextUtils,
     QgsFeature,
     QgsFeatureRequest,
     QgsGeometry,
+    QgsMapRendererSequentialJob,
     QgsMapSettings,
+    QgsPointXY,
     QgsRectangle,
     QgsRenderContext,
     QgsSettings,
@@ -28,7 +32,8 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QVariant
+from qgis.PyQt.QtGui import QColor
 
 
 def store_credentials(token, method="basic"):
@@ -150,7 +155,7 @@ def edit(task):
 def do_step(layer, step):
     """Change the features that `where` selects, or add one; nothing is saved."""
     geometry = QgsGeometry.fromWkt(step["wkt"]) if "wkt" in step else None
-    properties = step.get("properties", {})
+    properties = {**step.get("properties", {}), **entered(layer, step)}
     if step["do"] == "add":
         feature = QgsFeature(layer.fields())
         for name, value in properties.items():
@@ -166,6 +171,21 @@ def do_step(layer, step):
             layer.changeGeometry(feature.id(), geometry)
         for name, value in properties.items():
             layer.changeAttributeValue(feature.id(), layer.fields().indexOf(name), value)
+
+
+def entered(layer, step):
+    """Return what a person enters into the form or the field calculator, as QGIS makes it.
+
+    `typed` are date-times in the local time; `calculated` are expressions.
+    """
+    values = {
+        name: QDateTime.fromString(text, Qt.ISODate) for name, text in step.get("typed", {}).items()
+    }
+    context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
+    for name, expression in step.get("calculated", {}).items():
+        value = QgsExpression(expression).evaluate(context)
+        values[name] = layer.fields().field(name).convertCompatible(value)
+    return values
 
 
 def edit_at_once(task):
@@ -224,6 +244,23 @@ def draw(task):
     }
 
 
+def render(task):
+    """Draw a layer within `extent`; tell at which of the positions there is something."""
+    layer = QgsVectorLayer(source_uri(task), "layer", "OAPIF")
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setDestinationCrs(layer.crs())
+    settings.setBackgroundColor(QColor(Qt.transparent))
+    settings.setOutputSize(QSize(400, 400))
+    settings.setExtent(QgsRectangle(*task["extent"]))
+    job = QgsMapRendererSequentialJob(settings)
+    job.start()
+    job.waitForFinished()
+    image, transform = job.renderedImage(), settings.mapToPixel()
+    pixels = [transform.transform(QgsPointXY(x, y)) for x, y in task["positions"]]
+    return [image.pixelColor(int(pixel.x()), int(pixel.y())).alpha() > 0 for pixel in pixels]
+
+
 def described(symbol, context):
     """Return the colours and lengths of a symbol's first layer, as a feature's values make them."""
     layer = symbol.symbolLayer(0)
@@ -251,7 +288,7 @@ def main():
     application = QgsApplication([], False)
     application.initQgis()
     tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
-    tasks["draw"] = draw
+    tasks |= {"draw": draw, "render": render}
     sys.stdout.write(json.dumps(tasks[task["do"]](task)))
     application.exitQgis()
 
