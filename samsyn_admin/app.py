@@ -18,8 +18,8 @@ from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
 from samsyn_admin.maps import routes as maps
 from samsyn_admin.openapi import routes as openapi_routes
+from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
-from samsyn_admin.users import tokens, webhooks
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, sign_in
@@ -66,6 +66,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
         openapi_routes,
+        blocked_users,
         blueprint,
         bulk_import,
         collaborators,

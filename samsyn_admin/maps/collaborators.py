@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
@@ -26,6 +26,7 @@ from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import ConflictError, NotFoundError
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_map
+from samsyn_model.permissions.users import has_not_blocked
 from samsyn_model.tables.maps import MapCollaborator
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
@@ -53,17 +54,24 @@ def list_collaborators(map_id: str) -> Response:
 @bp.post("")
 @requires(Action.OWN_MAP)
 def add_collaborator(map_id: str) -> Response:
-    """Add a user to a map, by email or by id."""
+    """Add a user to a map, by email or by id.
+
+    One who has blocked the caller is not found.
+    """
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()
     with writing(deployment().engine) as connection:
         map_row = lock_map(connection, principal(), key, Action.OWN_MAP)
         collaborator = validated(CollaboratorCreate, body)
-        user_id = find_user_id(connection, email=collaborator.email, user_id=collaborator.user_id)
+        # who is on the map already stays in sight, and who has blocked whom is not told
+        is_there = exists().where(MapCollaborator.map_id == key, MapCollaborator.user_id == User.id)
+        user_id = find_user_id(
+            connection, collaborator, or_(has_not_blocked(principal()), is_there.correlate(User))
+        )
         if user_id == map_row.created_by:
             raise ConflictError("This is the map's owner.")
-        _add(connection, key, user_id, collaborator.role)
+        _add(connection, key, user_id, collaborator)
         row = _find_collaborator(connection, key, user_id)
     location = f"{public_url()}{request.path.rstrip('/')}/{user_id}"
     return respond(row.document, version_of(row.updated_at), HTTPStatus.CREATED, location)
@@ -137,12 +145,15 @@ def _find_collaborator(
     return row
 
 
-def _add(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID, role: str) -> None:
+def _add(
+    connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID, collaborator: CollaboratorCreate
+) -> None:
     values = {
         "map_id": map_id,
         "user_id": user_id,
-        "role": role,
+        "role": collaborator.role,
         "invited_by": principal().user_id,
+        "invited_email": collaborator.email,
     }
     statement = insert(MapCollaborator).values(values).on_conflict_do_nothing()
     if run(connection, statement.returning(MapCollaborator.id)).one_or_none() is None:

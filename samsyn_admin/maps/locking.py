@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
+from samsyn_admin.maps.schemas import Person
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import NotFoundError
@@ -66,21 +67,22 @@ def touch_map(connection: Connection, map_id: uuid.UUID) -> None:
 
 
 def find_user_id(
-    connection: Connection, *, email: str | None, user_id: uuid.UUID | None
+    connection: Connection, person: Person, *conditions: ColumnElement[bool]
 ) -> uuid.UUID:
-    """Return the id of the live user with this email, ignoring case, or this id.
+    """Return the id of the live user of an email, ignoring case, or of an id.
 
-    Raises NotFoundError: call it only for callers who may add users.
+    Raises NotFoundError where there is none that meets the conditions: call it only for callers who
+    may add users.
     """
-    condition = User.id == user_id
-    if email is not None:
-        condition = func.lower(User.email) == func.lower(email.strip())
-    statement = select(User.id).where(condition, User.deleted_at.is_(None))
+    has_key = User.id == person.user_id
+    if person.email is not None:
+        has_key = func.lower(User.email) == func.lower(person.email)
+    statement = select(User.id).where(has_key, User.deleted_at.is_(None), *conditions)
     key: uuid.UUID | None = run(
         connection, statement.with_for_update(key_share=True, read=True)
     ).scalar_one_or_none()
     if key is None:
-        named = "that email" if email is not None else "that id"
+        named = "that email" if person.email is not None else "that id"
         raise NotFoundError(
             f"There is no account with {named}; they have to sign in once before they can be"
             " invited."

@@ -124,7 +124,7 @@ def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
         map_row = ownerless or lock_map(connection, principal(), key, Action.OWN_MAP)
         new_owner = validated(Person, body)
         check_if_match(version_of(map_row.updated_at))
-        user_id = find_user_id(connection, email=new_owner.email, user_id=new_owner.user_id)
+        user_id = find_user_id(connection, new_owner)
         if user_id != map_row.created_by:
             if not ownerless:
                 _require_collaborator(connection, key, user_id)

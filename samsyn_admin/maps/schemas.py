@@ -3,7 +3,14 @@
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from samsyn_admin.layers.schemas import JsonObject
 
@@ -55,7 +62,9 @@ class MapDuplicate(_Body):
 class Person(_Body):
     """A user by email or by id, exactly one of the two."""
 
-    email: Annotated[str, Field(min_length=3, max_length=320)] | None = None
+    email: Annotated[str, Field(min_length=3, max_length=320), AfterValidator(str.strip)] | None = (
+        None
+    )
     user_id: Key | None = None
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from samsyn_model.errors import CredentialsError, InvalidParameterError
 from samsyn_model.identity.accounts import close_account
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
+from samsyn_model.permissions.users import has_not_blocked
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
@@ -61,12 +62,17 @@ def delete_own_account() -> tuple[str, HTTPStatus]:
 @bp.get("")
 @requires(Action.SIGNED_IN)
 def find_users() -> Response:
-    """List the live users with this email, ignoring case: one or none."""
+    """List the live users with this email, ignoring case: one or none.
+
+    One who has blocked the caller is not found.
+    """
     email = single_values(request.args, {"email"}).get("email", "").strip()
     if not email:
         raise InvalidParameterError("email is the address of the user to find.")
     has_email = func.lower(User.email) == func.lower(email)
-    statement = select(user_object(principal())).where(has_email, User.deleted_at.is_(None))
+    statement = select(user_object(principal())).where(
+        has_email, User.deleted_at.is_(None), has_not_blocked(principal())
+    )
     with reading(deployment().engine) as connection:
         users = run(connection, statement).scalars().all()
     return respond_list(users, Page(), len(users))

@@ -6,33 +6,30 @@ from sqlalchemy import ColumnElement, case, func, null
 
 from samsyn_admin.http.json_columns import utc
 from samsyn_model.permissions.principal import Principal
-from samsyn_model.permissions.users import may_see_email
+from samsyn_model.permissions.users import is_oneself, may_see_email
 from samsyn_model.tables.users import User
 
 
 def user_object(principal: Principal, user: Any = User) -> ColumnElement[Any]:
     """Return the column with a user as JSON, as the principal may read it.
 
-    `user` is `User` or an alias of it in the statement's FROM. Unless the user is the principal or
-    shares a map with it, `email` and `clerk_id` are null, and the full name is the `username`: the
-    web app prints "First Last (email)" for whoever has a first or a last name. A deleted user has
-    no `clerk_id`.
+    `user` is `User` or an alias of it in the statement's FROM. `clerk_id` is null unless the user
+    is the principal. To those who may not see the email it is null too, and the full name is the
+    `username`: the web app prints "First Last (email)" for whoever has a first or a last name.
     """
-    is_visible = may_see_email(principal, user.id)
     names = (func.nullif(func.btrim(name), "") for name in (user.first_name, user.last_name))
     full_name = func.nullif(func.concat_ws(" ", *names), "")
-    clerk_id = case((user.deleted_at.is_(None), user.clerk_id))
     return func.jsonb_build_object(
         *("id", user.id),
+        *("clerk_id", case((is_oneself(principal, user), user.clerk_id))),
         *("profile_image_url", user.profile_image_url),
         *("created_at", utc(user.created_at)),
         *("updated_at", utc(user.updated_at)),
     ).op("||")(
         case(
             (
-                is_visible,
+                may_see_email(principal, user),
                 func.jsonb_build_object(
-                    *("clerk_id", clerk_id),
                     *("email", user.email),
                     *("username", user.username),
                     *("first_name", user.first_name),
@@ -40,7 +37,6 @@ def user_object(principal: Principal, user: Any = User) -> ColumnElement[Any]:
                 ),
             ),
             else_=func.jsonb_build_object(
-                *("clerk_id", null()),
                 *("email", null()),
                 *("username", func.coalesce(full_name, user.username)),
                 *("first_name", null()),

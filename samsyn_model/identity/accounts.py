@@ -23,6 +23,9 @@ _END_SESSIONS = "DELETE FROM browser_sessions WHERE user_id = %(user)s"
 
 _LEAVE_MAPS = "DELETE FROM map_collaborators WHERE user_id = %(user)s"
 
+_UNBLOCK = """
+DELETE FROM blocked_users WHERE user_id = %(user)s OR blocked_user_id = %(user)s"""
+
 # Readers of a public map read its owner's private layers, which only their creator may publish: a
 # collaborator with such layers on it does not inherit it.
 _PASS_MAPS_ON = """
@@ -62,8 +65,20 @@ WHERE role.user_id IN (%(target)s, %(source)s) AND (
         WHERE other.map_id = role.map_id AND other.user_id = %(target)s))"""
 
 
+# Whoever is blocked by one of them, or has blocked one, is so once; they do not block each other.
+_DROP_DOUBLE_BLOCKS = """
+DELETE FROM blocked_users block
+WHERE block.user_id IN (%(target)s, %(source)s)
+        AND block.blocked_user_id IN (%(target)s, %(source)s)
+    OR EXISTS (SELECT FROM blocked_users other
+        WHERE block.user_id = %(source)s AND other.user_id = %(target)s
+            AND other.blocked_user_id = block.blocked_user_id
+        OR block.blocked_user_id = %(source)s AND other.blocked_user_id = %(target)s
+            AND other.user_id = block.user_id)"""
+
+
 def close_account(connection: Connection, user_id: uuid.UUID) -> None:
-    """Make a user a tombstone: name, email, rights, tokens, sessions and collaborations go.
+    """Make a user a tombstone: name, email, rights, tokens, sessions, collaborations and blocks go.
 
     Each map passes to its oldest editor, else its oldest viewer; one without collaborators stays
     with the tombstone. Layers and comments stay, and so does the `clerk_id`: a late event or a
@@ -72,12 +87,14 @@ def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     """
     # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
-    for statement in (_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS):
+    for statement in (
+        *(_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS, _UNBLOCK),
+    ):
         run(connection, statement, {"user": user_id})
 
 
 def merge_accounts(connection: Connection, *, target: uuid.UUID, source: uuid.UUID) -> None:
-    """Move maps, layers, comments, tokens and collaborations from one user to another.
+    """Move maps, layers, comments, tokens, collaborations and blocks from one user to another.
 
     The source becomes a tombstone without `clerk_id`. Features keep the id of their author:
     `docs/decisions/clerk-events.md` explains why.
@@ -85,6 +102,7 @@ def merge_accounts(connection: Connection, *, target: uuid.UUID, source: uuid.UU
     accounts = {"target": target, "source": source}
     run(connection, _KEEP_STRONGER_ROLE, accounts)
     run(connection, _DROP_DOUBLE_ROLES, accounts)
+    run(connection, _DROP_DOUBLE_BLOCKS, accounts)
     for table in metadata.sorted_tables:
         _transfer_rows(connection, table, target, source)
     close_account(connection, source)

@@ -67,6 +67,8 @@ class MapCollaborator(Row, Base):
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
     role: Mapped[str] = mapped_column(server_default="viewer")
     invited_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    invited_email: Mapped[str | None]
+    """The email that the user was invited by, as it was written; null for one invited by id."""
 
 
 class MapLayer(Row, Base):

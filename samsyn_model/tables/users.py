@@ -77,6 +77,20 @@ class BrowserSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class BlockedUser(Base):
+    """A user who may not invite another one to maps."""
+
+    __tablename__ = "blocked_users"
+    __table_args__ = (CheckConstraint("user_id <> blocked_user_id", name="others"),)
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    """The one who is not to be invited."""
+    blocked_user_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("users.id"), primary_key=True, index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class WebhookEvent(Base):
     """A delivery already taken, so that a repeated one changes nothing."""
 

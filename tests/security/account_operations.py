@@ -7,6 +7,7 @@ from tests.security import permission_rules as rules
 from tests.security.operations import FORM, Operation
 from tests.security.permission_rules import Caller
 from tests.security.permission_world import (
+    BLOCKS,
     DELETED,
     PRINCIPALS,
     USERS,
@@ -57,6 +58,23 @@ def _revoke_token(caller: Caller, token: Caller) -> int:
     return rules.status_for_user(caller, may_read=_holds(caller, token), success=204)
 
 
+def _block(caller: Caller, user: str) -> int:
+    """Return 409 for oneself, 404 for a deleted account."""
+    status = 200 if (caller.user, user) in BLOCKS else 201
+    if user == caller.user:
+        status = 409
+    return rules.status_for_user(caller, may_read=user != DELETED, success=status)
+
+
+def _read_block(caller: Caller, user: str) -> int:
+    return rules.status_of_private_reading(caller, may_read=(caller.user, user) in BLOCKS)
+
+
+def _unblock(caller: Caller, user: str) -> int:
+    may_read = (caller.user, user) in BLOCKS
+    return rules.status_for_user(caller, may_read=may_read, success=204)
+
+
 def _sign_in(_: Caller, holder: str) -> int:
     """Return the status of signing in by a caller's API token, whoever sends it."""
     caller = next(caller for caller in PRINCIPALS if caller.name == holder)
@@ -90,6 +108,7 @@ def _operations() -> Iterator[Operation]:
     yield Operation("DELETE", "/api/v1/users/me", _delete_own)
     emails = tuple(email_of(user) for user in USERS)
     yield Operation("GET", "/api/v1/users?email={name}", _read_own, emails)
+    yield from _blocks()
     yield Operation("GET", _TOKENS, _read_own)
     yield Operation("POST", _TOKENS, _create_own, body=lambda _: {"name": "New", "scope": "write"})
     ids = {str(id_of(f"token of {caller.name}")): caller for caller in TOKENS}
@@ -102,6 +121,19 @@ def _operations() -> Iterator[Operation]:
         lambda caller, key: _revoke_token(caller, ids[key]),
         tuple(ids),
     )
+
+
+def _blocks() -> Iterator[Operation]:
+    path = "/api/v1/users/me/blocked-users"
+    users = {str(id_of(user)): user for user in USERS}
+    yield Operation("GET", path, _read_own)
+    for method, expected in (("GET", _read_block), ("PUT", _block), ("DELETE", _unblock)):
+        yield Operation(
+            method,
+            f"{path}/{{name}}",
+            lambda caller, key, expected=expected: expected(caller, users[key]),
+            tuple(users),
+        )
 
 
 OPEN_OPERATIONS = tuple(_open_operations())

@@ -50,15 +50,18 @@ def _secrets() -> dict[str, tuple[str, Callable[[Caller], bool]]]:
             name, name, lambda caller, _, user=holder.user: user is not None and caller.user == user
         )
     for user in USERS:  # their ids are in everything that they have created
-        secrets[word_of(user)] = (
-            f"email of {user}",
-            lambda caller, user=user: rules.share_a_map(caller, user, MAPS),
-        )
+        for kind, may_see in (
+            ("email", lambda caller, user=user: rules.may_see_email(caller, user, MAPS)),
+            ("former email", lambda *_: False),
+            ("clerk id", lambda caller, user=user: rules.may_see_clerk_id(caller, user)),
+        ):
+            secrets[word_of(f"{kind} of {user}")] = (f"{kind} of {user}", may_see)
     return secrets
 
 
 SECRETS = _secrets()
-WORDS_OF_USERS = frozenset(word_of(user) for user in USERS)
+EMAILS = {word_of(f"email of {user}"): user for user in USERS}
+CLERK_IDS = {word_of(f"clerk id of {user}"): user for user in USERS}
 
 
 def send_request(
@@ -91,7 +94,7 @@ def disclosed_by(response: TestResponse) -> set[str]:
         ]
     )
     response.close()
-    return set(_WORD.findall(text)) & SECRETS.keys()
+    return set(_WORD.findall(text.lower())) & SECRETS.keys()
 
 
 def leaks_to(caller: Caller, disclosed: set[str]) -> list[str]:

@@ -14,6 +14,7 @@ from tests.security.permission_world import (
     MAPS,
     NEWCOMER,
     OPEN_MAP,
+    OUTSIDER,
     OWNER,
     PLACEMENTS,
     SHOWN_MAP,
@@ -66,6 +67,11 @@ def _own_to_delete(caller: Caller, shared: Map) -> int:
 def _own_in_conflict(caller: Caller, shared: Map) -> int:
     """Return 409 to the owner: the request conflicts with the state of the map."""
     return _own(caller, shared, success=409)
+
+
+def _own_in_vain(caller: Caller, shared: Map) -> int:
+    """Return 404 to the owner: the request names nobody who can be invited."""
+    return _own(caller, shared, success=404)
 
 
 def _transfer(caller: Caller, shared: Map, new_owner: str) -> int:
@@ -204,6 +210,11 @@ def _collaborators() -> Iterator[Operation]:
     yield Operation(
         "POST", path, _own_to_create, MAPS, lambda _: {"email": email_of(NEWCOMER)}, hint="newcomer"
     )
+    for person in ({"email": email_of(OUTSIDER)}, {"user_id": str(id_of(OUTSIDER))}):
+        yield Operation(
+            "POST", path, _own_in_vain, MAPS, lambda _, person=person: person,
+            hint=f"who has blocked the owner, by {next(iter(person))}",
+        )  # fmt: skip
     for user in (VIEWER, OWNER):
         yield Operation(
             "POST", path, _own_in_conflict, MAPS,

@@ -41,6 +41,8 @@ class Map:
     edit: str
     owner: str = "owner"
     collaborators: Mapping[str, str] = field(default_factory=dict, hash=False)
+    invited_by_email: frozenset[str] = frozenset()
+    """The collaborators who were invited by the email that they have."""
 
 
 @dataclass(frozen=True)
@@ -188,12 +190,18 @@ def may_resolve_comment(caller: Caller, comment: Comment) -> bool:
     return comment.layer is not None and caller.user == comment.layer.creator
 
 
-def share_a_map(caller: Caller, user: str, maps: tuple[Map, ...]) -> bool:
-    """Return whether a caller may read the email and clerk_id of a user."""
-    other = Caller(user, user)
+def may_see_email(caller: Caller, user: str, maps: tuple[Map, ...]) -> bool:
+    """Return whether a caller is a user, or owns or edits a map to which the user was invited by
+    their email."""
     return caller.user == user or any(
-        is_on(caller, shared) and is_on(other, shared) for shared in maps
+        user in shared.invited_by_email
+        and (caller.user == shared.owner or shared.collaborators.get(caller.user or "") == "editor")
+        for shared in maps
     )
+
+
+def may_see_clerk_id(caller: Caller, user: str) -> bool:
+    return caller.user == user
 
 
 def status_of_reading(caller: Caller, *, may_read: bool = True) -> int:

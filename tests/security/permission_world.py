@@ -59,7 +59,7 @@ BROWSERS = (
 _ROLES = {VIEWER: "viewer", EDITOR: "editor", CREATOR: "editor"}
 _PERMISSIONS = ("private", "collaborators", "public")
 MAPS = tuple(
-    Map(f"map view={view} edit={edit}", view, edit, OWNER, _ROLES)
+    Map(f"map view={view} edit={edit}", view, edit, OWNER, _ROLES, frozenset({VIEWER}))
     for view, edit in product(_PERMISSIONS, _PERMISSIONS)
 )
 _BY_PERMISSIONS = {(shared.view, shared.edit): shared for shared in MAPS}
@@ -115,6 +115,10 @@ REPLIES = tuple(
 )
 
 
+BLOCKS = ((OUTSIDER, OWNER), (VIEWER, STRANGER))
+"""Users, and whom each of them has blocked from inviting them."""
+
+
 def id_of(target: object) -> uuid.UUID:
     """Return the id of a map, layer, comment, user (its name) or credential (`token of …`)."""
     name = target if isinstance(target, str) else f"{type(target).__name__} {target.name}"  # type: ignore[attr-defined]
@@ -127,11 +131,21 @@ def word_of(target: object) -> str:
 
 
 def email_of(user: str) -> str:
-    return f"{word_of(user)}@example.org"
+    return f"{word_of(f'email of {user}')}@example.org"
+
+
+def former_email_of(user: str) -> str:
+    return f"{word_of(f'former email of {user}')}@example.org"
 
 
 def clerk_id_of(user: str) -> str:
-    return f"user_{word_of(user)}"
+    return f"user_{word_of(f'clerk id of {user}')}"
+
+
+def invited_email_of(user: str) -> str | None:
+    """Return the email that a collaborator was invited by: the creator has another one now, the
+    editor was invited by id."""
+    return {VIEWER: email_of(VIEWER).upper(), CREATOR: former_email_of(CREATOR)}.get(user)
 
 
 def feature_of(layer: Layer) -> int:

@@ -85,7 +85,7 @@ def _users(value: Any) -> Iterator[dict[str, Any]]:
 
 
 @BY_CALLER
-def test_emails_are_for_those_who_share_a_map(world: World, caller: Caller) -> None:
+def test_emails_are_for_those_who_invite_by_them(world: World, caller: Caller) -> None:
     names = {str(id_of(user)): user for user in USERS}
     paths = ["/api/v1/maps", "/api/v1/layers"]
     paths += [
@@ -104,8 +104,9 @@ def test_emails_are_for_those_who_share_a_map(world: World, caller: Caller) -> N
     assert {names[user_object["id"]] for user_object in user_objects} > {OWNER}
     for user_object in user_objects:
         user = names[user_object["id"]]
-        is_visible = rules.share_a_map(caller, user, MAPS)
+        is_visible = rules.may_see_email(caller, user, MAPS)
         assert user_object["email"] == (email_of(user) if is_visible else None), user
+        is_visible = rules.may_see_clerk_id(caller, user)
         assert user_object["clerk_id"] == (clerk_id_of(user) if is_visible else None), user
 
 

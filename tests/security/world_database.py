@@ -19,11 +19,12 @@ from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
-from samsyn_model.tables.users import ApiToken, BrowserSession, User
+from samsyn_model.tables.users import ApiToken, BlockedUser, BrowserSession, User
 from tests.clerk_instance import ISSUER, public_pem, settings
 from tests.security.permission_rules import Caller, Comment, Layer, Map
 from tests.security.permission_world import (
     ADMINISTRATOR,
+    BLOCKS,
     BROWSERS,
     COMMENTS,
     DELETED,
@@ -39,6 +40,7 @@ from tests.security.permission_world import (
     feature_of,
     headers_of,
     id_of,
+    invited_email_of,
     position_of,
     session_id_of,
     word_of,
@@ -126,6 +128,7 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(User), [_user(name) for name in USERS])
     connection.execute(insert(ApiToken), [_token(caller) for caller in PRINCIPALS if caller.user])
     connection.execute(insert(BrowserSession), [_session(caller) for caller in BROWSERS])
+    connection.execute(insert(BlockedUser), [_block(*block) for block in BLOCKS])
     connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
     connection.execute(insert(MapCollaborator), list(_collaborators()))
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
@@ -176,6 +179,10 @@ def _session(caller: Caller) -> dict[str, Any]:
     }
 
 
+def _block(user: str, blocked: str) -> dict[str, Any]:
+    return {"user_id": id_of(user), "blocked_user_id": id_of(blocked)}
+
+
 def _map(shared: Map) -> dict[str, Any]:
     word = word_of(shared)
     return {
@@ -192,7 +199,12 @@ def _map(shared: Map) -> dict[str, Any]:
 def _collaborators() -> Iterator[dict[str, Any]]:
     for shared in MAPS:
         for user, role in shared.collaborators.items():
-            yield {"map_id": id_of(shared), "user_id": id_of(user), "role": role}
+            yield {
+                "map_id": id_of(shared),
+                "user_id": id_of(user),
+                "role": role,
+                "invited_email": invited_email_of(user),
+            }
 
 
 def _layer(layer: Layer) -> dict[str, Any]:

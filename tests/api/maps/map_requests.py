@@ -61,9 +61,12 @@ def make_layer(creator: Caller, name: str = "Depth", **members: Any) -> str:
     return str(json_of(creator.post(body), 201)["id"])
 
 
-def invite(caller: Caller, path: str, other: Caller, role: str = "viewer") -> dict[str, Any]:
-    """Add a collaborator to the caller's map, asserting success."""
-    body = {"user_id": str(other.id), "role": role}
+def invite(
+    caller: Caller, path: str, other: Caller, role: str = "viewer", *, email: str | None = None
+) -> dict[str, Any]:
+    """Add a collaborator to the caller's map, by id or by an email, asserting success."""
+    person = {"user_id": str(other.id)} if email is None else {"email": email}
+    body = {**person, "role": role}
     return dict(json_of(send(caller, "POST", f"{path}/collaborators", body), 201))
 
 

@@ -9,6 +9,7 @@ from tests.api.layer_requests import Caller, MakeCaller, pointers
 from tests.api.maps.map_requests import (
     add_layer,
     delete_layer,
+    execute,
     invite,
     json_of,
     listed_layers,
@@ -97,22 +98,59 @@ def test_anonymous_callers_create_nothing(owner: Caller, anonymous: Caller) -> N
         assert (response.status_code, "WWW-Authenticate" in response.headers) == (401, True)
 
 
-def test_emails_are_for_those_who_share_a_map(callers: dict[str, Caller]) -> None:
+@pytest.mark.parametrize("by_email", [False, True])
+def test_emails_are_for_those_who_invite_by_them(
+    callers: dict[str, Caller], by_email: bool
+) -> None:
     owner = callers["owner"]
     path = make_map(owner, view_permission="public")
     for role in ("editor", "viewer"):
-        invite(owner, path, callers[role], role)
+        email = f" {role.upper()}@Example.org" if by_email else None
+        invite(owner, path, callers[role], role, email=email)
     for name, caller in callers.items():
-        known = name in {"owner", "editor", "viewer"}
+        known = {name} | (
+            {"editor", "viewer"} if by_email and name in {"owner", "editor"} else set()
+        )
+        emails = {role: f"{role}@example.org" if role in known else None for role in callers}
         document = read(caller, path)
-        assert document["creator"]["email"] == ("owner@example.org" if known else None)
+        assert document["creator"]["email"] == emails["owner"]
         for collaborators in (document["collaborators"], read(caller, f"{path}/collaborators")):
-            emails = [entry["user"]["email"] for entry in collaborators]
-            expected = ["editor@example.org", "viewer@example.org"] if known else [None, None]
-            assert emails == expected
             assert [entry["role"] for entry in collaborators] == ["editor", "viewer"]
+            seen = [entry["user"]["email"] for entry in collaborators]
+            assert seen == [emails["editor"], emails["viewer"]]
         one = read(caller, f"{path}/collaborators/{callers['viewer'].id}")["user"]
-        assert one["email"] == ("viewer@example.org" if known else None)
+        assert one["email"] == emails["viewer"]
+
+
+def test_an_email_that_has_changed_is_not_shown(
+    callers: dict[str, Caller], empty_database: Engine
+) -> None:
+    owner, viewer = callers["owner"], callers["viewer"]
+    path = make_map(owner)
+    added = invite(owner, path, viewer, email="viewer@example.org")
+    assert added["user"]["email"] == "viewer@example.org"
+    change = "UPDATE users SET email = :email, clerk_id = 'user_v' WHERE id = :id"
+    execute(empty_database, change, email="new@example.org", id=viewer.id)
+    (seen,) = read(owner, f"{path}/collaborators")
+    assert (seen["user"]["email"], seen["user"]["clerk_id"]) == (None, None)
+    execute(empty_database, change, email="Viewer@example.org", id=viewer.id)
+    (seen,) = read(owner, f"{path}/collaborators")
+    assert (seen["user"]["email"], seen["user"]["clerk_id"]) == ("Viewer@example.org", None)
+    (own,) = read(viewer, f"{path}/collaborators")
+    assert (own["user"]["email"], own["user"]["clerk_id"]) == ("Viewer@example.org", "user_v")
+
+
+def test_a_new_owner_sees_no_more_than_the_invitations(callers: dict[str, Caller]) -> None:
+    owner, editor = callers["owner"], callers["editor"]
+    path = make_map(owner)
+    invite(owner, path, editor, "editor", email="editor@example.org")
+    invite(owner, path, callers["viewer"], email="viewer@example.org")
+    json_of(send(owner, "PUT", f"{path}/owner", {"user_id": str(editor.id)}))
+    for caller, own in ((owner, "owner"), (editor, "editor")):
+        document = read(caller, path)
+        users = [document["creator"], *(entry["user"] for entry in document["collaborators"])]
+        seen = {user["email"] for user in users}
+        assert seen == {f"{own}@example.org", "viewer@example.org", None}
 
 
 def test_each_reader_gets_the_layers_that_they_may_read(

@@ -137,8 +137,11 @@ def test_a_user_is_found_by_email(make_caller: MakeCaller, engine: Engine) -> No
         map=map_id,
         user=other.id,
     )
-    [may_see_email] = find("other@example.org")
-    assert may_see_email["email"] == "other@example.org"
+    [invited_by_id] = find("other@example.org")
+    assert invited_by_id == stranger
+    rows(engine, "UPDATE map_collaborators SET invited_email = 'Other@example.org'")
+    [invited_by_email] = find("other@example.org")
+    assert (invited_by_email["email"], invited_by_email["clerk_id"]) == ("other@example.org", None)
     assert other.client.delete(ME, headers=other.headers).status_code == 204
     assert find("other@example.org") == []
 
@@ -173,12 +176,13 @@ def test_a_name_without_an_email_is_the_username(
     stranger = make_caller("stranger")
     layer = owner.post(vector(visibility="public")).json
     assert layer
-    map_id = add_to_map(engine, owner.id, layer["id"], "public")
+    map_id = add_to_map(engine, friend.id, layer["id"], "public")
     rows(
         engine,
-        "INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)",
+        "INSERT INTO map_collaborators (map_id, user_id, invited_email)"
+        " VALUES (:map, :user, 'owner@example.org')",
         map=map_id,
-        user=friend.id,
+        user=owner.id,
     )
     for first, last, username, expected in (
         ("Maja", "Lindqvist", "maja", "Maja Lindqvist"),
