@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     clerk_jwks_url: str | None = None
     clerk_issuer: str | None = None
     clerk_authorized_parties: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins that sessions may come from; any where none is named."""
+    clerk_azp_required: bool = True
+    """Whether, where authorized parties are set, a session without the claim `azp` is refused."""
 
     titiler_url: str | None = None
     redis_url: str | None = None

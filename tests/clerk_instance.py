@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from samsyn_model.settings import Settings
 
 ISSUER = "https://clerk.samsyn.test"
+PARTY = "http://localhost:5173"
+"""The web app that sessions are made for."""
 PUBLISHABLE_KEY = "pk_test_" + base64.b64encode(b"clerk.samsyn.test$").decode()
 
 
@@ -44,7 +46,7 @@ def session_claims(**changes: Any) -> dict[str, Any]:
         "iat": now - 30,  # before whatever a test does to the account
         "nbf": now - 10,
         "exp": now + 60,
-        "azp": "http://localhost:5173",
+        "azp": PARTY,
         "sts": "active",
     }
     return {name: value for name, value in (claims | changes).items() if value is not None}

@@ -97,10 +97,10 @@ class Authenticator:
         CredentialsError when the token is not valid.
         """
         if is_api_token(token):
+            values = {"token_hash": hash_token(token)}
             with reading(engine) as connection:
-                values = {"token_hash": hash_token(token)}
                 holder_row = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
-            return _holder(engine, holder_row)
+                return _holder(connection, holder_row)
         return _principal_of_session(engine, self._sessions.verify(token), self.clerk_users)
 
 
@@ -114,7 +114,6 @@ def is_api_token(token: str) -> bool:
 
 
 def find_token_holder_and_layer(
-    engine: Engine,
     connection: Connection,
     token: str,
     lookup: CompiledStatement,
@@ -123,11 +122,12 @@ def find_token_holder_and_layer(
     """Return the holder of an API token, and a layer's row as the holder sees it: one statement.
 
     The row is None where there is no such layer. `lookup` is compiled for ANY_USER; `values` are
-    those that it binds. Raises CredentialsError as `Authenticator.principal`.
+    those that it binds, `connection` is one for reading. Raises CredentialsError as
+    `Authenticator.principal`.
     """
     bound = {**lookup.values, **values, "token_hash": hash_token(token)}
     row = run(connection, _with_holder(lookup.text), bound, prepared=True).one_or_none()
-    return _holder(engine, row), row if row is not None and row.is_found else None
+    return _holder(connection, row), row if row is not None and row.is_found else None
 
 
 @cache  # one entry for each statement that looks up a layer
@@ -139,7 +139,7 @@ FROM ({_FIND_HOLDER}) AS holder
 LEFT JOIN LATERAL ({lookup.replace("%(principal)s::UUID", "holder.holder_id")}) AS layer ON true"""
 
 
-def _holder(engine: Engine, holder_row: Any) -> Principal:
+def _holder(connection: Connection, holder_row: Any) -> Principal:
     """Return the principal of a row of _FIND_HOLDER; notes now and then that its token is used."""
     if holder_row is None:
         raise CredentialsError("The API token is not valid.")
@@ -148,19 +148,23 @@ def _holder(engine: Engine, holder_row: Any) -> Principal:
     if holder_row.expired:
         raise CredentialsError("The API token has expired.")
     if holder_row.unmarked:
-        mark_used(engine, holder_row.token_id)
+        mark_used(connection, holder_row.token_id)
     return Principal(
         user_id=holder_row.holder_id, is_admin=holder_row.is_admin, scope=holder_row.scope
     )
 
 
-def mark_used(engine: Engine, token_id: object) -> None:
-    """Note that an API token is used; nothing happens where that cannot be written."""
+def mark_used(connection: Connection, token_id: object) -> None:
+    """Note that an API token is used; nothing happens where that cannot be written.
+
+    `connection` is one for reading, whose statements are transactions of their own.
+    """
+    # On the connection that the caller holds: a pool of which each request takes two runs dry.
     try:
-        with writing(engine) as connection:
-            run(connection, _MARK_USED, {"token_id": token_id})
-    except (SamsynError, psycopg.Error):
-        LOGGER.warning("The use of an API token cannot be recorded.", exc_info=True)
+        run(connection, _MARK_USED, {"token_id": token_id})
+    except (SamsynError, psycopg.Error) as error:
+        reason = type(error).__name__
+        LOGGER.warning("The use of an API token cannot be recorded: %s.", reason)
 
 
 def _principal_of_session(
@@ -246,6 +250,7 @@ def _set_admin(engine: Engine, user_id: object, is_admin: bool) -> None:
     try:
         with writing(engine) as connection:
             run(connection, _SET_ADMIN, {"user_id": user_id, "is_admin": is_admin})
-    except (SamsynError, psycopg.Error):
+    except (SamsynError, psycopg.Error) as error:
         # On a read-only database the session's claim still holds, for this request.
-        LOGGER.warning("A session's claim about administrators cannot be stored.", exc_info=True)
+        reason = type(error).__name__
+        LOGGER.warning("A session's claim about administrators cannot be stored: %s.", reason)

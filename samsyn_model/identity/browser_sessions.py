@@ -72,10 +72,10 @@ def find_session(engine: Engine, session_id: str) -> BrowserSession | None:
         return None
     with reading(engine) as connection:
         row = run(connection, _FIND, _key(session_id), prepared=True).one_or_none()
+        if row is not None and row.unmarked:
+            mark_used(connection, row.token_id)
     if row is None:
         return None
-    if row.unmarked:
-        mark_used(engine, row.token_id)
     principal = Principal(user_id=row.user_id, is_admin=row.is_admin, scope="read")
     return BrowserSession(principal, row.name or "Signed in")
 

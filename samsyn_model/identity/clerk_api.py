@@ -21,16 +21,22 @@ MAX_RESPONSE = 1024 * 1024
 MAX_RETRY_AFTER = 24 * 3600.0
 
 _SECRET_KEY = re.compile(r"sk_[\x21-\x7e]{1,255}")
-_NOT_FOUND = 404
+_NOT_FOUND, _SERVER_ERROR = 404, 500
+_REFUSALS = frozenset({401, 403, 429})
+"""Statuses that speak of the key, or of the number of requests."""
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ClerkAPIError(Exception):
-    """Clerk has not responded as documented; `retry_after` is the pause that it asks for, in
-    seconds, 0 without any."""
+    """Clerk has not responded as documented. No reason has personal data in it.
 
-    def __init__(self, reason: str, retry_after: float = 0) -> None:
+    `is_outage` says whether that concerns every request, not this user alone; `retry_after` is the
+    pause that Clerk asks for, in seconds, 0 without any.
+    """
+
+    def __init__(self, reason: str, *, is_outage: bool, retry_after: float = 0) -> None:
         super().__init__(reason)
+        self.is_outage = is_outage
         self.retry_after = retry_after
 
 
@@ -68,14 +74,14 @@ class ClerkAPI:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise ClerkAPIError("the response is not JSON") from error
+            raise ClerkAPIError("the response is not JSON", is_outage=False) from error
 
     def delete_user(self, clerk_id: str) -> None:
         """Delete a user, who may not exist any more. Raises ClerkAPIError."""
         self._send("DELETE", clerk_id)
 
     def _send(self, method: str, clerk_id: str) -> bytes | None:
-        """Return the body of a response, None of 404."""
+        """Return the body of a response to GET, None of 404."""
         url = f"{self._url}/v1/users/{quote(clerk_id, safe='')}"
         # Clerk's CDN refuses urllib's own user agent.
         headers = {"Accept": "application/json", "User-Agent": "SamSyn"}
@@ -84,17 +90,21 @@ class ClerkAPI:
         request.add_unredirected_header("Authorization", authorization)
         try:
             with self._opener.open(request, timeout=API_TIMEOUT) as response:
-                return _read(response)
+                return _read(response) if method == "GET" else b""
         except HTTPError as error:
             error.close()
             if error.code == _NOT_FOUND:
                 return None
             pause = _seconds(error.headers.get("Retry-After", ""))
-            raise ClerkAPIError(f"status {error.code}", pause) from error
+            is_outage = error.code in _REFUSALS or error.code >= _SERVER_ERROR
+            raise ClerkAPIError(
+                f"status {error.code}", is_outage=is_outage, retry_after=pause
+            ) from error
         except ClerkAPIError:
             raise
         except Exception as error:  # a malformed response makes the library raise various errors
-            raise ClerkAPIError(type(getattr(error, "reason", error)).__name__) from error
+            reason = type(getattr(error, "reason", error)).__name__
+            raise ClerkAPIError(reason, is_outage=True) from error
 
 
 def _read(response: Any) -> bytes:
@@ -103,9 +113,11 @@ def _read(response: Any) -> bytes:
     while part := response.read1(MAX_RESPONSE):
         body += part
         if len(body) > MAX_RESPONSE:
-            raise ClerkAPIError("the response is too large")
+            raise ClerkAPIError("the response is too large", is_outage=False)
         if monotonic() > deadline:
-            raise ClerkAPIError("the response takes too long")
+            raise ClerkAPIError("the response takes too long", is_outage=True)
+    if response.length:  # read1 ends without an error where the connection does
+        raise ClerkAPIError("the response is cut short", is_outage=True)
     return body
 
 

@@ -57,6 +57,7 @@ class ClerkVerifier:
             jwks_url = f"{self._issuer}/.well-known/jwks.json"
         self._keys = SigningKeys(jwks_url) if jwks_url and not self._pem_key else None
         self._parties = frozenset(p.rstrip("/") for p in settings.clerk_authorized_parties)
+        self._azp_required = settings.clerk_azp_required
 
     @property
     def is_configured(self) -> bool:
@@ -99,8 +100,10 @@ class ClerkVerifier:
 
     def _check_party(self, claims: dict[str, Any]) -> None:
         party = claims.get("azp")
-        if party is None or not self._parties:
+        if not self._parties or (party is None and not self._azp_required):
             return
+        if party is None:
+            raise CredentialsError("The session token does not name its application (azp).")
         if not isinstance(party, str) or party.rstrip("/") not in self._parties:
             raise CredentialsError("The session token was made for another application.")
 

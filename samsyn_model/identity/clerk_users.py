@@ -26,9 +26,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 """Seconds without requests to Clerk after one that failed, and after many in a row."""
 
 AT_ONCE = 4
-"""How many fetches may be under way."""
+"""How many fetches may be under way, and how many deletions."""
 
 MAX_REMEMBERED = 10_000
+
+_NOT_DELETED = "%s is not deleted at Clerk (%s): delete the user there."
 
 
 class ClerkUsers:
@@ -41,7 +43,8 @@ class ClerkUsers:
         key = settings.clerk_secret_key
         self._api = None if key is None else ClerkAPI(settings.clerk_api_url, key)
         self._lock = threading.Lock()
-        self._free = threading.BoundedSemaphore(AT_ONCE)
+        self._fetches = threading.BoundedSemaphore(AT_ONCE)
+        self._deletions = threading.BoundedSemaphore(AT_ONCE)
         self._next_fetch: OrderedDict[str, float] = OrderedDict()
         self._paused_until = 0.0
         self._failures = 0
@@ -58,10 +61,17 @@ class ClerkUsers:
         return _wait_for(lambda: self._fetch(api, engine, clerk_id))
 
     def delete(self, clerk_id: str) -> None:
-        """Delete a user at Clerk, waiting no longer than WAIT; a failure is logged."""
+        """Delete a user at Clerk, waiting no longer than WAIT.
+
+        A failure is logged, and so is a deletion that is not sent because too many are under way.
+        """
         api = self._api
-        if api is not None:
-            _wait_for(lambda: _delete(api, clerk_id))
+        if api is None:
+            return
+        if self._deletions.acquire(blocking=False):
+            _wait_for(lambda: self._delete(api, clerk_id))
+        else:
+            LOGGER.warning(_NOT_DELETED, clerk_id, "too many deletions are under way")
 
     def _take_turn(self, clerk_id: str) -> bool:
         """Return whether a user may be fetched now; the caller fetches it then."""
@@ -69,7 +79,7 @@ class ClerkUsers:
         with self._lock:
             if now < max(self._paused_until, self._next_fetch.get(clerk_id, 0)):
                 return False
-            if not self._free.acquire(blocking=False):
+            if not self._fetches.acquire(blocking=False):
                 return False
             self._next_fetch[clerk_id] = now + INTERVAL
             self._next_fetch.move_to_end(clerk_id)
@@ -81,12 +91,25 @@ class ClerkUsers:
         try:
             user = api.read_user(clerk_id)
         except ClerkAPIError as error:
-            self._pause(clerk_id, error)
+            if error.is_outage:
+                self._pause(clerk_id, error)
+            else:
+                LOGGER.warning("Clerk does not tell of %s: %s.", clerk_id, error)
             return False
         finally:
-            self._free.release()
+            self._fetches.release()
         self._failures = 0
         return user is not None and _store(engine, clerk_id, user)
+
+    def _delete(self, api: ClerkAPI, clerk_id: str) -> bool:
+        try:
+            api.delete_user(clerk_id)
+        except ClerkAPIError as error:
+            LOGGER.warning(_NOT_DELETED, clerk_id, error)
+            return False
+        finally:
+            self._deletions.release()
+        return True
 
     def _pause(self, clerk_id: str, error: ClerkAPIError) -> None:
         with self._lock:
@@ -108,17 +131,9 @@ def _store(engine: Engine, clerk_id: str, user: object) -> bool:
         return False
     try:
         apply_update(engine, update)
-    except (SamsynError, psycopg.Error):
-        LOGGER.warning("What Clerk knows of %s cannot be stored.", clerk_id, exc_info=True)
-        return False
-    return True
-
-
-def _delete(api: ClerkAPI, clerk_id: str) -> bool:
-    try:
-        api.delete_user(clerk_id)
-    except ClerkAPIError as error:
-        LOGGER.warning("%s is not deleted at Clerk (%s): delete the user there.", clerk_id, error)
+    except (SamsynError, psycopg.Error) as error:  # whose text has personal data in it, too
+        reason = type(error).__name__
+        LOGGER.warning("What Clerk knows of %s cannot be stored: %s.", clerk_id, reason)
         return False
     return True
 
@@ -127,7 +142,7 @@ def _wait_for(work: Callable[[], bool]) -> bool:
     """Return the value of a function that runs in a thread, False where it takes longer."""
     values: list[bool] = []
     # In a thread, because no timeout of sockets limits the lookup of a host's name.
-    thread = threading.Thread(target=lambda: values.append(work()), daemon=True)
+    thread = threading.Thread(target=lambda: values.append(work()), name="Clerk", daemon=True)
     thread.start()
     thread.join(WAIT)
     return any(values)

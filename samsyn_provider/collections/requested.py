@@ -9,7 +9,6 @@ from samsyn_model.permissions.lookup import checked_layer, layer_statement
 from samsyn_model.permissions.principal import ANY_USER
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import CollectionLookup, find_collection, lookup_columns
-from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, set_principal, unresolved_token
 
 
@@ -31,8 +30,6 @@ def requested_collection(connection: Connection, collection_id: str) -> Collecti
         ANY_USER, Action.READ_LAYER, lookup_columns, all_columns=False, lock=None
     )
     values = {"key": lookup.layer_id, **lookup.values}
-    holder, row = find_token_holder_and_layer(
-        deployment().engine, connection, token, statement, values
-    )
+    holder, row = find_token_holder_and_layer(connection, token, statement, values)
     set_principal(holder)
     return lookup.collection(checked_layer(row, holder, Action.READ_LAYER, "vector"))

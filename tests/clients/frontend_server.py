@@ -45,7 +45,6 @@ def token_of(user: str) -> str:
     """A session of this user, as Clerk issues them for 60 seconds."""
     return session_token(
         sub=f"user_{user}",
-        azp=None,
         email=f"{user}@example.org",
         email_verified=True,
         public_metadata={"isAdmin": user == "admin"},

@@ -8,7 +8,7 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
-from tests.clerk_instance import ISSUER, public_pem, session_token
+from tests.clerk_instance import ISSUER, PARTY, public_pem, session_token
 from tests.clients.samsyn_server import Server, run_samsyn, serve
 
 DIVE = {"cover": 80, "dived_on": "2026-05-12"}
@@ -58,14 +58,20 @@ class Caller:
 def server(empty_database: Engine, test_database_url: str, tmp_path: Path) -> Iterator[Server]:
     """A server with two workers that knows a Clerk instance; its database ends empty."""
     log = tmp_path / "log"
-    with serve(test_database_url, log, CLERK_JWT_KEY=public_pem(), CLERK_ISSUER=ISSUER) as running:
+    with serve(
+        test_database_url,
+        log,
+        CLERK_JWT_KEY=public_pem(),
+        CLERK_ISSUER=ISSUER,
+        CLERK_AUTHORIZED_PARTIES=PARTY,
+    ) as running:
         yield running
 
 
 def in_web_app(server: Server, name: str) -> Caller:
     """Sign somebody in at the web app, by a session of Clerk."""
     email = f"{name}@example.org"
-    token = session_token(sub=f"user_{name}", azp=None, email=email, email_verified=True)
+    token = session_token(sub=f"user_{name}", email=email, email_verified=True)
     return Caller(server, token)
 
 

@@ -62,6 +62,41 @@ def test_people_have_names_and_can_be_invited_without_a_webhook(client: FlaskCli
     assert (collaborator["last_name"], collaborator["email"]) == ("Lindqvist", "maja@example.org")
 
 
+@pytest.mark.parametrize("path", [ME, MAPS, "/api/v1/layers", "/ogc/collections"])
+def test_no_connection_is_held_while_clerk_is_asked(
+    client: FlaskClient, backend: ClerkBackend, engine: Engine, path: str
+) -> None:
+    held = held_meanwhile(backend, engine)
+    assert client.get(path, headers=HEADERS).status_code == 200
+    assert client.get(path, headers=HEADERS).status_code == 200
+    assert held == [0]
+
+
+def test_no_connection_is_held_while_somebody_signs_in_or_leaves(
+    client: FlaskClient, backend: ClerkBackend, engine: Engine
+) -> None:
+    held = held_meanwhile(backend, engine)
+    client.set_cookie("__session", HEADERS["Authorization"].removeprefix("Bearer "))
+    signed_in = client.post("/ogc/sign-in", data={"web_app": "true"})
+    assert signed_in.status_code == 303
+    assert held == [0]
+    assert client.delete(ME, headers=HEADERS).status_code == 204
+    assert held == [0, 0]
+
+
+def held_meanwhile(backend: ClerkBackend, engine: Engine) -> list[int]:
+    """Return a list to which each request to Clerk adds how many connections are held."""
+    held: list[int] = []
+    respond = backend.respond
+
+    def noting(method: str, path: str, authorization: str | None) -> tuple[int, Any]:
+        held.append(engine.pool.checkedout())  # type: ignore[attr-defined]
+        return respond(method, path, authorization)
+
+    backend.respond = noting  # type: ignore[method-assign]
+    return held
+
+
 def test_an_account_is_deleted_at_clerk_too(
     client: FlaskClient, backend: ClerkBackend, engine: Engine
 ) -> None:
@@ -99,7 +134,7 @@ def test_an_account_is_deleted_whatever_clerk_says(
 
 
 def _refused(*_: Any) -> None:
-    raise clerk_api.ClerkAPIError("ConnectionRefusedError")
+    raise clerk_api.ClerkAPIError("ConnectionRefusedError", is_outage=True)
 
 
 def test_nothing_is_deleted_at_clerk_that_stays_here(

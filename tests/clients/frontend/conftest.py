@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.clerk_instance import ISSUER, public_pem
+from tests.clerk_instance import ISSUER, PARTY, public_pem
 from tests.clients.frontend_server import (
     pages_folder,
     resolver_rules,
@@ -33,6 +33,7 @@ def server(
         "FRONTEND_URL": pages,
         "CLERK_JWT_KEY": public_pem(),
         "CLERK_ISSUER": ISSUER,
+        "CLERK_AUTHORIZED_PARTIES": PARTY,
     }
     with migrated_database(server_url) as database, serve(database, log, **known) as running:
         yield running

@@ -90,10 +90,23 @@ def test_an_audience_is_no_concern_of_ours() -> None:
     assert verifier().verify(session_token(aud="somebody"))
 
 
-@pytest.mark.parametrize("azp", [None, "http://localhost:5173", "https://app.example.org/"])
-def test_an_authorised_party_or_none_is_accepted(azp: str | None) -> None:
-    parties = ("http://localhost:5173/", "https://app.example.org")
-    assert verifier(clerk_authorized_parties=parties).verify(session_token(azp=azp))
+PARTIES = ("http://localhost:5173/", "https://app.example.org")
+
+
+@pytest.mark.parametrize("azp", ["http://localhost:5173", "https://app.example.org/"])
+def test_an_authorised_party_is_accepted(azp: str) -> None:
+    assert verifier(clerk_authorized_parties=PARTIES).verify(session_token(azp=azp))
+
+
+def test_a_session_of_no_party_is_accepted_where_a_setting_says_so() -> None:
+    token = session_token(azp=None)
+    assert verifier().verify(token), "no parties are set"
+    with pytest.raises(CredentialsError, match="azp"):
+        verifier(clerk_authorized_parties=PARTIES).verify(token)
+    lenient = verifier(clerk_authorized_parties=PARTIES, clerk_azp_required=False)
+    assert lenient.verify(token)
+    with pytest.raises(CredentialsError, match="another application"):
+        lenient.verify(session_token(azp="https://evil.test"))
 
 
 def now(seconds: int = 0) -> int:
@@ -122,6 +135,8 @@ REFUSED: dict[str, Callable[[], str]] = {
     "access token of OAuth": lambda: session_token(headers={"typ": "at+jwt"}),
     "unknown critical header": lambda: session_token(headers={"crit": ["x"], "x": 1}),
     "other application": lambda: session_token(azp="https://evil.test"),
+    "no application": lambda: session_token(azp=None),
+    "empty application": lambda: session_token(azp=""),
     "azp no text": lambda: session_token(azp=["http://localhost:5173"]),
     "oversized": lambda: session_token(padding="x" * 9000),
     "other key, known kid": lambda: session_token(kid="other", headers={"kid": "first"}),

@@ -1,5 +1,6 @@
 """People whom Clerk is asked about: who they are, how often, and what happens when it fails."""
 
+import logging
 import threading
 import time
 import uuid
@@ -18,6 +19,7 @@ from samsyn_model.identity import clerk_api, clerk_users
 from samsyn_model.identity.accounts import close_account
 from samsyn_model.identity.api_tokens import find_or_create_user
 from samsyn_model.identity.authentication import Authenticator
+from samsyn_model.identity.clerk_users import ClerkUsers
 from tests.clerk_backend import SECRET_KEY, ClerkBackend, clerk_backend
 from tests.clerk_deliveries import NOW, clerk_user
 from tests.clerk_instance import session_token
@@ -221,13 +223,13 @@ def misbehave(backend: ClerkBackend, kind: str) -> None:
         backend.content_type = "text/html"
 
 
-FAILURES = (
-    *("401", "403", "302", "422", "429", "500", "502", "another key", "cut off", "slow"),
-    *("endless headers", "huge", "page", "empty", "deep", "bytes"),
-)
+OUTAGES = ("401", "403", "429", "500", "502", "another key", "cut off", "slow", "endless headers")
+"""What concerns every user."""
+FAULTS = ("302", "400", "422", "huge", "page", "empty", "deep", "bytes")
+"""What may concern one user alone."""
 
 
-@pytest.mark.parametrize("kind", FAILURES)
+@pytest.mark.parametrize("kind", [*OUTAGES, *FAULTS])
 def test_without_an_answer_the_session_works(
     engine: Engine,
     backend: ClerkBackend,
@@ -245,11 +247,78 @@ def test_without_an_answer_the_session_works(
     for sub in people:
         assert sign_in(authenticator, engine, sub=sub)
     assert time.monotonic() - began < 5
-    assert len(backend.requests) <= clerk_users.AT_ONCE
+    assert len(backend.requests) <= (20 if kind in FAULTS else clerk_users.AT_ONCE)
     assert {name[1:] for name in names(engine)} == {(None, None, None, None)}
     if kind != "endless headers":
-        until(lambda: "Clerk cannot be asked" in caplog.text)
+        told = "Clerk does not tell of user_" if kind in FAULTS else "Clerk cannot be asked"
+        until(lambda: told in caplog.text)
     assert SECRET_KEY not in caplog.text
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_users_fault_leaves_the_others_alone(
+    engine: Engine, backend: ClerkBackend, clock: Clock, kind: str
+) -> None:
+    backend.users["user_berit"] = clerk_user("user_berit", email="berit@example.org")
+    authenticator = Authenticator(backend.settings())
+    misbehave(backend, kind)
+    for _ in range(3):
+        sign_in(authenticator, engine)
+    assert len(backend.requests) == 1
+    backend.status, backend.headers, backend.body = None, {}, None
+    sign_in(authenticator, engine, sub="user_berit")
+    assert backend.requests[1:] == [("GET", "/v1/users/user_berit")]
+    assert [name[1] for name in names(engine)] == [None, "berit@example.org"]
+    clock.ahead = clerk_users.INTERVAL + 1
+    sign_in(authenticator, engine)
+    assert [name[1] for name in names(engine)] == ["anna@example.org", "berit@example.org"]
+
+
+def test_no_log_line_is_personal(
+    engine: Engine, backend: ClerkBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PostgreSQL names the values of a row that it refuses."""
+    with writing(engine) as connection:
+        other = find_or_create_user(connection, "other@example.org")
+    rows(engine, "UPDATE users SET clerk_id = 'user_other' WHERE id = :id", id=other)
+    refuse = "ALTER TABLE users ADD CONSTRAINT refuse CHECK (first_name IS NULL)"
+    with caplog.at_level(logging.DEBUG):
+        rows(engine, refuse)
+        try:
+            sign_in(Authenticator(backend.settings()), engine)
+        finally:
+            rows(engine, "ALTER TABLE users DROP CONSTRAINT refuse")
+    assert "What Clerk knows of user_anna cannot be stored" in caplog.text
+    for text in ("anna@example.org", "Sjö", "Anna", "Failing row"):
+        assert text not in caplog.text
+
+
+def test_deletions_are_bounded(
+    backend: ClerkBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(clerk_users, "WAIT", 0.05)
+    monkeypatch.setattr(clerk_api, "API_TIMEOUT", 2.0)
+    backend.delay = 30
+    users = ClerkUsers(backend.settings())
+    before = threading.active_count()
+    people = [f"user_{number}" for number in range(3 * clerk_users.AT_ONCE)]
+    for sub in people:
+        users.delete(sub)
+    under_way = {thread for thread in threading.enumerate() if thread.name == "Clerk"}
+    assert len(under_way) == clerk_users.AT_ONCE
+    assert threading.active_count() <= before + 2 * clerk_users.AT_ONCE, "the backend's too"
+    for sub in people[clerk_users.AT_ONCE :]:
+        assert f"{sub} is not deleted at Clerk" in caplog.text
+    assert len(backend.requests) == clerk_users.AT_ONCE
+    for thread in under_way:
+        thread.join(10)
+    for sub in people:
+        assert caplog.text.count(f"{sub} is not deleted at Clerk") == 1
+    backend.delay = 0
+    backend.users["user_late"] = clerk_user("user_late")
+    monkeypatch.setattr(clerk_users, "WAIT", 5.0)
+    users.delete("user_late")
+    assert "user_late" not in backend.users, "there is room again"
 
 
 def until(condition: Any) -> None:

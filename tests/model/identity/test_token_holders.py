@@ -1,17 +1,23 @@
 """Who an API token stands for, and what a read-only database still does."""
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 
-from samsyn_model.database.engine import open_engine
+from samsyn_model.database.engine import database_url, open_engine
+from samsyn_model.database.transactions import reading
 from samsyn_model.errors import CredentialsError
 from samsyn_model.identity.api_tokens import create_token, find_or_create_user
-from samsyn_model.permissions.principal import Principal
+from samsyn_model.identity.authentication import find_token_holder_and_layer
+from samsyn_model.identity.browser_sessions import begin_session, find_session
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.lookup import layer_statement
+from samsyn_model.permissions.principal import ANY_USER, Principal
 from tests.clerk_instance import session_token
 from tests.model.identity.authentication import DELETE_USER, principal, rows, statements
 
@@ -145,6 +151,49 @@ def test_use_that_cannot_be_noted_fails_nothing(
         assert "cannot be recorded" in caplog.text
     finally:
         rows(engine, "ALTER TABLE api_tokens DROP CONSTRAINT frozen")
+
+
+@pytest.fixture
+def single(test_database_url: str) -> Iterator[Engine]:
+    """An engine with one connection, for which nobody waits for long."""
+    engine = create_engine(
+        database_url(test_database_url),
+        isolation_level="AUTOCOMMIT",
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=0.2,
+    )
+    yield engine
+    engine.dispose()
+
+
+def test_noting_use_takes_no_second_connection(
+    engine: Engine, single: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = make_token(engine)
+    lookup = layer_statement(
+        *(ANY_USER, Action.READ_LAYER, lambda _: ()), all_columns=False, lock=None
+    )
+    with caplog.at_level(logging.WARNING), reading(single) as connection:
+        holder, layer = find_token_holder_and_layer(
+            connection, token, lookup, {"key": uuid.uuid4()}
+        )
+    assert (holder.scope, layer) == ("write", None)
+    assert not caplog.records
+    assert last_use(engine) is not None
+
+
+def test_noting_the_use_of_a_session_takes_no_second_connection(
+    engine: Engine, single: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = make_token(engine)
+    with engine.begin() as connection:
+        [user] = connection.execute(text("SELECT id FROM users")).scalars()
+        session_id, _ = begin_session(connection, user, token)
+    with caplog.at_level(logging.WARNING):
+        assert find_session(single, session_id)
+    assert not caplog.records
+    assert last_use(engine) is not None
 
 
 @pytest.fixture
