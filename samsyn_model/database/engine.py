@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from samsyn_model.database.watchdog import PROBE_TIMEOUT, Watchdog
 from samsyn_model.errors import (
     DatabaseSetupError,
 )
@@ -28,6 +29,17 @@ _TRUSTED = 1.0  # seconds
 LIMITED_OPTION = "samsyn_limited"  # an option of engines whose statements PostgreSQL ends in time
 
 READING_OPTION = "samsyn_reading"  # an option of connections on which nothing begins a transaction
+
+_POOL_TIMEOUT = 4  # seconds
+
+# For what the watchdog does not look after: a machine that is gone is noticed within half a minute.
+# Less would break off a COPY whose rows the server is slow to read.
+_TCP = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 # With PostgreSQL's default it starts parallel workers, which takes 15 ms, for the first hundred
 # features of a large box: PostGIS overestimates the cost of its conditions twenty times.
@@ -55,9 +67,11 @@ def open_engine(
 ) -> Engine:
     """Return an engine on the database at `value`; connections are made when first needed.
 
-    `statement_timeout` is in seconds, 0 for none. Keeps no session state beyond what every
-    connection starts with, so that a pooler in transaction mode may stand between; if it
-    `prepares`, a pooler that knows the protocol's prepared statements.
+    `statement_timeout` is in seconds, 0 for none. With one, a server that does not respond at all
+    is waited for at most five seconds; until it responds again, connecting raises
+    DatabaseUnavailableError at once. Keeps no session state beyond what every connection starts
+    with, so that a pooler in transaction mode may stand between; if it `prepares`, a pooler that
+    knows the protocol's prepared statements.
     """
     plans, begin = "", "BEGIN"
     if prepares:  # PostgreSQL would plan some each time; what triggers do depends on the layer
@@ -67,14 +81,15 @@ def open_engine(
         database_url(value),
         pool_size=pool_size,
         max_overflow=2,
-        pool_timeout=10,
+        pool_timeout=_POOL_TIMEOUT,
         pool_use_lifo=True,
         pool_reset_on_return=None,  # transactions are ended where they are begun
         use_native_hstore=False,  # which would be looked for
         execution_options={LIMITED_OPTION: statement_timeout > 0},
         isolation_level="AUTOCOMMIT",  # never changed: `_begin` opens transactions
         connect_args={
-            "connect_timeout": 5,
+            "connect_timeout": PROBE_TIMEOUT if statement_timeout else 5,
+            **_TCP,
             "application_name": "samsyn",
             "client_encoding": "utf8",
             "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
@@ -84,8 +99,13 @@ def open_engine(
             "prepare_threshold": 0 if prepares else None,
         },
     )
+    watchdog = Watchdog(statement_timeout)
+    event.listen(engine, "do_connect", watchdog.connect)
+    event.listen(engine, "checkout", lambda *_: watchdog.require_response())
+    event.listen(engine, "engine_disposed", watchdog.stop)
     event.listen(engine, "begin", lambda connection: _begin(connection, begin))
     event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkin", watchdog.restore_limit)
     event.listen(engine, "checkout", _replace_if_lost)
     return engine
 

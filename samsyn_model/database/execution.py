@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from time import monotonic
 from typing import Any, cast, overload
 
 import psycopg
@@ -17,7 +18,8 @@ from sqlalchemy import (
 
 from samsyn_model.database.driver_errors import UNSTORABLE_TEXT, translated_errors
 from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION
-from samsyn_model.database.sql_text import Rows, send_text
+from samsyn_model.database.sql_text import PreparedTexts, Rows, send_text
+from samsyn_model.database.watchdog import WatchedConnection
 from samsyn_model.errors import (
     InvalidParameterError,
     SamsynError,
@@ -116,20 +118,36 @@ def _run_text(
     with _driver(connection) as driver:
         if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
-            return send_text(driver, statement, values, known, binary=binary)
+            return _send_watched(driver, statement, values, known, binary=binary)
         if is_reading and options.get(LIMITED_OPTION):
-            return send_text(driver, statement, values)
+            return _send_watched(driver, statement, values)
         # unlike libpq's own functions, a cursor can be interrupted
         cursor = psycopg.ClientCursor(driver).execute(statement, values)
         return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
 
 
+def _send_watched(
+    driver: WatchedConnection,
+    statement: str,
+    values: Mapping[str, Any],
+    known: PreparedTexts | None = None,
+    *,
+    binary: bool = False,
+) -> Rows:
+    driver.waiting_since = monotonic()
+    try:
+        return send_text(driver, statement, values, known, binary=binary)
+    finally:
+        driver.waiting_since = None
+
+
 @contextmanager
-def _driver(connection: Connection) -> Iterator[psycopg.Connection]:
+def _driver(connection: Connection) -> Iterator[WatchedConnection]:
     """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
-    driver = cast(psycopg.Connection, connection.connection.driver_connection)
+    driver = cast(WatchedConnection, connection.connection.driver_connection)
     try:
         yield driver
+        driver.answered = monotonic()
     except psycopg.OperationalError as error:
         if driver.closed:
             connection.invalidate(error)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
+from typing import cast
 
 from sqlalchemy import (
     Connection,
@@ -11,6 +13,9 @@ from sqlalchemy import (
 from samsyn_model.database.driver_errors import translated_errors
 from samsyn_model.database.engine import READING_OPTION
 from samsyn_model.database.execution import run
+from samsyn_model.database.watchdog import MARGIN, WatchedConnection
+
+_UNITS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
 
 LOCK_TIMEOUT = "10s"
 """How long a transaction that writes waits for another one's locks."""
@@ -46,3 +51,15 @@ def set_in_transaction(connection: Connection, **settings: str) -> None:
     """Give PostgreSQL's settings these values until the connection's transaction ends."""
     assignments = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
     run(connection, f"SELECT {', '.join(assignments)}", settings)
+    if "statement_timeout" in settings:
+        driver = cast(WatchedConnection, connection.connection.driver_connection)
+        driver.statement_limit = _seconds(settings["statement_timeout"]) + MARGIN
+
+
+def _seconds(timeout: str) -> float:
+    """Return a time limit as PostgreSQL writes it, such as `5min`; infinity for 0, which is none.
+
+    A number without a unit is one of milliseconds.
+    """
+    number = timeout.rstrip("mins")
+    return int(number) * _UNITS[timeout.removeprefix(number)] or inf
