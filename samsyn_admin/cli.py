@@ -44,13 +44,16 @@ class _SamsynGroup(click.Group):
 
 
 @contextmanager
-def database_address() -> Iterator[str]:
-    """Yield the URL of the database that commands work on; a private cluster runs meanwhile."""
+def database_address(*, keeps_running: bool = False) -> Iterator[str]:
+    """Yield the URL of the database that commands work on; a private cluster runs meanwhile.
+
+    If it `keeps_running`, it is started again should it die.
+    """
     configured_url = get_settings().database_url
     if configured_url:
         yield configured_url
     else:
-        with private_cluster() as url:
+        with private_cluster(keeps_running=keeps_running) as url:
             yield url
 
 
@@ -84,7 +87,7 @@ def serve(with_demo: bool) -> None:
     """Run the server in the foreground (HOST, PORT, WEB_CONCURRENCY)."""
     from samsyn_admin.serving.server import serve as run_server  # noqa: PLC0415 - gunicorn is slow to load
 
-    with database_address() as url:
+    with database_address(keeps_running=True) as url:
         if with_demo:
             _prepare_demo(url)
         run_server(url, get_settings(), _create_app, show_token_hint=with_demo)

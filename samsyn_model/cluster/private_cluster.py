@@ -3,16 +3,18 @@
 It listens on a Unix socket alone, in a folder that only its own system user (and root) may enter.
 Every user holds a shared lock while it works; who cannot find another holder on leaving stops the
 server. A process that is killed drops its lock, so that the next one to leave stops the server.
+A server that dies is started again by the next that begins to use it, or by who keeps it running.
 A process that wants to stop the server on SIGTERM turns the signal into SystemExit.
 """
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from samsyn_model.cluster.file_lock import FileLock
 from samsyn_model.cluster.location import ELSEWHERE, ClusterError, Location, find_location
+from samsyn_model.cluster.restarts import kept_running
 from samsyn_model.cluster.server import ClusterServer
 from samsyn_model.settings import CHECKOUT
 
@@ -20,13 +22,14 @@ __all__ = ["Cluster", "ClusterError", "private_cluster"]
 
 
 @contextmanager
-def private_cluster(home: Path | None = None) -> Iterator[str]:
+def private_cluster(home: Path | None = None, *, keeps_running: bool = False) -> Iterator[str]:
     """Yield the SQLAlchemy URL of the checkout's own database, whose server runs meanwhile.
 
     `home` is the folder of the cluster, by default `.samsyn` in the checkout. The database is
-    made if it is missing, and the user is a superuser in it. Raises ClusterError.
+    made if it is missing, and the user is a superuser in it. If it `keeps_running`, a thread
+    starts the server again should it die. Raises ClusterError.
     """
-    with Cluster(home or CHECKOUT / ".samsyn").in_use() as url:
+    with Cluster(home or CHECKOUT / ".samsyn").in_use(keeps_running=keeps_running) as url:
         yield url
 
 
@@ -46,8 +49,8 @@ class Cluster:
         self._home, self._elsewhere, self._patience = home, elsewhere, patience
 
     @contextmanager
-    def in_use(self) -> Iterator[str]:
-        """Yield the database's URL and keep its server running meanwhile. Raises ClusterError."""
+    def in_use(self, *, keeps_running: bool = False) -> Iterator[str]:
+        """Yield the database's URL, as `private_cluster`. Raises ClusterError."""
         with _as_cluster_error(self._home):
             location = find_location(self._home, self._elsewhere)
             users = location.lock("users")
@@ -56,7 +59,8 @@ class Cluster:
             with _as_cluster_error(location.folder), location.lock("start"):
                 users.share()
                 server.ensure_running()
-            yield server.url.render_as_string()
+            with kept_running(location) if keeps_running else nullcontext():
+                yield server.url.render_as_string()
         finally:
             with _as_cluster_error(location.folder):
                 _leave(location, users, server)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _LOG_LIMIT = 10 * _MIB
 class ClusterServer:
     """The server of one location; `patience` is in seconds.
 
-    Whoever calls a method holds the location's lock `start`.
+    Whoever calls a method but `is_running` holds the location's lock `start`.
     """
 
     def __init__(self, location: Location, patience: int) -> None:
@@ -48,11 +49,15 @@ class ClusterServer:
         """
         deadline = time.monotonic() + self._patience
         while reason := self._answer():
+            if time.monotonic() > deadline:
+                raise self._failure("The private database does not respond", 0, reason)
             if self._process() is None:
                 self._start(deadline)
-            elif time.monotonic() > deadline:
-                raise self._failure("The private database does not respond", 0, reason)
             time.sleep(0.1)
+
+    def is_running(self) -> bool:
+        """Return whether the server's first process is there, without which no session begins."""
+        return self._process() is not None
 
     def stop(self) -> None:
         """Stop the server if it runs, disconnecting its clients. Raises ClusterError."""
@@ -105,6 +110,24 @@ class ClusterServer:
                 return pid
         return None
 
+    def _end_orphans(self, deadline: float) -> None:
+        """Kill what a killed server has left: a long statement would go on, and no new server
+        start, or start beside it where `_clear_reused_number` removes the file."""
+        while orphans := list(self._orphans()):
+            for pid in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                raise self._failure("Processes of the private database do not end", 0)
+            time.sleep(0.02)
+
+    def _orphans(self) -> Iterator[int]:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                is_ours = (folder / "cwd").samefile(self._location.data)
+                if is_ours and (folder / "comm").read_text() == "postgres\n":
+                    yield int(folder.name)
+
     def _clear_reused_number(self) -> None:
         # PostgreSQL refuses to start while any process has the number of a dead server, or where
         # a full disk left the file empty. Of a number that is free it judges better itself.
@@ -118,6 +141,7 @@ class ClusterServer:
         installation = self._installation()
         if not self._location.data.is_dir():
             self._make_data(installation)
+        self._end_orphans(deadline)
         self._clear_reused_number()
         self._location.make_socket_folder()
         for left_over in self._location.socket_folder.iterdir():
@@ -148,6 +172,7 @@ class ClusterServer:
             "max_connections": "100",
             "max_wal_size": "2GB",
             "fsync": "on",
+            "recovery_init_sync_method": "syncfs",  # a thousand files one by one take seconds
             "jit": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
