@@ -41,9 +41,15 @@ def pages_folder() -> Path:
     return folder
 
 
-def token_of(user: str) -> str:
-    """A session of this user, as Clerk issues them for 60 seconds."""
+def token_of(user: str, begun_at: int | None = None) -> str:
+    """A token of this user's session, as Clerk issues them for 60 seconds.
+
+    `begun_at`, in seconds since 1970, is when the session began: half a minute ago if it is left
+    out.
+    """
+    begun = {} if begun_at is None else {"iat": begun_at}
     return session_token(
+        **begun,
         sub=f"user_{user}",
         email=f"{user}@example.org",
         email_verified=True,
@@ -176,7 +182,9 @@ class _Clerk(BaseHTTPRequestHandler):
         if address.path.startswith("/api/"):
             self._pass_on()
         elif address.path == "/session-token":
-            self._answer(token_of(parse_qs(address.query)["user"][0]).encode(), "text/plain")
+            query = parse_qs(address.query)
+            token = token_of(query["user"][0], int(query["begun"][0]))
+            self._answer(token.encode(), "text/plain")
         elif "/@clerk/clerk-js@" in address.path:
             self._answer(_SCRIPT.read_bytes(), "text/javascript")
         else:

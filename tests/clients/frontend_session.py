@@ -91,7 +91,8 @@ class Person:
         self.browser.get(f"{self._url}/favicon.png")
         self.browser.execute_script(
             "localStorage.clear(); localStorage.setItem('samsyn-welcome-shown', 'true');"
-            "if (arguments[0]) localStorage.setItem('stand-in-user', arguments[0])",
+            "if (arguments[0]) localStorage.setItem('stand-in-user', arguments[0]);"
+            "localStorage.setItem('stand-in-begun', Math.ceil(Date.now() / 1000))",
             name,
         )
         self.reloads()

@@ -2,6 +2,7 @@
 // session tokens from where this script came from.
 (() => {
 	const CHOSEN = "stand-in-user";
+	const BEGUN = "stand-in-begun"; // when the session began, in seconds since 1970
 	const origin = new URL(document.currentScript.src).origin;
 	const listeners = new Set();
 	let current = signedIn(localStorage.getItem(CHOSEN));
@@ -24,7 +25,8 @@
 			user,
 			lastActiveToken: { jwt: { claims: { sub: user.id } } },
 			async getToken() {
-				const answer = await fetch(`${origin}/session-token?user=${encodeURIComponent(name)}`);
+				const query = new URLSearchParams({ user: name, begun: localStorage.getItem(BEGUN) });
+				const answer = await fetch(`${origin}/session-token?${query}`);
 				return answer.ok ? answer.text() : null;
 			},
 		};
@@ -32,8 +34,10 @@
 	}
 
 	function become(name) {
-		if (name) localStorage.setItem(CHOSEN, name);
-		else localStorage.removeItem(CHOSEN);
+		if (name) {
+			localStorage.setItem(CHOSEN, name);
+			localStorage.setItem(BEGUN, Math.ceil(Date.now() / 1000));
+		} else localStorage.removeItem(CHOSEN);
 		current = signedIn(name);
 		for (const listener of listeners) listener(current);
 	}
