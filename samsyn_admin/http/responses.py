@@ -37,6 +37,11 @@ def version_of(updated_at: datetime, data_version: int | None = None) -> str:
     return f"{int(updated_at.timestamp() * 1_000_000):x}{data}-"
 
 
+def version_of_content(content: bytes) -> str:
+    """Return the prefix as `version_of` does, of a resource whose state is this content."""
+    return f"{blake2b(content, digest_size=8).hexdigest()}-"
+
+
 def respond(
     document: Parts | str | dict[str, Any],
     version: str,
@@ -45,7 +50,7 @@ def respond(
 ) -> Response:
     """Return the response of a resource; 304 to a GET whose `If-None-Match` has its entity tag.
 
-    `document` may be JSON already; `version` is from `version_of`.
+    `document` may be JSON already; `version` is from `version_of` or `version_of_content`.
     """
     parts = _parts(document)
     response = _response(parts, status)

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from samsyn_admin.http.responses import Parts, iso, json_text, version_of
+from samsyn_admin.http.responses import Parts, iso, json_text, version_of_content
 from samsyn_admin.layers.serializer import serialize_layers
 from samsyn_admin.maps.serializer import map_layer_parts
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedError
-from samsyn_model.permissions.layers import readable_layers
+from samsyn_model.permissions.layers import readable_layers, shown_to_all_readers
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
-from samsyn_model.tables.maps import MapLayer
+from samsyn_model.tables.maps import Map, MapLayer
 
 MAX_LAYERS = 200
 """The maximum number of layers on a map."""
@@ -35,7 +35,10 @@ WHERE map_layers.id = changed.id AND "order" <> changed.position"""
 
 @dataclass(frozen=True, slots=True)
 class ReadableMapLayer:
-    """A layer on a map: `order` counts the readable layers, `position` is the stored order."""
+    """A layer on a map: `order` counts the readable layers, `position` is the stored order.
+
+    `is_shown_to_all` says whether every reader of the map may read the layer.
+    """
 
     id: uuid.UUID
     layer_id: uuid.UUID
@@ -45,7 +48,12 @@ class ReadableMapLayer:
     opacity: int
     style_override: dict[str, Any] | None
     created_at: datetime
-    updated_at: datetime
+    is_shown_to_all: bool
+
+    @property
+    def version(self) -> str:
+        """The prefix of its entity tags: it changes with nothing that its reader may not see."""
+        return version_of_content(b"%d%b" % (self.order, _members(self)))
 
 
 def load_map_layers(
@@ -53,8 +61,9 @@ def load_map_layers(
 ) -> list[ReadableMapLayer]:
     """Return the layers on a map that the principal may read, by their order."""
     statement = (
-        select(MapLayer.__table__)
+        select(MapLayer.__table__, shown_to_all_readers().label("is_shown_to_all"))
         .join_from(MapLayer, Layer, Layer.id == MapLayer.layer_id)
+        .join(Map, Map.id == MapLayer.map_id)
         .where(MapLayer.map_id == map_id, readable_layers(principal))
         .order_by(MapLayer.order)
     )
@@ -68,10 +77,17 @@ def load_map_layers(
             opacity=row.opacity,
             style_override=row.style_override,
             created_at=row.created_at,
-            updated_at=row.updated_at,
+            is_shown_to_all=row.is_shown_to_all,
         )
         for number, row in enumerate(run(connection, statement))
     ]
+
+
+def load_map_layer(
+    connection: Connection, principal: Principal, map_id: uuid.UUID, layer_id: uuid.UUID | None
+) -> ReadableMapLayer:
+    """Return the map layer of a layer; raises NotFoundError when the principal may read none."""
+    return find_map_layer(load_map_layers(connection, principal, map_id), layer_id)
 
 
 def find_map_layer(
@@ -102,22 +118,16 @@ def serialize_map_layers(
 
 
 def serialize_map_layer(
-    connection: Connection,
-    principal: Principal,
-    map_id: uuid.UUID,
-    layer_id: uuid.UUID | None,
-    *,
-    inline: bool,
+    connection: Connection, principal: Principal, map_layer: ReadableMapLayer, *, inline: bool
 ) -> tuple[Parts, str]:
     """Return a layer on a map as JSON as the principal may read it, and its version.
 
-    Raises NotFoundError when it is not on the map, or not any more.
+    Raises NotFoundError when it is not on the map any more.
     """
-    map_layer = find_map_layer(load_map_layers(connection, principal, map_id), layer_id)
     texts = serialize_map_layers(connection, principal, [map_layer], inline=inline)
     if not texts:
         raise NotFoundError("There is no such layer on this map.")
-    return texts[0], version_of(map_layer.updated_at)
+    return texts[0], map_layer.version
 
 
 def refuse_addition(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) -> None:
@@ -160,14 +170,16 @@ def store_order(
 ) -> bool:
     """Store a new order of layers on a map, within the positions that they occupy.
 
-    Returns whether any layer has moved.
+    Returns whether those that all readers of the map may read are in another order.
     """
     ids = {entry.layer_id: entry.id for entry in map_layers}
     values = {
         "ids": [ids[layer_id] for layer_id in layer_ids],
         "positions": [entry.position for entry in map_layers],
     }
-    return run(connection, _STORE_ORDER, values).rowcount > 0
+    run(connection, _STORE_ORDER, values)
+    shown = [entry.layer_id for entry in map_layers if entry.is_shown_to_all]
+    return shown != [layer_id for layer_id in layer_ids if layer_id in set(shown)]
 
 
 def _members(entry: ReadableMapLayer) -> bytes:

@@ -14,12 +14,12 @@ from samsyn_admin.http.responses import (
     no_content,
     respond,
     respond_list,
-    version_of,
 )
 from samsyn_admin.http.update_body import merge_patch, read_change, same_json
 from samsyn_admin.maps.layer_order import (
     ReadableMapLayer,
     find_map_layer,
+    load_map_layer,
     load_map_layers,
     make_room,
     refuse_addition,
@@ -90,10 +90,10 @@ def add_map_layer(map_id: str) -> Response:
         values = {**addition.model_dump(), "map_id": key}
         values["order"] = make_room(connection, key, map_layers, addition.order)
         run(connection, insert(MapLayer).values(values))
-        touch_map(connection, key)
-        serialized = serialize_map_layer(
-            connection, principal(), key, addition.layer_id, inline=True
-        )
+        map_layer = load_map_layer(connection, principal(), key, addition.layer_id)
+        if map_layer.is_shown_to_all:
+            touch_map(connection, key)
+        serialized = serialize_map_layer(connection, principal(), map_layer, inline=True)
     location = f"{public_url()}{request.path.rstrip('/')}/{addition.layer_id}"
     return respond(*serialized, HTTPStatus.CREATED, location)
 
@@ -106,9 +106,8 @@ def read_map_layer(map_id: str, layer_id: str) -> Response:
     inline = parse_boolean("inline", single_values(request.args, {"inline"}).get("inline", "true"))
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
-        return respond(
-            *serialize_map_layer(connection, principal(), key, parse_uuid(layer_id), inline=inline)
-        )
+        map_layer = load_map_layer(connection, principal(), key, parse_uuid(layer_id))
+        return respond(*serialize_map_layer(connection, principal(), map_layer, inline=inline))
 
 
 @bp.put("/<layer_id>")
@@ -127,11 +126,10 @@ def update_map_layer(map_id: str, layer_id: str) -> Response:
         if request.method == "PATCH":
             body = {name: merge_patch(present.get(name), value) for name, value in body.items()}
         change = validated(MapLayerUpdate, {**present, **body}).model_dump()
-        check_if_match(version_of(map_layer.updated_at))
+        check_if_match(map_layer.version)
         _change(connection, key, map_layers, map_layer, change)
-        return respond(
-            *serialize_map_layer(connection, principal(), key, map_layer.layer_id, inline=True)
-        )
+        map_layer = load_map_layer(connection, principal(), key, map_layer.layer_id)
+        return respond(*serialize_map_layer(connection, principal(), map_layer, inline=True))
 
 
 @bp.delete("/<layer_id>")
@@ -142,12 +140,11 @@ def remove_map_layer(map_id: str, layer_id: str) -> tuple[str, HTTPStatus]:
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         lock_map(connection, principal(), key, Action.CHANGE_MAP)
-        map_layer = find_map_layer(
-            load_map_layers(connection, principal(), key), parse_uuid(layer_id)
-        )
-        check_if_match(version_of(map_layer.updated_at))
+        map_layer = load_map_layer(connection, principal(), key, parse_uuid(layer_id))
+        check_if_match(map_layer.version)
         run(connection, delete(MapLayer).where(MapLayer.id == map_layer.id))
-        touch_map(connection, key)
+        if map_layer.is_shown_to_all:
+            touch_map(connection, key)
     return no_content()
 
 
@@ -190,7 +187,7 @@ def _change(
     moved = store_order(
         connection, map_layers, [*others[:index], map_layer.layer_id, *others[index:]]
     )
-    if changed or moved:
+    if moved or (changed and map_layer.is_shown_to_all):
         touch_map(connection, map_id)
 
 

@@ -62,7 +62,7 @@ def lock_ownerless_map(
 
 
 def touch_map(connection: Connection, map_id: uuid.UUID) -> None:
-    """Update a map's `updated_at`, after a change of its collaborators or layers."""
+    """Update a map's `updated_at`, after a change that all of its readers may see."""
     run(connection, _TOUCH, {"map": map_id})
 
 

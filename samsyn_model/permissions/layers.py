@@ -46,6 +46,19 @@ def readable_layers(principal: Principal) -> ColumnElement[bool]:
     return or_(Layer.created_by == principal_parameter(principal), rule)
 
 
+def shown_to_all_readers() -> ColumnElement[bool]:
+    """Return the condition on `layers` and `maps` that every reader of the map may read the layer.
+
+    Changes of other layers on the map are nothing to all of its readers.
+    """
+    return or_(
+        Layer.is_global,
+        Layer.visibility == "public",
+        Layer.created_by == Map.created_by,
+        Map.view_permission != "public",
+    )
+
+
 def owned_by(principal: Principal) -> ColumnElement[bool]:
     """Return the condition under which the principal has made a layer."""
     return false() if principal.is_anonymous else Layer.created_by == principal_parameter(principal)
