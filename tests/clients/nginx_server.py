@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.samsyn_server import free_port
+
 START_SECONDS = 10
 _CONFIGURATION = """
 daemon off;
@@ -56,9 +58,7 @@ def nginx_with(server: Callable[[str], str], folder: Path) -> Iterator[int]:
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("nginx (Debian's nginx-light) is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     configuration, log = folder / "nginx.conf", folder / "log"
     configuration.write_text(
         _CONFIGURATION.format(folder=folder, server=server(f"127.0.0.1:{port}"))

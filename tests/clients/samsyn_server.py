@@ -2,13 +2,14 @@
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ OWNER = "owner@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
 START_SECONDS = 30
 STOP_SECONDS = 20
+_PORTS = range(12_000, 32_000)
 _REQUEST = re.compile(r'"((?:GET|HEAD|OPTIONS|POST|PUT|PATCH|DELETE) [^" ]+) HTTP')
 
 
@@ -103,11 +105,15 @@ def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterat
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 on which nothing listens.
+
+    It is none that the system gives to clients, which might have it before a server listens.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from samsyn_model.errors import (
     StatementTimeoutError,
 )
 from samsyn_model.tables.users import User
+from tests.clients.samsyn_server import free_port
 from tests.model.scratch import address, scratch_database, scratch_engine, scratch_role
 
 
@@ -70,16 +71,9 @@ def test_an_address_is_told_without_its_password() -> None:
     assert "s3cret" not in str(told.value)
 
 
-def unused_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
-
-
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
-        connect(f"postgresql://samsyn@127.0.0.1:{unused_port()}/samsyn")
+        connect(f"postgresql://samsyn@127.0.0.1:{free_port()}/samsyn")
     with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
         connect("postgresql://samsyn@samsyn.invalid/samsyn")
     with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):

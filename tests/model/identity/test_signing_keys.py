@@ -83,12 +83,12 @@ def test_keys_in_use_are_renewed_before_they_end(clock: Clock) -> None:
     with jwks_server("first") as server:
         keys = by_address(server.url)
         keys.verify(session_token())
-        server.delay = 0.3
-        for number in range(1, 5):
+        server.delay = 2
+        for number in range(1, 3):
             clock.ahead += signing_keys.JWKS_RENEWAL + 1
             began = time.perf_counter()
             assert keys.verify(session_token())
-            assert time.perf_counter() - began < 0.25, "a request waits for no renewal"
+            assert time.perf_counter() - began < 1.5, "a request waits for no renewal"
             settle(keys)
             assert server.fetches == 1 + number
 
@@ -171,7 +171,7 @@ def test_recovers_after_starting_in_an_outage(clock: Clock) -> None:
 def test_a_slow_address_delays_known_keys_once(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signing_keys, "JWKS_TIMEOUT", 0.5)
+    monkeypatch.setattr(signing_keys, "JWKS_TIMEOUT", 2)
     with jwks_server("first") as server:
         keys = by_address(server.url)
         keys.verify(session_token())
@@ -184,7 +184,7 @@ def test_a_slow_address_delays_known_keys_once(
         clock.ahead += signing_keys.JWKS_PATIENCE
         began = time.perf_counter()
         assert keys.verify(session_token())
-        assert time.perf_counter() - began < 3
+        assert time.perf_counter() - began < 6
         request = threading.Thread(target=lambda: _refused_by(keys, "unknown"))
         request.start()
         time.sleep(0.1)
@@ -196,7 +196,7 @@ def _is_known_at_once(keys: ClerkVerifier) -> None:
     began = time.perf_counter()
     for _ in range(20):
         assert keys.verify(session_token())
-    assert time.perf_counter() - began < 0.45, "without a wait of JWKS_TIMEOUT"
+    assert time.perf_counter() - began < 1.8, "without a wait of JWKS_TIMEOUT"
 
 
 def _refused_by(keys: ClerkVerifier, kid: str) -> bool:
@@ -214,7 +214,7 @@ def test_a_slow_address_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         keys = by_address(server.url)
         began = time.perf_counter()
         assert _refused_by(keys, "first")
-        assert time.perf_counter() - began < 2
+        assert time.perf_counter() - began < 10
 
 
 def test_unknown_keys_do_not_cause_a_fetch_each(clock: Clock) -> None:

@@ -130,7 +130,7 @@ def test_noting_use_waits_for_nobody(
     engine: Engine, test_database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = make_token(engine)
-    hasty = open_engine(test_database_url, statement_timeout=1)
+    hasty = open_engine(test_database_url, statement_timeout=5)
     with engine.begin() as other:
         other.execute(text("UPDATE api_tokens SET name = 'locked'"))
         with caplog.at_level(logging.WARNING):
