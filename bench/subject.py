@@ -22,7 +22,7 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.principal import ANONYMOUS
-from samsyn_model.settings import CHECKOUT, Settings
+from samsyn_model.settings import CHECKOUT, MAX_PER_MINUTE, Settings
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.description import with_fields
 from samsyn_provider.collections.lookup import find_collection
@@ -35,6 +35,7 @@ from samsyn_provider.features.provider import MAX_BUFFERED_LIMIT
 from samsyn_provider.features.statements import select_feature
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.query.items_query import Capabilities, parse_items_query
+from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.tiles.matrix_sets import WEB_MERCATOR_QUAD, Tile
 from samsyn_provider.tiles.sources import tile_sources
 from samsyn_provider.tiles.statements import select_small_tile
@@ -60,6 +61,8 @@ def launch(database: URL, port: int) -> Launch:
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "WEB_CONCURRENCY": str(WORKERS),
+        # the load comes from one address; counting it is part of what is measured
+        **{rate.value.upper(): str(MAX_PER_MINUTE) for rate in Rate},
     }
     return Launch([str(SAMSYN), "serve"], environment, CHECKOUT, "/api/health")
 

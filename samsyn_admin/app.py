@@ -29,6 +29,8 @@ from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import body_stream, browser_session, compression, guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.query_string import PlusAwareRequest
+from samsyn_provider.rates.credentials import CredentialLimit
+from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
 
@@ -49,7 +51,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    response_cache = ResponseCache()
+    response_cache, rate_limits = ResponseCache(), RateLimits(settings)
     app.extensions["samsyn"] = Deployment(
         settings,
         engine,
@@ -57,6 +59,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         response_cache,
         CountCache(),
         TileCache(settings.redis_url, response_cache),
+        rate_limits,
+        CredentialLimit(rate_limits),
     )
     problems.install(app)
     compression.install(app)

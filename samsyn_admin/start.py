@@ -21,7 +21,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.listing import list_collections
 from samsyn_provider.http.browser_session import browser_session
 from samsyn_provider.http.deployment import deployment, public_url
-from samsyn_provider.http.guard import requires
+from samsyn_provider.http.guard import requires, spend_search
 from samsyn_provider.http.links import Link, url_with
 from samsyn_provider.http.representations import as_page, must_revalidate
 from samsyn_provider.query.collections_query import CollectionsQuery, parse_collections_query
@@ -54,6 +54,8 @@ def start() -> Response:
     `q` has words of which each is in a layer's or map's title or description, `offset` is the
     number of layers to skip; other parameters are ignored.
     """
+    if request.args.get("q"):
+        spend_search()
     arguments = MultiDict([(name, request.args[name]) for name in _PARAMETERS & set(request.args)])
     query = replace(parse_collections_query(arguments), limit=_MAX_LAYERS)
     collections: list[Collection] = []

@@ -64,6 +64,22 @@ class TooLargeError(SamsynError):
     """The body is larger than the server takes."""
 
 
+class LimitReachedError(InvalidBodyError):
+    """There are as many of these already as the server's settings allow."""
+
+
+class TooManyRequestsError(SamsynError):
+    """The caller does this too often.
+
+    `retry_after` is in seconds; `policy` is an item of the header RateLimit-Policy.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int, policy: str) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.policy = policy
+
+
 class StatementTimeoutError(SamsynError):
     """The database stopped a statement that ran too long."""
 

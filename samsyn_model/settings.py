@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+MAX_PER_MINUTE = 1_000_000
+"""The largest allowance of a rate."""
 
 
 class Settings(BaseSettings):
@@ -66,6 +68,21 @@ class Settings(BaseSettings):
     """Milliseconds that counting the matches of a filter may take; 0: only what is free."""
     inline_features: int = Field(default=5000, ge=0)
     """Up to how many features a layer's `source_config` includes all of them."""
+
+    writes_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)
+    """Requests of a user that write; 0, here and below: they are not counted."""
+    uploads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
+    """Bulk imports of a user."""
+    downloads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
+    """Files of a user, or of an address without signing in."""
+    searches_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)
+    """Searches and filtered requests of an address without signing in."""
+    tiles_per_minute: int = Field(default=3_000, ge=0, le=MAX_PER_MINUTE)
+    """Tiles that have to be made, of a user or of an address without signing in."""
+    lookups_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
+    """People that a user looks for by email, or invites."""
+    wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
+    """Credentials from an address that are not valid."""
 
     @field_validator("clerk_authorized_parties", mode="before")
     @classmethod

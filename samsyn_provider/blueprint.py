@@ -16,7 +16,7 @@ from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.functions import functions_document
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment, public_url
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.http.media_types import HTML, JSON, OPENAPI, SCHEMA, negotiate_media_type
 from samsyn_provider.http.representations import respond
 from samsyn_provider.items.editing import add_editing_rules
@@ -97,6 +97,8 @@ def collections() -> Response:
     """Return the collections that the caller may read: OGC API Common Part 2, /req/collections."""
     media_type = negotiate_media_type(JSON)
     query = parse_collections_query(request.args)
+    if query.words:
+        spend_search()
     with reading(deployment().engine) as connection:
         page, has_more = list_collections(connection, principal(), query)
     document = documents.collections_document(page)

@@ -19,6 +19,7 @@ from samsyn_model.errors import (
 from samsyn_model.identity.browser_sessions import SESSION_HOURS, begin_session, end_session
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
+from samsyn_model.permissions.principal import Principal
 from samsyn_model.properties.validation import pointer as pointer_to
 from samsyn_provider.http.browser_session import (
     can_sign_in,
@@ -28,7 +29,7 @@ from samsyn_provider.http.browser_session import (
     session_of_page,
     set_cookie,
 )
-from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.deployment import client_address, deployment, public_url
 from samsyn_provider.http.guard import requires
 from samsyn_provider.http.links import MAX_HEADER, ogc_url
 from samsyn_provider.http.media_types import FORM
@@ -75,7 +76,7 @@ def sign_in() -> Response:
     """Exchange an API token, or the session of the web app, for a session of the pages.
 
     Raises PermissionDeniedError for a form of another site, InvalidBodyError for a field that is
-    not valid.
+    not valid, TooManyRequestsError.
     """
     refuse_other_sites()
     single_values(request.args, ())
@@ -86,8 +87,7 @@ def sign_in() -> Response:
     pointer = "/web_app" if "web_app" in fields else "/token"
     try:
         credential = _credential(fields)
-        principal = deployment().authenticator.principal(deployment().engine, credential)
-        user_id = require_user(principal)
+        user_id = require_user(_principal(credential))
         with writing(deployment().engine) as connection:
             end_session(connection, sent_cookie() or "")
             session_id, expires_at = begin_session(connection, user_id, credential)
@@ -152,6 +152,18 @@ def _credential(fields: Mapping[str, str]) -> str:
     if not credential:
         raise CredentialsError(reason)
     return credential
+
+
+def _principal(credential: str) -> Principal:
+    """Return whose credential it is; raises CredentialsError, and TooManyRequestsError where the
+    address has sent too many that are not valid."""
+    limit, address = deployment().credential_limit, client_address()
+    limit.check(credential, address)
+    try:
+        return deployment().authenticator.principal(deployment().engine, credential)
+    except CredentialsError:
+        limit.count_wrong(credential, address)
+        raise
 
 
 def _is_page(following: str) -> bool:

@@ -23,7 +23,8 @@ _REQUEST_HEADERS = (
 )
 _RESPONSE_HEADERS = (
     "ETag, Location, Link, X-Total-Count, Content-Crs, OGC-NumberMatched, OGC-NumberReturned,"
-    " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition"
+    " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition,"
+    " RateLimit, RateLimit-Policy"
 )
 _MAX_AGE = 7200
 

@@ -36,11 +36,12 @@ from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem, reference_system
 from samsyn_provider.geography.crs_member import crs_member
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend
 from samsyn_provider.http.problems import problem
 from samsyn_provider.http.request_body import refuse
 from samsyn_provider.items.feature_body import as_stored
 from samsyn_provider.query.parameters import parse_boolean, single_values
+from samsyn_provider.rates.rate_limits import Rate
 
 MAX_BULK = 2 * 1024**3
 """The maximum size of the body of a bulk import in bytes."""
@@ -70,6 +71,7 @@ def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
     """Add the features of a GeoJSON collection or text sequence; `dry_run=true` only checks."""
     values = single_values(request.args, {"dry_run"})
     dry_run = parse_boolean("dry_run", values.get("dry_run", "false"))
+    spend(Rate.UPLOADS)
     engine = deployment().engine
     with reading(engine) as connection:  # before the body is read
         collection = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)

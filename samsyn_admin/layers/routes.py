@@ -29,7 +29,7 @@ from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.http.deployment import deployment, public_url
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
 
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
@@ -46,6 +46,8 @@ _DELETE = "DELETE FROM layers WHERE id = %(layer)s"
 def list_layers() -> Response:
     """List the layers of the caller's library, newest first."""
     query = parse_layers_query(request.args)
+    if query.conditions:
+        spend_search()
     with reading(deployment().engine) as connection:
         if query.map_id is not None:
             find_map(connection, principal(), query.map_id, Action.READ_MAP)

@@ -30,8 +30,9 @@ from samsyn_model.permissions.users import has_not_blocked
 from samsyn_model.tables.maps import MapCollaborator
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend
 from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.rates.rate_limits import Rate
 
 bp = Blueprint("collaborators", __name__, url_prefix="/api/v1/maps/<map_id>/collaborators")
 
@@ -58,6 +59,7 @@ def add_collaborator(map_id: str) -> Response:
 
     One who has blocked the caller is not found.
     """
+    spend(Rate.LOOKUPS)
     key = map_key(map_id)
     single_values(request.args, ())
     body = read_json()

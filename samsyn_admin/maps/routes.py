@@ -32,7 +32,7 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_provider.http.deployment import deployment, public_url
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
 bp = Blueprint("maps", __name__, url_prefix="/api/v1/maps")
@@ -54,6 +54,8 @@ def list_maps() -> Response:
     values = single_values(request.args, {*PAGE_PARAMETERS, "mine", "q", "inline"})
     page, inline = parse_page(values), parse_boolean("inline", values.get("inline", "true"))
     mine = parse_boolean("mine", values.get("mine", "false"))
+    if "q" in values:
+        spend_search()
     statement = _select_ids(principal(), values.get("q", ""), mine=mine)
     with reading(deployment().engine) as connection:
         rows, total = run_page(connection, statement, page)

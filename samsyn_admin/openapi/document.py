@@ -199,7 +199,7 @@ def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action 
     if entry.get("strict", True):
         codes.add(400)
     if action not in UNGUARDED:
-        codes |= {401} if method in _SAFE else {401, 403}
+        codes |= {401, 429} if method in _SAFE else {401, 403, 429}
         if has_body:
             codes |= {413, 415, 422}
     if rule.arguments or "Person" in (entry.get("body"),):

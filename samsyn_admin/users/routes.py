@@ -25,8 +25,9 @@ from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.users import has_not_blocked
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend
 from samsyn_provider.query.parameters import single_values
+from samsyn_provider.rates.rate_limits import Rate
 
 bp = Blueprint("users", __name__, url_prefix="/api/v1/users")
 
@@ -66,6 +67,7 @@ def find_users() -> Response:
 
     One who has blocked the caller is not found.
     """
+    spend(Rate.LOOKUPS)
     email = single_values(request.args, {"email"}).get("email", "").strip()
     if not email:
         raise InvalidParameterError("email is the address of the user to find.")

@@ -21,6 +21,7 @@ CACHED_TILE = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %
 """The expression for the tile that the database has under a tag; null where it has none."""
 
 _MAX_TILE_SIZE = 4 * 1024 * 1024  # bytes
+_SELECT_TILE = f"SELECT {CACHED_TILE} AS content"
 # Committed asynchronously: a tile that a crash loses is made again.
 _UPSERT_TILE = """
 INSERT INTO tile_cache (slot, tag, content)
@@ -63,6 +64,19 @@ class TileCache:
         tile = self._redis.get(tag) if self._redis else None
         if tile is not None:
             self.put_local(tag, tile)
+        return tile
+
+    def get_from_database(self, connection: Connection, tag: str) -> bytes | None:
+        """Return the tile that the database has under this tag, None where the cache is not there.
+
+        The statement for a tile reads it too: this is for where the tile is not to be made.
+        """
+        if not self.is_in_database:
+            return None
+        values = {"slot": slot_of(tag), "tag": tag}
+        tile: bytes | None = run(
+            connection, _SELECT_TILE, values, prepared=True, binary=True
+        ).scalar()
         return tile
 
     def put_local(self, tag: str, tile: bytes) -> None:

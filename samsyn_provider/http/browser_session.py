@@ -13,7 +13,12 @@ from flask import Flask, Response, g, request
 
 from samsyn_model.errors import PermissionDeniedError, SamsynError
 from samsyn_model.identity.browser_sessions import BrowserSession, find_session
-from samsyn_provider.http.deployment import deployment, public_origin, public_url
+from samsyn_provider.http.deployment import (
+    client_address,
+    deployment,
+    public_origin,
+    public_url,
+)
 from samsyn_provider.http.media_types import HTML
 
 COOKIE = "samsyn_session"
@@ -31,13 +36,20 @@ def browser_session() -> BrowserSession | None:
     """Return the session of the request's cookie, which is looked up once a request.
 
     None without a cookie that is valid and counts for this request, for which nothing is looked up.
+    Raises TooManyRequestsError where the address has sent too many that are not valid.
     """
     if "browser_session" not in g:
         g.browser_session = None  # also for the page of an error that the lookup raises
         session_id = _counting_cookie()
         if session_id is not None:
+            limit, address = deployment().credential_limit, client_address()
+            limit.check(session_id, address)
             g.browser_session = find_session(deployment().engine, session_id)
             g.session_cookie_is_valid = g.browser_session is not None
+            if g.session_cookie_is_valid:
+                limit.accept(session_id)
+            else:
+                limit.count_wrong(session_id, address)
     session: BrowserSession | None = g.browser_session
     return session
 

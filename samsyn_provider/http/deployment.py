@@ -12,6 +12,9 @@ from samsyn_model.settings import Settings
 from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
+from samsyn_provider.rates.callers import address_key, is_loopback
+from samsyn_provider.rates.credentials import CredentialLimit
+from samsyn_provider.rates.rate_limits import RateLimits
 
 _PORTS = {"http": 80, "https": 443}
 _ROOT_VARIABLES = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
@@ -21,7 +24,8 @@ _ROOT_VARIABLES = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT",
 class Deployment:
     """The objects that the requests of one process share.
 
-    The caches alone have data of requests: responses and tiles by entity tag, numbers of matches.
+    The caches and the limits alone have data of requests: responses and tiles by entity tag,
+    numbers of matches; who has made how many requests lately.
     """
 
     settings: Settings
@@ -30,6 +34,8 @@ class Deployment:
     response_cache: ResponseCache
     count_cache: CountCache
     tile_cache: TileCache
+    rate_limits: RateLimits
+    credential_limit: CredentialLimit
 
 
 def deployment() -> Deployment:
@@ -48,6 +54,18 @@ def public_url() -> str:
 def _root_url(*_: str | None) -> str:
     """Return the root URL of the request, cached by the WSGI variables that it depends on."""
     return request.root_url.rstrip("/")
+
+
+def client_address() -> str | None:
+    """Return what the requests of the client's address are counted by; None where it is not known.
+
+    That is where a proxy on this machine passes the request on, which TRUSTED_PROXIES does not
+    know of: all clients would be one.
+    """
+    address = request.remote_addr or ""
+    if "HTTP_X_FORWARDED_FOR" in request.environ and is_loopback(address):
+        return None if deployment().settings.trusted_proxies == 0 else address_key(address)
+    return address_key(address)
 
 
 def public_origin() -> str | None:

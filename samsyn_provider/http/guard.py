@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
@@ -18,8 +19,9 @@ from samsyn_model.permissions.actions import WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
 from samsyn_provider.http.browser_session import browser_session
-from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.deployment import client_address, deployment
 from samsyn_provider.http.problems import problem_of
+from samsyn_provider.rates.rate_limits import Rate
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -61,6 +63,7 @@ def declared_action(app: Flask, endpoint: str) -> Action | None:
 def install(app: Flask) -> None:
     """Install the guard before every view of the app."""
     app.before_request(_authorize)
+    app.after_request(_note_credential)
     app.after_request(_reject_invalid_token)
 
 
@@ -74,6 +77,38 @@ def principal() -> Principal:
         set_principal(deployment().authenticator.principal(deployment().engine, token))
     current: Principal = g.get("principal", ANONYMOUS)
     return current
+
+
+def spend(rate: Rate) -> None:
+    """Count the request in a rate of its principal, of its address where that is anonymous.
+
+    Raises TooManyRequestsError where it is one too many.
+    """
+    if (caller := _caller()) is not None:
+        deployment().rate_limits.spend(rate, caller)
+
+
+def check(rate: Rate) -> None:
+    """Raise TooManyRequestsError where `spend` would: for what may turn out to cost nothing."""
+    if (caller := _caller()) is not None:
+        deployment().rate_limits.check(rate, caller)
+
+
+def count(rate: Rate) -> None:
+    """Count the request as `spend`, after it has cost something."""
+    if (caller := _caller()) is not None:
+        deployment().rate_limits.count(rate, caller)
+
+
+def _caller() -> str | None:
+    user_id = principal().user_id
+    return client_address() if user_id is None else str(user_id)
+
+
+def spend_search() -> None:
+    """Count a search, or a request with a filter, of an anonymous principal; errors as `spend`."""
+    if principal().is_anonymous:
+        spend(Rate.SEARCHES)
 
 
 def unresolved_token() -> str | None:
@@ -91,7 +126,8 @@ def _authorize() -> None:
     """Authenticate the request, and check what its view's action requires of every principal.
 
     Raises CredentialsError when the credentials are not valid, or missing where the action needs
-    a user; PermissionDeniedError when a token of scope `read` would write.
+    a user; PermissionDeniedError when a token of scope `read` would write; TooManyRequestsError
+    where the address has sent too many wrong credentials, or the principal writes too often.
     """
     if request.endpoint is None:
         return  # Flask responds with 404, 405 or a redirect
@@ -111,13 +147,17 @@ def _authorize() -> None:
     # The other actions look up their layer or map first: 404 goes before 403.
     if action is Action.SEARCH_LAYER:
         return  # a POST that only reads
-    if request.method not in _SAFE_METHODS and action not in WRITING:
-        require_write_scope(principal())
+    if request.method not in _SAFE_METHODS:
+        if action not in WRITING:
+            require_write_scope(principal())
+        spend(Rate.WRITES)
 
 
 def _authenticate(token: str, action: Action) -> None:
     """Look up the token's holder; an API token that reads a layer is left to the view, which looks
     up both in one statement."""
+    deployment().credential_limit.check(token, client_address())
+    g.credential = token
     if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
         g.token = token
     else:
@@ -131,6 +171,17 @@ def _reject_invalid_token(response: Response) -> Response:
         principal()
     except SamsynError as error:
         return problem_of(error)
+    return response
+
+
+def _note_credential(response: Response) -> Response:
+    """Note whether the request's credential is valid, where that has been found out."""
+    credential: str | None = g.get("credential")
+    if credential is not None:
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            deployment().credential_limit.count_wrong(credential, client_address())
+        elif "principal" in g:
+            deployment().credential_limit.accept(credential)
     return response
 
 

@@ -28,6 +28,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidBodyError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -127,7 +128,13 @@ def problem_of(error: SamsynError) -> Response:
     status = _status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
-    return problem(status, error.detail, error.faults)
+    response = problem(status, error.detail, error.faults)
+    if isinstance(error, errors.TooManyRequestsError):
+        policy = error.policy.partition(";")[0]
+        response.headers["Retry-After"] = str(error.retry_after)
+        response.headers["RateLimit-Policy"] = error.policy
+        response.headers["RateLimit"] = f"{policy};r=0;t={error.retry_after}"
+    return response
 
 
 def _cause_of(error: SamsynError) -> str:

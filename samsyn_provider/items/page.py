@@ -23,7 +23,7 @@ from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import FORMATS
-from samsyn_provider.http.guard import requires
+from samsyn_provider.http.guard import requires, spend_search
 from samsyn_provider.http.media_types import HTML
 from samsyn_provider.http.representations import must_revalidate, respond_page
 from samsyn_provider.items.form import (
@@ -87,6 +87,8 @@ def items_page(
     except InvalidParameterError as error:
         values = form_values(collection, arguments.to_dict())
         return _faulty_page(connection, collection, make_form(collection, values, error.detail))
+    if query.is_search:
+        spend_search()
     query = replace(query, limit=min(query.limit, MAX_HTML_ITEMS), crs=HTML_CRS)
     document = items_document(connection, collection, query)
     features = json.loads(b"[" + b",".join(document["features"].parts) + b"]")

@@ -23,7 +23,7 @@ from samsyn_provider.features.documents import item_document, items_document
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import FILE_FORMATS, FORMATS, MEDIA_TYPES, Format
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import principal, requires, spend, spend_search
 from samsyn_provider.http.links import PageLink
 from samsyn_provider.http.media_types import GEOJSON, HTML, negotiate_media_type
 from samsyn_provider.http.representations import (
@@ -44,6 +44,7 @@ from samsyn_provider.query.items_query import (
 )
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.query.search_body import read_search
+from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.styles.symbols import colour_code
 
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
@@ -91,6 +92,7 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         if request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         file_format = _file_format(media_type)
+        _spend(query, is_download=file_format is not None)
         if file_format is None:
             page = _page(connection, collection, query, make_link=links.page_link, tag=tag)
             return _keep_open(_cache_response(tag, media_type, page), stack)
@@ -127,6 +129,7 @@ def search(collection_id: str) -> Response:
             raise NotAcceptableError("The result of a search is available as GeoJSON only.")
         body, arguments = read_search()
         collection, query = _parse_query(connection, collection, arguments)
+        spend_search()
         make_link = partial(links.search_page_link, body)
         return _keep_open(_page(connection, collection, query, make_link=make_link), stack)
 
@@ -176,6 +179,14 @@ def _cache_response(tag: str, media_type: str, response: Response) -> Response:
         headers = tuple(pair for pair in response.headers if pair[0] not in _UNCACHED_HEADERS)
         deployment().response_cache.put(tag, CachedResponse(response.get_data(), headers))
     return response
+
+
+def _spend(query: ItemsQuery, *, is_download: bool) -> None:
+    """Count the request where it costs; raises TooManyRequestsError."""
+    if is_download and request.method != "HEAD":
+        spend(Rate.DOWNLOADS)
+    elif query.is_search:
+        spend_search()
 
 
 def _keep_open(response: Response, stack: ExitStack) -> Response:

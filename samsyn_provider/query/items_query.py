@@ -93,6 +93,11 @@ class ItemsQuery:
     dialect: str | None = None
     """Of a CSV file: one of DIALECTS."""
 
+    @property
+    def is_search(self) -> bool:
+        """Whether more than the layer's order or a box decides which features there are."""
+        return bool(self.filter or self.equals or self.areas or self.sortby)
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

@@ -11,14 +11,16 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
 from samsyn_model.database.transactions import reading
+from samsyn_model.errors import TooManyRequestsError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.guard import check, count, principal, requires
 from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON, negotiate_offered
 from samsyn_provider.http.representations import respond
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
+from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.tiles import documents as tile_documents
 from samsyn_provider.tiles.documents import TiledResource, tiled_collection, tiled_map
 from samsyn_provider.tiles.matrix_sets import Tile, TileMatrixSet, find_tile, find_tile_matrix_set
@@ -179,11 +181,23 @@ def _tile_response(
 def _make_tile(
     connection: Connection, tile: Tile, sources: Sequence[TileSource], tag: str
 ) -> bytes:
-    """Return a tile that this process has not cached; a slow one is cached for all processes."""
+    """Return a tile that this process has not cached; a slow one is cached for all processes.
+
+    Raises TooManyRequestsError where it would have to be made and the caller has had many made.
+    """
     cache = deployment().tile_cache
+    try:
+        check(Rate.TILES)
+    except TooManyRequestsError:
+        cached = cache.get_from_database(connection, tag)
+        if cached is None:
+            raise
+        return cached
     start = monotonic()
     row = _row(connection, select_small_tile(sources, tile, tag if cache.is_in_database else None))
     was_cached = row.was_cached
+    if not was_cached:
+        count(Rate.TILES)
     if row.tile is None:
         row = _row(connection, select_bounded_tile(sources, tile))
     content: bytes = row.tile

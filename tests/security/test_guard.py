@@ -22,6 +22,8 @@ from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.guard import declared_action, parse_authorization, principal, requires
+from samsyn_provider.rates.credentials import CredentialLimit
+from samsyn_provider.rates.rate_limits import RateLimits
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
 from tests.statements import statements
 
@@ -34,10 +36,11 @@ def make_app(engine: Engine) -> Flask:
     """Return an app with one view for each action, which returns the caller."""
     app = Flask(__name__, static_folder=None)
     values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER)
-    response_cache = ResponseCache()
+    response_cache, rate_limits = ResponseCache(), RateLimits(values)
     app.extensions["samsyn"] = Deployment(
         *(values, engine, Authenticator(values)),
         *(response_cache, CountCache(), TileCache(None, response_cache)),
+        *(rate_limits, CredentialLimit(rate_limits)),
     )
     problems.install(app)
     guard.install(app)

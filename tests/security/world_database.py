@@ -20,6 +20,7 @@ from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
 from samsyn_model.tables.users import ApiToken, BlockedUser, BrowserSession, User
+from samsyn_provider.rates.rate_limits import Rate
 from tests.clerk_instance import ISSUER, public_pem, settings
 from tests.security.permission_rules import Caller, Comment, Layer, Map
 from tests.security.permission_world import (
@@ -120,7 +121,10 @@ def open_world(database_url: str) -> Iterator[World]:
 
 
 def _app(engine: Engine) -> Flask:
-    values = settings(clerk_jwt_key=public_pem(), clerk_issuer=ISSUER, trusted_proxies=0)
+    unlimited = {rate.value: 0 for rate in Rate}
+    values = settings(
+        clerk_jwt_key=public_pem(), clerk_issuer=ISSUER, trusted_proxies=0, **unlimited
+    )
     return create_app(values, engine)
 
 

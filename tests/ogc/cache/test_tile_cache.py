@@ -1,16 +1,11 @@
 """Cached tiles: shared by all processes, not after a change, not without read permission."""
 
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Engine, text
 
 from samsyn_admin.app import create_app
@@ -20,6 +15,7 @@ from samsyn_provider.cache import tile_cache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.tiles import routes as tile_routes
+from tests.redis_server import redis_server
 from tests.statements import statements
 
 Layer = Callable[..., str]
@@ -34,28 +30,8 @@ def every_tile_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis for this module alone."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    socket = tmp_path_factory.mktemp("redis") / "socket"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--daemonize", "no"]
-    with subprocess.Popen(
-        [program, *options], cwd=socket.parent, stdout=subprocess.DEVNULL
-    ) as server:
-        _wait_for(socket)
-        yield f"unix://{socket}"
-        server.terminate()
-
-
-def _wait_for(socket: Path) -> None:
-    for _ in range(200):
-        try:
-            Redis(unix_socket_path=str(socket)).ping()
-        except RedisConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("Redis does not start")
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["database", "redis"])
