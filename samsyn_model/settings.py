@@ -69,6 +69,20 @@ class Settings(BaseSettings):
     inline_features: int = Field(default=5000, ge=0)
     """Up to how many features a layer's `source_config` includes all of them."""
 
+    max_tokens_per_user: int = Field(default=100, ge=0)
+    """API tokens that are neither revoked nor expired; 0, here and below: no limit."""
+    max_maps_per_user: int = Field(default=1_000, ge=0)
+    max_layers_per_user: int = Field(default=10_000, ge=0)
+    max_layers_per_map: int = Field(default=200, ge=0)
+    max_collaborators_per_map: int = Field(default=500, ge=0)
+    max_comments_per_user: int = Field(default=20_000, ge=0)
+    max_comments_per_map: int = Field(default=10_000, ge=0)
+    max_comments_per_layer: int = Field(default=10_000, ge=0)
+    """Comments on a layer, on maps or outside of them."""
+    max_features_per_layer: int = Field(default=10_000_000, ge=0)
+    max_features_per_user: int = Field(default=50_000_000, ge=0)
+    """Features in all layers that a user has created, whoever wrote them."""
+
     writes_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)
     """Requests of a user that write; 0, here and below: they are not counted."""
     uploads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)

@@ -37,6 +37,7 @@ from samsyn_provider.http.problems import prefers_html
 from samsyn_provider.http.representations import as_page
 from samsyn_provider.http.request_body import read_form
 from samsyn_provider.query.parameters import single_values
+from samsyn_provider.rates.rate_limits import Rate
 
 bp = Blueprint("sign_in", __name__, url_prefix="/ogc")
 
@@ -88,6 +89,7 @@ def sign_in() -> Response:
     try:
         credential = _credential(fields)
         user_id = require_user(_principal(credential))
+        deployment().rate_limits.spend(Rate.WRITES, str(user_id))
         with writing(deployment().engine) as connection:
             end_session(connection, sent_cookie() or "")
             session_id, expires_at = begin_session(connection, user_id, credential)

@@ -26,9 +26,11 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.comments import deletable_comments, find_comment, readable_comments
 from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.permissions.principal import Principal
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.layers import Layer, LayerFeature
 from samsyn_model.tables.maps import Map, MapLayer
+from samsyn_provider.http.deployment import deployment
 
 
 def insert_comment(
@@ -38,7 +40,7 @@ def insert_comment(
 
     Raises NotFoundError when the principal may not read its subject, InvalidBodyError when the
     layer is not on the map, the feature not in the layer, or the parent not on a map or layer that
-    the comment names.
+    the comment names, LimitReachedError where there are too many comments.
     """
     if comment.map_id is not None:
         find_map(connection, principal, comment.map_id, Action.READ_MAP)
@@ -56,6 +58,12 @@ def insert_comment(
         values["position"] = func.ST_SetSRID(func.ST_MakePoint(longitude, latitude), 4326)
     statement = insert(Comment).values(author_id=author_id, **values).returning(Comment.id)
     comment_id: uuid.UUID = run(connection, statement).scalar_one()
+    counted = [(Quota.COMMENTS_OF_USER, author_id)]
+    if comment.map_id is not None:
+        counted.append((Quota.COMMENTS_OF_MAP, comment.map_id))
+    if comment.layer_id is not None:
+        counted.append((Quota.COMMENTS_OF_LAYER, comment.layer_id))
+    refuse_excess(connection, deployment().settings, *counted)
     return comment_id
 
 

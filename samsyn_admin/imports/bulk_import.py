@@ -31,6 +31,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.validation import MAX_FAULTS, text_faults
+from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem, reference_system
@@ -125,8 +126,10 @@ def _copy(
     if features.error_count:
         raise _RefusedError
     values = {"layer": collection.id, "last_id": last_id, "limit": MAX_IDS}
-    ids = run(connection, _NEW_IDS, values)
-    return copied.feature_count, list(ids.scalars())
+    ids = list(run(connection, _NEW_IDS, values).scalars())
+    settings = deployment().settings
+    refuse_excess_features(connection, settings, collection.id, of_account=True)
+    return copied.feature_count, ids
 
 
 @contextmanager

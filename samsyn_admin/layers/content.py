@@ -37,6 +37,7 @@ from samsyn_model.features.writing import (
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.normalization import normalized_properties
 from samsyn_model.properties.validation import MAX_FAULTS, known_properties, property_faults
+from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_provider.features.statements import select_feature_collections
 from samsyn_provider.geography.crs import CRS84, SUPPORTED, epsg_uri, reference_system
 from samsyn_provider.geography.crs_member import crs_member
@@ -64,14 +65,14 @@ def insert_content(
 ) -> None:
     """Store the features in a new layer's `source_config`.
 
-    Raises InvalidBodyError where they do not suit the layer.
+    Raises InvalidBodyError where they do not suit the layer, LimitReachedError.
     """
     if layer.source_config.get("geojson") is None:
         return
     schema = schema_text(layer)
     collection = _prepared(layer, schema)
     refuse(feature_collection_faults(collection, _POINTER, layer.geometry_type, schema))
-    insert_features(connection, layer_id, collection["features"], user_id)
+    _insert(connection, layer_id, collection["features"], user_id)
 
 
 def replace_content(
@@ -117,7 +118,17 @@ def replace_content(
     delete_features(connection, layer_id, [feature["id"] for feature in matching.missing])
     update_features(connection, layer_id, changes, user_id)
     if matching.added:
-        insert_features(connection, layer_id, matching.added, user_id)
+        _insert(connection, layer_id, matching.added, user_id)
+
+
+def _insert(
+    connection: Connection,
+    layer_id: uuid.UUID,
+    features: Sequence[dict[str, Any]],
+    user_id: uuid.UUID,
+) -> None:
+    insert_features(connection, layer_id, features, user_id)
+    refuse_excess_features(connection, deployment().settings, layer_id, of_account=True)
 
 
 def schema_text(layer: LayerCreate) -> str | None:

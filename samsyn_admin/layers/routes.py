@@ -27,6 +27,7 @@ from samsyn_model.errors import ConflictError, NotFoundError, PermissionDeniedEr
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.lookup import find_layer, find_map
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
@@ -72,6 +73,7 @@ def create_layer() -> Response:
         refuse_unknown_crs(connection, layer)
         layer_id = _insert(connection, layer, user_id)
         text, version = serialize_layer(connection, principal(), layer_id, inline=True)
+        refuse_excess(connection, deployment().settings, (Quota.LAYERS_OF_USER, user_id))
     location = f"{public_url()}{bp.url_prefix}/{layer_id}"
     return respond(text, version, HTTPStatus.CREATED, location)
 

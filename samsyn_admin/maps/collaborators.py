@@ -27,6 +27,7 @@ from samsyn_model.errors import ConflictError, NotFoundError
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.users import has_not_blocked
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.maps import MapCollaborator
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
@@ -75,6 +76,7 @@ def add_collaborator(map_id: str) -> Response:
             raise ConflictError("This is the map's owner.")
         _add(connection, key, user_id, collaborator)
         row = _find_collaborator(connection, key, user_id)
+        refuse_excess(connection, deployment().settings, (Quota.COLLABORATORS_OF_MAP, key))
     location = f"{public_url()}{request.path.rstrip('/')}/{user_id}"
     return respond(row.document, version_of(row.updated_at), HTTPStatus.CREATED, location)
 

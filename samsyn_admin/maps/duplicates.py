@@ -18,6 +18,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.layers import owned_by, readable_layers
 from samsyn_model.permissions.lookup import find_map
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_provider.http.deployment import deployment, public_url
@@ -47,6 +48,8 @@ def duplicate_map(map_id: str) -> Response:
         copy_id = _insert(connection, source, name)
         skipped = _copy_layers(connection, key, copy_id)
         (*parts, last), version = serialize_map(connection, principal(), copy_id, inline=True)
+        owner = require_user(principal())
+        refuse_excess(connection, deployment().settings, (Quota.MAPS_OF_USER, owner))
     skipped_layers = [{"id": str(row.layer_id), "name": row.name} for row in skipped]
     document = (*parts, last[:-1], f',"skipped_layers":{json_text(skipped_layers)}}}'.encode())
     location = f"{public_url()}{bp.url_prefix}/{copy_id}"

@@ -21,9 +21,6 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 
-MAX_LAYERS = 200
-"""The maximum number of layers on a map."""
-
 _SHIFT_POSITIONS = """
 UPDATE map_layers SET "order" = "order" + 1 WHERE map_id = %(map)s AND "order" >= %(position)s"""
 
@@ -134,17 +131,13 @@ def refuse_addition(connection: Connection, map_id: uuid.UUID, layer: Row[Any]) 
     """Raise an error when a layer may not be added to a map; its row has `is_creator`.
 
     PermissionDeniedError when it is another user's private layer, ConflictError when it is on the
-    map already or the map is full.
+    map already.
     """
     if not (layer.is_global or layer.visibility == "public" or layer.is_creator):
         raise PermissionDeniedError("Only its creator adds a private layer to a map.")
-    same = func.count().filter(MapLayer.layer_id == layer.id)
-    statement = select(func.count().label("layers"), same.label("same"))
-    counts = run(connection, statement.where(MapLayer.map_id == map_id)).one()
-    if counts.same:
+    same = select(MapLayer.id).where(MapLayer.map_id == map_id, MapLayer.layer_id == layer.id)
+    if run(connection, same).one_or_none() is not None:
         raise ConflictError("The layer is on this map already.")
-    if counts.layers >= MAX_LAYERS:
-        raise ConflictError(f"A map has up to {MAX_LAYERS} layers.")
 
 
 def make_room(

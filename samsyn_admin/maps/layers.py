@@ -37,6 +37,7 @@ from samsyn_model.permissions.layers import owned_by
 from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.properties.validation import MAX_FAULTS
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
@@ -94,6 +95,7 @@ def add_map_layer(map_id: str) -> Response:
         if map_layer.is_shown_to_all:
             touch_map(connection, key)
         serialized = serialize_map_layer(connection, principal(), map_layer, inline=True)
+        refuse_excess(connection, deployment().settings, (Quota.LAYERS_OF_MAP, key))
     location = f"{public_url()}{request.path.rstrip('/')}/{addition.layer_id}"
     return respond(*serialized, HTTPStatus.CREATED, location)
 

@@ -29,6 +29,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.permissions.maps import owned_maps, readable_maps
 from samsyn_model.permissions.principal import Principal
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_provider.http.deployment import deployment, public_url
@@ -74,6 +75,7 @@ def create_map() -> Response:
     with writing(deployment().engine) as connection:
         map_id = run(connection, insert(Map).values(values).returning(Map.id)).scalar_one()
         serialized = serialize_map(connection, principal(), map_id, inline=True)
+        refuse_excess(connection, deployment().settings, (Quota.MAPS_OF_USER, user_id))
     return respond(*serialized, HTTPStatus.CREATED, f"{public_url()}{bp.url_prefix}/{map_id}")
 
 
@@ -133,6 +135,7 @@ def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
             _refuse_to_publish(connection, map_row, user_id)
             former = None if ownerless else map_row.created_by
             _transfer(connection, key, former=former, owner=user_id)
+            refuse_excess(connection, deployment().settings, (Quota.MAPS_OF_USER, user_id))
         try:
             return respond(*serialize_map(connection, principal(), key, inline=True))
         except NotFoundError:  # administrators read no private map

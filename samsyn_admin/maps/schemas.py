@@ -14,6 +14,8 @@ from pydantic import (
 
 from samsyn_admin.layers.schemas import JsonObject
 
+MAX_LAYER_ORDERS = 10_000
+"""The maximum number of layers in one request that orders them."""
 Permission = Literal["private", "collaborators", "public"]
 Role = Literal["viewer", "editor"]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -111,4 +113,4 @@ class LayerOrder(_Body):
 class Reorder(_Body):
     """The body of a request that reorders a map's layers."""
 
-    layer_orders: list[LayerOrder]
+    layer_orders: Annotated[list[LayerOrder], Field(max_length=MAX_LAYER_ORDERS)]

@@ -25,6 +25,7 @@ from samsyn_model.errors import NotFoundError
 from samsyn_model.identity.api_tokens import MAX_NAME, create_token, hash_token
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.users import ApiToken
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
@@ -80,6 +81,7 @@ def make_token() -> Response:
         token = create_token(connection, user_id, **body.model_dump())
         statement = _own_tokens().where(ApiToken.token_hash == hash_token(token))
         row = run(connection, statement).one()
+        refuse_excess(connection, deployment().settings, (Quota.TOKENS_OF_USER, user_id))
     location = f"{public_url()}{bp.url_prefix}/{row.id}"
     document = {**_document(row), "token": token}
     response = respond(document, version_of(row.updated_at), HTTPStatus.CREATED, location)

@@ -14,6 +14,8 @@ from samsyn_model.errors import Fault, InvalidBodyError
 
 MAX_NAME = 255
 """The maximum length of a token's name in characters; the table has it too."""
+MAX_ENDED = 100
+"""How many tokens of a user are kept that have been revoked or have expired."""
 TOKEN_PREFIX = "samsyn_"
 TOKEN_PATTERN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 _PREFIX_LENGTH = len(TOKEN_PREFIX) + 5
@@ -22,6 +24,13 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _INSERT = """
 INSERT INTO api_tokens (user_id, name, token_hash, prefix, scope, expires_at)
 VALUES (%(user_id)s, %(name)s, %(token_hash)s, %(prefix)s, %(scope)s, %(expires_at)s)"""
+
+# Who has sent one of these is told so; of older ones the response is that they are not known.
+_REMOVE_ENDED = f"""
+DELETE FROM api_tokens WHERE id IN (
+    SELECT id FROM api_tokens
+    WHERE user_id = %(user_id)s AND (revoked_at IS NOT NULL OR expires_at <= now())
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id OFFSET {MAX_ENDED})"""
 
 _FIND_BY_EMAIL = """
 SELECT id FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL"""
@@ -51,7 +60,8 @@ def create_token(
 ) -> str:
     """Store the hash of a new token of the user and return the token, which cannot be read again.
 
-    Raises InvalidBodyError when the name is empty, longer than MAX_NAME or has control characters.
+    Removes the user's oldest tokens that are not valid any more, but for MAX_ENDED. Raises
+    InvalidBodyError when the name is empty, longer than MAX_NAME or has control characters.
     """
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise InvalidBodyError(
@@ -67,6 +77,7 @@ def create_token(
         "expires_at": expires_at,
     }
     run(connection, _INSERT, values)
+    run(connection, _REMOVE_ENDED, {"user_id": user_id})
     return token
 
 

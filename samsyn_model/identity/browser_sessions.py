@@ -19,6 +19,9 @@ from samsyn_model.permissions.principal import Principal
 SESSION_HOURS = 12
 """The life of a session; it ends earlier with the API token that it came from."""
 
+MAX_SESSIONS = 100
+"""How many sessions a user has at most: another one ends the oldest."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _FIND = """
@@ -53,6 +56,11 @@ DELETE FROM browser_sessions WHERE session_hash IN (
     SELECT session_hash FROM browser_sessions WHERE expires_at <= now()
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)"""
 
+_END_OLDEST = f"""
+DELETE FROM browser_sessions WHERE session_hash IN (
+    SELECT session_hash FROM browser_sessions WHERE user_id = %(user_id)s
+    ORDER BY created_at DESC, session_hash OFFSET {MAX_SESSIONS})"""
+
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
@@ -86,8 +94,8 @@ def begin_session(
     """Store a session of the user, and return its id and when it expires.
 
     `credential` is what the user has been authenticated by; the session lives no longer than an
-    API token. Removes some of the sessions that have expired. Raises CredentialsError when the
-    account is deleted meanwhile.
+    API token. Removes some of the sessions that have expired, and the user's oldest beyond
+    MAX_SESSIONS. Raises CredentialsError when the account is deleted meanwhile.
     """
     run(connection, _REMOVE_EXPIRED)
     session_id = secrets.token_urlsafe(32)
@@ -99,6 +107,7 @@ def begin_session(
     expires_at: datetime | None = run(connection, _BEGIN, values).scalar()
     if expires_at is None:
         raise CredentialsError("The account has changed in this moment: try again.")
+    run(connection, _END_OLDEST, {"user_id": user_id})
     return session_id, expires_at
 
 

@@ -1,5 +1,6 @@
 """Views that write single features: OGC API Features Part 4, here and in the management API."""
 
+import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from samsyn_model.features.writing import (
 )
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
+from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.cql2.parsing import UPDATED
@@ -91,11 +93,11 @@ def create_item(collection_id: str) -> Response:
         user_id = require_user(principal())
         if isinstance(body, dict) and body.get("type") == "FeatureCollection":
             features = parse_features(body, collection, crs)
-            ids = insert_features(connection, collection.id, features, user_id)
+            ids = _insert(connection, collection, features, user_id)
             return _features_response(connection, collection, ids, crs)
         feature = parse_feature(body, collection, crs)
         check_feature(collection, feature)
-        (feature_id,) = insert_features(connection, collection.id, [feature], user_id)
+        (feature_id,) = _insert(connection, collection, [feature], user_id)
         return _feature_response(connection, collection, feature_id, crs, HTTPStatus.CREATED)
 
 
@@ -193,6 +195,19 @@ def _lock_feature(
             f"The feature is at version {row.version}, which If-None-Match rules out."
         )
     return key, row
+
+
+def _insert(
+    connection: Connection,
+    collection: Collection,
+    features: Sequence[dict[str, Any]],
+    user_id: uuid.UUID,
+) -> list[int]:
+    """Insert features and return their ids; raises LimitReachedError where they are too many."""
+    ids = insert_features(connection, collection.id, features, user_id)
+    settings = deployment().settings
+    refuse_excess_features(connection, settings, collection.id, of_account=len(ids) > 1)
+    return ids
 
 
 def _update(

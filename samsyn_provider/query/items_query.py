@@ -225,7 +225,7 @@ def parse_item_query(arguments: MultiDict[str, str], crs: tuple[str, ...]) -> It
 def _property_names(text: str | None, fields: Collection[str]) -> tuple[str, ...] | None:
     if text is None:
         return None
-    names = tuple(name for name in text.split(",") if name)
+    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
     for name in names:
         if name not in fields and name != UPDATED:
             raise InvalidParameterError(f"properties names {name!r}, which is not a property here.")

@@ -231,7 +231,7 @@ def test_the_number_of_statements_does_not_grow(
     for number in range(50):
         created = write(owner, map_id=public_map, parent_id=parent if number % 2 else root["id"])
         parent = created["id"]
-    assert counts() == few == [3, 2, 2, 4, 8]
+    assert counts() == few == [3, 2, 2, 4, 10]
     with statements() as deleting:
         assert send(owner, "DELETE", f"/{root['id']}").status_code == 204
     assert len(deleting) == 6

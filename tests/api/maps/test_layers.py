@@ -140,7 +140,7 @@ def test_a_map_has_up_to_two_hundred_layers(
     fill(empty_database, owner, path, 199)
     assert add_layer(owner, path, make_layer(owner))["order"] == 199
     response = send(owner, "POST", f"{path}/layers", {"layer_id": make_layer(owner)})
-    assert response.status_code == 409
+    assert response.status_code == 422
     assert len(listed_layers(owner, path)) == 200
 
 
