@@ -34,8 +34,6 @@ from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
 
-MAX_BODY = 16 * 1024 * 1024
-
 
 class _App(Flask):
     request_class = PlusAwareRequest
@@ -48,7 +46,7 @@ class _App(Flask):
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application over a migrated database; it opens no connection."""
     app = _App(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_size
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     response_cache, rate_limits = ResponseCache(), RateLimits(settings)

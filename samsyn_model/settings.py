@@ -69,6 +69,13 @@ class Settings(BaseSettings):
     inline_features: int = Field(default=5000, ge=0)
     """Up to how many features a layer's `source_config` includes all of them."""
 
+    max_body_size: int = Field(default=16 * 1024**2, ge=1024)
+    """Bytes of a request's body, once it is decoded."""
+    max_bulk_size: int = Field(default=2 * 1024**3, ge=1024)
+    """The same of a bulk import."""
+    max_bulk_features: int = Field(default=5_000_000, ge=1)
+    """Features of a bulk import."""
+
     max_tokens_per_user: int = Field(default=100, ge=0)
     """API tokens that are neither revoked nor expired; 0, here and below: no limit."""
     max_maps_per_user: int = Field(default=1_000, ge=0)

@@ -44,8 +44,6 @@ from samsyn_provider.items.feature_body import as_stored
 from samsyn_provider.query.parameters import parse_boolean, single_values
 from samsyn_provider.rates.rate_limits import Rate
 
-MAX_BULK = 2 * 1024**3
-"""The maximum size of the body of a bulk import in bytes."""
 MAX_IDS = 10_000
 """The maximum number of new feature ids in a response."""
 MAX_FEATURE = 64 * 1024**2
@@ -77,8 +75,11 @@ def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
     with reading(engine) as connection:  # before the body is read
         collection = find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
     with _received_body() as body:
-        timeout = deployment().settings.bulk_timeout
-        features = _CheckedFeatures(collection, body, monotonic() + timeout)
+        settings = deployment().settings
+        timeout = settings.bulk_timeout
+        features = _CheckedFeatures(
+            collection, body, monotonic() + timeout, settings.max_bulk_features
+        )
         if dry_run:
             count = sum(len(batch.properties) for batch in features.batches())
             return features.problem_response() or jsonify(success=True, valid_count=count)
@@ -137,9 +138,10 @@ def _received_body() -> Iterator[TextIO]:
     """Yield the complete body: a slow client holds no transaction open."""
     if request.mimetype not in MEDIA_TYPES:
         raise UnsupportedMediaTypeError(f"Send this as {' or '.join(MEDIA_TYPES)}.")
-    request.max_content_length = MAX_BULK
-    if (request.content_length or 0) > MAX_BULK:
-        raise TooLargeError(f"The body has more than {MAX_BULK:,} bytes.")
+    maximum = deployment().settings.max_bulk_size
+    request.max_content_length = maximum
+    if (request.content_length or 0) > maximum:
+        raise TooLargeError(f"The body has more than {maximum:,} bytes.")
     with tempfile.TemporaryFile() as file:
         shutil.copyfileobj(request.stream, file, 1024 * 1024)
         file.seek(0)
@@ -154,13 +156,15 @@ class _CheckedFeatures:
     body: TextIO
     deadline: float
     """When `monotonic` must not have been passed by the last of the features."""
+    maximum: int
+    """How many there may be."""
     error_count: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def batches(self) -> Iterator[FeatureBatch]:
         """Yield batches until the first fault, then only check the remaining features.
 
-        Raises TooLargeError at the deadline.
+        Raises TooLargeError at the deadline, and for more than the maximum.
         """
         text = GeoJSONText(self.body, "The body", max_length=MAX_FEATURE)
         features = text.features()
@@ -172,6 +176,10 @@ class _CheckedFeatures:
                 raise TooLargeError(
                     "The import takes longer than the server's limit (BULK_TIMEOUT): send the"
                     " features in several requests."
+                )
+            if first - 1 + len(chunk) > self.maximum:
+                raise TooLargeError(
+                    f"A bulk import has up to {self.maximum:,} features: send them in several."
                 )
             crs = self._crs(text.crs_member)
             chunk = [

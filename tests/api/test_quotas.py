@@ -327,3 +327,27 @@ def test_the_sessions_of_an_account_have_a_bound(
     ]
     assert valid == [False] * 3 + [True] * 3
     assert sign_in().status_code == 429
+
+
+def test_the_sizes_of_bodies_are_settings(make_account: MakeAccount) -> None:
+    owner = make_account("owner", max_body_size=1024, max_bulk_size=4096, max_bulk_features=3)
+    layer_id = owner.made("/layers", {"name": "x", "source_type": "vector"})
+
+    def bulk(count: int, **properties: str) -> int:
+        features = [{**POINT, "properties": properties}] * count
+        return owner.client.post(
+            f"/api/v1/layers/{layer_id}/features/bulk",
+            data="\n".join(map(json.dumps, features)),
+            content_type="application/geo+json-seq",
+            headers=owner.headers,
+        ).status_code
+
+    assert owner.send("POST", "/maps", {"name": "x", "description": "x" * 900}).status_code == 201
+    assert owner.send("POST", "/maps", {"name": "x", "description": "x" * 1024}).status_code == 413
+    assert bulk(3, name="x" * 1000) == 201
+    assert bulk(3, name="x" * 1400) == 413
+    assert bulk(4) == 413
+    assert bulk(3) == 201
+    counted = owner.send("GET", f"/layers/{layer_id}").json
+    assert counted is not None
+    assert counted["feature_count"] == 6

@@ -185,7 +185,8 @@ def test_who_may(owner: Caller, anonymous: Caller, make_caller: MakeCaller, laye
 def test_a_body_that_is_too_large(
     owner: Caller, layer: str, monkeypatch: pytest.MonkeyPatch, empty_database: Engine
 ) -> None:
-    monkeypatch.setattr(bulk_import, "MAX_BULK", 1000)
+    limits = owner.client.application.extensions["samsyn"].settings.__dict__
+    monkeypatch.setitem(limits, "max_bulk_size", 1024)
     large = json.dumps(collection(*points(100))).encode()
     assert bulk(owner, layer, large).status_code == 413
     sequence = b"".join(json.dumps(one).encode() + b"\n" for one in points(100))
@@ -199,7 +200,7 @@ def test_a_body_that_is_too_large(
     assert response.status_code == 413
     assert count(empty_database, layer) == 0
     monkeypatch.setattr(bulk_import, "MAX_FEATURE", 10)
-    monkeypatch.setattr(bulk_import, "MAX_BULK", 10**9)
+    monkeypatch.setitem(limits, "max_bulk_size", 10**9)
     huge = {"type": "Feature", "geometry": None, "properties": {"name": "x" * 5_000_000}}
     assert bulk(owner, layer, huge).status_code == 400
 
