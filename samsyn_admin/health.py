@@ -1,15 +1,15 @@
-"""`/api/health`: whether the server is ready."""
+"""`/api/health`: whether the server is ready; `/api/health/live`: whether it runs."""
 
 from importlib.metadata import version
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from samsyn_model.database.revisions import current_revision, newest_revision
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.guard import requires
+from samsyn_provider.http.guard import parse_authorization, requires
 
 bp = Blueprint("health", __name__, url_prefix="/api")
 
@@ -17,7 +17,10 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
 def health() -> tuple[Response, int]:
-    """Return 200 when the database is reached and migrated to this code's head, else 503."""
+    """Return 200 when the database is reached and migrated to this code's head, else 503.
+
+    Administrators are told the version, too.
+    """
     current, database = None, "unreachable"
     try:
         with reading(deployment().engine) as connection:
@@ -29,9 +32,30 @@ def health() -> tuple[Response, int]:
         database = error.detail
     head = newest_revision()
     ready = current == head
-    return jsonify(
-        status="ok" if ready else "unavailable",
-        database=database,
-        migration={"current": current, "head": head},
-        version=version("samsyn"),
-    ), 200 if ready else 503
+    document: dict[str, object] = {
+        "status": "ok" if ready else "unavailable",
+        "database": database,
+        "migration": {"current": current, "head": head},
+    }
+    if ready and _is_for_administrator():
+        document["version"] = version("samsyn")
+    return jsonify(document), 200 if ready else 503
+
+
+@bp.get("/health/live")
+@requires(Action.READ_PUBLIC)
+def live() -> Response:
+    """Return 200 without asking the database."""
+    return jsonify(status="ok")
+
+
+def _is_for_administrator() -> bool:
+    """Return whether an administrator asks; invalid credentials do not matter here."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return False
+    try:
+        token = parse_authorization(header)
+        return deployment().authenticator.principal(deployment().engine, token).is_admin
+    except SamsynError:
+        return False

@@ -32,6 +32,10 @@ class MalformedBodyError(SamsynError):
     """A request body cannot be read at all."""
 
 
+class BodyTimeoutError(SamsynError):
+    """A request body did not arrive in its time."""
+
+
 class CredentialsError(SamsynError):
     """Credentials are absent where some are needed, or are not valid."""
 

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     """Number of worker processes; by default one a core."""
     statement_timeout: int = Field(default=30, ge=1)
     """Seconds after which the database cancels a request's statement."""
+    header_timeout: int = Field(default=10, ge=1)
+    """Seconds that a client has for the headers of a request."""
+    body_timeout: int = Field(default=60, ge=1)
+    """Seconds that a client has for a body, and for taking a response, and one more per 16 KiB."""
+    stop_timeout: int | None = Field(default=None, ge=1)
+    """Seconds that requests have to end after SIGTERM; by default 10 more than a statement."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
     prepared_statements: bool = True

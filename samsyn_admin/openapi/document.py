@@ -201,7 +201,7 @@ def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action 
     if action not in UNGUARDED:
         codes |= {401, 429} if method in _SAFE else {401, 403, 429}
         if has_body:
-            codes |= {413, 415, 422}
+            codes |= {408, 413, 415, 422}
     if rule.arguments or "Person" in (entry.get("body"),):
         codes.add(404)
     if "change" in entry or entry.get("versioned"):

@@ -3,7 +3,6 @@
 import gc
 import os
 import socket
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +18,8 @@ from samsyn_model.settings import Settings
 
 type AppFactory = Callable[[Settings, Engine], Flask]
 
-GRACE = 10
-STALLED = 20
-"""Seconds without data sent or received after which a client's connection fails."""
+_GRACE = 10  # seconds
+_END = 3  # seconds that a worker has for its end after its last request
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -31,6 +29,16 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._url, self._settings, self._load_app = url, settings, load_app
         super().__init__()
 
+    @property
+    def settings(self) -> Settings:
+        """The settings, for the workers."""
+        return self._settings
+
+    @property
+    def stop_timeout(self) -> int:
+        """Seconds that requests have to end after SIGTERM."""
+        return self._settings.stop_timeout or self._settings.statement_timeout + _GRACE
+
     def load_config(self) -> None:
         workers = self._settings.web_concurrency or os.cpu_count() or 1
         options: dict[str, Any] = {
@@ -38,8 +46,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "workers": workers,
             "worker_class": BalancedWorker,
             "threads": 4,
-            "timeout": self._settings.statement_timeout + GRACE,
-            "graceful_timeout": GRACE,
+            "timeout": self._settings.statement_timeout + _GRACE,
+            "graceful_timeout": self.stop_timeout + _END,
             "keepalive": 30,
             "max_requests": 0,
             # X-Forwarded-* and the like are for the application, which counts the proxies
@@ -49,7 +57,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "accesslog": "-",
             "logger_class": AccessLog,
             "limit_request_line": 8190,
-            "when_ready": _time_out_stalled_clients,
             "child_exit": release_slot,
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
@@ -70,17 +77,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
         gc.collect()
         gc.freeze()
         return app
-
-
-def _time_out_stalled_clients(arbiter: Any) -> None:
-    """Set timeouts on the listeners, which the sockets of clients inherit.
-
-    A client that never reads its response or ends its request would occupy a thread forever.
-    """
-    timeout = struct.pack("ll", STALLED, 0)
-    for listener in arbiter.LISTENERS:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
 
 
 def _check_address(settings: Settings) -> None:

@@ -1,28 +1,23 @@
 """gunicorn's threaded worker, with connections balanced between workers."""
 
-import json
 import mmap
 import os
 import select
 import time
-from contextlib import suppress
-from http import HTTPStatus
-from socket import SHUT_WR
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestLine
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.http.errors import LimitRequestHeaders
 
-from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document
+from samsyn_admin.serving.buffering import BufferingWorker
+from samsyn_admin.serving.received import NoRoomError
 
 _NEXT_REQUEST_WAIT = 2  # milliseconds for which a thread waits for its client's next request
 _ACCEPT_DELAY = 0.0005  # seconds
 _MAX_DELAYS = 10  # for which a connection is left to another worker
+_QUICK_STOP = 5  # seconds
 _SLOTS = 128
 _FREE, _INACTIVE = -2, -1
 _FULL = 1_000_000  # more than the connections of a worker
-_MAX_REST = 1024 * 1024  # bytes of a refused request that are read
-_REST_WAIT = 2.0  # seconds
 
 
 class _WorkerLoads:
@@ -59,8 +54,9 @@ class _WorkerLoads:
 _LOADS = _WorkerLoads()
 
 
-class BalancedWorker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threaded worker, with balanced connections and threads that keep them.
+class BalancedWorker(BufferingWorker):
+    """The worker that waits for clients in its main thread, with connections that are balanced, and
+    threads that keep them.
 
     A new connection is left, for some milliseconds, to a worker that has a free thread, or else
     fewer connections: otherwise the first worker to wake accepts all simultaneous connections.
@@ -73,16 +69,17 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self._slot = _LOADS.acquire()  # before the fork
         self._is_open = False
-        self._served = 0  # connections that have or wait for a thread
+        self._busy = 0  # connections that have or wait for a thread
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """Stop after Ctrl+C: at once while starting, otherwise as after SIGTERM.
+        """Stop after Ctrl+C: at once while starting, otherwise as after SIGTERM, but sooner.
 
         gunicorn raises SystemExit here, in whatever the main thread executes: the finalizer of an
         object prints it and goes on.
         """
         if not self.booted:
             os._exit(0)
+        self.cfg.set("graceful_timeout", min(_QUICK_STOP, self.cfg.graceful_timeout))
         self.handle_exit(sig, frame)
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -115,12 +112,12 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Any) -> None:
         """Queue a connection for the next free thread."""
-        self._served += 1  # in the main thread, as everything but `handle`
+        self._busy += not conn.is_reserved  # in the main thread, as everything but `handle`
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Return a connection from its thread to the main thread."""
-        self._served -= 1
+        self._busy -= not conn.is_reserved
         super().finish_request(conn, fs)
 
     def handle(self, conn: Any) -> Any:
@@ -133,20 +130,8 @@ class BalancedWorker(ThreadWorker):  # type: ignore[misc]
             keepalive = super().handle(conn)
         return keepalive
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Respond to a request that is not passed to the application; an address that is too long
-        gets a problem document, as the application's errors do."""
-        if not isinstance(exc, LimitRequestLine):
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
-        with suppress(OSError):  # the client has disconnected, or is too slow
-            client.settimeout(_REST_WAIT)
-            client.sendall(_too_long())
-            _end(client)
-
     def _is_full(self) -> bool:
-        return bool(self._served >= self.cfg.threads)
+        return bool(self._busy >= self.cfg.threads)
 
 
 def release_slot(_: Any, worker: BalancedWorker) -> None:
@@ -154,38 +139,18 @@ def release_slot(_: Any, worker: BalancedWorker) -> None:
     _LOADS.release(worker._slot)
 
 
-def _too_long() -> bytes:
-    """Return the response to an address that is too long. `Accept` has not been read."""
-    status = HTTPStatus.REQUEST_URI_TOO_LONG
-    content = json.dumps(problem_document(status, ADDRESS_TOO_LONG)).encode()
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        "Connection: close",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(content)}",
-        "Cache-Control: no-store",
-    )
-    return "\r\n".join((*head, "", "")).encode() + content
-
-
-def _end(client: Any) -> None:
-    """Read what a client still sends, for a while: closing a connection with unread data resets it,
-    and the client would lose the response."""
-    client.shutdown(SHUT_WR)
-    size, deadline = 0, time.monotonic() + _REST_WAIT
-    while size < _MAX_REST and time.monotonic() < deadline:
-        received = client.recv(64 * 1024)
-        if not received:
-            break
-        size += len(received)
-
-
 def _has_request(conn: Any) -> bool:
-    if conn.is_http2:
+    """Return whether the client's next request is here, and for the thread of the last one."""
+    received = conn.received
+    if conn.outbox.is_pending:
         return False
-    if conn.parser.unreader.buf.getvalue():
-        return True
-    return _is_readable(conn.sock, _NEXT_REQUEST_WAIT)
+    if not received.has_begun and not _is_readable(conn.sock, _NEXT_REQUEST_WAIT):
+        return False
+    try:
+        is_ready = received.receive()
+    except (OSError, LimitRequestHeaders, NoRoomError):  # of which the main thread finds out again
+        return False
+    return is_ready and not (received.has_ended or received.is_health or received.is_large)
 
 
 def _is_readable(socket: Any, milliseconds: int) -> bool:

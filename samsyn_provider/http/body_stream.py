@@ -7,7 +7,11 @@ from typing import IO, Any
 from flask import Flask, request
 from werkzeug.wsgi import get_content_length
 
-from samsyn_model.errors import MalformedBodyError, UnsupportedMediaTypeError
+from samsyn_model.errors import (
+    BodyTimeoutError,
+    MalformedBodyError,
+    UnsupportedMediaTypeError,
+)
 
 _CHUNK = 64 * 1024
 _GZIP = zlib.MAX_WBITS + 16
@@ -47,7 +51,7 @@ class _WholeBody(io.RawIOBase):
     """Reads a body of the length that its Content-Length states, None for one in chunks.
 
     A client that is gone, or has made a mistake, must not have half of its features stored: raises
-    MalformedBodyError where the body ends before its length.
+    MalformedBodyError where the body ends before its length, BodyTimeoutError where it is too slow.
     """
 
     def __init__(self, received: IO[bytes], length: int | None) -> None:
@@ -62,6 +66,8 @@ class _WholeBody(io.RawIOBase):
         size = len(buffer) if self._length is None else min(len(buffer), self._length - self._count)
         try:
             chunk = self._received.read(size) if size else b""
+        except TimeoutError:
+            raise BodyTimeoutError("The body did not arrive in time.") from None
         except OSError:
             raise MalformedBodyError("The body was cut off.") from None
         self._count += len(chunk)

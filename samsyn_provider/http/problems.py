@@ -19,6 +19,7 @@ LOGGER = logging.getLogger(__name__)
 STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.InvalidParameterError: HTTPStatus.BAD_REQUEST,
     errors.MalformedBodyError: HTTPStatus.BAD_REQUEST,
+    errors.BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     errors.CredentialsError: HTTPStatus.UNAUTHORIZED,
     errors.PermissionDeniedError: HTTPStatus.FORBIDDEN,
     errors.NotFoundError: HTTPStatus.NOT_FOUND,

@@ -92,7 +92,7 @@ def _sign_out(*_: Any) -> int:
 
 def _open_operations() -> Iterator[Operation]:
     for path in (
-        *("/", "/api/health", *_DOCUMENTS),
+        *("/", "/api/health", "/api/health/live", *_DOCUMENTS),
         *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
     ):
         yield Operation("GET", path, _open)

@@ -1,0 +1,68 @@
+"""Responses to requests that are not passed to the application: problem documents, as its own."""
+
+import json
+from http import HTTPStatus
+
+from gunicorn.http import errors
+
+from samsyn_admin.serving.received import NoRoomError
+from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document
+
+_MALFORMED = "The request cannot be read: it is not valid HTTP."
+_CUT_OFF = "The body was cut off."
+_TOO_LATE = "The request did not arrive in time."
+_FAULT = "Something went wrong on the server; its log has the details."
+STOPPING = "The server is stopping: send the request again."
+
+_REFUSALS: tuple[tuple[type[BaseException], HTTPStatus, str], ...] = (
+    (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, ADDRESS_TOO_LONG),
+    (
+        errors.LimitRequestHeaders,
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers are too long, or too many.",
+    ),
+    (
+        errors.UnsupportedTransferCoding,
+        HTTPStatus.NOT_IMPLEMENTED,
+        "The only transfer coding is chunked.",
+    ),
+    (errors.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED, "Expect: 100-continue, or nothing."),
+    # headers of the application
+    (errors.InvalidResponseHeader, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
+    (errors.InvalidResponseHeaderName, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
+    (errors.ConfigurationProblem, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
+    (errors.ParseException, HTTPStatus.BAD_REQUEST, _MALFORMED),
+    (errors.NoMoreData, HTTPStatus.BAD_REQUEST, _CUT_OFF),
+    (TimeoutError, HTTPStatus.REQUEST_TIMEOUT, _TOO_LATE),
+    (
+        NoRoomError,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The server has no room for the body of the request: send it again later.",
+    ),
+)
+
+
+def refusal_of(error: BaseException) -> tuple[HTTPStatus, str]:
+    """Return the status of the response to a request that failed with an error, and its detail."""
+    for kind, status, detail in _REFUSALS:
+        if isinstance(error, kind):
+            return status, detail
+    return HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT
+
+
+def refusal(status: HTTPStatus, detail: str) -> bytes:
+    """Return a response, after which the connection is closed. `Accept` may not have been read."""
+    content = json.dumps(problem_document(status, detail)).encode()
+    head = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(content)}",
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        "Referrer-Policy: strict-origin-when-cross-origin",
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+    ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        head.append("Retry-After: 5")
+    return "\r\n".join((*head, "", "")).encode() + content
