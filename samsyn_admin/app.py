@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
-from samsyn_admin.http import cors, proxies
+from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
@@ -60,7 +60,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         rate_limits,
         CredentialLimit(rate_limits),
     )
+    security_headers.install(app, settings)
     problems.install(app)
+    hosts.install(app, settings)
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """PostgreSQL with PostGIS; when absent the checkout's private cluster is used."""
     public_url: str | None = None
     """Address that clients use, without a trailing slash; links are made from it."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts that requests may name; by default that of `public_url`, or all."""
     frontend_url: str | None = None
     """Origin of the web frontend."""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
@@ -111,9 +113,9 @@ class Settings(BaseSettings):
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
     """Credentials from an address that are not valid."""
 
-    @field_validator("clerk_authorized_parties", mode="before")
+    @field_validator("clerk_authorized_parties", "allowed_hosts", mode="before")
     @classmethod
-    def _split_parties(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

@@ -60,7 +60,7 @@ def refusal(status: HTTPStatus, detail: str) -> bytes:
         f"Content-Length: {len(content)}",
         "Cache-Control: no-store",
         "X-Content-Type-Options: nosniff",
-        "Referrer-Policy: strict-origin-when-cross-origin",
+        "Referrer-Policy: same-origin",
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
     ]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:

@@ -61,7 +61,6 @@ def respond_download(
     response.headers["Content-Disposition"] = _content_disposition(
         collection.title, file_format.extension
     )
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -78,14 +78,24 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     document = problem_document(status, detail)
     if faults:
         document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
-    if prefers_html():
-        response = as_page(render_template("ogc/error.html", document=document))
-    else:
-        is_named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
-        response = Response(
-            json.dumps(document),
-            mimetype="application/problem+json" if is_named else "application/json",
-        )
+    if not prefers_html():
+        return _complete(_json_response(document), status)
+    page = as_page(render_template("ogc/error.html", document=document))
+    return _complete(page, status)
+
+
+def json_problem(status: HTTPStatus, detail: str) -> Response:
+    """Return the response to a request that failed without a page, whose links nobody can make."""
+    return _complete(_json_response(problem_document(status, detail)), status)
+
+
+def _json_response(document: dict[str, Any]) -> Response:
+    is_named = any(kind == "application/problem+json" for kind, _ in request.accept_mimetypes)
+    media_type = "application/problem+json" if is_named else "application/json"
+    return Response(json.dumps(document), mimetype=media_type)
+
+
+def _complete(response: Response, status: HTTPStatus) -> Response:
     response.status_code = status.value
     response.headers["Cache-Control"] = "no-store"
     if status == HTTPStatus.UNAUTHORIZED:

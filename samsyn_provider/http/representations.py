@@ -14,7 +14,7 @@ from samsyn_provider.http.media_types import HTML
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; form-action 'self';"
-    " frame-ancestors 'none'"
+    " base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -108,7 +108,6 @@ def as_page(text: str) -> Response:
     """Return an HTML page, which may load scripts and styles from this server only."""
     response = Response(text, HTTPStatus.OK, mimetype=HTML)
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
