@@ -1,5 +1,6 @@
-"""The server's access log."""
+"""The server's access log, without credentials and emails."""
 
+import re
 import time
 from datetime import timedelta
 from functools import lru_cache
@@ -8,6 +9,33 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 _MISSING = "-"
+_MASK = "***"
+_NAMES = ("token", "key", "secret", "passw", "signature", "session", "jwt", "mail", "auth")
+_HINTS = (
+    *_NAMES,
+    "code=",
+    "sig=",
+    "user=",
+    "login=",
+    "samsyn_",
+    "sk_",
+    "whsec_",
+    "eyj",
+    "@",
+    "%40",
+)
+_SECRET = re.compile(
+    rf"""
+    (?P<name>
+        [?&;](?:[\w%.\[\]-]{{0,40}}(?:{"|".join(_NAMES)})[\w%.\[\]-]{{0,40}}|code|sig|user|login)=
+    )
+    [^&;\#\s]*
+    | (?:samsyn|sk|whsec)_(?:live_|test_)?[A-Za-z0-9_-]{{16,}}    # tokens of ours and of Clerk
+    | eyJ[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]*)*                 # a JSON Web Token
+    | (?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+(?:@|%40)[A-Za-z0-9.-]{{1,255}}  # an email
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 class AccessLog(Logger):  # type: ignore[misc]
@@ -24,7 +52,11 @@ class AccessLog(Logger):  # type: ignore[misc]
             return
         value = environ.get
         line = " ".join(
-            (value("REQUEST_METHOD", ""), value("RAW_URI", ""), value("SERVER_PROTOCOL", ""))
+            (
+                value("REQUEST_METHOD", ""),
+                masked(value("RAW_URI", "")),
+                value("SERVER_PROTOCOL", ""),
+            )
         )
         self.access_log.info(
             '%s - - [%s] "%s" %s %s "%s" "%s"',
@@ -33,9 +65,17 @@ class AccessLog(Logger):  # type: ignore[misc]
             _escape_quotes(line),
             str(resp.status).partition(" ")[0],
             getattr(resp, "sent", _MISSING),
-            _escape_quotes(value("HTTP_REFERER", _MISSING)),
+            _escape_quotes(masked(value("HTTP_REFERER", _MISSING))),
             _escape_quotes(value("HTTP_USER_AGENT", _MISSING)),
         )
+
+
+def masked(address: str) -> str:
+    """Return an address without what looks like a credential or an email."""
+    lowered = address.lower()
+    if not any(hint in lowered for hint in _HINTS):
+        return address
+    return _SECRET.sub(lambda found: (found["name"] or "") + _MASK, address)
 
 
 @lru_cache(maxsize=2)

@@ -178,6 +178,8 @@ class ClusterServer:
             "log_timezone": "UTC",
             "logging_collector": "off",
             "log_destination": "stderr",
+            # the values of a statement are in its text: what users search for, by the page
+            "log_min_error_statement": "panic",
         }
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 

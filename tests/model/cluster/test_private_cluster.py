@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from samsyn_model.cluster.private_cluster import Cluster, ClusterError
 from samsyn_model.settings import CHECKOUT
@@ -73,6 +74,15 @@ def test_a_new_cluster_is_ours_alone(cluster_template: Path) -> None:
         assert ask(url, "SHOW TimeZone") == "UTC"
         assert socket_of(url).parent.stat().st_mode & 0o077 == 0
         assert len(str(socket_of(url))) < 107
+
+
+def test_its_log_has_no_statements(cluster_home: Path) -> None:
+    with Cluster(cluster_home).in_use() as url:
+        with pytest.raises(DBAPIError):
+            ask(url, "SET statement_timeout = 50; SELECT pg_sleep(10), 'what a user searched for'")
+        log = (cluster_home / "postgres" / "server.log").read_text()
+    assert "statement timeout" in log
+    assert "searched for" not in log
 
 
 def test_the_last_of_two_processes_stops_it(cluster_home: Path) -> None:
