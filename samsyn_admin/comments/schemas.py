@@ -9,6 +9,8 @@ from samsyn_admin.http.request_body import refuse, validated
 from samsyn_admin.http.update_body import read_change
 from samsyn_model.errors import Fault
 from samsyn_model.features.geometry import geometry_faults
+from samsyn_provider.geography.crs import CRS84, reference_system
+from samsyn_provider.geography.crs_member import names_another
 from samsyn_provider.query.parameters import parse_uuid
 
 MAX_CONTENT = 10_000
@@ -87,7 +89,14 @@ def parse_comment(body: Any) -> CommentCreate:
 def _position_faults(position: Any) -> list[Fault]:
     if isinstance(position, dict) and position.get("type") != "Point":
         return [Fault("/position/type", "A comment's position is a Point.")]
-    return list(geometry_faults(position, "/position"))
+    faults = list(geometry_faults(position, "/position"))
+    if (
+        not faults
+        and position is not None
+        and names_another(position, reference_system(CRS84, "crs"))
+    ):
+        faults.append(Fault("/position/crs", "A position is in longitude and latitude."))
+    return faults
 
 
 def read_content() -> str | None:

@@ -45,7 +45,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     def refuse_writing() -> None:
         if _is_foreign_writing(frontend):
-            raise PermissionDeniedError("Pages of this origin may read here, but not write.")
+            raise PermissionDeniedError("Pages of this origin may not write here.")
 
     def add_headers(response: Response) -> Response:
         return _add_headers(response, frontend)
@@ -86,11 +86,21 @@ def _is_search() -> bool:
 
 
 def _is_foreign_writing(frontend: str | None) -> bool:
-    """Return whether a page of another origin than the frontend's and the server's writes here."""
+    """Return whether a page of another origin than the frontend's and the server's writes here.
+
+    Below `/api` only with HTTP Basic, which browsers send of themselves after they have asked for a
+    password once. Any other header with credentials needs a preflight, which is not answered.
+    """
     origin = request.headers.get("Origin")
-    if origin is None or not _is_below("/ogc") or request.method in _methods(frontend):
+    if origin is None or request.method in _READ_METHODS | _methods(frontend):
+        return False
+    if not (_is_below("/ogc") or (_is_below("/api") and _has_password())):
         return False
     return origin != public_origin()
+
+
+def _has_password() -> bool:
+    return request.authorization is not None and request.authorization.type == "basic"
 
 
 def _preflight_response(methods: Set[str]) -> Response:

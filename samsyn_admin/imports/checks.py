@@ -5,6 +5,7 @@ from typing import Any
 
 from samsyn_model.errors import Fault
 from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, CopiedFeatures
+from samsyn_model.properties.schema import property_members
 
 
 def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None:
@@ -53,7 +54,7 @@ def schema_faults(schema: dict[str, Any], layer_schema: dict[str, Any] | None) -
     """Yield the faults of properties of one schema in a layer with another."""
     if layer_schema is None:
         return
-    fields = layer_schema.get("properties", {})
+    fields = property_members(layer_schema)
     for name, field in schema["properties"].items():
         pointer = f"/properties/{name}"
         if name not in fields:

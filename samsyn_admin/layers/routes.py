@@ -15,6 +15,7 @@ from samsyn_admin.layers.listing import parse_layers_query, select_layer_ids
 from samsyn_admin.layers.schemas import (
     LayerCreate,
     is_of_fishing_watch,
+    number_properties,
     parse_layer,
     refuse_unknown_crs,
 )
@@ -65,6 +66,7 @@ def create_layer() -> Response:
     single_values(request.args, ())
     user_id = require_user(principal())
     layer = parse_layer(without_notice(read_json()))
+    number_properties(layer)
     if layer.is_global and not principal().is_admin:
         if not is_of_fishing_watch(layer):
             raise PermissionDeniedError("Only administrators add layers to the global library.")

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from sqlalchemy import Connection
 
 from samsyn_admin.http.request_body import refuse, validated
+from samsyn_admin.http.update_body import same_json
 from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
 from samsyn_model.errors import Fault
 from samsyn_model.properties.roles import time_field_fault
+from samsyn_model.properties.schema import numbered
 from samsyn_model.properties.validation import schema_faults
 from samsyn_model.tables.layers import GEOMETRY_TYPES
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, is_offerable
@@ -192,6 +194,15 @@ def parse_layer(body: Any) -> LayerCreate:
         layer.source_config = {**WMS_DEFAULTS, **layer.source_config}
     refuse(_vector_faults(layer) if layer.source_type == "vector" else _raster_faults(layer))
     return layer
+
+
+def number_properties(layer: LayerCreate, stored: dict[str, Any] | None = None) -> None:
+    """Keep the order in which a request has the properties of its schema.
+
+    A schema that is equal to the one that is `stored` stays as it is.
+    """
+    if layer.property_schema is not None and not same_json(layer.property_schema, stored):
+        layer.property_schema = numbered(layer.property_schema)
 
 
 SETTABLE = tuple(LayerCreate.model_fields)

@@ -14,6 +14,7 @@ from samsyn_admin.layers.schemas import (
     SETTABLE,
     LayerCreate,
     is_of_fishing_watch,
+    number_properties,
     parse_layer,
     refuse_unknown_crs,
 )
@@ -72,6 +73,7 @@ def change_layer(
     stored = {name: getattr(row, name) for name in SETTABLE}
     body = without_notice(body, stored["layer_metadata"], merge=merge)
     layer = parse_layer(_merged(stored, body, merge=merge))
+    number_properties(layer, stored["property_schema"])
     if is_of_fishing_watch(layer) and not principal.is_admin:
         layer.is_global = row.is_global
     refuse_unknown_crs(connection, layer)

@@ -9,6 +9,7 @@ from typing import Any
 
 from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.roles import moment_format
+from samsyn_model.properties.schema import property_members
 
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)?"
@@ -48,6 +49,6 @@ def _stored(text: str, form: str) -> str:
 @lru_cache(maxsize=64)
 def _formats(schema: str) -> Mapping[str, str]:
     """Return the formats of the properties that hold dates and date-times, by name."""
-    members = json.loads(schema).get("properties", {})
+    members = property_members(json.loads(schema))
     formats = {name: moment_format(member) for name, member in members.items()}
     return {name: form for name, form in formats.items() if form is not None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samsyn_model.errors import Fault
+from samsyn_model.properties.schema import property_members
 
 ROLE = "x-ogc-role"
 INSTANT = "primary-instant"
@@ -44,7 +45,7 @@ def temporal_properties(
         return TemporalProperties(time_field, time_field)
     named = {
         member.get(ROLE): name
-        for name, member in (schema or {}).get("properties", {}).items()
+        for name, member in property_members(schema).items()
         if isinstance(member.get(ROLE), str)
     }
     if INSTANT in named:
@@ -56,7 +57,7 @@ def temporal_properties(
 
 def time_field_fault(time_field: str, schema: Mapping[str, Any] | None) -> str | None:
     """Return why a layer cannot take its times from this property, None when it can."""
-    if moment_format((schema or {}).get("properties", {}).get(time_field)) is None:
+    if moment_format(property_members(schema).get(time_field)) is None:
         return "This names no text of property_schema whose format is date or date-time."
     times = temporal_properties(schema, None)
     if times is not None and times != TemporalProperties(time_field, time_field):
@@ -68,7 +69,7 @@ def role_faults(schema: Mapping[str, Any], prefix: str = "") -> Iterator[Fault]:
     """Yield the faults of the roles in a property schema."""
     seen: dict[str, str] = {}
     formats: dict[str, str] = {}
-    for name, member in schema.get("properties", {}).items():
+    for name, member in property_members(schema).items():
         if ROLE not in member:
             continue
         role = member[ROLE]

@@ -1,6 +1,7 @@
 """What a layer's fields hold, as a JSON Schema: from declared types, or from values seen."""
 
 import enum
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -8,6 +9,12 @@ from typing import Any
 
 from samsyn_model.errors import SamsynError
 from samsyn_model.properties.date_times import rfc3339
+
+SEQUENCE = "x-ogc-propertySeq"
+"""The place of a property among the others (OGC API Features Part 5)."""
+_NULL = {"type": "null"}
+_ONE_OR_NULL = 2
+_STEPS = 4  # such as an anyOf, a $ref in it, and an anyOf there
 
 
 class Kind(enum.Enum):
@@ -47,7 +54,7 @@ def property_schema(kinds: Mapping[str, Kind | None]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            name: {**_schema(kind), "x-ogc-propertySeq": number}
+            name: {**_schema(kind), SEQUENCE: number}
             for number, (name, kind) in enumerate(kinds.items(), start=1)
         },
     }
@@ -61,6 +68,51 @@ def _schema(kind: Kind | None) -> dict[str, Any]:
     if kind is Kind.BINARY:
         return {"type": "string", "contentEncoding": "base64"}
     return {"type": (kind or Kind.STRING).value}
+
+
+def property_members(schema: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Return the schemas of a layer's properties by name, complete in themselves.
+
+    A `$ref` is replaced by the definition that it leads to, and an `anyOf` of a schema and `null`
+    by that schema: any property may be absent.
+    """
+    members = (schema or {}).get("properties", {})
+    return {name: _complete(member, schema or {}) for name, member in members.items()}
+
+
+def numbered(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a property schema whose properties all have an `x-ogc-propertySeq`: those without one
+    come in their order after the others, which the database does not keep."""
+    members = schema.get("properties", {})
+    last = max((member.get(SEQUENCE, 0) for member in members.values()), default=0)
+    added = itertools.count(last + 1)
+    complete = {
+        name: member if SEQUENCE in member else {**member, SEQUENCE: next(added)}
+        for name, member in members.items()
+    }
+    return {**schema, "properties": complete} if complete else dict(schema)
+
+
+def _complete(member: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    for _ in range(_STEPS):
+        rest = dict(member)
+        reference, options = rest.pop("$ref", None), member.get("anyOf")
+        if isinstance(reference, str):
+            target = _pointed_at(schema, reference)
+        elif isinstance(options, list) and len(options) == _ONE_OR_NULL and _NULL in options:
+            del rest["anyOf"]
+            target = options[1 - options.index(_NULL)]
+        else:
+            return member
+        member = {**target, **rest} if isinstance(target, dict) else rest
+    return member
+
+
+def _pointed_at(schema: Any, reference: str) -> Any:
+    for part in reference.removeprefix("#/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        schema = schema.get(name) if isinstance(schema, Mapping) else None
+    return schema
 
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")

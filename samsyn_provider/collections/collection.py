@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 
 from samsyn_model.properties.roles import TemporalProperties, temporal_properties
+from samsyn_model.properties.schema import SEQUENCE, property_members
 from samsyn_provider.collections.statements import LAYER_VERSION
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri
 
@@ -78,11 +79,8 @@ class Collection:
 
         Each has one `type`, `string` by default.
         """
-        properties = (self.property_schema or {}).get("properties", {})
-        order = {
-            name: schema.get("x-ogc-propertySeq", len(properties))
-            for name, schema in properties.items()
-        }
+        properties = property_members(self.property_schema)
+        order = {name: schema.get(SEQUENCE, len(properties)) for name, schema in properties.items()}
         return {
             name: {**properties[name], "type": _single_type(properties[name].get("type"))}
             for name in sorted(properties, key=lambda name: (order[name], name))

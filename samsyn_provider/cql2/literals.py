@@ -15,6 +15,7 @@ from samsyn_model.properties.date_times import rfc3339
 from samsyn_provider.cql2.expressions import OPEN, Kind, Literal
 from samsyn_provider.geography.bbox import parse_bbox
 from samsyn_provider.geography.crs import WGS84, ReferenceSystem, in_degrees
+from samsyn_provider.geography.crs_member import names_another
 from samsyn_provider.geography.shapes import simplest_form
 from samsyn_provider.geography.transformation import epsg_to_degrees
 
@@ -89,6 +90,8 @@ def geometry_literal(geometry: dict[str, Any], crs: ReferenceSystem) -> Literal:
     fault = next(geometry_faults(in_degrees(geometry, crs)), None)
     if fault:
         raise InvalidParameterError(f"filter: a geometry is not valid. {fault.detail}")
+    if names_another(geometry, crs):
+        raise InvalidParameterError("filter: the CRS of geometries is that of filter-crs.")
     shape = simplest_form(shapely.force_2d(shapely.from_geojson(json.dumps(geometry))))
     if shape.is_empty:
         raise InvalidParameterError("filter: a geometry has no positions.")

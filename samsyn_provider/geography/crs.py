@@ -22,6 +22,7 @@ WGS84 = 4326
 MERCATOR = 3857
 MERCATOR_LATITUDE = 85.06
 """Beyond these latitudes the Web Mercator projection has no plane coordinates."""
+_MILLIMETRE = 1e-8  # degrees of latitude
 _NAME = re.compile(
     r"\[?(?:https?://www\.opengis\.net/def/crs/|urn:ogc:def:crs:|urn:x-ogc:def:crs:)?"
     r"(?:EPSG[:/](?:[\d.]*[:/])?(?P<code>[1-9]\d{3,5})|(?:OGC[:/](?:[\d.]*[:/])?)?CRS84)\]?",
@@ -135,11 +136,12 @@ def _longitude_range(srid: int) -> tuple[float, float]:
     return area.west - _LONGITUDE_MARGIN, area.east + _LONGITUDE_MARGIN
 
 
-def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
+def in_degrees(geometry: Any, crs: ReferenceSystem, *, is_stored: bool = False) -> Any:
     """Return a GeoJSON geometry in `crs` transformed to longitude and latitude.
 
     Invalid positions stay as they are, for the geometry's validation; a position outside the area
-    of the CRS becomes infinite. A geometry that is in longitude and latitude already is returned.
+    of the CRS becomes infinite, as does one to be stored that would be cut off when it is read in
+    the same CRS. A geometry that is in longitude and latitude already is returned.
     """
     if crs.srid == WGS84 and not crs.y_first:
         return geometry
@@ -151,6 +153,8 @@ def in_degrees(geometry: Any, crs: ReferenceSystem) -> Any:
     y = np.array([position[not crs.y_first] for position in positions], dtype=np.float64)
     if crs.srid != WGS84:
         x, y = epsg_to_degrees(crs.srid).transform(x, y)
+    if is_stored and crs.srid == MERCATOR:
+        y = np.where(np.abs(y) > MERCATOR_LATITUDE + _MILLIMETRE, np.inf, y)
     for position, longitude, latitude in zip(positions, x.tolist(), y.tolist(), strict=True):
         position[:2] = longitude, latitude
     return copied

@@ -1,11 +1,18 @@
 """The `crs` member of GeoJSON before RFC 7946 (2008): honoured or refused, never ignored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from samsyn_model.errors import Fault, InvalidParameterError
-from samsyn_provider.geography.crs import ReferenceSystem, crs_uri, reference_system
+from samsyn_provider.geography.crs import (
+    CRS84,
+    WGS84,
+    ReferenceSystem,
+    crs_uri,
+    epsg_uri,
+    reference_system,
+)
 
 
 def crs_member(
@@ -27,6 +34,21 @@ def crs_member(
             return None, [Fault(where, "This names another CRS than the member before it.")]
         found = crs
     return found, []
+
+
+def names_another(geometry: Mapping[str, Any], crs: ReferenceSystem) -> bool:
+    """Return whether a `crs` member of a valid GeoJSON geometry names another CRS than `crs`.
+
+    For geometries whose CRS is known otherwise, or always longitude and latitude.
+    """
+    is_collection = geometry["type"] == "GeometryCollection"
+    parts = (geometry, *(geometry["geometries"] if is_collection else ()))
+    for part in parts:
+        if "crs" in part:
+            named = _named(part["crs"], (crs.uri, CRS84, epsg_uri(WGS84)))
+            if named is None or named.srid != crs.srid:
+                return True
+    return False
 
 
 def crs_members(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:

@@ -94,6 +94,8 @@ def _place(pointer: str) -> str:
         elif part == "geometry":
             words.append(part)
             break
+        elif part == "properties" and parts:
+            words += [part, parts.pop(0)]
         elif part.isdecimal() and len(part) < _MAX_DIGITS:
             words.append(f"number {int(part) + 1}")
         elif part != "source_config":

@@ -134,7 +134,7 @@ def _stored_properties(properties: Any, schema: str | None) -> Any:
 
 
 def _stored_geometry(feature: dict[str, Any], crs: ReferenceSystem) -> Any:
-    return in_degrees(without_empty_parts(feature.get("geometry")), crs)
+    return in_degrees(without_empty_parts(feature.get("geometry")), crs, is_stored=True)
 
 
 def _schema_text(collection: Collection) -> str | None:

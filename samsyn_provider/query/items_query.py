@@ -23,6 +23,7 @@ from samsyn_provider.cql2.parsing import (
 )
 from samsyn_provider.geography.bbox import Bbox
 from samsyn_provider.geography.crs import CRS84, SUPPORTED, ReferenceSystem, reference_system
+from samsyn_provider.geography.crs_member import names_another
 from samsyn_provider.geography.shapes import simplest_form
 from samsyn_provider.query.datetime import Interval, parse_datetime
 from samsyn_provider.query.parameters import (
@@ -209,6 +210,8 @@ def _area(name: str, text: str) -> str:
     if geometry is None or fault:
         reason = f" {fault.detail}" if fault else ""
         raise InvalidParameterError(f"{name} is a GeoJSON geometry.{reason}")
+    if names_another(geometry, reference_system(CRS84, "crs")):
+        raise InvalidParameterError(f"{name} is in longitude and latitude: leave out its crs.")
     shape = simplest_form(shapely.from_geojson(text))
     if not shapely.is_valid(shape):
         raise InvalidParameterError(f"{name}: {shapely.is_valid_reason(shape)}.")

@@ -40,7 +40,7 @@ class ParquetLayer(SourceLayer):
         self._path = path
         with self._open() as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-        geo = self._geo_metadata(schema)
+            geo = self._geo_metadata(schema, file.metadata.metadata)
         self._geometry: str = geo["primary_column"]
         column = geo["columns"][self._geometry]
         if column.get("encoding") != "WKB":
@@ -66,9 +66,12 @@ class ParquetLayer(SourceLayer):
         except (pa.ArrowException, OSError) as error:
             raise UnreadableFileError(f"{self._path} cannot be read: {error}") from error
 
-    def _geo_metadata(self, schema: pa.Schema) -> dict[str, Any]:
+    def _geo_metadata(
+        self, schema: pa.Schema, metadata: Mapping[bytes, bytes] | None
+    ) -> dict[str, Any]:
         try:
-            geo: dict[str, Any] = json.loads((schema.metadata or {})[b"geo"])
+            # of the file: the schema that Arrow stores in it need not repeat them
+            geo: dict[str, Any] = json.loads((metadata or {})[b"geo"])
             geo["columns"][geo["primary_column"]]
         except (KeyError, TypeError, ValueError):
             raise UnreadableFileError(

@@ -16,6 +16,7 @@ from tests.api.comments.comment_requests import (
     write,
 )
 from tests.api.layer_requests import LINE, Caller, MakeCaller, feature, pointers
+from tests.crs_members import named
 from tests.statements import statements
 
 MEMBERS = {
@@ -96,6 +97,7 @@ def test_bodies_that_break_rules(owner: Caller, public_map: str, engine: Engine)
     on_layer = {"layer_id": layer["id"]}
     far = {"type": "Point", "coordinates": [181, 0]}
     line = {"type": "LineString", "coordinates": [[1, 1], [2, 2]]}
+    in_mercator = {"type": "Point", "coordinates": [1, 1], "crs": named("EPSG:3857")}
     invalid: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["/map_id"]),
         ({"map_id": None, "layer_id": None}, ["/map_id"]),
@@ -117,6 +119,7 @@ def test_bodies_that_break_rules(owner: Caller, public_map: str, engine: Engine)
         ({**on_layer, "feature_id": -1}, ["/feature_id"]),
         ({**on_map, "position": far}, ["/position/coordinates"]),
         ({**on_map, "position": line}, ["/position/type"]),
+        ({**on_map, "position": in_mercator}, ["/position/crs"]),
         ({**on_map, "position": []}, ["/position"]),
         ({**on_map, "position": {"type": ["Point"]}}, ["/position/type"]),
         ({**on_map, "position": {**far, "coordinates": [10**400, 0]}}, ["/position/coordinates"]),

@@ -283,6 +283,22 @@ def test_the_api_has_its_own_rule(client_without_database: FlaskClient) -> None:
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/maps/9dd3dfbe-1dd1-4d3c-9c9c-2a8f5b0a6a10/duplicate"])
+def test_a_password_that_the_browser_sends_is_of_no_use_to_other_origins(
+    client_without_database: FlaskClient, path: str
+) -> None:
+    """Browsers send HTTP Basic without a preflight with the forms of any page."""
+    for origin, refused in ((OTHER, True), ("null", True), (FRONTEND, False), (None, False)):
+        for scheme, is_password in (("Basic eDp5", True), ("Bearer nobody", False)):
+            headers = {"Authorization": scheme, **({"Origin": origin} if origin else {})}
+            response = client_without_database.post(path, headers=headers)
+            assert (response.status_code == 403) == (refused and is_password), (origin, scheme)
+    read = client_without_database.get(
+        LAYERS, headers={"Origin": OTHER, "Authorization": "Basic eDp5"}
+    )
+    assert read.status_code in {401, 503}
+
+
 def test_only_the_two_sides_are_shared(client_without_database: FlaskClient) -> None:
     for path in ("/", "/apiary", "/ogcx"):
         response = client_without_database.get(path, headers={"Origin": FRONTEND})

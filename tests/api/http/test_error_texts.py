@@ -64,6 +64,18 @@ def test_features_are_counted_from_one(owner: Caller) -> None:
     assert response.json["errors"][0]["pointer"] == "/features/1/geometry/coordinates"
 
 
+def test_the_name_of_a_property_is_its_own(owner: Caller) -> None:
+    schema = {"properties": {"max_depth": {"type": "number"}, "__x__": {"type": "number"}}}
+    items = (
+        f"/ogc/collections/{(owner.post(vector(property_schema=schema)).json or {})['id']}/items"
+    )
+    for name in schema["properties"]:
+        response = owner.client.post(
+            items, json=feature(LINE, **{name: "x"}), headers=owner.headers
+        )
+        assert response.json["detail"] == f"Properties, {name}: 'x' is not of type 'number'."
+
+
 @pytest.mark.parametrize(
     "path", ["/api/v1/nothing", "/api/v1/layers/x/y", "/api", "/ogc/nothing", "/nothing"]
 )

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from samsyn_provider.features import provider
+from tests.ogc.conftest import Person
 from tests.ogc.tiles.decoding import decode
 
 Layer = Callable[..., str]
@@ -177,3 +178,31 @@ def test_attributes_of_tiles(
     if all(name and "," not in name for name in some):
         drawn = decode(client.get(tiles, query_string=query).data)[layer_id]
         assert list(drawn[0]["properties"]) == some[::-1]
+
+
+def test_a_schema_keeps_the_order_of_its_request(
+    client: FlaskClient, person: Callable[[str], Person]
+) -> None:
+    headers, names = person("owner").headers, ["zone", "area", "b", "a"]
+    schema = {"properties": {name: {"type": "integer"} for name in names}}
+    body = {"name": "L", "source_type": "vector", "property_schema": schema}
+    layer = client.post("/api/v1/layers", json=body, headers=headers).json
+    address, items = f"/api/v1/layers/{layer['id']}", f"/ogc/collections/{layer['id']}/items"
+
+    def order() -> list[str]:
+        feature = {
+            "type": "Feature",
+            "geometry": None,
+            "properties": dict.fromkeys(sorted(names), 1),
+        }
+        created = client.post(items, json=feature, headers=headers)
+        assert created.status_code == 201, created.text
+        return list(json.loads(created.text)["properties"])
+
+    assert order() == names
+    back = client.put(address, json=layer, headers=headers)
+    assert back.json["property_schema"] == layer["property_schema"]
+    names.append("0")
+    added = {"property_schema": {"properties": {"0": {"type": "integer"}}}}
+    assert client.patch(address, json=added, headers=headers).status_code == 200
+    assert order() == names

@@ -188,3 +188,47 @@ def test_what_is_no_date_time_is_an_error_of_its_parameter(
     assert response.status_code == 400, response.text
     assert response.json is not None
     assert response.json["detail"].startswith("at is a date-time")
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"$ref": "#/$defs/moment"},
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/moment"}]},
+    ],
+)
+def test_a_schema_says_it_in_other_words(
+    client: FlaskClient, person: Callable[[str], Person], member: dict[str, Any]
+) -> None:
+    """A definition, and an `anyOf` with null, as programs write them."""
+    headers = person("owner").headers
+    schema = {
+        "properties": {"at": member, "n": {"$ref": "#/$defs/count"}},
+        "$defs": {
+            "moment": {"type": "string", "format": "date-time"},
+            "count": {"type": "integer", "minimum": 0},
+        },
+    }
+    body = {"name": "L", "source_type": "vector", "property_schema": schema, "time_field": "at"}
+    created = client.post("/api/v1/layers", json=body, headers=headers)
+    assert created.status_code == 201, created.text
+    collection = f"/ogc/collections/{created.json['id']}"
+    feature = _feature(at="2024-05-01T10:00:00", n=3)
+    stored = client.post(f"{collection}/items", json=feature, headers=headers)
+    assert stored.status_code == 201, stored.text
+    assert stored.json["properties"] == {"at": "2024-05-01T10:00:00Z", "n": 3}
+    for query in (
+        {"at": "2024-05-01T12:00:00+02:00"},
+        {"n": "3"},
+        {"filter": "n > 2 AND at = TIMESTAMP('2024-05-01T10:00:00Z')"},
+        {"datetime": "2024-05-01"},
+    ):
+        found = client.get(f"{collection}/items", query_string=query, headers=headers)
+        assert found.json["numberMatched"] == 1, query
+    for name in ("schema", "queryables", "sortables"):
+        properties = client.get(f"{collection}/{name}", headers=headers).json["properties"]
+        assert properties["at"]["format"] == "date-time"
+        assert properties["n"]["type"] == "integer"
+        assert "$ref" not in str(properties)
+        assert "anyOf" not in str(properties)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.crs_members import named
+
 Layer = Callable[..., str]
 
 EPSG = "http://www.opengis.net/def/crs/EPSG/0/"
@@ -129,3 +131,34 @@ def test_longitudes_beyond_the_antimeridian_wrap(
         west, south, east, north = bbox.split(",")
         query = {"bbox": f"{south},{west},{north},{east}", "bbox-crs": f"{EPSG}{crs}"}
     assert _names(client, f"/ogc/collections/{layer_id}/items", **query) == expected
+
+
+def test_an_area_in_another_crs_is_refused(client: FlaskClient, layer: Layer) -> None:
+    """A `crs` member is never ignored: the coordinates would be somewhere else."""
+    layer_id = layer([("POINT(10 50)", {})])
+    point = {"type": "Point", "coordinates": [10, 50]}
+    for name, status in (("EPSG:4326", 200), ("OGC:CRS84", 200), ("EPSG:3857", 400), ("", 400)):
+        member = {**point, "crs": named(name)}
+        for area in (member, {"type": "GeometryCollection", "geometries": [point, member]}):
+            for query, path in (
+                ({"intersects": json.dumps(area)}, f"/api/v1/layers/{layer_id}/features"),
+                ({"within": json.dumps(area)}, f"/api/v1/layers/{layer_id}/features"),
+                (
+                    {"filter": _intersecting(area), "filter-lang": "cql2-json"},
+                    f"/ogc/collections/{layer_id}/items",
+                ),
+            ):
+                response = client.get(path, query_string=query)
+                assert response.status_code == status, (name, query)
+
+
+def test_a_literal_in_the_crs_of_the_filter(client: FlaskClient, layer: Layer) -> None:
+    literal = {"type": "Point", "coordinates": [X, Y], "crs": named("EPSG:3857")}
+    query = {"filter": _intersecting(literal), "filter-lang": "cql2-json"}
+    items = f"/ogc/collections/{layer([('POINT(10 50)', {'name': 'here'})])}/items"
+    assert client.get(items, query_string=query).status_code == 400
+    assert client.get(items, query_string={**query, "filter-crs": "EPSG:3857"}).status_code == 200
+
+
+def _intersecting(geometry: dict[str, Any]) -> str:
+    return json.dumps({"op": "s_intersects", "args": [{"property": "geometry"}, geometry]})
