@@ -174,18 +174,20 @@ def _library(server: Server, name: str) -> list[str]:
     return [layer["id"] for layer in layers if layer["name"] == name]
 
 
-def test_fishing_effort_is_added(visitor: Visitor, server: Server, plan: Plan) -> None:
+def test_fishing_effort_is_added(visitor: Visitor, server: Server) -> None:
     """Anybody may; it is shown with the months, and is no collection."""
-    person = visitor("anna")
+    own = Plan(server, "berit", name="Fishing")
+    add_layer(own, "Zone", [square(0.3, name="a")])
+    person = visitor("berit")
     ui.add_from_library(person, "Global Fishing Effort")
     person.reloads()
     assert "Global Fishing Effort" in ui.layer_names(person)
     person.until(lambda: person.sees("Monthly"))
     assert refused(person) == []
-    headers = {"Authorization": f"Bearer {token_of('anna')}"}
+    headers = {"Authorization": f"Bearer {token_of('berit')}"}
     collections = requests.get(f"{server.ogc}/collections", headers=headers, timeout=10).json()
     titles = [collection["title"] for collection in collections["collections"]]
-    assert titles
+    assert "Zone" in titles
     assert "Global Fishing Effort" not in titles
 
 
