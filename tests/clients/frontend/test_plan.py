@@ -17,6 +17,7 @@ CORNERS = ((-200, -150), (0, -150), (0, 50), (-200, 50))
 SHAPES = {
     "Point": ((-250, -250),),
     "Marker": ((-200, -250),),
+    "Line": ((-250, 100), (-150, 150)),
     "Rectangle": ((-250, -100), (-150, 0)),
     "Circle": ((0, 0), (60, 0)),
 }
@@ -221,7 +222,7 @@ def _shapes_are_changed(dora: Person, server: Server) -> None:
     dora.clicks(ui.last(ui.icon("trash-2")))
     ui.save_layer(dora)
     after = _shapes(server)
-    assert list(after) == ["Point", "Marker", "Rectangle"]
+    assert list(after) == ["Point", "Marker", "Line", "Rectangle"]
     assert [name for name in after if after[name] != before[name]] == ["Rectangle"]
     assert after["Rectangle"]["geometry"] != before["Rectangle"]["geometry"]
     assert after["Rectangle"]["id"] == before["Rectangle"]["id"]
