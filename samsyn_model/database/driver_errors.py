@@ -38,6 +38,11 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
         "The database can only be read for now.",
     ),
     (
+        (psycopg.errors.DiskFull,),
+        DatabaseUnavailableError,
+        "The database's disk is full.",
+    ),
+    (
         (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn),
         DatabaseSetupError,
         "The database is not migrated: run `samsyn db upgrade`.",

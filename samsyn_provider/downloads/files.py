@@ -1,8 +1,11 @@
 """Features written to temporary files, by the writer of their format."""
 
+import fcntl
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +16,8 @@ from samsyn_provider.downloads.workbook import write_workbook
 from samsyn_provider.downloads.writers import FileContent, Writer
 from samsyn_provider.http.media_types import CSV, XLSX, ZIP
 from samsyn_provider.query.items_query import DIALECTS
+
+_PREFIX = "samsyn-download-"
 
 WRITERS: dict[tuple[str, str | None], Writer] = {
     **{(media_type, None): writer for media_type, writer in writers.WRITERS.items()},
@@ -26,8 +31,46 @@ WRITERS: dict[tuple[str, str | None], Writer] = {
 @contextmanager
 def written_file(write: Writer, content: FileContent) -> Iterator[IO[bytes]]:
     """Write a file and yield it open for reading, already deleted with its folder."""
-    with tempfile.TemporaryDirectory(prefix="samsyn-download-") as folder:
+    _remove_left_over()
+    with _locked_folder() as folder:
         path = Path(folder, "features")
         write(path, content)
         file = path.open("rb")
     yield file
+
+
+@contextmanager
+def _locked_folder() -> Iterator[str]:
+    """Yield a new folder, which is locked as long as this process uses it."""
+    while (descriptor := _lock(folder := tempfile.mkdtemp(prefix=_PREFIX))) is None:
+        pass  # another process has taken it for one that is left over
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(descriptor)
+
+
+def _remove_left_over() -> None:
+    """Remove the folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another user's, or removed meanwhile
+            if (descriptor := _lock(folder)) is not None:
+                try:
+                    shutil.rmtree(folder)
+                finally:
+                    os.close(descriptor)
+
+
+def _lock(folder: str | Path) -> int | None:
+    """Return a descriptor that locks a folder; None where a process has it, or has removed it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+            return descriptor
+    os.close(descriptor)
+    return None

@@ -21,8 +21,8 @@ from samsyn_model.database.engine import database_url, open_engine
 
 OWNER = "owner@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 90
+STOP_SECONDS = 40
 _PORTS = range(12_000, 32_000)
 _REQUEST = re.compile(r'"((?:GET|HEAD|OPTIONS|POST|PUT|PATCH|DELETE) [^" ]+) HTTP')
 

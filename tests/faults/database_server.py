@@ -85,13 +85,18 @@ class DatabaseServer:
 
 
 @contextmanager
-def database_server() -> Iterator[DatabaseServer]:
-    """Run a new server with a migrated database until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="samsyn-test-faults-") as folder:
+def database_server(
+    place: Path | None = None, *, keeps_running: bool = False
+) -> Iterator[DatabaseServer]:
+    """Run a new server with a migrated database until the block ends, in a folder of `place`.
+
+    If it `keeps_running`, it is started again when it dies.
+    """
+    with tempfile.TemporaryDirectory(prefix="samsyn-test-faults-", dir=place) as folder:
         Path(folder).chmod(0o755)  # the server's user is another one
         home = Path(folder) / ".samsyn"
         try:
-            with Cluster(home).in_use() as url:
+            with Cluster(home).in_use(keeps_running=keeps_running) as url:
                 engine = open_engine(url)
                 upgrade(engine)
                 engine.dispose()

@@ -60,7 +60,11 @@ class TcpProxy:
     def _connect(self) -> socket.socket:
         if isinstance(self._upstream, Path):
             server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self._upstream))
+            try:
+                server.connect(str(self._upstream))
+            except OSError:
+                server.close()
+                raise
             return server
         return socket.create_connection(self._upstream)
 

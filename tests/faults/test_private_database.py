@@ -33,7 +33,7 @@ cli.main()
 pytestmark = pytest.mark.skipif(not find_installations(), reason="no PostgreSQL with PostGIS")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def private() -> Iterator[DatabaseServer]:
     with database_server() as server:
         yield server
@@ -67,7 +67,7 @@ def _status(url: str) -> int:
 def test_it_is_started_again(private: DatabaseServer, tmp_path: Path) -> None:
     with ExitStack() as stack:
         servers = [_serving(private, stack, tmp_path / name) for name in ("first", "second")]
-        for stop in (signal.SIGKILL, signal.SIGKILL, signal.SIGINT):
+        for stop in (signal.SIGKILL, signal.SIGINT):
             busy = threading.Thread(target=_compute, args=(private.url,))
             busy.start()
             wait_until(private.sessions, 10, "a long statement runs")
@@ -85,7 +85,7 @@ def test_it_is_started_again(private: DatabaseServer, tmp_path: Path) -> None:
     for name in ("first", "second"):
         assert "Traceback" not in (tmp_path / name).read_text()
     text = (tmp_path / "first").read_text() + (tmp_path / "second").read_text()
-    assert 1 <= text.count("it is started again") <= 3, "one of the two starts it, each time"
+    assert 1 <= text.count("it is started again") <= 2, "one of the two starts it, each time"
 
 
 def _compute(url: str) -> None:

@@ -1,6 +1,8 @@
 """Downloads of extreme values, of layers that change, and by clients that disconnect."""
 
+import fcntl
 import json
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -187,3 +189,23 @@ def test_many_properties(client: FlaskClient, layer: Layer, code: str) -> None:
         assert "properties" in response.json["detail"]  # type: ignore[index]
     else:
         assert response.status_code == 200, response.text
+
+
+def test_what_killed_processes_have_left_is_removed(
+    client: FlaskClient, many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    in_use, left_over, other = (
+        tmp_path / name for name in ("samsyn-download-live", "samsyn-download-dead", "others")
+    )
+    for folder in (in_use, left_over, other):
+        folder.mkdir()
+        (folder / "features").write_text("features")
+    descriptor = os.open(in_use, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        assert client.get(f"{many}?f=fgb").status_code == 200
+    finally:
+        os.close(descriptor)
+    assert {path.name for path in tmp_path.iterdir()} == {"samsyn-download-live", "others"}
+    assert (in_use / "features").exists()
