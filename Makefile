@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check conformance bench clean
+.PHONY: help run test check conformance bench chaos clean
 
 # One more than there are cores, as tests wait for servers; each may open 30 of 100 connections.
 JOBS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 3 ? n + 1 : 3)))
@@ -26,6 +26,10 @@ conformance: ## run the official OGC test suites (ETS_DIR)
 bench: ## compare with other servers (ARGS="--rounds 3 --cases items")
 	@scripts/setup --tests
 	@.venv/bin/python -m bench $(ARGS)
+
+chaos: ## faults under load, some minutes (ARGS="--seconds 20 --rounds 3")
+	@scripts/setup --tests
+	@.venv/bin/python -m tests.faults.chaos $(ARGS)
 
 clean: ## remove the environment and the private database
 	@scripts/clean
