@@ -234,7 +234,8 @@ def import_command(path: Path, owner: str, **options: Any) -> None:
         _migrate(engine)
         with writing(engine) as connection:
             owner_id = api_tokens.find_or_create_user(connection, owner)
-        imported = import_file(engine, path, owner_id=owner_id, **options)
+        timeout = get_settings().import_timeout
+        imported = import_file(engine, path, owner_id=owner_id, timeout=timeout, **options)
         for layer in imported:
             click.echo(layer.layer_id)
         # without new statistics PostgreSQL plans as if the table were empty

@@ -92,6 +92,10 @@ class DatabaseUnavailableError(SamsynError):
     """The database cannot be reached or used."""
 
 
+class StorageFullError(SamsynError):
+    """A temporary file cannot be written: the disk is full."""
+
+
 class DatabaseSetupError(SamsynError):
     """The database lacks something that SamSyn needs: PostGIS, a right, a migration."""
 

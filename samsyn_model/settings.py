@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """Seconds that requests have to end after SIGTERM; by default 10 more than a statement."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
+    import_timeout: int = Field(default=3600, ge=1)
+    """Seconds that `samsyn import` may take for a file."""
     prepared_statements: bool = True
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
     count_budget: int = Field(default=300, ge=0, le=60_000)

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 
 from samsyn_admin.imports.file_import import ImportedLayer, import_file
 from samsyn_model.errors import SamsynError
+from tests.gdal_drivers import every_driver
 
 
 class Remarks:
@@ -100,7 +101,7 @@ def table(geometries: Sequence[Any], columns: dict[str, Any] | None = None) -> p
 def write_ogr(path: Path, content: pa.Table, driver: str, **options: Any) -> Path:
     """Write an Arrow table that has WKB in `geometry`, by default polygons in WGS 84."""
     options = {"geometry_type": "Polygon", "crs": "EPSG:4326", **options}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), every_driver():
         warnings.filterwarnings("ignore", "'crs' was not provided")
         pyogrio.write_arrow(content, path, driver=driver, geometry_name="geometry", **options)
     return path

@@ -22,6 +22,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (
     Fault,
+    MalformedBodyError,
     TooLargeError,
     UnsupportedMediaTypeError,
 )
@@ -182,10 +183,13 @@ class _CheckedFeatures:
                     f"A bulk import has up to {self.maximum:,} features: send them in several."
                 )
             crs = self._crs(text.crs_member)
-            chunk = [
-                self._as_stored(first - 1 + index, feature, crs, schema_text)
-                for index, feature in enumerate(chunk)
-            ]
+            try:
+                chunk = [
+                    self._as_stored(first - 1 + index, feature, crs, schema_text)
+                    for index, feature in enumerate(chunk)
+                ]
+            except RecursionError as error:
+                raise MalformedBodyError("The body is nested too deeply.") from error
             with validation_deadline():
                 properties = [
                     self._properties(first - 1 + index, feature, schema_text)

@@ -3,10 +3,11 @@
 import gc
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from samsyn_admin.imports.checks import (
 )
 from samsyn_admin.imports.progress import ImportProgress, TerminalProgress
 from samsyn_admin.imports.readers.files import open_layers
-from samsyn_admin.imports.readers.layer import SourceLayer, in_crs84, parse_crs
+from samsyn_admin.imports.readers.layer import SourceLayer, in_crs84, source_crs, until
 from samsyn_admin.layers.index_checks import MAX_INDEXES, index_faults
 from samsyn_model.database.execution import run
 from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
@@ -30,7 +31,6 @@ from samsyn_model.errors import (
     InvalidBodyError,
     InvalidParameterError,
     NotFoundError,
-    UnreadableFileError,
 )
 from samsyn_model.features.bulk_copy import CopiedFeatures, copy_features
 from samsyn_model.properties.schema import NotDateTimesError, property_schema
@@ -81,33 +81,37 @@ def import_file(  # noqa: PLR0913 - a command's options
     time_field: str | None = None,
     index: tuple[str, ...] = (),
     progress: ImportProgress | None = None,
+    timeout: int = 3600,
 ) -> list[ImportedLayer]:
     """Import the layers of a file, or its `source_layer`, in one transaction.
 
     The features go into new layers of the owner's, or are appended to the vector layer `layer_id`
     when their geometries and properties suit it. `crs` overrides the CRS of the file. New
     layers get an index on those of the properties `index` that they have.
-    Without a `progress` a bar and messages go to stderr. Raises UnreadableFileError,
-    UnstorableFeatureError (which feature and why), InvalidParameterError, InvalidBodyError (the
-    file does not suit the layer) and NotFoundError.
+    Without a `progress` a bar and messages go to stderr. Raises UnreadableFileError, TooLargeError
+    after `timeout` seconds, UnstorableFeatureError (which feature and why), InvalidParameterError,
+    InvalidBodyError (the file does not suit the layer) and NotFoundError.
     """
     if layer_id is not None and (name or is_global or is_public or time_field or index):
         raise InvalidParameterError("An existing layer keeps its name, visibility and fields.")
     if len(index) > MAX_INDEXES:
         raise InvalidParameterError(f"A layer has at most {MAX_INDEXES} indexes.")
+    deadline = monotonic() + timeout
     sources = open_layers(path, source_layer)
     if layer_id is not None and len(sources) > 1:
         names = ", ".join(repr(source.name) for source in sources)
         raise InvalidParameterError(f"{path} has several layers: name one of {names}.")
-    systems = [_source_crs(source, path, crs) for source in sources]
+    systems = [source_crs(source, path, crs) for source in sources]
     context: AbstractContextManager[ImportProgress]
     context = TerminalProgress() if progress is None else nullcontext(progress)
     with context as reporter:
         with _bulk_memory(), writing(engine) as connection:
             set_in_transaction(
-                connection, statement_timeout="0", idle_in_transaction_session_timeout="0"
+                connection,
+                statement_timeout=f"{timeout}s",
+                idle_in_transaction_session_timeout="0",
             )
-            job = _Import(connection, owner_id, reporter, index)
+            job = _Import(connection, owner_id, reporter, index, deadline)
             pairs = list(zip(sources, systems, strict=True))
             if layer_id is not None:
                 imported = [job.append(*pairs[0], layer_id)]
@@ -148,24 +152,7 @@ def _bulk_memory() -> Iterator[None]:
             gc.enable()
 
 
-def _source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
-    if override is not None:
-        crs = parse_crs(override)
-        source.crs_is_given = True
-        if source.crs is not None and source.crs != crs and not source.crs_is_implied:
-            source.note(f"Read as {crs.name}, although the file names {source.crs.name}.")
-        return crs
-    if source.crs is None:
-        if not source.has_geometry:
-            return parse_crs("OGC:CRS84")
-        raise UnreadableFileError(
-            f"{path} names no known CRS of {source.name!r}: specify it with --crs, such as"
-            " --crs EPSG:3006."
-        )
-    return source.crs
-
-
-def _names(sources: list[SourceLayer], name: str | None) -> list[str]:
+def _names(sources: Sequence[SourceLayer], name: str | None) -> list[str]:
     names = [source.name for source in sources]
     if name is not None:
         names = [name] if len(names) == 1 else [f"{name}: {source_name}" for source_name in names]
@@ -184,11 +171,13 @@ class _Import:
         owner_id: uuid.UUID,
         progress: ImportProgress,
         index: tuple[str, ...],
+        deadline: float,
     ) -> None:
         self._connection = connection
         self._owner_id = owner_id
         self._progress = progress
         self._index = index
+        self._deadline = deadline
         self.has_time_field = False
         self.indexed: set[str] = set()
 
@@ -241,7 +230,7 @@ class _Import:
                 copied = copy_features(
                     self._connection,
                     layer_id,
-                    in_crs84(source.batches(), crs),
+                    in_crs84(until(self._deadline, source.batches()), crs),
                     created_by=self._owner_id,
                     on_copied=self._progress.advance,
                 )

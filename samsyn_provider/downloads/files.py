@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from xlsxwriter.exceptions import XlsxFileError
+
+from samsyn_model.errors import StorageFullError
 from samsyn_provider.downloads import writers
 from samsyn_provider.downloads.shapefile import write_shapefiles
 from samsyn_provider.downloads.spreadsheets import spreadsheet_writer
@@ -30,11 +34,20 @@ WRITERS: dict[tuple[str, str | None], Writer] = {
 
 @contextmanager
 def written_file(write: Writer, content: FileContent) -> Iterator[IO[bytes]]:
-    """Write a file and yield it open for reading, already deleted with its folder."""
+    """Write a file and yield it open for reading, already deleted with its folder.
+
+    Raises StorageFullError, or OSError, when it cannot be written as a whole.
+    """
     _remove_left_over()
     with _locked_folder() as folder:
         path = Path(folder, "features")
-        write(path, content)
+        try:
+            write(path, content)
+        except (DataSourceError, DataLayerError, FeatureError, XlsxFileError) as error:
+            raise StorageFullError(
+                "The file cannot be written, as when the disk of the server is full: try again"
+                " later."
+            ) from error
         file = path.open("rb")
     yield file
 

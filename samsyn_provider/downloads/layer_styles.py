@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyogrio
 
+from samsyn_provider.geography import gdal
 from samsyn_provider.styles.qml import qml_document
 from samsyn_provider.styles.shapes import drawn_shapes
 from samsyn_provider.styles.sld import sld_document
@@ -47,7 +47,7 @@ def add_layer_style(
         "ui": None,
         "update_time": datetime.now(UTC),
     }
-    pyogrio.write_arrow(
+    gdal.write_arrow(
         pa.Table.from_pylist([row], _COLUMNS),
         path,
         driver="GPKG",

@@ -4,11 +4,14 @@ import zipfile
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from os import SEEK_END
 from pathlib import Path
+from struct import unpack
 from typing import Any
 
 import pyarrow as pa
 import shapely
+from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from samsyn_model.errors import InvalidParameterError
@@ -161,6 +164,22 @@ class _Shapefiles:
             ENCODING="UTF-8",
         )
         self._check_files(group)
+        self._refuse_cut(group)
+
+    def _refuse_cut(self, group: Group) -> None:
+        """Raise DataSourceError for files that lack what GDAL could not write."""
+        stem, rows = self._folder / _stem(group), self._rows[group]
+        sizes, starts = {}, {}
+        for suffix in (".shp", ".shx", ".dbf"):
+            with stem.with_suffix(suffix).open("rb") as file:
+                starts[suffix], sizes[suffix] = file.read(100), file.seek(0, SEEK_END)
+        header, row = unpack("<HH", starts[".dbf"][8:12].ljust(4, b"\0"))
+        if (
+            sizes[".shp"] != 2 * int.from_bytes(starts[".shp"][24:28])
+            or sizes[".shx"] != 100 + 8 * rows
+            or sizes[".dbf"] < max(header, 1) + max(row, 1) * rows
+        ):
+            raise DataSourceError(f"{stem} has not all of {rows} records.")
 
     def _batches(
         self, group: Group, rows: Iterator[tuple[pa.RecordBatch, list[_Member]]]

@@ -2,29 +2,34 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-import pyogrio
 import shapely
-from pyogrio.errors import FieldError
+from pyogrio.errors import DataSourceError, FieldError
 from pyproj import CRS
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.downloads.columns import FeatureTable
 from samsyn_provider.downloads.layer_styles import add_layer_style
+from samsyn_provider.geography import gdal
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem
 from samsyn_provider.http.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET
 from samsyn_provider.styles.symbols import LayerStyle
 
 _DECIMALS = 9
 _RESERVED = ("layer_styles", "gpkg_", "rtree_", "sqlite_")  # tables of GeoPackage
+_FLATGEOBUF = b"fgb\x03fgb\x01"  # at the beginning of a file; the header follows, then features
+_PLACEMARK = re.compile(b"<Placemark[ >]")
 _NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
@@ -114,18 +119,30 @@ def _ogr_writer(
     driver: str,
     extension: str,
     complete: Callable[[Path, FileContent], None] | None = None,
+    count: Callable[[Path], int] | None = None,
     **options: str,
 ) -> Writer:
-    """Return the function that writes with a driver; `complete` adds what else a file has."""
+    """Return the function that writes with a driver; `complete` adds what else a file has.
+
+    `count` reads the features of a file whose driver does not report what it could not write.
+    """
 
     def write(path: Path, content: FileContent) -> None:
         table = content.table
         driver_path = path.with_suffix(extension)  # GDAL's drivers require it
+        written = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal written
+            for batch in content.batches:
+                written += batch.num_rows
+                yield batch
+
         try:
             write_ogr_layer(
                 driver_path,
                 table.schema,
-                content.batches,
+                counted(),
                 driver=driver,
                 layer=_layer_name(content.title),
                 geometry_name=table.geometry_name,
@@ -138,6 +155,8 @@ def _ogr_writer(
             raise InvalidParameterError(detail) from error
         if complete:
             complete(driver_path, content)
+        if count and count(driver_path) != written:
+            raise DataSourceError(f"{driver_path} has not all of {written} features.")
         driver_path.rename(path)
 
     return write
@@ -150,7 +169,7 @@ def write_ogr_layer(
     failures: list[Exception] = []
     reader = pa.RecordBatchReader.from_batches(schema, _recording_failures(batches, failures))
     try:
-        pyogrio.write_arrow(reader, path, **options)
+        gdal.write_arrow(reader, path, **options)
     except FieldError:
         raise
     except RuntimeError as error:
@@ -186,7 +205,7 @@ def _write_kml(path: Path, content: FileContent) -> None:
     def read(ids: Iterable[Sequence[int]]) -> Iterator[pa.RecordBatch]:
         return map(_with_xml_characters, content.read(ids))
 
-    _ogr_writer("KML", ".kml")(path, replace(content, read=read))
+    _ogr_writer("KML", ".kml", count=_count_kml)(path, replace(content, read=read))
 
 
 def _with_xml_characters(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -199,6 +218,36 @@ def _with_xml_characters(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch(arrays, schema=batch.schema)
 
 
+def _count_flatgeobuf(path: Path) -> int:
+    """Return the number of features of a file without an index, -1 for one that is cut."""
+    count = 0
+    if not path.stat().st_size:
+        return -1
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        end = len(content)
+        position = _size_at(content, len(_FLATGEOBUF))
+        while position < end:
+            position = _size_at(content, position)
+            count += 1
+    return count if position == end else -1
+
+
+def _size_at(content: mmap, position: int) -> int:
+    """Return the end of the part whose size is at a position."""
+    return position + 4 + int.from_bytes(content[position : position + 4], "little")
+
+
+def _count_kml(path: Path) -> int:
+    """Return the number of features, -1 for a file that is not well-formed."""
+    with path.open("rb") as file:
+        try:
+            expat.ParserCreate().ParseFile(file)
+        except expat.ExpatError:
+            return -1
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return sum(1 for _ in _PLACEMARK.finditer(content))
+
+
 def _layer_name(title: str) -> str:
     """Return a layer name that every driver accepts: the rules of XML are the strictest."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title[:60])
@@ -209,7 +258,7 @@ def _layer_name(title: str) -> str:
 # FlatGeobuf's spatial index would be built in memory
 WRITERS: dict[str, Writer] = {
     CSV: _write_csv,
-    FLATGEOBUF: _ogr_writer("FlatGeobuf", ".fgb", SPATIAL_INDEX="NO"),
+    FLATGEOBUF: _ogr_writer(*("FlatGeobuf", ".fgb"), count=_count_flatgeobuf, SPATIAL_INDEX="NO"),
     GEOPACKAGE: _ogr_writer(
         *("GPKG", ".gpkg", _add_style), FID="fid", GEOMETRY_NAME="geometry", VERSION="1.3"
     ),

@@ -5,8 +5,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.network import set_network_enabled  # type: ignore[attr-defined]
 
 Values = NDArray[np.float64]
+
+set_network_enabled(False)  # grids for changes of datum would be fetched
 
 _TOLERANCE = 0.001  # metres
 _MERCATOR_EDGE = 20_037_508.342789244  # metres from the prime meridian to the antimeridian

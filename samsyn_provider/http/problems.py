@@ -1,5 +1,6 @@
 """Errors as HTTP: one table of statuses, one body (RFC 9457 problem details, or a page)."""
 
+import errno
 import json
 import logging
 from http import HTTPStatus
@@ -32,6 +33,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The status of each error; of a subclass, that of its nearest base class."""
@@ -49,6 +51,7 @@ _DETAILS = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a media type that is not read here.",
 }
 """What is said in place of the framework's own texts."""
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SERVER_FAULT = "Something went wrong on the server; its log has the details."
 
 
@@ -169,5 +172,9 @@ def _on_http_exception(error: HTTPException) -> Response | HTTPException:
 
 
 def _on_unexpected_error(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+        full = errors.StorageFullError("The disk of the server is full: try again later.")
+        full.__cause__ = error
+        return problem_of(full)
     LOGGER.error("%s %s", request.method, request.path, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER_FAULT)

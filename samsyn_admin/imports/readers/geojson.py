@@ -17,7 +17,7 @@ from samsyn_admin.imports.readers.layer import (
     BATCH_FEATURES,
     CRS84,
     SourceLayer,
-    parse_crs,
+    file_crs,
 )
 from samsyn_model.errors import InvalidParameterError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
@@ -104,7 +104,7 @@ def _named_crs(member: Any) -> CRS | None:
 @lru_cache(maxsize=16)
 def _known_crs(name: str) -> CRS | None:
     try:
-        return parse_crs(name)
+        return file_crs(name)
     except InvalidParameterError:
         return None
 

@@ -1,8 +1,11 @@
 """A layer of a file to import, of any format."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from samsyn_model.errors import InvalidParameterError, UnreadableFileError
+from samsyn_model.errors import InvalidParameterError, TooLargeError, UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.schema import Kind
 from samsyn_provider.geography.transformation import ToDegrees
@@ -19,6 +22,7 @@ from samsyn_provider.geography.transformation import ToDegrees
 BATCH_FEATURES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 CRS84 = CRS("OGC:CRS84")
+_GRIDS = re.compile(r'PARAMETERFILE\["[^"]*","([^"]*)"')
 
 
 class SourceLayer(ABC):
@@ -28,7 +32,8 @@ class SourceLayer(ABC):
     geometries is east (longitude) whatever the CRS's own order of axes. `geometry_type` is the
     declared one as in `layers.geometry_type`, or None; `has_geometry` is false for a table of
     attributes; `feature_count` the declared number or None. `notes` describes what was left
-    out. With `crs_is_given` the coordinates are in another CRS than the file may name.
+    out. With `crs_is_given` the coordinates are in another CRS than the file may name. A layer
+    with a `refusal` is not read, and has a name only.
     """
 
     name: str
@@ -38,6 +43,7 @@ class SourceLayer(ABC):
     geometry_type: str | None = None
     has_geometry: bool = True
     feature_count: int | None = None
+    refusal: str | None = None
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -69,6 +75,47 @@ def parse_crs(definition: str) -> CRS:
         return CRS.from_user_input(definition)
     except CRSError as error:
         raise InvalidParameterError(f"{definition[:100]!r} is not a known CRS.") from error
+
+
+def file_crs(definition: str) -> CRS:
+    """Return the CRS that a file names; raises InvalidParameterError, also for a definition that
+    would read other files: of PROJ, or of grids."""
+    if "+init=" not in definition:
+        crs = parse_crs(definition)
+        if not any(grid != "@null" for grid in _GRIDS.findall(crs.to_wkt())):
+            return crs
+    raise InvalidParameterError(
+        f"The CRS {definition[:100]!r} is defined by other files: use --crs."
+    )
+
+
+def source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
+    """Return the CRS of a source's coordinates: `override`, or the one that the file names.
+
+    Raises UnreadableFileError when the file names none, InvalidParameterError.
+    """
+    if override is not None:
+        crs = parse_crs(override)
+        source.crs_is_given = True
+        if source.crs is not None and source.crs != crs and not source.crs_is_implied:
+            source.note(f"Read as {crs.name}, although the file names {source.crs.name}.")
+        return crs
+    if source.crs is None:
+        if not source.has_geometry:
+            return parse_crs("OGC:CRS84")
+        raise UnreadableFileError(
+            f"{path} names no known CRS of {source.name!r}: specify it with --crs, such as"
+            " --crs EPSG:3006."
+        )
+    return source.crs
+
+
+def until(deadline: float, batches: Iterable[FeatureBatch]) -> Iterator[FeatureBatch]:
+    """Yield the batches; raise TooLargeError once `monotonic` has passed the deadline."""
+    for batch in batches:
+        if monotonic() > deadline:
+            raise TooLargeError("The import takes longer than the limit (IMPORT_TIMEOUT).")
+        yield batch
 
 
 def in_crs84(batches: Iterable[FeatureBatch], crs: CRS) -> Iterator[FeatureBatch]:

@@ -1,15 +1,13 @@
 """Layers that GDAL reads: GeoPackage, Shapefile, FlatGeobuf, KML."""
 
-import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyogrio
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -18,18 +16,20 @@ from samsyn_admin.imports.readers.arrow_batches import (
     geometries_of_wkb,
     refuse_unreadable,
 )
+from samsyn_admin.imports.readers.geopackage import GeoPackage
 from samsyn_admin.imports.readers.layer import (
     BATCH_BYTES,
     BATCH_FEATURES,
     SourceLayer,
+    file_crs,
     object_array,
-    parse_crs,
     without_m,
 )
-from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
+from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
 from samsyn_model.properties.schema import Kind, unique_names
+from samsyn_provider.geography import gdal
 
 _CURVED_WKB = frozenset(range(8, 15))
 _KINDS = {
@@ -45,17 +45,18 @@ _KINDS = {
 }
 _GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
 
-# GDAL's faster path from FlatGeobuf to Arrow returns null geometries with impossible lengths.
-pyogrio.set_gdal_config_options({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": True})
 
-
-def ogr_layers(dataset: str, path: Path) -> list[SourceLayer]:
+def ogr_layers(
+    dataset: str, path: Path, package: GeoPackage | None = None
+) -> Sequence[SourceLayer]:
     """Return the layers of a dataset: `dataset` is GDAL's name for it, `path` the user's.
 
     Raises UnreadableFileError.
     """
+    if package:
+        return [OgrLayer(dataset, path, name, package) for name in package.layers]
     with _gdal_errors(path):
-        names = [str(name) for name, _ in pyogrio.list_layers(dataset)]
+        names = [str(name) for name, _ in gdal.list_layers(dataset)]
     return [OgrLayer(dataset, path, name) for name in names]
 
 
@@ -73,13 +74,24 @@ def _gdal_errors(path: Path) -> Iterator[None]:
 class OgrLayer(SourceLayer):
     """A layer that GDAL streams as Arrow record batches."""
 
-    def __init__(self, dataset: str, path: Path, name: str) -> None:
+    def __init__(
+        self, dataset: str, path: Path, name: str, package: GeoPackage | None = None
+    ) -> None:
         super().__init__()
         self.name = name
         self._dataset = dataset
         self._path = path
+        self._package = package
+        reason = package and package.refusal(name)
+        if package and reason:
+            self.has_geometry = package.layers[name]
+            self.refusal = (
+                f"The layer {name!r} of {path} {reason}, which GDAL computes while it is read: make"
+                " a table of it (`ogr2ogr -f GPKG OUT IN`)."
+            )
+            return
         with _gdal_errors(path):
-            info = pyogrio.read_info(dataset, layer=name, force_feature_count=True)
+            info = gdal.read_info(dataset, layer=name, force_feature_count=True)
         self._driver = str(info["driver"])
         self._fid_column = str(info["fid_column"] or "rowid")
         # GDAL decodes a shapefile's text only when its encoding is passed explicitly.
@@ -107,11 +119,12 @@ class OgrLayer(SourceLayer):
 
         GDAL stops silently at the damaged part of a file: only the count reveals it.
         """
-        self._refuse_nul()
+        if self._package:
+            self._package.refuse_nul(self.name, self._fid_column)
         read = 0
         with (
             _gdal_errors(self._path),
-            pyogrio.open_arrow(
+            gdal.open_arrow(
                 self._dataset,
                 layer=self.name,
                 encoding=self._encoding,
@@ -166,7 +179,7 @@ class OgrLayer(SourceLayer):
         curved = [index for index, value in enumerate(wkb) if value and _is_curved(value)]
         fids = [ids[index] for index in curved]
         with _gdal_errors(self._path):
-            _, _, linear, _ = pyogrio.raw.read(
+            _, _, linear, _ = gdal.read_features(
                 self._dataset, layer=self.name, columns=[], fids=fids
             )
         result = list(wkb)
@@ -174,50 +187,11 @@ class OgrLayer(SourceLayer):
             result[index] = value
         return result
 
-    def _refuse_nul(self) -> None:
-        """Raise UnstorableFeatureError for a NUL in a GeoPackage's text: GDAL truncates there."""
-        if self._driver != "GPKG":
-            return
-        table, fid = _quoted(self.name), _quoted(self._fid_column)
-        with _sqlite(self._path) as database:
-            texts = [
-                f"instr({_quoted(column[1])}, char(0))"
-                for column in database.execute(f"PRAGMA table_info({table})")
-                if column[2].upper().startswith(("TEXT", "VARCHAR"))
-            ]
-            condition = " OR ".join(texts) or "0"
-            row = database.execute(
-                f"SELECT {fid} FROM {table} WHERE {condition} LIMIT 1"
-            ).fetchone()
-        if row:
-            raise UnstorableFeatureError(
-                f"The feature with fid {row[0]} of {self.name!r} cannot be stored:"
-                " it has a NUL character in a text."
-            )
-
     def _expected_count(self) -> int:
         """Return the minimum number of features."""
         if self._driver == "ESRI Shapefile":
             return 0  # its count includes deleted rows; the lengths of its parts are checked
-        if self._driver != "GPKG":
-            return self.feature_count or 0
-        with _sqlite(self._path) as database:
-            # The feature count stored in a GeoPackage can be out of date.
-            count = database.execute(f"SELECT count(*) FROM {_quoted(self.name)}")
-            return int(count.fetchone()[0])
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-@contextmanager
-def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            yield database
-    except sqlite3.Error as error:
-        raise UnreadableFileError(f"{path} is damaged: {error}") from error
+        return self._package.count(self.name) if self._package else self.feature_count or 0
 
 
 def _kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
@@ -243,5 +217,5 @@ def _declared_type(name: str | None) -> str | None:
 def _declared_crs(definition: str | None) -> Any:
     if not definition:
         return None
-    crs = parse_crs(definition)
+    crs = file_crs(definition)
     return None if "undefined" in crs.name.lower() or crs.is_engineering else crs

@@ -21,8 +21,8 @@ from samsyn_admin.imports.readers.layer import (
     BATCH_FEATURES,
     CRS84,
     SourceLayer,
+    file_crs,
     object_array,
-    parse_crs,
     without_m,
 )
 from samsyn_model.errors import UnreadableFileError
@@ -144,7 +144,7 @@ def _declared_type(names: list[str]) -> str | None:
 def _declared_crs(column: dict[str, Any]) -> Any:
     if "crs" not in column:
         return CRS84
-    return None if column["crs"] is None else parse_crs(json.dumps(column["crs"]))
+    return None if column["crs"] is None else file_crs(json.dumps(column["crs"]))
 
 
 _TESTS = {

@@ -101,7 +101,7 @@ def test_a_geopackage_with_damaged_pages(engine: Engine, owner: uuid.UUID, tmp_p
         ("a.csv", 'a,lon,lat\n"1,2,3\n', "not valid CSV"),
         ("a.png", "\x89PNG\r\n", "cannot be imported"),
         ("a.zip", "PK\x03\x04", "not a valid zip file"),
-        ("a.gpkg", "SQLite format 3\0" + "x" * 500, "cannot be read"),
+        ("a.gpkg", "SQLite format 3\0" + "x" * 500, "is damaged"),
         ("a.fgb", "fgb\x03fgb\0" + "\0" * 40, "a.fgb"),
         ("a.parquet", "PAR1PAR1", "cannot be read"),
         ("a.kml", "<kml><Document>", "not valid XML"),

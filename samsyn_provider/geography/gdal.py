@@ -1,0 +1,36 @@
+"""GDAL with the drivers of our formats alone, and without the network.
+
+A driver recognizes a file by its content: a VRT that is named `plan.kml` would publish any file of
+the server, or fetch an address. So nothing else here imports pyogrio's functions.
+"""
+
+import pyogrio
+from pyogrio import list_layers, open_arrow, read_info, write_arrow
+from pyogrio.core import _register_drivers
+from pyogrio.raw import read as read_features
+
+DRIVERS = frozenset({"ESRI Shapefile", "FlatGeobuf", "GPKG", "KML", "LIBKML"})
+"""KML is written by the driver of this name, and read by LIBKML."""
+
+__all__ = ["DRIVERS", "list_layers", "open_arrow", "read_features", "read_info", "write_arrow"]
+
+
+def _unregister_other_drivers() -> None:
+    others = sorted(pyogrio.list_drivers().keys() - DRIVERS)
+    pyogrio.set_gdal_config_options({"GDAL_SKIP": ",".join(others)})
+    _register_drivers()  # GDAL reads the option when it registers drivers
+    left = pyogrio.list_drivers().keys() - DRIVERS
+    if left:
+        raise RuntimeError(f"GDAL does not unregister the drivers {sorted(left)}.")
+
+
+_unregister_other_drivers()
+pyogrio.set_gdal_config_options(
+    {
+        "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+        "LIBKML_EXTERNAL_STYLE": "NO",
+        "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+        # GDAL's faster path from FlatGeobuf to Arrow returns null geometries of impossible lengths
+        "OGR_FLATGEOBUF_STREAM_BASE_IMPL": True,
+    }
+)
