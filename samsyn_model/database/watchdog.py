@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg.abc import RV, PQGen
+from psycopg.pq.abc import PGconn
 from sqlalchemy import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -184,14 +185,24 @@ class Watchdog:
             parameters |= _address(connections)
         try:
             with closing(psycopg.connect(**parameters)) as connection:
-                connection.pgconn.send_query(b"SELECT 1")
-                poll = select.poll()
-                poll.register(connection.pgconn.socket, select.POLLIN)
-                return bool(poll.poll(PROBE_TIMEOUT * 1000))
+                return _answers(connection.pgconn)
         except psycopg.errors.ConnectionTimeout:
             return False
         except psycopg.Error as error:
             return not any(reason in str(error) for reason in _UNREACHABLE)
+
+
+def _answers(pgconn: PGconn) -> bool:
+    """Return whether a new connection brings the result of a statement in time."""
+    pgconn.send_query(b"SELECT 1")
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    deadline = monotonic() + PROBE_TIMEOUT
+    while poll.poll(max(0.0, deadline - monotonic()) * 1000):
+        pgconn.consume_input()
+        if not pgconn.is_busy():
+            return True
+    return False
 
 
 def _address(connections: Iterable[WatchedConnection]) -> dict[str, str]:

@@ -4,13 +4,14 @@ Prints a table; exits with 1 when something was lost, or is not right again by i
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator
 
 from tests.faults.cuts import REQUESTS, Cuts, cut_clients, cut_database
 from tests.faults.faults import FAULTS, NotPossibleError, Scene
 from tests.faults.load import Layer
-from tests.faults.trial import Result, run_fault, scene
+from tests.faults.trial import Result, kill_main_process, run_fault, scene
 
 _HEAD = (
     "| fault | responses (200/201, 503, broken) | slowest | right again | confirmed | sessions | |"
@@ -67,6 +68,7 @@ def main() -> int:
     parser.add_argument("--database-step", type=int, default=5, help="the same for the database")
     parser.add_argument("--only", action="append", choices=sorted(FAULTS), help="may be repeated")
     options = parser.parse_args()
+    logging.disable()  # of the server in this process, whose database is cut off
     print(_HEAD, _RULE, sep="\n", flush=True)  # noqa: T201 - a report
     broken = 0
     with scene() as (at, layer):
@@ -74,6 +76,9 @@ def main() -> int:
             for row, is_broken in _rows(at, layer, options):
                 print(row, flush=True)  # noqa: T201
                 broken += is_broken
+        result = kill_main_process(at.server, at.database, layer)
+        print(_row(result), flush=True)  # noqa: T201
+        broken += bool(result.faults)
     return broken
 
 

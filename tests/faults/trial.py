@@ -1,5 +1,7 @@
 """One fault under clients at work, and what has to hold after it."""
 
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,11 +12,11 @@ from pathlib import Path
 import psycopg
 import requests
 
-from tests.clients.samsyn_server import serve
-from tests.faults.database_server import database_server, wait_until
+from tests.clients.samsyn_server import Server, serve
+from tests.faults.database_server import DatabaseServer, database_server, wait_until
 from tests.faults.faults import FAULTS, Scene, small_file_system
 from tests.faults.load import Clients, Layer, Outcome, half_written, lost, make_layer, stored
-from tests.faults.server_processes import open_files, workers
+from tests.faults.server_processes import main_process, open_files, workers
 from tests.faults.tcp_proxy import proxy_to
 
 RIGHT_AGAIN = 5.0
@@ -110,3 +112,26 @@ def _time_until_right(at: Scene, clients: Clients) -> float:
         return seen["503"] + seen["broken"] == before
 
     return wait_until(is_right, 60, "all is right again")
+
+
+def kill_main_process(server: Server, database: DatabaseServer, layer: Layer) -> Result:
+    """Kill what has started the workers, under clients at work: the server is gone then.
+
+    The workers end by themselves, and give back their connections and the port.
+    """
+    clients = Clients(server.url, layer)
+    with clients.at_work() as outcome:
+        time.sleep(1)
+        numbers = workers(server)
+        os.kill(main_process(server), signal.SIGKILL)
+        ended = wait_until(lambda: not any(map(_runs, numbers)), 20, "the workers have ended")
+    wait_until(lambda: database.sessions() == 0, 10, "every session ended")
+    found = stored(database, layer)
+    faults = [f"lost: {name}" for name in lost(outcome, found)]
+    faults += [f"half-written: {name}" for name in half_written(outcome, found)]
+    faults += outcome.unexpected[:3]
+    return Result("main process killed", outcome, ended, 0, faults)
+
+
+def _runs(process: int) -> bool:
+    return Path(f"/proc/{process}/cwd").exists()
