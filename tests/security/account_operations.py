@@ -94,6 +94,7 @@ def _open_operations() -> Iterator[Operation]:
     for path in (
         *("/", "/api/health", "/api/health/live", *_DOCUMENTS),
         *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
+        *("/ogc/?f=html", "/ogc/conformance?f=html", "/ogc/openapi?f=html", "/?q=sea"),
     ):
         yield Operation("GET", path, _open)
     yield Operation("GET", "/ogc/static/{name}", _open, ("samsyn.css",))

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
+from pyarrow import parquet
 from werkzeug.test import TestResponse
 
 from tests.security import permission_rules as rules
@@ -76,13 +79,18 @@ def send_operation(world: World, caller: Caller, operation: Operation, target: A
 
 
 def content_of(response: TestResponse) -> bytes:
-    """Return the body, of a 404 without the requested address: its page leads back there."""
+    """Return the body, uncompressed, of a 404 without the requested address: its page leads back
+    there."""
     content = response.get_data()
-    return (
-        content.replace(response.request.path.encode(), b"")
-        if response.status_code == 404
-        else content
-    )
+    if response.status_code == 404:
+        return content.replace(response.request.path.encode(), b"")
+    if content.startswith(b"PK"):  # Shapefile, workbook
+        with ZipFile(BytesIO(content)) as archive:
+            return b"\n".join(archive.read(name) for name in archive.namelist())
+    if content.startswith(b"PAR1"):
+        table = parquet.read_table(BytesIO(content))
+        return f"{table.schema.metadata} {table.to_pylist()}".encode()
+    return content
 
 
 def disclosed_by(response: TestResponse) -> set[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from samsyn_provider.http.formats import FORMATS, STYLE_ENCODINGS
 from tests.security import permission_rules as rules
 from tests.security.operations import GEOJSON, Operation
 from tests.security.permission_rules import Caller, Layer
@@ -12,6 +13,8 @@ from tests.security.permission_world import LAYERS, MAPS, word_of
 _LAYERS = "/api/v1/layers"
 _FEATURES = f"{_LAYERS}/{{layer}}/features"
 _COLLECTION = "/ogc/collections/{layer}"
+
+_SOME_LAYERS = LAYERS[::4]
 
 _POINT = {
     "type": "Feature",
@@ -225,6 +228,33 @@ def _ogc() -> Iterator[Operation]:
     yield Operation("GET", f"{_COLLECTION}/form", _read_form, LAYERS)
 
 
+def _queries() -> Iterator[Operation]:
+    """Parameters and representations of what `_ogc` and `_features` read, on some layers."""
+    everything = "updated > TIMESTAMP('2000-01-01T00:00:00Z')"
+    items = f"{_COLLECTION}/items"
+    for query in (
+        *("limit=1", "bbox=-180,-90,180,90", "sortby=-updated", "datetime=2024-05-01T12:00:00Z"),
+        *("properties=updated", "crs=http://www.opengis.net/def/crs/EPSG/0/3857"),
+        f"filter={everything}",
+    ):
+        yield Operation("GET", f"{items}?{query}", _read_features, _SOME_LAYERS)
+    for shape in ("intersects", "within"):
+        box = '{{"type":"Polygon","coordinates":[[[0,0],[9,0],[9,9],[0,0]]]}}'
+        yield Operation("GET", f"{_FEATURES}?{shape}={box}", _read_features, _SOME_LAYERS)
+    search = {"filter": everything, "filter-lang": "cql2-text", "limit": 1}
+    path = f"{_COLLECTION}/search"
+    yield Operation("POST", path, _read_features, _SOME_LAYERS, lambda _: search, hint="filter")
+    for below in ("/queryables", "/sortables", "/styles", "/items/{feature}"):
+        yield Operation("GET", f"{_COLLECTION}{below}?f=html", _read_features, _SOME_LAYERS)
+    for encoding in STYLE_ENCODINGS:
+        path = f"{_COLLECTION}/styles/{{style}}?f={encoding}"
+        yield Operation("GET", path, _read_features, _SOME_LAYERS)
+    for file_format in FORMATS:
+        yield Operation("GET", f"{items}?f={file_format}", _read_features, _SOME_LAYERS)
+    yield Operation("GET", f"{items}?f=csv&dialect=excel", _read_features, _SOME_LAYERS)
+    yield Operation("GET", f"{items}?f=fgb&bbox=0,0,9,9", _read_features, _SOME_LAYERS)
+
+
 LAYER_OPERATIONS = (
     *_library(),
     *_changes(),
@@ -233,4 +263,5 @@ LAYER_OPERATIONS = (
     *_bulk(),
     *_indexes(),
     *_ogc(),
+    *_queries(),
 )

@@ -15,7 +15,7 @@ from tests.security.permission_rules import (
     Placement,
     as_seen,
 )
-from tests.security.permission_world import feature_of, id_of
+from tests.security.permission_world import LAYERS, feature_of, id_of, position_of
 
 GEOJSON = "application/geo+json"
 FORM = "application/x-www-form-urlencoded"
@@ -68,17 +68,26 @@ def route_of(method: str, path: str) -> str:
     return f"{method} {re.sub('[{<][^}>]*[}>]', '{}', path)}"
 
 
-_TILE = {"grid": "WebMercatorQuad", "matrix": 0, "row": 0, "col": 0}
+_TILE = {
+    "grid": "WebMercatorQuad",
+    "other_grid": "WorldCRS84Quad",
+    "matrix": 0,
+    "row": 0,
+    "col": 0,
+}
 
 
 def path_values(target: Any) -> dict[str, Any]:
-    """Return the path parameters of an object; its tile is that of zoom level 0."""
+    """Return the path parameters of an object; its tile is that of zoom level 0, in the other grid
+    the one of its half of the world."""
     match target:
         case Map():
             return {"map": id_of(target), **_TILE}
         case Layer():
             parameters = {"feature": feature_of(target), "property": "name", "style": "default"}
-            return {"layer": id_of(target), **parameters, **_TILE}
+            is_east = target in LAYERS and position_of(target)[0] >= 0
+            halves = {"other_col": int(is_east)}
+            return {"layer": id_of(target), **parameters, **_TILE, **halves}
         case Placement():
             return path_values(target.map) | path_values(target.layer)
         case Collaboration():

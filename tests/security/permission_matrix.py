@@ -35,7 +35,7 @@ def _with_heads(operations: tuple[Operation, ...]) -> Iterator[Operation]:
 def _options(operations: tuple[Operation, ...]) -> Iterator[Operation]:
     """Yield an OPTIONS for each path without one, on some objects."""
     with_options = {operation.path for operation in operations if operation.method == "OPTIONS"}
-    for path, operation in {o.path.partition("?")[0]: o for o in operations}.items():
+    for path, operation in {o.path.partition("?")[0]: o for o in reversed(operations)}.items():
         if path in with_options:
             continue
         some = _some(operation.objects)

@@ -11,6 +11,7 @@ _GRIDS = "/ogc/tileMatrixSets"
 _LAYER_TILES = "/ogc/collections/{layer}/tiles"
 _MAP_TILES = "/ogc/maps/{map}/tiles"
 _TILE = "{grid}/{matrix}/{row}/{col}"
+_OTHER_TILE = "{other_grid}/{matrix}/{row}/{other_col}"
 
 
 def _read_layer(caller: Caller, layer: Layer) -> int:
@@ -33,12 +34,20 @@ def _operations() -> Iterator[Operation]:
     for path in ("", "/{grid}", "/{grid}?f=tilejson", "?f=html", "/{grid}?f=html"):
         yield Operation("GET", _LAYER_TILES + path, _read_layer, LAYERS)
         yield Operation("GET", _MAP_TILES + path, _read_map, MAPS)
+    for path in ("/{other_grid}", "/{other_grid}?f=html", f"/{_OTHER_TILE}"):
+        yield Operation("GET", _LAYER_TILES + path, _read_layer, LAYERS[::4])
+    for path in ("/{other_grid}", "/{other_grid}?f=html"):
+        yield Operation("GET", _MAP_TILES + path, _read_map, MAPS[::2])
+    yield Operation("GET", f"{_LAYER_TILES}/{_TILE}?properties=updated", _read_layer, LAYERS[::4])
     yield Operation("GET", f"{_LAYER_TILES}/{_TILE}", _read_layer, LAYERS)
     yield Operation("GET", f"{_MAP_TILES}/{_TILE}", _read_map_tile, MAPS)
 
 
 OPEN_TILE_OPERATIONS = (
     Operation("GET", _GRIDS, lambda *_: 200),
+    Operation("GET", f"{_GRIDS}?f=html", lambda *_: 200),
     Operation("GET", f"{_GRIDS}/{{grid}}", lambda *_: 200),
+    Operation("GET", f"{_GRIDS}/{{grid}}?f=html", lambda *_: 200),
+    Operation("GET", f"{_GRIDS}/{{other_grid}}", lambda *_: 200),
 )
 TILE_OPERATIONS = tuple(_operations())

@@ -1,9 +1,10 @@
 """The world of the permission matrix in a database, where all changes are rolled back."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from flask import Flask
@@ -12,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from samsyn_admin.app import create_app
+from samsyn_model.database.transactions import writing as writing_transaction
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.tables.comments import Comment as CommentRow
 from samsyn_model.tables.layers import Layer as LayerRow
@@ -115,7 +117,12 @@ def open_world(database_url: str) -> Iterator[World]:
     try:
         with engine.begin() as writing:
             _populate(writing)
-        yield World(_app(engine), connection)
+        # the world is one transaction: it cannot begin others, and sees one state in any case
+        with ExitStack() as stack:
+            for module in ("responses", "texts"):
+                name = f"samsyn_provider.downloads.{module}.snapshot"
+                stack.enter_context(patch(name, lambda engine, _: writing_transaction(engine)))
+            yield World(_app(engine), connection)
     finally:
         connection.close()
 
