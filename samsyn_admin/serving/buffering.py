@@ -50,8 +50,9 @@ class BufferingWorker(RespondingWorker):
         """Serve until told to stop; then end requests, and refuse those that take too long."""
         self.cfg.set("graceful_timeout", self.app.stop_timeout)
         super().run()
-        if self._served:
-            for conn in self._served:
+        unserved = [*self._served, *self._large]
+        if unserved:
+            for conn in unserved:
                 if not conn.outbox.has_sent:
                     with suppress(OSError):
                         conn.sock.send(refusal(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING))
@@ -115,6 +116,7 @@ class BufferingWorker(RespondingWorker):
 
     def _dispatch(self, conn: Connection) -> None:
         self._stop_waiting(conn)
+        conn.outbox.begin()
         if conn.received.has_ended and not conn.received.has_begun:
             self._drop(conn)
         elif conn.received.is_large and self._reading >= max(1, self.cfg.threads // 2):

@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from samsyn_model.settings import Settings
 type AppFactory = Callable[[Settings, Engine], Flask]
 
 _GRACE = 10  # seconds
+_SWITCH_INTERVAL = 0.0005  # seconds: beside busy threads the main one waits so long at each call
 _END = 3  # seconds that a worker has for its end after its last request
 
 
@@ -76,6 +78,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         # tenth of a second each time
         gc.collect()
         gc.freeze()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         return app
 
 
