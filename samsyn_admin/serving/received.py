@@ -110,9 +110,7 @@ class Received(SocketUnreader):  # type: ignore[misc]
         long, NoRoomError where the body cannot be stored.
         """
         for _ in range(_TURN):
-            if self._error is not None:
-                raise self._error
-            if self.is_whole or self.is_large:
+            if self._is_ready():
                 return True
             try:
                 data = self.sock.recv(_BODY_READ if self._has_head else _HEAD_READ, MSG_DONTWAIT)
@@ -122,6 +120,11 @@ class Received(SocketUnreader):  # type: ignore[misc]
                 self.has_ended = True
                 return True
             self._add(data)
+        return self._is_ready()
+
+    def _is_ready(self) -> bool:
+        if self._error is not None:
+            raise self._error
         return self.is_whole or self.is_large
 
     def _add(self, data: bytes) -> None:
@@ -147,29 +150,31 @@ class Received(SocketUnreader):  # type: ignore[misc]
         start = 2 if text.startswith(b"\r\n") else 0
         end = text.find(b"\r\n\r\n", max(start, self._searched - 3))
         self._searched = len(text)
-        if end < 0:
+        if (end if end >= 0 else len(text)) > MAX_HEAD:
+            self._error = LimitRequestHeaders("the headers are too long")
+        elif end < 0:
             self._refuse_head(text, start)
-            return
+        else:
+            self._begin_body(text[: end + 2], text[end + 4 :])
+
+    def _begin_body(self, head: bytes, body: bytes) -> None:
         self._has_head, self._since = True, time.monotonic()
-        head, body = text[: end + 2], text[end + 4 :]
         self.is_health = _HEALTH.match(head) is not None
-        framing = dict(_FRAMING.findall(head.lower()))
-        if not framing:
-            self.is_whole = True
-        elif b"transfer-encoding" in framing:
-            self._chunked = ChunkedBody()
-        elif framing[b"content-length"].strip().isdigit():
-            self._length = int(framing[b"content-length"])
-        else:  # gunicorn refuses it
-            self.is_whole = True
-        if not self.is_whole:
-            self._count_body(body)
-            self._continue(head)
+        match _FRAMING.findall(head.lower()):
+            case [(b"content-length", length)] if length.strip().isdigit():
+                self._length = int(length)
+            case [*others, (b"transfer-encoding", codings)] if codings.rstrip().endswith(
+                b"chunked"
+            ) and b"content-length" not in dict(others):
+                self._chunked = ChunkedBody()
+            case _:  # there is no body, or gunicorn refuses the head
+                self.is_whole = True
+                return
+        self._count_body(body)
+        self._continue(head)
 
     def _refuse_head(self, text: bytes, start: int) -> None:
         """Let gunicorn refuse what cannot become a head, however it goes on."""
-        if len(text) > MAX_HEAD:
-            self._error = LimitRequestHeaders("the headers are too long")
         is_long_line = len(text) > _MAX_LINE and b"\r\n" not in text[start:_MAX_LINE]
         self.is_whole = is_long_line or text.count(b"\n") != text.count(b"\r\n")
 

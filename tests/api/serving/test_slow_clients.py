@@ -106,6 +106,13 @@ def test_slow_clients_keep_nobody_waiting(
             assert time.monotonic() - begun < 5
 
 
+def test_more_connections_than_a_worker_keeps(server: Server) -> None:
+    with ExitStack() as clients:
+        for _ in range(1_200):
+            clients.enter_context(connected(server))
+        assert requests.get(f"{server.url}/ogc/conformance", timeout=30).ok
+
+
 def test_a_head_has_a_time(server: Server) -> None:
     with connected(server) as client:
         for byte in request("/ogc/"):

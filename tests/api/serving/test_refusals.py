@@ -1,0 +1,66 @@
+"""Requests that the application never sees: their responses are as its own."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.api.serving.raw_clients import connected, request, response
+from tests.clients.samsyn_server import Server, serve
+
+
+@pytest.fixture(scope="module")
+def server(test_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one worker."""
+    log = tmp_path_factory.mktemp("refusals") / "log"
+    with serve(test_database_url, log, workers=1) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (request("/", "A b: c"), 400),
+        (request("/", "Content-Length: x"), 400),
+        (request("/", "Content-Length: 1", "Content-Length: 2"), 400),
+        (request("/", "Content-Length: 1", "Transfer-Encoding: chunked"), 400),
+        (request("/", "Transfer-Encoding: foo"), 501),
+        (request("/", "Expect: nothing"), 417),
+        (request("/", "A: " + "a" * 9000), 431),
+        (request("/", *("A: " + "a" * 4000 for _ in range(20))), 431),
+        (request("/", *(f"A{number}: a" for number in range(200))), 431),
+        (request("/?" + "a" * 9000), 414),
+    ],
+)
+def test_a_refusal_is_a_problem_document(server: Server, sent: bytes, status: int) -> None:
+    with connected(server) as client:
+        client.sendall(sent)
+        head, _, content = response(client).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0].startswith(f"HTTP/1.1 {status} ")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+    assert json.loads(content)["status"] == status
+
+
+def test_a_malformed_body_is_refused(server: Server) -> None:
+    sent = request("/api/v1/webhooks/clerk", "Transfer-Encoding: chunked", method="POST")
+    with connected(server) as client:
+        client.sendall(sent + b"zz\r\n")
+        assert response(client).split(b" ", 2)[1] in {b"400", b"503"}
+
+
+def test_no_response_names_the_software(server: Server) -> None:
+    for path in ("/", "/ogc/conformance", "/ogc/static/samsyn.css", "/nowhere", "/api/health"):
+        with connected(server) as client:
+            client.sendall(request(path, "Connection: close"))
+            got = response(client).lower()
+        assert b"\r\nserver:" not in got
+        assert b"gunicorn" not in got
