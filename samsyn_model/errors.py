@@ -40,6 +40,10 @@ class CredentialsError(SamsynError):
     """Credentials are absent where some are needed, or are not valid."""
 
 
+class ExpiredSessionError(CredentialsError):
+    """A session of Clerk was valid, and has expired."""
+
+
 class PermissionDeniedError(SamsynError):
     """The principal may see the resource but not do this with it."""
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import (
     CredentialsError,
+    ExpiredSessionError,
     Fault,
     InvalidBodyError,
     InvalidParameterError,
@@ -163,8 +164,9 @@ def _principal(credential: str) -> Principal:
     limit.check(credential, address)
     try:
         return deployment().authenticator.principal(deployment().engine, credential)
-    except CredentialsError:
-        limit.count_wrong(credential, address)
+    except CredentialsError as error:
+        if not isinstance(error, ExpiredSessionError):
+            limit.count_wrong(credential, address)
         raise
 
 

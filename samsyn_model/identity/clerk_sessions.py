@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from samsyn_model.errors import CredentialsError
+from samsyn_model.errors import CredentialsError, ExpiredSessionError
 from samsyn_model.identity.signing_keys import SigningKeys, decode_base64, parse_public_key
 from samsyn_model.settings import Settings
 
@@ -65,7 +65,10 @@ class ClerkVerifier:
         return self._pem_key is not None or self._keys is not None
 
     def verify(self, token: str) -> ClerkSession:
-        """Return the claims of a token. Raises CredentialsError unless it is valid now."""
+        """Return the claims of a token.
+
+        Raises CredentialsError unless it is valid now, ExpiredSessionError where it was.
+        """
         if len(token) > MAX_TOKEN:
             raise CredentialsError(_INVALID)
         try:
@@ -80,7 +83,7 @@ class ClerkVerifier:
                 options={"require": ["exp", "iat", "nbf", "sub"], "verify_aud": False},
             )
         except jwt.ExpiredSignatureError as error:
-            raise CredentialsError("The session token has expired.") from error
+            raise ExpiredSessionError("The session token has expired.") from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise CredentialsError(_INVALID) from error
         self._check_party(claims)

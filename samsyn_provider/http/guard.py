@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
 
-from samsyn_model.errors import CredentialsError, SamsynError
+from samsyn_model.errors import CredentialsError, ExpiredSessionError, SamsynError
 from samsyn_model.identity.authentication import is_api_token
 from samsyn_model.identity.clerk_sessions import MAX_TOKEN
 from samsyn_model.permissions.actions import WRITING, Action
@@ -160,8 +160,12 @@ def _authenticate(token: str, action: Action) -> None:
     g.credential = token
     if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
         g.token = token
-    else:
+        return
+    try:
         g.principal = deployment().authenticator.principal(deployment().engine, token)
+    except ExpiredSessionError:
+        g.credential = None  # as of a computer that wakes up
+        raise
 
 
 def _reject_invalid_token(response: Response) -> Response:

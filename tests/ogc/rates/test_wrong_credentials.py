@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,22 @@ def test_sessions_are_counted_apart_from_tokens(client: FlaskClient) -> None:
     exhaust(client)
     assert ask(client, session_token()).status_code == 200
     header, payload, _ = session_token().split(".")
+    forged = [ask(client, f"{header}.{payload}.{secrets.token_urlsafe(256)}") for _ in range(6)]
+    assert [each.status_code for each in forged] == [401] * BOUND + [429]
+
+
+def test_sessions_that_have_expired_are_not_counted(client: FlaskClient) -> None:
+    """Each computer that wakes up sends some."""
+    old = int(time.time()) - 3_600
+    expired = session_token(iat=old, nbf=old, exp=old + 60)
+    for _ in range(BOUND + 2):
+        response = ask(client, expired)
+        assert response.status_code == 401
+        assert response.json is not None
+        assert "expired" in response.json["detail"]
+        assert client.post("/ogc/sign-in", data={"token": expired}).status_code == 422
+    assert ask(client, session_token()).status_code == 200
+    header, payload, _ = expired.split(".")
     forged = [ask(client, f"{header}.{payload}.{secrets.token_urlsafe(256)}") for _ in range(6)]
     assert [each.status_code for each in forged] == [401] * BOUND + [429]
 
