@@ -92,6 +92,10 @@ class StatementTimeoutError(SamsynError):
     """The database stopped a statement that ran too long."""
 
 
+class ClientGoneError(SamsynError):
+    """The client has closed its connection before the response: nobody reads this error."""
+
+
 class DatabaseUnavailableError(SamsynError):
     """The database cannot be reached or used."""
 

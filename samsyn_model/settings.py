@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     """Seconds that a client has for a body, and for taking a response, and one more per 16 KiB."""
     stop_timeout: int | None = Field(default=None, ge=1)
     """Seconds that requests have to end after SIGTERM; by default 10 more than a statement."""
+    anonymous_statement_timeout: int = Field(default=10, ge=1)
+    """Seconds after which a statement of a request without credentials is cancelled."""
+    anonymous_slow_statements: int = Field(default=2, ge=1)
+    """How many statements of requests without credentials may run for over a second at the same
+    time in a worker."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
     import_timeout: int = Field(default=3600, ge=1)
@@ -76,6 +81,10 @@ class Settings(BaseSettings):
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
     count_budget: int = Field(default=300, ge=0, le=60_000)
     """Milliseconds that counting the matches of a filter may take; 0: only what is free."""
+    max_vertices: int = Field(default=500_000, ge=1_000)
+    """The most positions of a feature's geometry."""
+    max_properties: int = Field(default=1_000, ge=10)
+    """The most properties of a feature, of a layer's schema, and of a download's columns."""
     inline_features: int = Field(default=5000, ge=0)
     """Up to how many features a layer's `source_config` includes all of them."""
 

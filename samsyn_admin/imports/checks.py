@@ -1,11 +1,12 @@
 """Properties of an imported layer, and whether features suit an existing layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from samsyn_model.errors import Fault
+from samsyn_model.errors import Fault, InvalidBodyError
 from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, CopiedFeatures
 from samsyn_model.properties.schema import property_members
+from samsyn_model.settings import get_settings
 
 
 def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None:
@@ -47,6 +48,15 @@ def geometry_notes(copied: CopiedFeatures, has_geometry: bool) -> Iterator[str]:
         yield (
             f"{copied.unchecked_count:,} geometries have more than {MAX_CHECKED_POSITIONS:,}"
             " positions: whether they are valid was not checked."
+        )
+
+
+def check_number_of_properties(source: str, names: Collection[str]) -> None:
+    """Raise InvalidBodyError where a source has more properties than a layer may have."""
+    most = get_settings().max_properties
+    if len(names) > most:
+        raise InvalidBodyError(
+            f"{source!r} has {len(names):,} properties; a layer has at most {most:,}."
         )
 
 

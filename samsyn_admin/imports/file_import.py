@@ -15,6 +15,7 @@ from pyproj import CRS
 from sqlalchemy import Connection, Engine
 
 from samsyn_admin.imports.checks import (
+    check_number_of_properties,
     geometry_faults,
     geometry_notes,
     geometry_type,
@@ -124,9 +125,8 @@ def import_file(  # noqa: PLR0913 - a command's options
                 ]
                 if time_field and not job.has_time_field:
                     raise InvalidParameterError(f"No layer has a field {time_field!r}.")
-                for field in index:
-                    if field not in job.indexed:
-                        raise InvalidParameterError(f"No layer has a field {field!r}.")
+                if unknown := [field for field in index if field not in job.indexed]:
+                    raise InvalidParameterError(f"No layer has a field {unknown[0]!r}.")
         for layer in imported:
             reporter.remark(f"{layer.name}: {layer.feature_count:,} features imported")
             for note in layer.notes:
@@ -237,9 +237,10 @@ class _Import:
             except NotDateTimesError as error:
                 savepoint.rollback()
                 source.free_texts.add(error.name)
-            else:
-                savepoint.commit()
-                return copied
+                continue
+            savepoint.commit()
+            check_number_of_properties(source.name, source.kinds)
+            return copied
 
     def _additional_crs(self, crs: CRS) -> list[int]:
         """Return the code of the file's CRS unless every layer is offered in it."""

@@ -10,6 +10,7 @@ from gunicorn.http.errors import LimitRequestHeaders
 
 from samsyn_admin.serving.buffering import BufferingWorker
 from samsyn_admin.serving.received import NoRoomError
+from samsyn_model.database.cancellation import is_closed
 
 _NEXT_REQUEST_WAIT = 2  # milliseconds for which a thread waits for its client's next request
 _ACCEPT_DELAY = 0.0005  # seconds
@@ -18,6 +19,7 @@ _QUICK_STOP = 5  # seconds
 _SLOTS = 128
 _FREE, _INACTIVE = -2, -1
 _FULL = 1_000_000  # more than the connections of a worker
+_LONG_WAIT = 0.25  # seconds for a thread, after which a client may have given up
 
 
 class _WorkerLoads:
@@ -113,6 +115,7 @@ class BalancedWorker(BufferingWorker):
     def enqueue_req(self, conn: Any) -> None:
         """Queue a connection for the next free thread."""
         self._busy += not conn.is_reserved  # in the main thread, as everything but `handle`
+        conn.queued_at = time.monotonic()
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
@@ -125,6 +128,9 @@ class BalancedWorker(BufferingWorker):
 
         Returns whether to keep it alive, or gunicorn's marker that no request has arrived.
         """
+        has_waited = conn.reply is None and time.monotonic() - conn.queued_at > _LONG_WAIT
+        if has_waited and is_closed(conn.sock):
+            return False  # nobody waits for the response any more
         keepalive = super().handle(conn)
         while keepalive is True and self.alive and not self._is_full() and _has_request(conn):
             keepalive = super().handle(conn)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Executable,
 )
 
+from samsyn_model.database.cancellation import Cancellable
 from samsyn_model.database.driver_errors import UNSTORABLE_TEXT, translated_errors
 from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION
 from samsyn_model.database.sql_text import PreparedTexts, Rows, send_text
@@ -65,7 +66,8 @@ def run(
                 return _run_text(
                     connection, statement, values or {}, prepared=prepared, binary=binary
                 )
-            return connection.execute(statement, values)
+            with Cancellable(_driver_of(connection)):
+                return connection.execute(statement, values)
         except UnicodeEncodeError as error:  # half a surrogate pair
             raise InvalidParameterError(UNSTORABLE_TEXT) from error
 
@@ -73,7 +75,9 @@ def run(
 def stream(connection: Connection, statement: str, values: Mapping[str, Any]) -> Generator[Any]:
     """Yield the rows of a statement as the database makes them: none waits in memory.
 
-    The connection does nothing else until the rows end or are closed. Errors as `run`.
+    The connection does nothing else until the rows end or are closed. How fast those after the
+    first one come depends on the client that they are sent to: limits of time hold for the first
+    one only. Errors as `run`.
     """
     with (
         translated_errors(),
@@ -81,7 +85,11 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
         closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
         closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
     ):
-        yield from rows
+        with Cancellable(driver):
+            first = next(rows, None)
+        if first is not None:
+            yield first
+            yield from rows
 
 
 def run_within(
@@ -115,7 +123,7 @@ def _run_text(
     is_reading = READING_OPTION in options
     if not is_reading and not connection.in_transaction():
         connection.begin()
-    with _driver(connection) as driver:
+    with _driver(connection) as driver, Cancellable(driver):
         if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
             return _send_watched(driver, statement, values, known, binary=binary)
@@ -144,7 +152,7 @@ def _send_watched(
 @contextmanager
 def _driver(connection: Connection) -> Iterator[WatchedConnection]:
     """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
-    driver = cast(WatchedConnection, connection.connection.driver_connection)
+    driver = _driver_of(connection)
     try:
         yield driver
         driver.answered = monotonic()
@@ -152,3 +160,7 @@ def _driver(connection: Connection) -> Iterator[WatchedConnection]:
         if driver.closed:
             connection.invalidate(error)
         raise
+
+
+def _driver_of(connection: Connection) -> WatchedConnection:
+    return cast(WatchedConnection, connection.connection.driver_connection)

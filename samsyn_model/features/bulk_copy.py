@@ -28,6 +28,7 @@ from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.copy_format import COPY, HEADER, TRAILER, copy_rows, row_start, wkb_types
 from samsyn_model.features.empty_parts import without_empty_parts
 from samsyn_model.features.prefetch import Prefetch
+from samsyn_model.settings import get_settings
 
 # Triggers read a statement's rows once more: up to so many bytes wait for them in memory, not in
 # a file.
@@ -155,6 +156,8 @@ def _checked(batch: FeatureBatch) -> NDArray[Any]:
     members = shapely.get_type_id(shapely.get_parts(collections))
     if (members == GeometryType.GEOMETRYCOLLECTION).any():
         _refuse(batch, _nested)
+    if (shapely.get_num_coordinates(geometries) > get_settings().max_vertices).any():
+        _refuse(batch, _too_large)
     with_z = shapely.has_z(geometries)
     if not np.isfinite(shapely.get_coordinates(geometries[with_z], include_z=True)).all():
         _refuse(batch, _not_finite)
@@ -197,6 +200,13 @@ def _nested(geometry: Any) -> str | None:
     if GeometryType.GEOMETRYCOLLECTION not in members:
         return None
     return "it is a collection of geometries that holds another collection."
+
+
+def _too_large(geometry: Any) -> str | None:
+    most = get_settings().max_vertices
+    if shapely.get_num_coordinates(geometry) <= most:
+        return None
+    return f"it has more than {most:,} positions."
 
 
 def _not_finite(geometry: Any) -> str | None:

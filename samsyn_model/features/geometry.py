@@ -1,9 +1,11 @@
 """GeoJSON geometries (RFC 7946), checked before the database sees them."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from samsyn_model.errors import Fault
+from samsyn_model.settings import get_settings
 
 _DEPTHS = {
     "Point": 0,
@@ -26,12 +28,15 @@ def geometry_faults(
     `prefix` is the JSON pointer to it. `geometry_type` is the layer's; a Multi type admits its
     single counterpart. Positions have two or three finite numbers, within ±180 and ±90 degrees;
     lines have two positions, rings four and end where they began; a geometry has heights in all
-    its positions or in none.
+    its positions or in none, and at most MAX_VERTICES of them.
     """
     if geometry is None:
         return
-    lengths: set[int] = set()
+    lengths = Counter[int]()
     yield from _faults(geometry, prefix, 0, lengths)
+    most = get_settings().max_vertices
+    if lengths.total() > most:
+        yield Fault(prefix, f"A geometry has at most {most:,} positions.")
     if len(lengths) > 1:
         yield Fault(prefix, "Its positions must all have two, or all have three numbers.")
     if isinstance(geometry, dict) and geometry_type:
@@ -80,8 +85,8 @@ def _is_empty(geometry: Any) -> bool:
     )
 
 
-def _faults(geometry: Any, prefix: str, nesting: int, lengths: set[int]) -> Iterator[Fault]:
-    """Yield the faults of a geometry, and add the numbers that its positions have to `lengths`."""
+def _faults(geometry: Any, prefix: str, nesting: int, lengths: Counter[int]) -> Iterator[Fault]:
+    """Yield the faults of a geometry; `lengths` counts its positions by how long they are."""
     if not isinstance(geometry, dict):
         yield Fault(prefix, "A geometry is an object or null.")
         return
@@ -104,14 +109,14 @@ def _faults(geometry: Any, prefix: str, nesting: int, lengths: set[int]) -> Iter
 
 
 def _coordinate_faults(
-    value: Any, prefix: str, depth: int, kind: str, lengths: set[int]
+    value: Any, prefix: str, depth: int, kind: str, lengths: Counter[int]
 ) -> Iterator[Fault]:
     if depth == 0:
         fault = _position_fault(value)
         if fault:
             yield Fault(prefix, fault)
         else:
-            lengths.add(len(value))
+            lengths[len(value)] += 1
         return
     if not isinstance(value, list):
         yield Fault(prefix, "This is an array.")
@@ -120,7 +125,7 @@ def _coordinate_faults(
         if depth > 1 or _position_fault(member):
             yield from _coordinate_faults(member, f"{prefix}/{number}", depth - 1, kind, lengths)
         else:
-            lengths.add(len(member))
+            lengths[len(member)] += 1
     if depth == 1 and kind.endswith("LineString") and len(value) < 2:
         yield Fault(prefix, "A line has at least two positions.")
     if depth == 1 and kind.endswith("Polygon") and (len(value) < 4 or value[0] != value[-1]):

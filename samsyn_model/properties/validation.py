@@ -17,6 +17,7 @@ from referencing import Registry
 from samsyn_model.errors import Fault
 from samsyn_model.properties.json_schema import DeadlineValidator, schema_error
 from samsyn_model.properties.roles import role_faults
+from samsyn_model.settings import get_settings
 
 MAX_FAULTS = 100
 """How many faults a response lists at most."""
@@ -77,6 +78,10 @@ def property_faults(
     if not isinstance(properties, dict):
         yield Fault(prefix, "Properties are an object or null.")
         return
+    most = get_settings().max_properties
+    if len(properties) > most:
+        yield Fault(prefix, f"A feature has at most {most:,} properties.")
+        return
     if schema is None:
         return
     checked = _checked_schema(schema)
@@ -124,6 +129,9 @@ def schema_faults(schema: Mapping[str, Any], prefix: str = "") -> list[Fault]:
         return [Fault(where, f"This is not a JSON Schema: {error.message[:_MAX_DETAIL]}.")]
     if schema.get("type", "object") != "object":
         faults.append(Fault(f"{prefix}/type", "The schema is one of an object."))
+    most = get_settings().max_properties
+    if len(schema.get("properties", {})) > most:
+        return [Fault(f"{prefix}/properties", f"A layer has at most {most:,} properties.")]
     for name, member in schema.get("properties", {}).items():
         where = f"{prefix}/properties{pointer(name)}"
         if not isinstance(member, dict):

@@ -7,6 +7,7 @@ Absent values make comparisons NULL, which `WHERE` treats as false.
 import json
 from typing import Any
 
+from samsyn_provider.cql2.costs import candidates_condition
 from samsyn_provider.cql2.expressions import Expression, Kind, Literal, Operation, Property
 from samsyn_provider.cql2.functions import FUNCTIONS
 from samsyn_provider.cql2.measures import (
@@ -174,7 +175,13 @@ class _FilterSql(TemporalSql):
         )
         if operator == "s_disjoint":
             return f"(NOT ({boxes_intersect} AND ST_Intersects({first}, {second})))"
-        return f"({boxes_intersect} AND {_SPATIAL[operator]}({first}, {second}))"
+        relation = f"{_SPATIAL[operator]}({first}, {second})"
+        if isinstance(one, Literal) != isinstance(other, Literal):
+            literal = first if isinstance(one, Literal) else second
+            candidates = candidates_condition(operator, one, other, literal)
+            # evaluated in this order: PostgreSQL takes all of them to cost the same
+            relation = f"{candidates} AND {relation}" if candidates else relation
+        return f"({boxes_intersect} AND {relation})"
 
 
 def _combined(operator: str, arguments: list[str]) -> str:

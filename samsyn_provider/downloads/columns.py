@@ -12,6 +12,8 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.errors import InvalidParameterError
+from samsyn_model.settings import get_settings
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.cql2.expressions import Kind
 from samsyn_provider.cql2.parsing import UPDATED, UPDATED_SCHEMA, kind_of
@@ -70,7 +72,7 @@ def describe_table(
     """Return the table for a query's features, by two statements.
 
     A column has the type that all of its values have; mixed types become text, objects and arrays
-    JSON text. Names are unique regardless of case.
+    JSON text. Names are unique regardless of case. Raises InvalidParameterError for too many.
     """
     statement = select_value_kinds(collection.id, query, collection.times)
     observed = {row.name: row for row in run(connection, statement.text, statement.values)}
@@ -80,6 +82,12 @@ def describe_table(
     names = [*fields, *(name for name in observed if name not in fields)]
     if query.properties is not None:
         names = [name for name in names if name in query.properties]
+    most = get_settings().max_properties
+    if len(names) > most:
+        raise InvalidParameterError(
+            f"These features have {len(names):,} properties; a file has at most {most:,}:"
+            " name some in `properties`."
+        )
     taken = {file_format.id_name.lower()}
     geometry_name = None if query.skip_geometry else free_name("geometry", taken)
     columns = []

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from flask import Response, request
 from sqlalchemy import Connection
 
+from samsyn_model.database.cancellation import lift_time_limits
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import snapshot
 from samsyn_model.errors import DatabaseUnavailableError, InvalidParameterError
@@ -48,6 +49,8 @@ def respond_download(
     when all file slots are taken.
     """
     _check_format(file_format, query)
+    if query.filter is None and not query.areas:
+        lift_time_limits()  # it takes as long as the layer is large
     media_type = file_format.media_type
     if request.method == "HEAD":
         response = Response(iter(()))  # of a length that only the file has

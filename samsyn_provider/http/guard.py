@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, request
 
+from samsyn_model.database.cancellation import StatementLimits, set_limits
 from samsyn_model.errors import CredentialsError, ExpiredSessionError, SamsynError
 from samsyn_model.identity.authentication import is_api_token
 from samsyn_model.identity.clerk_sessions import MAX_TOKEN
@@ -134,6 +135,9 @@ def _authorize() -> None:
     action = declared_action(current_app, request.endpoint)
     if action is None:
         raise UndeclaredActionError(f"The view {request.endpoint!r} declares no action.")
+    is_reading = request.method in _SAFE_METHODS or action is Action.SEARCH_LAYER
+    limits = StatementLimits(request.environ.get("gunicorn.socket")) if is_reading else None
+    set_limits(limits)  # what writes comes to its end
     if action in UNGUARDED:
         return
     header = request.headers.get("Authorization")
@@ -141,6 +145,10 @@ def _authorize() -> None:
         _authenticate(parse_authorization(header), action)
     elif (session := browser_session()) is not None:
         g.principal = session.principal
+    elif limits is not None:
+        settings = deployment().settings
+        limits.seconds = settings.anonymous_statement_timeout
+        limits.slow_statements = settings.anonymous_slow_statements
     # A browser's preflight request carries no credentials; its response lists only methods.
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())

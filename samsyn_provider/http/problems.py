@@ -31,6 +31,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidBodyError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.ClientGoneError: HTTPStatus.BAD_REQUEST,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,

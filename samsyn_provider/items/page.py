@@ -18,6 +18,7 @@ from samsyn_provider.collections.description import with_extents, with_fields
 from samsyn_provider.collections.documents import collection_document
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.features.documents import items_document
+from samsyn_provider.features.filter_costs import refuse_costly_filter
 from samsyn_provider.features.preceding import read_preceding
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http import links
@@ -84,6 +85,7 @@ def items_page(
     try:
         query = parse_items_query(arguments, capabilities)
         refuse_dialect(query)
+        refuse_costly_filter(connection, collection.id, query)
     except InvalidParameterError as error:
         values = form_values(collection, arguments.to_dict())
         return _faulty_page(connection, collection, make_form(collection, values, error.detail))

@@ -20,6 +20,7 @@ from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.collections.requested import requested_collection
 from samsyn_provider.downloads.responses import next_position, respond_download
 from samsyn_provider.features.documents import item_document, items_document
+from samsyn_provider.features.filter_costs import refuse_costly_filter
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import FILE_FORMATS, FORMATS, MEDIA_TYPES, Format
@@ -202,12 +203,15 @@ def _parse_query(
     arguments: MultiDict[str, str],
     relations: frozenset[str] = frozenset(),
 ) -> tuple[Collection, ItemsQuery]:
-    """Return the collection, with its fields where the parameters name any, and their query."""
+    """Return the collection, with its fields where the parameters name any, and their query.
+
+    Raises the errors of `refuse_costly_filter` too.
+    """
     if names_properties(arguments, relations):
         collection = with_fields(connection, collection)
-    return collection, parse_items_query(
-        arguments, Capabilities(collection.fields, collection.crs, relations)
-    )
+    query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs, relations))
+    refuse_costly_filter(connection, collection.id, query)
+    return collection, query
 
 
 def _page(

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
 
+from samsyn_model.database.cancellation import share_time_limit
 from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
 from samsyn_model.database.transactions import reading
@@ -15,6 +16,7 @@ from samsyn_model.errors import TooManyRequestsError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.features.filter_costs import refuse_costly_filter
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import check, count, principal, requires
 from samsyn_provider.http.media_types import HTML, JSON, MVT, TILEJSON, negotiate_offered
@@ -23,7 +25,14 @@ from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.tiles import documents as tile_documents
 from samsyn_provider.tiles.documents import TiledResource, tiled_collection, tiled_map
-from samsyn_provider.tiles.matrix_sets import Tile, TileMatrixSet, find_tile, find_tile_matrix_set
+from samsyn_provider.tiles.matrix_sets import (
+    EXTENT,
+    MARGIN,
+    Tile,
+    TileMatrixSet,
+    find_tile,
+    find_tile_matrix_set,
+)
 from samsyn_provider.tiles.sources import (
     common_bounds,
     find_tiled_map,
@@ -193,6 +202,10 @@ def _make_tile(
         if cached is None:
             raise
         return cached
+    share_time_limit(deployment().settings.statement_timeout)
+    for source in sources:
+        edges = tile.degrees(MARGIN / EXTENT)
+        refuse_costly_filter(connection, source.layer_id, source.query, edges)
     start = monotonic()
     row = _row(connection, select_small_tile(sources, tile, tag if cache.is_in_database else None))
     was_cached = row.was_cached
