@@ -1,10 +1,9 @@
-"""Arrow record batches as features: WKB becomes geometries, columns become JSON."""
+"""The columns of Arrow record batches as JSON."""
 
 import base64
 import json
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -14,11 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
-from numpy.typing import NDArray
 
 from samsyn_admin.imports.readers.arrow_json import json_column
-from samsyn_admin.imports.readers.layer import object_array
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.date_times import rfc3339
@@ -27,7 +23,6 @@ from samsyn_model.properties.schema import Kind, merged
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _END = pa.scalar("}", pa.large_string())
 _NO_SEPARATOR = pa.scalar("", pa.large_string())
-_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _JSON_KINDS: dict[type, Kind] = {dict: Kind.OBJECT, list: Kind.ARRAY, str: Kind.STRING}
 
 
@@ -62,43 +57,6 @@ def _serialized(value: Any) -> str:
     if value is None:
         return "null"
     return json_text(value)
-
-
-def geometries_of_wkb(wkb: Sequence[bytes | None], batch: FeatureBatch) -> NDArray[Any]:
-    """Return the geometries of WKB or EWKB; `batch` labels them in errors.
-
-    Raises UnstorableFeatureError for the first that cannot be read, NotImplementedError when the
-    only obstacle is that some are curved.
-    """
-    try:
-        return _parsed(wkb)
-    except shapely.errors.ShapelyError:
-        refuse_unreadable(wkb, batch, shapely.errors.ShapelyError)
-        raise
-
-
-def refuse_unreadable(
-    wkb: Sequence[bytes | None],
-    batch: FeatureBatch,
-    kind: type[Exception] = NotImplementedError,
-) -> None:
-    """Raise UnstorableFeatureError for the first WKB whose reading raises this kind of error."""
-    for index, value in enumerate(wkb):
-        with suppress(NotImplementedError):
-            try:
-                _parsed([value])
-            except kind as error:
-                reason = str(error) or "it has a curve within a collection"
-                raise UnstorableFeatureError(
-                    f"{batch.label(index)} has a geometry that cannot be read: {reason}"
-                ) from error
-
-
-def _parsed(wkb: Sequence[bytes | None]) -> NDArray[Any]:
-    geometries: NDArray[Any] = shapely.from_wkb(object_array(list(wkb)))
-    # Curves within collections are read, but functions on coordinates raise an error.
-    shapely.get_coordinates(geometries[shapely.get_type_id(geometries) == _COLLECTION])
-    return geometries
 
 
 class ColumnReader:

@@ -25,6 +25,7 @@ from samsyn_admin.imports.readers.layer import (
     object_array,
     without_m,
 )
+from samsyn_admin.imports.readers.wkb import MAX_DEPTH
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.spreadsheet_csv import COORDINATES as REPEATED_COORDINATES
@@ -237,6 +238,11 @@ class CSVLayer(SourceLayer):
 
     def _wkt_geometries(self, rows: list[list[str]], batch: FeatureBatch) -> Any:
         texts = [row[self._wkt or 0].strip() or None for row in rows]
+        for index, text in enumerate(texts):
+            if text and text.upper().count("COLLECTION") > MAX_DEPTH:
+                raise UnstorableFeatureError(
+                    f"{batch.label(index)} has WKT that cannot be read: it is nested too deeply."
+                )
         try:
             geometries = shapely.from_wkt(object_array(texts))
         except (shapely.errors.ShapelyError, NotImplementedError):

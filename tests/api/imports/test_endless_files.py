@@ -1,13 +1,18 @@
 """Files that would take for ever, or too much, to read: each is refused within seconds."""
 
 import sqlite3
+import struct
+import subprocess
+import sys
 import uuid
 import zipfile
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
+import pyarrow as pa
 import pytest
+import shapely
 from sqlalchemy import Engine
 
 from samsyn_admin.imports.readers import files
@@ -19,7 +24,9 @@ from tests.source_files import (
     grid,
     load,
     refused,
+    table,
     write_ogr,
+    write_parquet,
 )
 
 SECONDS = 20
@@ -132,6 +139,39 @@ def test_deep_nesting(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
         nested = f"<{tag}>" * 100_000 + f"</{tag}>" * 100_000
         path.write_text(f"<kml><Document>{nested}</Document></kml>")
         assert "nested too deeply" in quickly_refused(engine, owner, path)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.gpkg"])
+def test_geometries_in_geometries(tmp_path: Path, name: str, is_first: bool) -> None:
+    """In a process of its own, which the geometry library would end."""
+    path = tmp_path / name
+    depth = 100_000
+    point = struct.pack("<BIdd", 1, 1, 1, 2)
+    before = b"" if is_first else point
+    wkb = (struct.pack("<BII", 1, 7, 1 + bool(before)) + before) * depth + point
+    if name == "a.csv":
+        text = "GEOMETRYCOLLECTION (" * depth + "POINT (1 2)" + ")" * depth
+        path.write_text(f'wkt\n"{text}"\n')
+    elif name == "a.parquet":
+        write_parquet(path, pa.table({"geometry": pa.array([wkb], pa.binary())}))
+    else:
+        write_ogr(path, table([shapely.Point(1, 2)]), "GPKG", geometry_type="Unknown")
+        header = b"GP\x00\x01" + struct.pack("<I", 4326)
+        edit_geopackage(path, ("UPDATE a SET geom = ?", [header + wkb]))
+    program = (
+        "from pathlib import Path; import sys\n"
+        "from samsyn_admin.imports.readers.files import open_layers\n"
+        "try:\n"
+        "    [list(layer.batches()) for layer in open_layers(Path(sys.argv[1]))]\n"
+        "except Exception as error:\n"
+        "    print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.returncode
+    assert "nested" in ended.stdout or "read" in ended.stdout, ended.stdout + ended.stderr[-500:]
 
 
 @pytest.mark.parametrize("name", ["a.shp", "doc.kml"])

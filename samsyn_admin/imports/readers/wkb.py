@@ -1,0 +1,98 @@
+"""WKB as geometries, but none within geometries so deep that GEOS would end the process."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from struct import error, unpack_from
+from typing import Any
+
+import shapely
+from numpy.typing import NDArray
+
+from samsyn_admin.imports.readers.layer import object_array
+from samsyn_model.errors import UnstorableFeatureError
+from samsyn_model.features.batch import FeatureBatch
+
+MAX_DEPTH = 100
+"""The maximum depth of geometries within geometries; those of GeoJSON have three levels."""
+_SMALL = 9 * 1000  # bytes: at most a thousand levels, which GEOS reads
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+_POINT = 1
+_LINES = {2, 8}
+_POLYGONS = {3, 17}
+
+
+def geometries_of_wkb(wkb: Sequence[bytes | None], batch: FeatureBatch) -> NDArray[Any]:
+    """Return the geometries of WKB or EWKB; `batch` labels them in errors.
+
+    Raises UnstorableFeatureError for the first that cannot be read, NotImplementedError when the
+    only obstacle is that some are curved.
+    """
+    try:
+        return _parsed(wkb)
+    except shapely.errors.ShapelyError:
+        refuse_unreadable(wkb, batch, shapely.errors.ShapelyError)
+        raise
+
+
+def refuse_unreadable(
+    wkb: Sequence[bytes | None],
+    batch: FeatureBatch,
+    kind: type[Exception] = NotImplementedError,
+) -> None:
+    """Raise UnstorableFeatureError for the first WKB whose reading raises this kind of error."""
+    for index, value in enumerate(wkb):
+        with suppress(NotImplementedError):
+            try:
+                _parsed([value])
+            except kind as error:
+                reason = str(error) or "it has a curve within a collection"
+                raise UnstorableFeatureError(
+                    f"{batch.label(index)} has a geometry that cannot be read: {reason}"
+                ) from error
+
+
+def _parsed(wkb: Sequence[bytes | None]) -> NDArray[Any]:
+    for value in wkb:
+        if value and len(value) > _SMALL and _is_deep(value):
+            raise shapely.errors.ShapelyError("it is nested too deeply")
+    geometries: NDArray[Any] = shapely.from_wkb(object_array(list(wkb)))
+    # Curves within collections are read, but functions on coordinates raise an error.
+    shapely.get_coordinates(geometries[shapely.get_type_id(geometries) == _COLLECTION])
+    return geometries
+
+
+def _is_deep(wkb: bytes) -> bool:
+    """Return whether geometries are nested beyond MAX_DEPTH, before WKB ends or is not valid."""
+    with suppress(error, IndexError):
+        order, position, left = "<", 0, [1]
+        while left and len(left) <= MAX_DEPTH:
+            if not left[-1]:
+                left.pop()
+                continue
+            left[-1] -= 1
+            order = {0: ">", 1: "<"}.get(wkb[position], order)
+            (code,) = unpack_from(f"{order}I", wkb, position + 1)
+            position += 9 if code & 0x20000000 else 5
+            plain, size = (code & 0xFFFF) % 1000, 8 * _dimensions(code)
+            if plain == _POINT:
+                position += size
+                continue
+            (count,) = unpack_from(f"{order}I", wkb, position)
+            position += 4
+            if plain in _LINES:
+                position += size * count
+            elif plain in _POLYGONS:
+                for _ in range(count):
+                    (length,) = unpack_from(f"{order}I", wkb, position)
+                    position += 4 + size * length
+            else:
+                left.append(count)
+        return len(left) > MAX_DEPTH
+    return False
+
+
+def _dimensions(code: int) -> int:
+    thousands = (code & 0xFFFF) // 1000
+    has_z = bool(code & 0x80000000) or thousands in {1, 3}
+    has_m = bool(code & 0x40000000) or thousands in {2, 3}
+    return 2 + has_z + has_m
