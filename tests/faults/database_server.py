@@ -105,6 +105,12 @@ def database_server(
             Cluster(home).remove()
 
 
+def slack() -> float:
+    """Return how many times a time limit is to be taken, of up to four: other processes of a busy
+    machine wait for its cores too."""
+    return min(4.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+
+
 def wait_until(reached: object, seconds: float, what: str) -> float:
     """Wait until a function returns something true; return how long that took.
 

@@ -18,7 +18,7 @@ from samsyn_model.database.execution import run, stream
 from samsyn_model.database.transactions import reading, set_in_transaction, writing
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError, StatementTimeoutError
 from tests.clients.samsyn_server import Server, serve
-from tests.faults.database_server import DatabaseServer, wait_until
+from tests.faults.database_server import DatabaseServer, slack, wait_until
 from tests.faults.tcp_proxy import proxy_to
 
 PATIENCE = 5.0
@@ -79,12 +79,11 @@ def test_responses_without_it(database: DatabaseServer, kind: str, tmp_path: Pat
             with ThreadPoolExecutor(CLIENTS) as clients:
                 for path in paths:  # the first while nobody knows, the others after it
                     times = clients.map(lambda _, p=path: _seconds(server, p, 503), range(CLIENTS))
-                    # the machine has few cores for as many clients as that
-                    assert max(times) < PATIENCE + 1
+                    assert max(times) < PATIENCE * slack()
             times = [_seconds(server, path, 503) for path in paths]
-            assert max(times) < 1
-            assert max(_seconds(server, "/ogc/conformance", 200) for _ in range(20)) < 1
-        wait_until(lambda: _is_ready(server), PATIENCE, "ready again")
+            assert max(times) < slack()
+            assert max(_seconds(server, "/ogc/conformance", 200) for _ in range(20)) < slack()
+        wait_until(lambda: _is_ready(server), PATIENCE * slack(), "ready again")
         time.sleep(0.5)
         assert database.sessions() <= 6
     assert server.log.read_text().count("does not respond: no request waits") == 1
@@ -121,12 +120,12 @@ def test_a_statement_under_way(database: DatabaseServer, limited: Engine) -> Non
         for thread in threads:
             thread.join(20)
         assert len(ends) == 3
-        assert max(ends) - frozen < PATIENCE
+        assert max(ends) - frozen < PATIENCE * slack()
         start = time.monotonic()
         with pytest.raises(DatabaseUnavailableError, match="does not respond"), reading(limited):
             pass
-        assert time.monotonic() - start < 0.1
-    wait_until(lambda: _can_read(limited), PATIENCE, "connected again")
+        assert time.monotonic() - start < 0.5
+    wait_until(lambda: _can_read(limited), PATIENCE * slack(), "connected again")
     with reading(limited) as connection:
         found = run(connection, "SELECT count(*) FROM users WHERE username = 'lost'").scalar()
     assert found == 0
@@ -155,7 +154,7 @@ def test_a_single_session_that_is_silent(database: DatabaseServer) -> None:
         with reading(engine) as connection:
             with pytest.raises(StatementTimeoutError):
                 run(connection, "SELECT pg_sleep(20)")
-            assert run(connection, "SELECT 1 FROM pg_sleep(0.8)").scalar() == 1
+            assert run(connection, "SELECT 1 FROM pg_sleep(0.3)").scalar() == 1
 
     def run_for_longer() -> None:
         with writing(engine) as connection:
@@ -167,11 +166,13 @@ def test_a_single_session_that_is_silent(database: DatabaseServer) -> None:
             threads.submit(ask_a_stopped_session, opening(engine)) for opening in (reading, writing)
         ]
         slow = [threads.submit(run_slowly), threads.submit(run_for_longer)]
-        assert all(1 < each.result() < 8 for each in stopped)
+        assert all(1 < each.result() < 8 * slack() for each in stopped)
         for each in slow:
             each.result()
     engine.dispose()
-    wait_until(lambda: not set(sessions) & set(database.processes()), PATIENCE, "they ended")
+    wait_until(
+        lambda: not set(sessions) & set(database.processes()), PATIENCE * slack(), "they ended"
+    )
 
 
 def _ask_a_stopped_session(
