@@ -127,6 +127,7 @@ class Watchdog:
     def stop(self, _: Any = None) -> None:
         """Stop looking; the next connection begins it again."""
         self._is_stopped.set()
+        self._is_silent = False
 
     def _start(self) -> None:
         if self.statement_limit == inf:

@@ -125,6 +125,11 @@ def test_a_statement_under_way(database: DatabaseServer, limited: Engine) -> Non
         with pytest.raises(DatabaseUnavailableError, match="does not respond"), reading(limited):
             pass
         assert time.monotonic() - start < 0.5
+        limited.dispose()
+        start = time.monotonic()
+        with pytest.raises(DatabaseUnavailableError, match="cannot be reached"), reading(limited):
+            pass
+        assert time.monotonic() - start < PATIENCE * slack(), "looked for from the beginning"
     wait_until(lambda: _can_read(limited), PATIENCE * slack(), "connected again")
     with reading(limited) as connection:
         found = run(connection, "SELECT count(*) FROM users WHERE username = 'lost'").scalar()
