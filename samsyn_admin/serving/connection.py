@@ -12,6 +12,7 @@ from gunicorn.workers.gthread import TConn
 
 from samsyn_admin.serving.outbox import Outbox
 from samsyn_admin.serving.received import Received
+from samsyn_provider.http.representations import HOLDS_CONNECTION
 
 
 class SentResponse(Response):  # type: ignore[misc]
@@ -37,10 +38,13 @@ class Reply:
         self._close = getattr(parts, "close", None)
 
     def send(self, outbox: Outbox) -> bool:
-        """Send the response until the outbox is full; return whether it is complete."""
+        """Send the response until the outbox is full; return whether it is complete.
+
+        One that holds a connection of the database is completed: others need the connection.
+        """
         for part in self._iterator:
             self.response.write(part)
-            if outbox.is_full:
+            if outbox.is_full and HOLDS_CONNECTION not in self.environ:
                 return False
         self.response.close()
         outbox.release()

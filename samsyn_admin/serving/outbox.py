@@ -6,7 +6,7 @@ from collections import deque
 from socket import MSG_DONTWAIT, socket
 from typing import IO
 
-from samsyn_admin.serving.received import MIN_RATE, temporary_file
+from samsyn_admin.serving.received import MIN_RATE, STORED, temporary_file
 
 _IN_MEMORY = 256 * 1024  # bytes kept; more is in a temporary file
 _MAX_KEPT = 8 * 1024 * 1024  # bytes, beyond which a response is interrupted
@@ -26,7 +26,8 @@ class Outbox:
         self._parts: deque[memoryview] = deque()
         self._in_memory = 0
         self._file: IO[bytes] | None = None
-        self._read = self._written = 0  # offsets in the file
+        self._stored = 0  # bytes of the file
+        self._read = self._written = 0  # offsets in it
         self._sent = 0
         self._blocked_since = 0.0
 
@@ -104,6 +105,8 @@ class Outbox:
         self._parts.clear()
         if self._file is not None:
             self._file.close()
+            STORED.add(-self._stored)
+            self._stored = 0
         self._file, self._in_memory, self._read, self._written = None, 0, 0, 0
 
     def _send(self, part: memoryview) -> int:
@@ -123,6 +126,8 @@ class Outbox:
             return
         if self._file is None:
             self._file = temporary_file()
+        STORED.add(len(part))
+        self._stored += len(part)
         while part:
             written = os.pwrite(self._file.fileno(), part, self._written)
             self._written += written

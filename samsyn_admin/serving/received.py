@@ -18,7 +18,7 @@ MAX_HEAD = 64 * 1024
 MAX_KEPT = 16 * 1024 * 1024 + 1024
 """Bytes of a body that is kept until it is whole. A larger one is read by a thread."""
 _IN_MEMORY = 128 * 1024  # bytes of a body; more is in a temporary file
-_MAX_STORED = 1024 * 1024 * 1024  # bytes of such files, of a process
+_MAX_STORED = 1024 * 1024 * 1024  # bytes of all such files of a process
 _HEAD_READ, _BODY_READ = 16 * 1024, 256 * 1024
 _TURN = 4  # reads, after which other connections have their turn
 _MAX_LINE = 8192
@@ -29,7 +29,7 @@ _HEALTH = re.compile(rb"(?:\r\n)?(?:GET|HEAD) /api/health[/? ]")
 
 
 class NoRoomError(Exception):
-    """There is no room for a body."""
+    """There is no room for what has to be stored."""
 
 
 def temporary_file() -> IO[bytes]:
@@ -38,7 +38,7 @@ def temporary_file() -> IO[bytes]:
 
 
 class _Stored:
-    """The bytes of bodies in temporary files of this process."""
+    """The bytes in temporary files of this process."""
 
     def __init__(self) -> None:
         self._size, self._lock = 0, Lock()
@@ -51,7 +51,8 @@ class _Stored:
             self._size += size
 
 
-_STORED = _Stored()
+STORED = _Stored()
+"""What this process stores of requests and responses."""
 
 
 class Received(SocketUnreader):  # type: ignore[misc]
@@ -88,7 +89,7 @@ class Received(SocketUnreader):  # type: ignore[misc]
         """Remove what is stored."""
         if self._file is not None:
             self._file.close()
-            _STORED.add(-self._stored)
+            STORED.add(-self._stored)
             self._file, self._stored, self._unread = None, 0, 0
 
     @property
@@ -195,7 +196,7 @@ class Received(SocketUnreader):  # type: ignore[misc]
             self.has_continued = True
 
     def _store(self, data: bytes) -> None:
-        _STORED.add(len(data))
+        STORED.add(len(data))
         self._stored += len(data)
         try:
             if self._file is None:

@@ -18,6 +18,10 @@ _CONTENT_SECURITY_POLICY = (
 )
 
 
+HOLDS_CONNECTION = "samsyn.holds_connection"
+"""A WSGI variable: the response holds a connection of the database until it has been read."""
+
+
 @dataclass(frozen=True, slots=True)
 class SerializedFeatures:
     """GeoJSON features as PostgreSQL serialized them: bytes that are not parsed again."""
@@ -80,6 +84,7 @@ def _json_response(document: Mapping[str, Any], media_type: str) -> Response:
     if isinstance(features, SerializedFeatures) and features.is_streamed:
         response = Response(parts, HTTPStatus.OK, content_type=media_type)
         response.call_on_close(features.parts.close)  # type: ignore[attr-defined]
+        request.environ[HOLDS_CONNECTION] = True
         return response
     return Response(b"".join(parts), HTTPStatus.OK, content_type=media_type)
 

@@ -1,8 +1,10 @@
 """Clients that are slow: they keep nobody waiting, and have a limited time."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import requests
@@ -196,6 +198,25 @@ def test_a_response_arrives_whole_however_slowly_it_is_read(server: Server) -> N
         time.sleep(2)
         got = response(client)
     assert got.count(document) == 40
+
+
+def test_streamed_pages_do_not_hold_the_database(
+    test_database_url: str, empty_database: Engine, tmp_path: Path
+) -> None:
+    ring = [[10 + 0.001 * number, 50 + (number % 2) / 7] for number in range(1000)]
+    geometry = {"type": "LineString", "coordinates": ring}
+    feature = {"type": "Feature", "properties": {}, "geometry": geometry}
+    file = tmp_path / "lines.geojsonl"
+    file.write_text(f"{json.dumps(feature)}\n" * 1_500)
+    with serve(test_database_url, tmp_path / "log", workers=1) as server, ExitStack() as clients:
+        path = f"/ogc/collections/{server.import_layer(file, '--public')}/items?limit=1500"
+        for _ in range(10):
+            clients.enter_context(connected(server, received_at_once=2048)).sendall(request(path))
+        deadline = time.monotonic() + 30
+        while server.requests().count(f"GET {path}") < 10:  # which are logged at their end
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert requests.get(f"{server.url}/ogc/collections", timeout=30).ok
 
 
 def test_health_is_answered_while_all_threads_wait(server: Server, empty_database: Engine) -> None:
