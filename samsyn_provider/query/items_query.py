@@ -38,6 +38,7 @@ from samsyn_provider.query.parameters import (
 from samsyn_provider.query.position import Position, decode_position
 
 DEFAULT_LIMIT = 10
+_FREE_OFFSET = 10_000  # features
 
 MAX_LIMIT = 10_000
 
@@ -96,8 +97,10 @@ class ItemsQuery:
 
     @property
     def is_search(self) -> bool:
-        """Whether more than the layer's order or a box decides which features there are."""
-        return bool(self.filter or self.equals or self.areas or self.sortby)
+        """Whether more than the layer's order or a box decides which features there are, or many
+        are read to be left out."""
+        conditions = self.filter or self.equals or self.areas or self.sortby
+        return bool(conditions) or self.offset > _FREE_OFFSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,11 @@ def test_downloads_are_counted_by_address_or_user(
 
 
 @pytest.mark.parametrize(
-    "query", ["filter=number<{}", "number={}", "sortby=number&offset={}", "f=html&number={}"]
+    "query",
+    [
+        *("filter=number<{}", "number={}", "sortby=number&offset={}"),
+        *("f=html&number={}", "offset=2000{}"),
+    ],
 )
 def test_anonymous_filters_are_counted_unless_the_response_is_cached(
     make_client: MakeClient, open_layer: str, person: Callable[[str], Person], query: str
