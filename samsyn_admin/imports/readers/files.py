@@ -161,7 +161,7 @@ def _check_kml(path: Path, file: IO[bytes]) -> None:
     parser.StartDoctypeDeclHandler = refuse_doctype
     try:
         parser.ParseFile(file)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # the latter for an unknown encoding
         raise UnreadableFileError(f"{path} is not valid XML: {error}.") from error
     _check_count(path, counts["Document"] + counts["Folder"])
     if counts["NetworkLink"] and not counts["Placemark"]:

@@ -40,7 +40,10 @@ _KINDS = {
     "OFTDateTime": Kind.DATE_TIME,
     "OFTBinary": Kind.BINARY,
 }
-_GDAL_ERRORS = (DataSourceError, DataLayerError, OSError, pa.ArrowException)
+_GDAL_ERRORS = (
+    *(DataSourceError, DataLayerError, OSError, pa.ArrowException),
+    UnicodeDecodeError,  # for names of layers and fields
+)
 
 
 def ogr_layers(

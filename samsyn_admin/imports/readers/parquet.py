@@ -60,7 +60,7 @@ class ParquetLayer(SourceLayer):
         try:
             with pq.ParquetFile(self._path, pre_buffer=False, buffer_size=1024 * 1024) as file:
                 yield file
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(f"{self._path} cannot be read: {error}") from error
 
     def _geo_metadata(

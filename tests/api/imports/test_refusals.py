@@ -105,6 +105,7 @@ def test_a_geopackage_with_damaged_pages(engine: Engine, owner: uuid.UUID, tmp_p
         ("a.fgb", "fgb\x03fgb\0" + "\0" * 40, "a.fgb"),
         ("a.parquet", "PAR1PAR1", "cannot be read"),
         ("a.kml", "<kml><Document>", "not valid XML"),
+        ("a.kml", '<?xml version="1.0" encoding="x-sea"?><kml/>', "not valid XML"),
     ],
 )
 def test_a_file_of_another_format_than_its_suffix(
@@ -182,3 +183,21 @@ def test_a_file_without_a_crs(engine: Engine, owner: uuid.UUID, tmp_path: Path) 
     path = tmp_path / "a.geojson"
     path.write_text(collection(feature({}, (500000, 6500000))))
     assert "--crs" in refused(engine, owner, path, UnstorableFeatureError)
+
+
+@pytest.mark.parametrize(("driver", "suffix"), [("FlatGeobuf", "fgb"), ("GPKG", "gpkg")])
+def test_a_name_that_is_not_text(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path, driver: str, suffix: str
+) -> None:
+    path = write_ogr(tmp_path / f"a.{suffix}", table([square(1, 1)], {"quartz": [1]}), driver)
+    path.write_bytes(path.read_bytes().replace(b"quartz", b"q\x8cartz"))
+    refused(engine, owner, path, UnreadableFileError)
+
+
+def test_a_column_of_geoparquet_that_is_not_text(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
+    content = table([square(1, 1)], {"quartz": pa.array([1])})
+    path = write_parquet(tmp_path / "a.parquet", content, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"quartz", b"q\x8cartz"))
+    refused(engine, owner, path, UnreadableFileError)
