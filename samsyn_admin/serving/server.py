@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ type AppFactory = Callable[[Settings, Engine], Flask]
 
 _GRACE = 10  # seconds
 _SWITCH_INTERVAL = 0.0005  # seconds: beside busy threads the main one waits so long at each call
+_FILES = 4096  # of a worker: a socket and up to two files for each of its connections
 _END = 3  # seconds that a worker has for its end after its last request
 
 
@@ -94,6 +96,14 @@ def _check_address(settings: Settings) -> None:
             ) from error
 
 
+def _allow_files() -> None:
+    """Let workers open as many files as their connections need, where the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
 def serve(
     url: str, settings: Settings, load_app: AppFactory, *, show_token_hint: bool = False
 ) -> None:
@@ -102,6 +112,7 @@ def serve(
     Raises click.ClickException when the port is taken.
     """
     _check_address(settings)
+    _allow_files()
     address = settings.public_url or f"http://{settings.host}:{settings.port}"
     lines = [
         f"SamSyn at {address}/",

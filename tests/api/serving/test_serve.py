@@ -1,6 +1,7 @@
 """`samsyn serve`: start, errors at start, and stop."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -181,6 +182,18 @@ def test_a_port_in_use_is_reported(test_database_url: str, tmp_path: Path) -> No
         )
     assert second.returncode == 1
     assert f"cannot listen at 127.0.0.1:{port}" in second.stderr
+
+
+def test_workers_may_open_files_for_all_connections(test_database_url: str, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        with serve(test_database_url, tmp_path / "log", workers=1) as server:
+            limits = Path(f"/proc/{_processes(server)[1]}/limits").read_text()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed = next(line.split()[3] for line in limits.splitlines() if "open files" in line)
+    assert int(allowed) == min(hard, 4096)
 
 
 def test_health(test_database_url: str, empty_database: Engine, tmp_path: Path) -> None:
