@@ -45,7 +45,7 @@ def disk(folder: Path, size: int) -> Iterator[Path]:
         filler.write_bytes(bytes(2 * 1024**2 - size))
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def refused(client: FlaskClient, address: str) -> None:
