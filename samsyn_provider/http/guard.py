@@ -66,6 +66,7 @@ def install(app: Flask) -> None:
     app.before_request(_authorize)
     app.after_request(_note_credential)
     app.after_request(_reject_invalid_token)
+    app.teardown_request(lambda _: set_limits(None))
 
 
 def principal() -> Principal:

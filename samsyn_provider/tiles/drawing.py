@@ -12,6 +12,9 @@ _PIXEL = 8  # units: a tile is drawn 512 pixels wide
 _MIN_CLIPPED_VERTICES = 500
 
 _MAX_PAIRS = 50  # of names and values: a function has 100 arguments at most
+_MIN_OUTLINE_VERTICES = 20_000  # of shapes for `tile_outline`, which ends in bounded time
+
+_MAX_WIDENED_VERTICES = 2_000
 
 
 def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false") -> str:
@@ -26,11 +29,12 @@ def drawn_features(features: str, is_mercator: bool, is_simplified: str = "false
     return f"""(
         SELECT id, properties, coalesce(
             {in_tile.format("shape")},
-            CASE WHEN ST_Dimension(shape) = 2 THEN {in_tile.format(widened)} END
+            CASE WHEN ST_Dimension(shape) = 2 AND ST_NPoints(shape) <= {_MAX_WIDENED_VERTICES}
+            THEN {in_tile.format(widened)} END
         ) AS geom
         FROM (
             SELECT id, properties,
-                   CASE WHEN stored > {_MIN_CLIPPED_VERTICES}
+                   CASE WHEN stored BETWEEN {_MIN_CLIPPED_VERTICES} AND {_MIN_OUTLINE_VERTICES}
                    THEN {clipped} ELSE projected END AS shape
             FROM (
                 SELECT id, properties, stored, {_shape(is_mercator, is_simplified)} AS projected
@@ -49,6 +53,8 @@ def _shape(is_mercator: bool, is_simplified: str) -> str:
     half = f"{_PIXEL / 2} * %(unit)s"
     edges = f"longitude - {half}, latitude - {half} * cosine, longitude + {half}"
     geometry = "ST_Force2D(geom)"
+    tolerance = f"%(unit)s * cosine * CASE WHEN {is_simplified} THEN {TOLERANCE} ELSE 1 END"
+    area = "box2d(ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s))"
     if is_mercator:
         edge = MERCATOR_LATITUDE
         world = f"'BOX(-180 -{edge}, 180 {edge})'::box2d"
@@ -57,9 +63,10 @@ def _shape(is_mercator: bool, is_simplified: str) -> str:
             WHEN geom @ {world}::geometry THEN geom ELSE ST_ClipByBox2D(geom, {world}) END"""
     shape = f"""CASE
         WHEN size >= {_PIXEL} OR ST_Dimension(geom) = 0 THEN
-            CASE WHEN stored > size OR {is_simplified}
-            THEN ST_Simplify({geometry}, %(unit)s * cosine
-                * CASE WHEN {is_simplified} THEN {TOLERANCE} ELSE 1 END, true)
+            CASE WHEN stored > {_MIN_OUTLINE_VERTICES}
+            THEN tile_outline({geometry}, {area}, {tolerance})
+            WHEN stored > size OR {is_simplified}
+            THEN ST_Simplify({geometry}, {tolerance}, true)
             ELSE {geometry} END
         WHEN ST_Dimension(geom) = 1 THEN ST_SetSRID(ST_MakeLine(
             ST_MakePoint(longitude - {half}, latitude), ST_MakePoint(longitude + {half}, latitude)
