@@ -87,6 +87,7 @@ def test_responses_without_it(database: DatabaseServer, kind: str, tmp_path: Pat
         time.sleep(0.5)
         assert database.sessions() <= 6
     assert server.log.read_text().count("does not respond: no request waits") == 1
+    assert "WARNING - The database responds again." in server.log.read_text()
     assert "Traceback" not in server.log.read_text()
     wait_until(lambda: database.sessions() == 0, 10, "every session ended")
 
