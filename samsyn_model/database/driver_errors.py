@@ -1,5 +1,6 @@
 """Errors of the driver, translated into those of `samsyn_model.errors`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,9 @@ from samsyn_model.errors import (
 )
 
 UNSTORABLE_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
+
+_POSTGIS_FAULT = re.compile(r"\blw(geom|poly|line|collection|mpoly)_\w+")
+"""The functions of PostGIS that fail at geometries with rings that cross themselves."""
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
     (
@@ -105,6 +109,8 @@ def _translation(error: BaseException | None) -> SamsynError | None:
             return InvalidParameterError("A feature lies outside the area that the CRS covers.")
         if "GEOS" in str(error) or "Topology" in str(error):
             return InvalidParameterError("A geometry that crosses itself cannot be compared.")
+        if _POSTGIS_FAULT.search(str(error)):
+            return InvalidParameterError("A geometry that is not valid cannot be measured or cut.")
     if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailableError("The database cannot be reached.")
     return None

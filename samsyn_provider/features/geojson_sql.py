@@ -133,7 +133,7 @@ def geometry_expression(crs: ReferenceSystem) -> str:
         geometry = (
             f"CASE WHEN ST_YMin(geom) < -{edge} OR ST_YMax(geom) > {edge}"
             " THEN oriented_rings("
-            f"ST_ClipByBox2D(geom, ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326)))"
+            f"ST_ClipByBox2D(ST_Force2D(geom), ST_MakeEnvelope(-180, -{edge}, 180, {edge}, 4326)))"
             " ELSE geom END"
         )
     if crs.srid != 4326:

@@ -22,10 +22,12 @@ _MAX_SHAPE_PARTS = 1_000  # the same of a geometry in a request, which may have 
 
 _DIVIDED_POLYGONS = f"""(
     SELECT ST_Collect(part) FROM (
-        SELECT ST_ClipByBox2D(ST_CollectionExtract(geom, 3), slice) AS part
+        SELECT ST_ClipByBox2D(
+            ST_CollectionExtract(ST_MakeValid(ST_Force2D(geom)), 3), slice
+        ) AS part
         FROM (VALUES {_SLICE_BOXES}) AS slices (slice)
-        UNION ALL SELECT ST_CollectionExtract(geom, 2)
-        UNION ALL SELECT ST_CollectionExtract(geom, 1)
+        UNION ALL SELECT ST_Force2D(ST_CollectionExtract(geom, 2))
+        UNION ALL SELECT ST_Force2D(ST_CollectionExtract(geom, 1))
     ) AS parts
 )"""
 _EDGE_LENGTH = f"greatest(1, (ST_Length(geom) + ST_Perimeter(geom)) / {_MAX_FEATURE_PARTS})"

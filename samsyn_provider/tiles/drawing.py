@@ -60,7 +60,8 @@ def _shape(is_mercator: bool, is_simplified: str) -> str:
         world = f"'BOX(-180 -{edge}, 180 {edge})'::box2d"
         # beyond these edges the projection has no plane coordinates
         geometry = f"""CASE
-            WHEN geom @ {world}::geometry THEN geom ELSE ST_ClipByBox2D(geom, {world}) END"""
+            WHEN geom @ {world}::geometry THEN {geometry}
+            ELSE ST_ClipByBox2D({geometry}, {world}) END"""
     shape = f"""CASE
         WHEN size >= {_PIXEL} OR ST_Dimension(geom) = 0 THEN
             CASE WHEN stored > {_MIN_OUTLINE_VERTICES}

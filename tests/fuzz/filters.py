@@ -213,9 +213,11 @@ def _operation(operator: str, parts: list[str]) -> str:
 
 
 def _wkt(tree: Any) -> str:
+    if not isinstance(tree, dict):
+        return str(tree)
     kind = str(tree.get("type"))
     if kind == "GeometryCollection" and isinstance(tree.get("geometries"), list):
-        return f"GEOMETRYCOLLECTION({','.join(_wkt(part or {}) for part in tree['geometries'])})"
+        return f"GEOMETRYCOLLECTION({','.join(_wkt(part) for part in tree['geometries'])})"
     return kind.upper() + _positions(tree.get("coordinates"))
 
 

@@ -22,6 +22,7 @@ SEED = os.environ.get("FUZZ_SEED") or secrets.token_hex(4)
 CONNECTIONS = 6
 WARM_UP = 0.4
 """The share of the requests until which the memory of a worker may grow: its caches fill."""
+OUTSIDE = ("transform: ", "A feature lies outside the area that the CRS covers.")
 GROWTH = 48
 """MiB that a worker may take beyond that."""
 
@@ -68,7 +69,10 @@ def test_nothing_that_is_asked_does_harm(world: World) -> None:
     slow = [request for outcome in outcomes for request in outcome.slow]
     late = [request for request in slow if seconds_alone(host, port, request) > SLOW]
     assert not late, f"FUZZ_SEED={SEED}: over {SLOW} s: {late[0].encoded()!r:.3000}"
-    assert "Traceback" not in server.log.read_text(), f"FUZZ_SEED={SEED}"
+    tracebacks = server.log.read_text(errors="replace").split("Traceback (most recent call")[1:]
+    # a page that is streamed ends where it cannot be continued, and the log has the reason
+    unexpected = [each for each in tracebacks if not any(text in each for text in OUTSIDE)]
+    assert not unexpected, f"FUZZ_SEED={SEED}:\n{unexpected[0][:5000]}"
     for before, after in zip(*memory, strict=True):
         assert after - before < GROWTH, f"FUZZ_SEED={SEED}: {memory}"
     accepted = sum(count for status, count in statuses.items() if status < 400)
