@@ -7,11 +7,11 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection, func, update
 
 from samsyn_admin.comments.listing import parse_comments_query, select_list
-from samsyn_admin.comments.schemas import parse_comment, read_content, refuse_members
+from samsyn_admin.comments.schemas import parse_comment, read_content
 from samsyn_admin.comments.serializer import comment_document, serialize_comment, serialize_thread
 from samsyn_admin.comments.writing import delete_comment, insert_comment
 from samsyn_admin.http.pagination import run_page
-from samsyn_admin.http.request_body import read_json
+from samsyn_admin.http.request_body import read_json, refuse_content
 from samsyn_admin.http.responses import (
     check_if_match,
     no_content,
@@ -106,8 +106,7 @@ def resolve_comment(comment_id: str) -> Response:
     """Resolve or reopen a thread by its first comment."""
     text = single_values(request.args, {"is_resolved"}).get("is_resolved", "true")
     key, is_resolved = _key(comment_id), parse_boolean("is_resolved", text)
-    if request.get_data():
-        refuse_members(read_json())
+    refuse_content()
     with writing(deployment().engine) as connection:
         _resolve(connection, key, is_resolved=is_resolved)
         return respond(*serialize_comment(connection, principal(), key))

@@ -65,10 +65,6 @@ class _CommentChange(BaseModel):
     content: Content = ""
 
 
-class _Empty(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
 def parse_comment(body: Any) -> CommentCreate:
     """Return the comment that a body describes.
 
@@ -106,8 +102,3 @@ def read_content() -> str | None:
     """
     change = validated(_CommentChange, read_change(READ_ONLY))
     return change.content or None
-
-
-def refuse_members(body: Any) -> None:
-    """Raise InvalidBodyError unless a body is an empty JSON object."""
-    validated(_Empty, body)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from samsyn_model.errors import Fault, InvalidBodyError
 from samsyn_model.properties.validation import MAX_FAULTS, pointer
@@ -28,7 +29,11 @@ _PHRASES = {
     "List should have": "This has to have",
 }
 
-__all__ = ["read_json", "refuse", "validated"]
+__all__ = ["read_json", "refuse", "refuse_content", "validated"]
+
+
+class _Empty(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def validated[Model: BaseModel](model: type[Model], value: Any, base_pointer: str = "") -> Model:
@@ -62,3 +67,12 @@ def _sentence(item: Any) -> str:
     for theirs, ours in _PHRASES.items():
         message = message.replace(theirs, ours)
     return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
+
+
+def refuse_content() -> None:
+    """Raise InvalidBodyError unless the request has no body, or an empty JSON object.
+
+    Raises the errors of `read_json` too.
+    """
+    if request.get_data():
+        validated(_Empty, read_json())

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from gunicorn.http import errors
 
 from samsyn_admin.serving.received import NoRoomError
-from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document
+from samsyn_model.errors import SamsynError
+from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document, status_of
 
 _MALFORMED = "The request cannot be read: it is not valid HTTP."
 _CUT_OFF = "The body was cut off."
@@ -47,6 +48,8 @@ def refusal_of(error: BaseException) -> tuple[HTTPStatus, str]:
     for kind, status, detail in _REFUSALS:
         if isinstance(error, kind):
             return status, detail
+    if isinstance(error, SamsynError):  # before the first part of a streamed response
+        return status_of(error), error.detail
     return HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT
 
 

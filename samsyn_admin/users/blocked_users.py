@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from samsyn_admin.http.json_columns import utc
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
+from samsyn_admin.http.request_body import refuse_content
 from samsyn_admin.http.responses import no_content, respond, respond_list, version_of
 from samsyn_admin.users.serializer import user_object
 from samsyn_model.database.execution import run
@@ -51,6 +52,7 @@ def read_blocked_user(user_id: str) -> Response:
 def block_user(user_id: str) -> Response:
     """Block a user from inviting the caller to maps; maps that they share already stay shared."""
     single_values(request.args, ())
+    refuse_content()
     own_id, blocked_id = require_user(principal()), parse_uuid(user_id)
     if blocked_id == own_id:
         raise ConflictError("You cannot block yourself.")

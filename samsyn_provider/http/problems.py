@@ -56,7 +56,8 @@ _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SERVER_FAULT = "Something went wrong on the server; its log has the details."
 
 
-def _status_of(error: SamsynError) -> HTTPStatus:
+def status_of(error: SamsynError) -> HTTPStatus:
+    """Return the status of the response to a request that failed with an error."""
     for kind in type(error).__mro__:
         if kind in STATUSES:
             return STATUSES[kind]
@@ -140,7 +141,7 @@ def _refuse_long_redirect() -> Response | None:
 
 def problem_of(error: SamsynError) -> Response:
     """Return the problem document of a SamsynError; a server error is logged."""
-    status = _status_of(error)
+    status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
     response = problem(status, error.detail, error.faults)

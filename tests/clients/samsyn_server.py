@@ -18,6 +18,7 @@ import requests
 from sqlalchemy import text
 
 from samsyn_model.database.engine import database_url, open_engine
+from samsyn_provider.rates.rate_limits import Rate
 
 OWNER = "owner@example.org"
 SAMSYN = Path(sys.executable).with_name("samsyn")
@@ -91,14 +92,14 @@ def migrated_database(server_url: str) -> Iterator[str]:
 def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterator[Server]:
     """Run a server with that many workers on a free port of 127.0.0.1 until the block ends.
 
-    `settings` are environment variables. Raises RuntimeError with the server's log when it does
-    not come up.
+    `settings` are environment variables; without them no rates are limited. Raises RuntimeError
+    with the server's log when it does not come up.
     """
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}", database, log)
-    environment = _environment(
-        database, HOST="127.0.0.1", PORT=str(port), WEB_CONCURRENCY=str(workers), **settings
-    )
+    address = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    unlimited = {rate.value.upper(): "0" for rate in Rate}
+    environment = _environment(database, **{**unlimited, **address, **settings})
     with log.open("wb") as output, _running(environment, output) as process:
         _wait_until_healthy(server, process)
         yield server

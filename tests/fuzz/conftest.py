@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from samsyn_provider.rates.rate_limits import Rate
 from tests.clerk_deliveries import SECRET
 from tests.clients.samsyn_server import Server, migrated_database, run_samsyn, serve
 
@@ -53,8 +52,7 @@ def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         run_samsyn(database, "demo")
         who = {"owner": OWNER, "stranger": STRANGER}
         tokens = {name: run_samsyn(database, "token", "create", who[name]) for name in who}
-        unlimited = {rate.value.upper(): "0" for rate in Rate}
-        with serve(database, log, CLERK_WEBHOOK_SECRET=SECRET, **unlimited) as running:
+        with serve(database, log, CLERK_WEBHOOK_SECRET=SECRET) as running:
             yield World(running, tokens, _ids(running, tokens["owner"]))
 
 

@@ -135,9 +135,11 @@ def test_unreadable_objects_are_like_missing_ones(world: World, operation: Opera
             for subject in (target, missing):
                 with world.rolled_back():
                     response = send_operation(world, caller, operation, subject)
-                responses.append(
-                    (response.status_code, content_of(response), sorted(response.headers))
+                # a page repeats its address, in which ids have another length
+                headers = sorted(
+                    set(response.headers) - {("Content-Length", str(len(response.data)))}
                 )
+                responses.append((response.status_code, content_of(response), headers))
             if responses[0] != responses[1]:
                 differences.append(f"{caller.name}, {target}: {responses[0]} and {responses[1]}")
     assert not differences, "\n".join(differences)

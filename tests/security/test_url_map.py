@@ -19,7 +19,8 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 
 @pytest.fixture
 def app(engine: Engine) -> Iterator[Flask]:
-    return create_app(settings(trusted_proxies=0), engine)
+    unlimited = settings(trusted_proxies=0, wrong_credentials_per_minute=0)
+    return create_app(unlimited, engine)
 
 
 def test_every_route_declares_its_action(app: Flask) -> None:

@@ -101,6 +101,8 @@ class GeoPackage:
                     f" {_SECONDS} seconds."
                 ) from error
             raise UnreadableFileError(f"{self._path} is damaged: {error}") from error
+        except UnicodeDecodeError as error:
+            raise UnreadableFileError(f"{self._path} has names that are not UTF-8.") from error
 
 
 def quoted(name: str) -> str:

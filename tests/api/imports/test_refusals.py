@@ -157,6 +157,12 @@ def test_a_geometry_that_cannot_be_stored(
     assert reason in detail
 
 
+def test_a_table_whose_name_is_not_text(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
+    path = write_ogr(tmp_path / "a.gpkg", grid(2), "GPKG", layer="a_long_name")
+    path.write_bytes(path.read_bytes().replace(b"a_long_name", b"a_long\xffname"))
+    assert "not UTF-8" in refused(engine, owner, path, UnreadableFileError)
+
+
 def test_a_nul_in_a_text(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     path = tmp_path / "a.geojson"
     path.write_text(collection(feature({"a": "\\u0000 is \\ fine"}), feature({"a": ["x\0y"]})))

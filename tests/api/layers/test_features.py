@@ -310,4 +310,4 @@ def test_the_number_of_statements(owner: Caller, empty_database: Engine) -> None
             assert response.status_code < 300, response.text
             counts.append(len(executed))
         counts_by_size.append(counts)
-    assert counts_by_size == [[2, 5, 6, 6, 2, 5]] * 2
+    assert counts_by_size == [[2, 6, 6, 6, 2, 5]] * 2

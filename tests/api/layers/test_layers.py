@@ -134,20 +134,22 @@ def test_only_maps_that_the_caller_may_read_are_listed(
     assert sorted(entry) == ["created_at", "id", "map_id", "opacity", "order", "visible"]
 
 
-def test_the_creators_email_is_for_users_of_a_common_map(
+def test_the_creators_email_is_for_who_has_invited_by_it(
     make_caller: MakeCaller, engine: Engine
 ) -> None:
     owner, other = make_caller("owner"), make_caller("other")
     layer = owner.post(vector(visibility="public")).json
     assert layer
     assert layer["creator"]["email"] == "owner@example.org"
-    map_id = add_to_map(engine, owner.id, layer["id"], "public")
-    assert (other.get(layer["id"]).json or {})["creator"]["email"] is None
+    add_to_map(engine, owner.id, layer["id"], "public")
+    map_id = add_to_map(engine, other.id, layer["id"], "public")
+    insert = "INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)"
     with engine.begin() as connection:
-        connection.execute(
-            text("INSERT INTO map_collaborators (map_id, user_id) VALUES (:map, :user)"),
-            {"map": map_id, "user": other.id},
-        )
+        connection.execute(text(insert), {"map": map_id, "user": owner.id})
+    assert (other.get(layer["id"]).json or {})["creator"]["email"] is None
+    invite = "UPDATE map_collaborators SET invited_email = 'owner@example.org'"
+    with engine.begin() as connection:
+        connection.execute(text(invite))
     assert (other.get(layer["id"]).json or {})["creator"]["email"] == "owner@example.org"
 
 
@@ -261,4 +263,4 @@ def test_the_number_of_statements_does_not_grow(owner: Caller, engine: Engine, s
         assert len((owner.get(layer["id"]).json or {})["map_layers"]) == size
     with statements() as deleting:
         assert owner.delete(layer["id"]).status_code == 204
-    assert (len(creating), len(reading), len(deleting)) == (5, 3, 6)
+    assert (len(creating), len(reading), len(deleting)) == (9, 3, 6)

@@ -152,7 +152,7 @@ def test_a_layer_that_was_just_filled_is_drawn_as_fast(
     layer = filled(owner, empty_database, boxes)
     start = time.perf_counter()
     assert len(picture_of(owner, layer)) > 1000
-    assert time.perf_counter() - start < 20
+    assert time.perf_counter() - start < 60
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import requests
 
 from tests.api.serving.raw_clients import connected, request, response
-from tests.clients.samsyn_server import Server, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.source_files import collection, feature
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +67,24 @@ def test_no_response_names_the_software(server: Server) -> None:
             got = response(client).lower()
         assert b"\r\nserver:" not in got
         assert b"gunicorn" not in got
+
+
+def test_a_stream_that_fails_at_once_has_the_status_of_its_error(
+    test_database_url: str, tmp_path: Path
+) -> None:
+    """As a page of features that lie outside of the requested CRS."""
+    crs = "http://www.opengis.net/def/crs/EPSG/0/25832"
+    with serve(test_database_url, tmp_path / "log", workers=1) as running:
+        file = tmp_path / "far.geojson"
+        file.write_text(collection(feature({}, (-90, 0))))
+        layer = running.import_layer(file)
+        token = run_samsyn(running.database, "token", "create", OWNER)
+        page = requests.get(
+            f"{running.ogc}/collections/{layer}/items",
+            {"crs": crs, "limit": "1000"},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+    assert (page.status_code, page.json()["status"]) == (400, 400)
+    assert "outside the area that the CRS covers" in page.json()["detail"]
+    assert "Traceback" not in running.log.read_text()
