@@ -157,10 +157,14 @@ def test_a_geometry_that_cannot_be_stored(
     assert reason in detail
 
 
-def test_a_table_whose_name_is_not_text(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
+@pytest.mark.parametrize("replaced", [b"a_long_name", b"CREATE TABLE"])
+def test_a_geopackage_with_texts_that_are_none(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path, replaced: bytes
+) -> None:
+    """SQLite repeats them in its messages."""
     path = write_ogr(tmp_path / "a.gpkg", grid(2), "GPKG", layer="a_long_name")
-    path.write_bytes(path.read_bytes().replace(b"a_long_name", b"a_long\xffname"))
-    assert "not UTF-8" in refused(engine, owner, path, UnreadableFileError)
+    path.write_bytes(path.read_bytes().replace(replaced, replaced[:-1] + b"\xff"))
+    assert "UTF-8" in refused(engine, owner, path, UnreadableFileError)
 
 
 def test_a_nul_in_a_text(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
