@@ -44,7 +44,7 @@ class World:
     """The ids of the plan's owner: `layers`, `features`, `maps`, `comments`, `users`, `tokens`."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The demo plan, served; its owner and a stranger have tokens that may write."""
     log = tmp_path_factory.mktemp("server") / "log"

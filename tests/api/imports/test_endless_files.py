@@ -119,7 +119,8 @@ def test_many_layers(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     assert "has 201 layers" in quickly_refused(engine, owner, path)
     path = write_ogr(tmp_path / "b.gpkg", grid(3), "GPKG", layer="a")
     write_layers(path, 100_000)
-    assert "too many tables" in quickly_refused(engine, owner, path)
+    detail = quickly_refused(engine, owner, path)
+    assert "too many tables" in detail or "has 100,001 layers" in detail  # in time to count them
     path = tmp_path / "a.kml"
     path.write_text(f"<kml><Document>{'<Folder/>' * 100_000}</Document></kml>")
     assert "has 100,001 layers" in quickly_refused(engine, owner, path)
