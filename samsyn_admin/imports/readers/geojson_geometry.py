@@ -72,9 +72,9 @@ def _parsed(values: Sequence[Any]) -> tuple[NDArray[Any], bool]:
 
 def _type_name(value: Any) -> str:
     name = value.get("type") if isinstance(value, dict) else None
-    if name not in _TYPES and name != "GeometryCollection":
+    if not isinstance(name, str) or (name not in _TYPES and name != "GeometryCollection"):
         raise ValueError(f"{json.dumps(name)} is not a geometry type")
-    return str(name)
+    return name
 
 
 def _collection(value: dict[str, Any]) -> tuple[Any, bool]:

@@ -113,7 +113,7 @@ class GeoJSONText:
                 raise self._late_crs("in a later collection")
             for feature in value["features"]:
                 yield self._feature(feature, text)
-        elif kind in _GEOMETRIES:
+        elif isinstance(kind, str) and kind in _GEOMETRIES:
             yield {"type": "Feature", "geometry": value, "properties": None}
         else:
             yield self._feature(value, text)

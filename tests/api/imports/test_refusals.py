@@ -135,6 +135,7 @@ def test_no_file(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
         ((1, None), "a coordinate is not a number"),
         ((1,), "have two or all have three numbers"),
         ({"type": "Circle", "coordinates": [1, 2]}, "not a geometry type"),
+        ({"type": ["Point"], "coordinates": [1, 2]}, "not a geometry type"),
         ({"type": "Point"}, "no member 'coordinates'"),
         ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "at least 4 coordinates"),
         ({"type": "Polygon", "coordinates": [[0, 0], [1, 1]]}, "not an array of numbers"),
