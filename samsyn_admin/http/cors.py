@@ -100,7 +100,8 @@ def _is_foreign_writing(frontend: str | None) -> bool:
 
 
 def _has_password() -> bool:
-    return request.authorization is not None and request.authorization.type == "basic"
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() == "basic"
 
 
 def _preflight_response(methods: Set[str]) -> Response:

@@ -1,11 +1,10 @@
 """Requests that are made up, of everything that both definitions have, against a running server.
 
-FUZZ_REQUESTS is how many, FUZZ_SEED repeats those of another run.
+FUZZ_REQUESTS is how many, another FUZZ_SEED makes others.
 """
 
 import os
 import re
-import secrets
 import time
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from tests.fuzz.request_bodies import Ids
 from tests.fuzz.traffic import SLOW, resident_memory, seconds_alone, send_all
 
 COUNT = int(os.environ.get("FUZZ_REQUESTS", "20000"))
-SEED = os.environ.get("FUZZ_SEED") or secrets.token_hex(4)
+SEED = os.environ.get("FUZZ_SEED", "1")
 CONNECTIONS = 6
 WARM_UP = 0.4
 """The share of the requests until which the memory of a worker may grow: its caches fill."""

@@ -289,7 +289,11 @@ def test_a_password_that_the_browser_sends_is_of_no_use_to_other_origins(
 ) -> None:
     """Browsers send HTTP Basic without a preflight with the forms of any page."""
     for origin, refused in ((OTHER, True), ("null", True), (FRONTEND, False), (None, False)):
-        for scheme, is_password in (("Basic eDp5", True), ("Bearer nobody", False)):
+        for scheme, is_password in (
+            ("Basic eDp5", True),
+            ("basic \u00fd", True),
+            ("Bearer nobody", False),
+        ):
             headers = {"Authorization": scheme, **({"Origin": origin} if origin else {})}
             response = client_without_database.post(path, headers=headers)
             assert (response.status_code == 403) == (refused and is_password), (origin, scheme)
