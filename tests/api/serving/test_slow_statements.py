@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
 
-FEATURES = 20_000
+FEATURES = 3 * 20_000
 # of every feature, on the ellipsoid: about a minute for all of them
 _SLOW_FILTER = (
     "DISTANCE(geometry, POLYGON((1 41, 9 42, 10 48, 5 50, 2 47, 1 41))) > 100000000"
@@ -104,6 +104,9 @@ def test_requests_of_clients_that_have_gone_are_not_begun(
             _send(server, f"{path}/items?limit=7", {}).close()
         time.sleep(1)
     assert requests.get(f"{server.ogc}/{path}/items?limit=8", timeout=_WAIT).status_code == 200
+    deadline = time.monotonic() + _WAIT
+    while "limit=8" not in server.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)  # a line is written once its response is sent
     log = server.log.read_text()
     assert ("limit=8" in log, "limit=7" in log) == (True, False)
 
