@@ -11,7 +11,6 @@ from flask import Blueprint, Response, render_template, request
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import (
     CredentialsError,
-    ExpiredSessionError,
     Fault,
     InvalidBodyError,
     InvalidParameterError,
@@ -20,7 +19,6 @@ from samsyn_model.errors import (
 from samsyn_model.identity.browser_sessions import SESSION_HOURS, begin_session, end_session
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
-from samsyn_model.permissions.principal import Principal
 from samsyn_model.properties.validation import pointer as pointer_to
 from samsyn_provider.http.browser_session import (
     can_sign_in,
@@ -30,8 +28,8 @@ from samsyn_provider.http.browser_session import (
     session_of_page,
     set_cookie,
 )
-from samsyn_provider.http.deployment import client_address, deployment, public_url
-from samsyn_provider.http.guard import requires
+from samsyn_provider.http.deployment import deployment, public_url
+from samsyn_provider.http.guard import holder_of, requires
 from samsyn_provider.http.links import MAX_HEADER, ogc_url
 from samsyn_provider.http.media_types import FORM
 from samsyn_provider.http.problems import prefers_html
@@ -89,7 +87,7 @@ def sign_in() -> Response:
     pointer = "/web_app" if "web_app" in fields else "/token"
     try:
         credential = _credential(fields)
-        user_id = require_user(_principal(credential))
+        user_id = require_user(holder_of(credential))
         deployment().rate_limits.spend(Rate.WRITES, str(user_id))
         with writing(deployment().engine) as connection:
             end_session(connection, sent_cookie() or "")
@@ -155,19 +153,6 @@ def _credential(fields: Mapping[str, str]) -> str:
     if not credential:
         raise CredentialsError(reason)
     return credential
-
-
-def _principal(credential: str) -> Principal:
-    """Return whose credential it is; raises CredentialsError, and TooManyRequestsError where the
-    address has sent too many that are not valid."""
-    limit, address = deployment().credential_limit, client_address()
-    limit.check(credential, address)
-    try:
-        return deployment().authenticator.principal(deployment().engine, credential)
-    except CredentialsError as error:
-        if not isinstance(error, ExpiredSessionError):
-            limit.count_wrong(credential, address)
-        raise
 
 
 def _is_page(following: str) -> bool:

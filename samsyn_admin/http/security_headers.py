@@ -5,8 +5,11 @@ from flask import Flask, Response, request
 from samsyn_model.settings import Settings
 from samsyn_provider.http.media_types import HTML
 
-# a page has a policy of its own, and what it loads is under that of the page
-_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
+"""The headers that do not depend on the response."""
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+"""The Content-Security-Policy of what is no page: a page has one of its own, which is that of what
+it loads, too."""
 _YEAR = 365 * 24 * 60 * 60  # seconds
 _READING = {"GET", "HEAD"}
 
@@ -16,7 +19,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     Install it before all others that change responses: it has to see what they made.
     """
-    fixed = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin")]
+    fixed = [*ALWAYS]
     if (settings.public_url or "").startswith("https://"):
         fixed.append(("Strict-Transport-Security", f"max-age={_YEAR}"))
 
@@ -24,7 +27,7 @@ def install(app: Flask, settings: Settings) -> None:
         headers = response.headers
         headers.extend(fixed)
         if response.mimetype == HTML and "Content-Security-Policy" not in headers:
-            headers["Content-Security-Policy"] = _NO_PAGE
+            headers["Content-Security-Policy"] = NO_PAGE
         _limit_caches(response)
         return response
 

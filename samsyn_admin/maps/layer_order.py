@@ -172,7 +172,8 @@ def store_order(
     }
     run(connection, _STORE_ORDER, values)
     shown = [entry.layer_id for entry in map_layers if entry.is_shown_to_all]
-    return shown != [layer_id for layer_id in layer_ids if layer_id in set(shown)]
+    of_all = frozenset(shown)
+    return shown != [layer_id for layer_id in layer_ids if layer_id in of_all]
 
 
 def _members(entry: ReadableMapLayer) -> bytes:

@@ -5,14 +5,20 @@ from http import HTTPStatus
 
 from gunicorn.http import errors
 
+from samsyn_admin.http.security_headers import ALWAYS, NO_PAGE
 from samsyn_admin.serving.received import NoRoomError
 from samsyn_model.errors import SamsynError
-from samsyn_provider.http.problems import ADDRESS_TOO_LONG, problem_document, status_of
+from samsyn_provider.http.problems import (
+    ADDRESS_TOO_LONG,
+    NOT_HTTP,
+    RETRY_AFTER,
+    SERVER_FAULT,
+    problem_document,
+    status_of,
+)
 
-_MALFORMED = "The request cannot be read: it is not valid HTTP."
 _CUT_OFF = "The body was cut off."
 _TOO_LATE = "The request did not arrive in time."
-_FAULT = "Something went wrong on the server; its log has the details."
 STOPPING = "The server is stopping: send the request again."
 
 _REFUSALS: tuple[tuple[type[BaseException], HTTPStatus, str], ...] = (
@@ -29,10 +35,10 @@ _REFUSALS: tuple[tuple[type[BaseException], HTTPStatus, str], ...] = (
     ),
     (errors.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED, "Expect: 100-continue, or nothing."),
     # headers of the application
-    (errors.InvalidResponseHeader, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
-    (errors.InvalidResponseHeaderName, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
-    (errors.ConfigurationProblem, HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT),
-    (errors.ParseException, HTTPStatus.BAD_REQUEST, _MALFORMED),
+    (errors.InvalidResponseHeader, HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT),
+    (errors.InvalidResponseHeaderName, HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT),
+    (errors.ConfigurationProblem, HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT),
+    (errors.ParseException, HTTPStatus.BAD_REQUEST, NOT_HTTP),
     (errors.NoMoreData, HTTPStatus.BAD_REQUEST, _CUT_OFF),
     (TimeoutError, HTTPStatus.REQUEST_TIMEOUT, _TOO_LATE),
     (
@@ -50,7 +56,7 @@ def refusal_of(error: BaseException) -> tuple[HTTPStatus, str]:
             return status, detail
     if isinstance(error, SamsynError):  # before the first part of a streamed response
         return status_of(error), error.detail
-    return HTTPStatus.INTERNAL_SERVER_ERROR, _FAULT
+    return HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT
 
 
 def refusal(status: HTTPStatus, detail: str) -> bytes:
@@ -62,10 +68,9 @@ def refusal(status: HTTPStatus, detail: str) -> bytes:
         "Content-Type: application/problem+json",
         f"Content-Length: {len(content)}",
         "Cache-Control: no-store",
-        "X-Content-Type-Options: nosniff",
-        "Referrer-Policy: same-origin",
-        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+        f"Content-Security-Policy: {NO_PAGE}",
+        *(f"{name}: {value}" for name, value in ALWAYS),
     ]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        head.append("Retry-After: 5")
+        head.append(f"Retry-After: {RETRY_AFTER}")
     return "\r\n".join((*head, "", "")).encode() + content

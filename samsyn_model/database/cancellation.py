@@ -16,6 +16,7 @@ from types import TracebackType
 
 import psycopg
 
+from samsyn_model.database.driver_errors import TOO_SLOW
 from samsyn_model.errors import (
     ClientGoneError,
     DatabaseUnavailableError,
@@ -24,8 +25,6 @@ from samsyn_model.errors import (
 )
 
 LOGGER = logging.getLogger(__name__)
-
-TOO_SLOW = "The database took too long over this request."
 
 _INTERVAL = 0.25  # seconds between two looks
 _SLOW = 1.0  # seconds from which a statement is slow

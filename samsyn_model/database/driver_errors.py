@@ -16,6 +16,7 @@ from samsyn_model.errors import (
     StatementTimeoutError,
 )
 
+TOO_SLOW = "The database took too long over this request."
 UNSTORABLE_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 
 _POSTGIS_FAULT = re.compile(r"\blw(geom|poly|line|collection|mpoly)_\w+")
@@ -25,7 +26,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
     (
         (psycopg.errors.QueryCanceled,),
         StatementTimeoutError,
-        "The database took too long over this request.",
+        TOO_SLOW,
     ),
     (
         (

@@ -66,7 +66,7 @@ def run(
                 return _run_text(
                     connection, statement, values or {}, prepared=prepared, binary=binary
                 )
-            with Cancellable(_driver_of(connection)):
+            with Cancellable(driver_of(connection)):
                 return connection.execute(statement, values)
         except UnicodeEncodeError as error:  # half a surrogate pair
             raise InvalidParameterError(UNSTORABLE_TEXT) from error
@@ -152,7 +152,7 @@ def _send_watched(
 @contextmanager
 def _driver(connection: Connection) -> Iterator[WatchedConnection]:
     """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
-    driver = _driver_of(connection)
+    driver = driver_of(connection)
     try:
         yield driver
         driver.answered = monotonic()
@@ -162,5 +162,6 @@ def _driver(connection: Connection) -> Iterator[WatchedConnection]:
         raise
 
 
-def _driver_of(connection: Connection) -> WatchedConnection:
+def driver_of(connection: Connection) -> WatchedConnection:
+    """Return the driver's connection of one of an engine from `open_engine`."""
     return cast(WatchedConnection, connection.connection.driver_connection)

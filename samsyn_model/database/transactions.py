@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import cast
 
 from sqlalchemy import (
     Connection,
@@ -12,8 +11,8 @@ from sqlalchemy import (
 
 from samsyn_model.database.driver_errors import translated_errors
 from samsyn_model.database.engine import READING_OPTION
-from samsyn_model.database.execution import run
-from samsyn_model.database.watchdog import MARGIN, WatchedConnection
+from samsyn_model.database.execution import driver_of, run
+from samsyn_model.database.watchdog import MARGIN
 
 _UNITS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
 
@@ -52,8 +51,8 @@ def set_in_transaction(connection: Connection, **settings: str) -> None:
     assignments = (f"set_config('{name}', %({name})s, true) AS {name}" for name in settings)
     run(connection, f"SELECT {', '.join(assignments)}", settings)
     if "statement_timeout" in settings:
-        driver = cast(WatchedConnection, connection.connection.driver_connection)
-        driver.statement_limit = _seconds(settings["statement_timeout"]) + MARGIN
+        limit = _seconds(settings["statement_timeout"]) + MARGIN
+        driver_of(connection).statement_limit = limit
 
 
 def _seconds(timeout: str) -> float:

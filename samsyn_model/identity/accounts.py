@@ -87,9 +87,7 @@ def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     """
     # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
-    for statement in (
-        *(_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS, _UNBLOCK),
-    ):
+    for statement in (_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS, _UNBLOCK):
         run(connection, statement, {"user": user_id})
 
 

@@ -41,6 +41,13 @@ def stored_features(query: ItemsQuery) -> str:
     return f"(SELECT layer_id, id, geom, {properties_column(query)} FROM layer_features) AS stored"
 
 
+def shown_names(query: ItemsQuery, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the names that a query shows, in their order."""
+    selected = query.properties
+    shown = tuple(name for name in names if selected is None or name in selected)
+    return (*shown, UPDATED) if query.has_updated else shown
+
+
 def feature_expression(
     query: ItemsQuery,
     values: dict[str, Any],
@@ -56,11 +63,8 @@ def feature_expression(
     """
     geometry = geometry_expression(query.crs)
     if names:
-        selected = query.properties
-        shown = tuple(name for name in names if selected is None or name in selected)
-        if query.has_updated:
-            shown = (*shown, UPDATED)
-        properties, properties_values = _ordered_properties(shown, selected is None)
+        shown = shown_names(query, names)
+        properties, properties_values = _ordered_properties(shown, query.properties is None)
         values |= properties_values
     elif query.properties is None:
         properties = "properties::text"
@@ -99,7 +103,7 @@ def _ordered_properties(names: tuple[str, ...], has_others: bool) -> tuple[str, 
         )
     tail = "'}'"
     if has_others:
-        values["attributes"] = _array_literal(names)
+        values["attributes"] = array_literal(names)
         others = "properties - %(attributes)s::text[]"
         tail = f"CASE WHEN {others} = '{{}}' THEN '}}' ELSE ', ' || right(({others})::text, -1) END"
     members.append(tail)
@@ -108,7 +112,7 @@ def _ordered_properties(names: tuple[str, ...], has_others: bool) -> tuple[str, 
     return text, values
 
 
-def _array_literal(texts: Sequence[str]) -> str:
+def array_literal(texts: Sequence[str]) -> str:
     """Return an array as PostgreSQL writes it: the driver takes longer to bind a list."""
     escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in escaped) + "}"

@@ -64,7 +64,7 @@ def declared_action(app: Flask, endpoint: str) -> Action | None:
 def install(app: Flask) -> None:
     """Install the guard before every view of the app."""
     app.before_request(_authorize)
-    app.after_request(_note_credential)
+    app.after_request(_note_deferred_token)
     app.after_request(_reject_invalid_token)
     app.teardown_request(lambda _: set_limits(None))
 
@@ -165,16 +165,30 @@ def _authorize() -> None:
 def _authenticate(token: str, action: Action) -> None:
     """Look up the token's holder; an API token that reads a layer is left to the view, which looks
     up both in one statement."""
-    deployment().credential_limit.check(token, client_address())
-    g.credential = token
     if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
-        g.token = token
-        return
+        deployment().credential_limit.check(token, client_address())
+        g.token = g.deferred_token = token
+    else:
+        g.principal = holder_of(token)
+
+
+def holder_of(credential: str) -> Principal:
+    """Return the principal of an API token or a session.
+
+    Raises CredentialsError, and TooManyRequestsError where the client's address has sent too many
+    that are not valid.
+    """
+    limit, address = deployment().credential_limit, client_address()
+    limit.check(credential, address)
     try:
-        g.principal = deployment().authenticator.principal(deployment().engine, token)
-    except ExpiredSessionError:
-        g.credential = None  # as of a computer that wakes up
+        holder = deployment().authenticator.principal(deployment().engine, credential)
+    except ExpiredSessionError:  # as of a computer that wakes up
         raise
+    except CredentialsError:
+        limit.count_wrong(credential, address)
+        raise
+    limit.accept(credential)
+    return holder
 
 
 def _reject_invalid_token(response: Response) -> Response:
@@ -187,14 +201,14 @@ def _reject_invalid_token(response: Response) -> Response:
     return response
 
 
-def _note_credential(response: Response) -> Response:
-    """Note whether the request's credential is valid, where that has been found out."""
-    credential: str | None = g.get("credential")
-    if credential is not None:
+def _note_deferred_token(response: Response) -> Response:
+    """Note whether a token whose lookup was deferred is valid, where that has been found out."""
+    token: str | None = g.get("deferred_token")
+    if token is not None:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            deployment().credential_limit.count_wrong(credential, client_address())
+            deployment().credential_limit.count_wrong(token, client_address())
         elif "principal" in g:
-            deployment().credential_limit.accept(credential)
+            deployment().credential_limit.accept(token)
     return response
 
 

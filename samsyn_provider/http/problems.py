@@ -43,9 +43,13 @@ ADDRESS_TOO_LONG = (
     "The address is too long: send the parameters in the body of a POST to"
     " /ogc/collections/{collectionId}/search."
 )
+NOT_HTTP = "The request cannot be read: it is not valid HTTP."
+SERVER_FAULT = "Something went wrong on the server; its log has the details."
+RETRY_AFTER = "5"
+"""Seconds after which a request that was 503 is sent again."""
 _NO_ADDRESS = "There is no such address in this API."
 _DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The request cannot be read: it is not valid HTTP.",
+    HTTPStatus.BAD_REQUEST: NOT_HTTP,
     HTTPStatus.NOT_FOUND: _NO_ADDRESS,
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that kind of request (method).",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the server accepts.",
@@ -53,7 +57,6 @@ _DETAILS = {
 }
 """What is said in place of the framework's own texts."""
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_SERVER_FAULT = "Something went wrong on the server; its log has the details."
 
 
 def status_of(error: SamsynError) -> HTTPStatus:
@@ -107,7 +110,7 @@ def _complete(response: Response, status: HTTPStatus) -> Response:
         response.headers.add("WWW-Authenticate", 'Bearer realm="SamSyn"')
         response.headers.add("WWW-Authenticate", 'Basic realm="SamSyn", charset="UTF-8"')
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = RETRY_AFTER
     return response
 
 
@@ -179,4 +182,4 @@ def _on_unexpected_error(error: Exception) -> Response:
         full.__cause__ = error
         return problem_of(full)
     LOGGER.error("%s %s", request.method, request.path, exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER_FAULT)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)

@@ -73,16 +73,15 @@ class RateLimits:
         allowance = self._allowances[rate]
         if not allowance:
             return 0.0
-        key = f"{rate.value}:{caller}"
+        key, spent = f"{rate.value}:{caller}", None
         if self._redis is not None:
             if is_refusing and (wait := self._local.wait(key, allowance)):
                 return wait
             spent = self._redis.spend(key, allowance)
-            if spent is not None:
-                if spent.wait:
-                    self._local.refuse_for(key, allowance, spent.wait)
-                return 0.0 if spent.is_granted else spent.wait
-        spent = self._local.spend(key, allowance)
+            if spent is not None and spent.wait:
+                self._local.refuse_for(key, allowance, spent.wait)
+        if spent is None:
+            spent = self._local.spend(key, allowance)
         return 0.0 if spent.is_granted else spent.wait
 
     def _error(self, rate: Rate, wait: float) -> TooManyRequestsError:

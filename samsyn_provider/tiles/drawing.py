@@ -1,8 +1,9 @@
 """SQL expressions that draw features in a tile: simplified, clipped, with their attributes."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+from samsyn_provider.features.geojson_sql import array_literal
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.tiles.matrix_sets import EXTENT, MARGIN, MERCATOR_LATITUDE
 from samsyn_provider.tiles.thinning import TOLERANCE, measured_features
@@ -95,9 +96,10 @@ def attributes_expression(query: ItemsQuery, values: dict[str, Any]) -> str:
     )
 
 
-def attribute_columns(names: Sequence[str], values: dict[str, Any]) -> str:
+@lru_cache(maxsize=256)  # composing it takes as long as some features do
+def attribute_columns(names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     """Return the columns of `attributes` from which a tile gets the attributes in the order of
-    `names`, then all others.
+    `names`, then all others; and their values.
 
     A tile has the attributes of a jsonb value in their order there, by length and then by bytes,
     and those of one column before those of the next. Names that ascend share a column.
@@ -108,18 +110,17 @@ def attribute_columns(names: Sequence[str], values: dict[str, Any]) -> str:
             columns.append([])
         columns[-1].append(name)
     if len(columns) <= 1:
-        return "attributes"
-    number, texts = 0, list[str]()
+        return "attributes", {}
+    texts, values = list[str](), dict[str, str]()
     for column in columns:
         pairs = []
         for name in column:
-            values[f"attribute{number}"] = name
-            parameter = f"%(attribute{number})s::text"
+            parameter = f"%(attribute{len(values)})s::text"
+            values[f"attribute{len(values)}"] = name
             pairs.append(f"{parameter}, attributes -> {parameter}")
-            number += 1
         texts.append(f"jsonb_build_object({', '.join(pairs)}) AS attributes{len(texts)}")
-    values["attributes"] = list(names)
-    return ", ".join([*texts, "attributes - %(attributes)s::text[] AS others"])
+    values["attributes"] = array_literal(names)
+    return ", ".join([*texts, "attributes - %(attributes)s::text[] AS others"]), values
 
 
 def _rank(name: str) -> tuple[int, bytes]:

@@ -203,8 +203,8 @@ def _make_tile(
             raise
         return cached
     share_time_limit(deployment().settings.statement_timeout)
+    edges = tile.degrees(MARGIN / EXTENT)
     for source in sources:
-        edges = tile.degrees(MARGIN / EXTENT)
         refuse_costly_filter(connection, source.layer_id, source.query, edges)
     start = monotonic()
     row = _row(connection, select_small_tile(sources, tile, tag if cache.is_in_database else None))

@@ -14,7 +14,7 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cache.tile_cache import CACHED_TILE, slot_of
 from samsyn_provider.collections.statements import LAYER_BOUNDS
-from samsyn_provider.features.geojson_sql import may_be_prepared, properties_column
+from samsyn_provider.features.geojson_sql import may_be_prepared, properties_column, shown_names
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.tiles.drawing import (
@@ -128,11 +128,13 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     }
     conditions = feature_conditions(source.query, source.times, values)
     properties = properties_column(source.query)
+    columns, named = attribute_columns(shown_names(source.query, source.names))
+    values |= named
     expressions = _Expressions(
         _features_in_tile(conditions, properties),
         properties,
         attributes_expression(source.query, values),
-        attribute_columns(source.names, values),
+        columns,
     )
     text = text_of(expressions, tile.grid.is_mercator, shares)
     return Statement(text, values)

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.tiles.matrix_sets import Tile
 
-_DRAWING_VERSION = 3
+_DRAWING_VERSION = 4
 """To be increased by every change of what a tile contains, so that no cache has older ones."""
 
 

@@ -74,6 +74,12 @@ def empty_layer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 @pytest.fixture(scope="package")
+def owner(server: Server) -> str:
+    """A token of somebody who makes layers."""
+    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+
+
+@pytest.fixture(scope="package")
 def token(server: Server) -> str:
     """A token of the layers' owner that may only read."""
     return run_samsyn(server.database, "token", "create", OWNER, "--scope", "read")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import requests
 from sqlalchemy import text
@@ -44,6 +44,17 @@ class Server:
     def import_layer(self, file: Path, *options: str) -> str:
         """Import a file as a layer of the owner and return the layer's id."""
         return run_samsyn(self.database, "import", file, "--owner", OWNER, *options)
+
+    def make_layer(self, token: str, body: dict[str, Any]) -> str:
+        """Make a layer over REST as the token's holder and return the layer's id."""
+        response = requests.post(
+            f"{self.url}/api/v1/layers",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     def requests(self) -> list[str]:
         """Return the method and target of every request that the server has logged so far."""

@@ -6,12 +6,11 @@ from typing import Any
 
 import owslib.ogcapi  # type: ignore[import-untyped]
 import pytest
-import requests
 from owslib.ogcapi.features import Features  # type: ignore[import-untyped]
 from owslib.util import Authentication, http_get  # type: ignore[import-untyped]
 
 from tests.clients import plan_layers
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import Server
 
 
 @pytest.fixture(autouse=True)
@@ -122,16 +121,10 @@ def test_filters_in_cql2(server: Server, areas: str) -> None:
     plan_layers.assert_same(found, expected)
 
 
-def test_a_feature_lives(server: Server) -> None:
-    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
-    made = requests.post(
-        f"{server.url}/api/v1/layers",
-        json={"name": "Edited by OWSLib", "source_type": "vector"},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
-    ).json()["id"]
+def test_a_feature_lives(server: Server, owner: str) -> None:
+    made = server.make_layer(owner, {"name": "Edited by OWSLib", "source_type": "vector"})
     # OWSLib names no type for a body that is text
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/geo+json"}
+    headers = {"Authorization": f"Bearer {owner}", "Content-Type": "application/geo+json"}
     client = Features(server.ogc, headers=headers)
     feature = {
         "type": "Feature",

@@ -13,7 +13,7 @@ import shapely
 from tests.clients import plan_layers
 from tests.clients.nginx_server import nginx_with, proxy_to
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import Server
 
 COPENHAGEN = "Europe/Copenhagen"
 LONG = "x" * 400
@@ -36,12 +36,6 @@ def nginx(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield f"http://127.0.0.1:{port}/ogc"
 
 
-@pytest.fixture(scope="module")
-def owner(server: Server) -> str:
-    """The token of somebody who makes layers."""
-    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
-
-
 def make_layer(server: Server, owner: str, *geometries: Any, **members: Any) -> str:
     """Make a public layer of these geometries, named by their number; return its id."""
     features = [
@@ -55,14 +49,7 @@ def make_layer(server: Server, owner: str, *geometries: Any, **members: Any) -> 
         "source_config": {"geojson": {"type": "FeatureCollection", "features": features}},
         **members,
     }
-    response = requests.post(
-        f"{server.url}/api/v1/layers",
-        json=body,
-        headers={"Authorization": f"Bearer {owner}"},
-        timeout=10,
-    )
-    assert response.status_code == 201, response.text
-    return str(response.json()["id"])
+    return server.make_layer(owner, body)
 
 
 def test_reads_the_same_through_nginx(qgis: Qgis, server: Server, nginx: str, areas: str) -> None:

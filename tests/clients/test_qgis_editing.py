@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from samsyn_model.database.engine import open_engine
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import Server, run_samsyn
 
 EVERYTHING = ["add", "change attributes", "change geometries", "delete"]
 SCHEMA = {
@@ -26,12 +26,6 @@ SCHEMA = {
 }
 SQUARE = "POLYGON((11 57, 11.5 57, 11.5 57.5, 11 57.5, 11 57))"
 MOVED = "POLYGON((12 57, 12.5 57, 12.5 57.5, 12 57.5, 12 57))"
-
-
-@pytest.fixture(scope="module")
-def owner(server: Server) -> str:
-    """The token of somebody who makes layers."""
-    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
 
 
 Zones = Callable[..., str]
@@ -64,14 +58,7 @@ def zones(server: Server, owner: str) -> Zones:
             "property_schema": SCHEMA,
             "source_config": {"geojson": {"type": "FeatureCollection", "features": features}},
         }
-        response = requests.post(
-            f"{server.url}/api/v1/layers",
-            json=body,
-            headers={"Authorization": f"Bearer {owner}"},
-            timeout=10,
-        )
-        assert response.status_code == 201, response.text
-        return str(response.json()["id"])
+        return server.make_layer(owner, body)
 
     return make
 

@@ -29,20 +29,14 @@ def _feature(geometry: Any, **properties: Any) -> dict[str, Any]:
 def _create(server: Server, style: dict[str, Any], *features: dict[str, Any]) -> str:
     """Create a public layer of these features, as the web app does; return its collection."""
     token = run_samsyn(server.database, "token", "create", OWNER)
-    response = requests.post(
-        f"{server.url}/api/v1/layers",
-        headers={"Authorization": f"Bearer {token}"},
-        json={
-            "name": "Färger",
-            "source_type": "vector",
-            "visibility": "public",
-            "style_config": style,
-            "source_config": {"geojson": {"type": "FeatureCollection", "features": list(features)}},
-        },
-        timeout=30,
-    )
-    assert response.status_code == 201, response.text
-    return f"{server.ogc}/collections/{response.json()['id']}"
+    body = {
+        "name": "Färger",
+        "source_type": "vector",
+        "visibility": "public",
+        "style_config": style,
+        "source_config": {"geojson": {"type": "FeatureCollection", "features": list(features)}},
+    }
+    return f"{server.ogc}/collections/{server.make_layer(token, body)}"
 
 
 def _content(address: str) -> bytes:

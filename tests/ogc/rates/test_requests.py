@@ -1,8 +1,7 @@
 """Requests that cost are counted, and refused beyond their rate; cached responses never are."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,21 +15,11 @@ from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.tiles import routes as tile_routes
 from tests.documented_responses import validate_responses
 from tests.ogc.conftest import Person
-from tests.redis_server import redis_server
 from tests.statements import statements
 
 Layer = Callable[..., str]
 MakeClient = Callable[..., FlaskClient]
 POINT = {"type": "Feature", "geometry": None, "properties": {}}
-
-
-@pytest.fixture(params=["local", "redis"])
-def redis_url(request: Any, tmp_path: Path) -> Iterator[str | None]:
-    if request.param == "local":
-        yield None
-        return
-    with redis_server(tmp_path) as server:
-        yield server.url
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
@@ -23,21 +21,11 @@ from samsyn_provider.rates.rate_limits import RateLimits
 from tests.clerk_instance import ISSUER, public_pem, session_token, settings
 from tests.documented_responses import validate_responses
 from tests.ogc.conftest import Person
-from tests.redis_server import redis_server
 from tests.statements import statements
 
 Layer = Callable[..., str]
 ME = "/api/v1/users/me"
 BOUND = 5
-
-
-@pytest.fixture(params=["local", "redis"])
-def redis_url(request: Any, tmp_path: Path) -> Iterator[str | None]:
-    if request.param == "local":
-        yield None
-        return
-    with redis_server(tmp_path) as server:
-        yield server.url
 
 
 @pytest.fixture
