@@ -9,7 +9,7 @@ from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.guard import parse_authorization, requires
+from samsyn_provider.http.guard import holder_of, parse_authorization, requires
 
 bp = Blueprint("health", __name__, url_prefix="/api")
 
@@ -55,7 +55,6 @@ def _is_for_administrator() -> bool:
     if header is None:
         return False
     try:
-        token = parse_authorization(header)
-        return deployment().authenticator.principal(deployment().engine, token).is_admin
+        return holder_of(parse_authorization(header)).is_admin
     except SamsynError:
         return False

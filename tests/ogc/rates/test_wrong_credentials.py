@@ -104,6 +104,19 @@ def test_tokens_that_are_looked_up_with_their_layer_are_counted_too(
     assert client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
 
 
+def test_health_does_not_look_up_more(client: FlaskClient, person: Callable[[str], Person]) -> None:
+    """It is for all, and says more to administrators: it would tell which tokens are theirs."""
+    health = "/api/health"
+    with statements() as anonymous:
+        assert client.get(health).status_code == 200
+    for _ in range(BOUND):
+        assert ask(client, wrong_token(), health).status_code == 200
+    with statements() as seen:
+        assert ask(client, wrong_token(), health).status_code == 200
+    assert seen == anonymous
+    assert ask(client, wrong_token()).status_code == 429
+
+
 def test_basic_credentials_are_counted_as_bearer_ones(client: FlaskClient) -> None:
     def basic() -> TestResponse:
         value = base64.b64encode(f"me:{wrong_token()}".encode()).decode()
