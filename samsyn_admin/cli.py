@@ -228,7 +228,7 @@ def user_admin(email: str) -> None:
 @click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
 def import_command(path: Path, owner: str, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one per line."""
-    from samsyn_admin.imports.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
+    from samsyn_admin.imports.loading.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
 
     with _database() as engine:
         _migrate(engine)

@@ -16,7 +16,7 @@ import pytest
 import shapely
 from sqlalchemy import Engine, text
 
-from samsyn_admin.imports.file_import import ImportedLayer, import_file
+from samsyn_admin.imports.loading.file_import import ImportedLayer, import_file
 from samsyn_model.errors import SamsynError
 from tests.gdal_drivers import every_driver
 

@@ -15,9 +15,9 @@ from typing import Any, TextIO
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import Connection
 
-from samsyn_admin.imports.readers.geojson_geometry import parse_geometries
-from samsyn_admin.imports.readers.geojson_text import GeoJSONText
-from samsyn_admin.imports.readers.layer import BATCH_FEATURES
+from samsyn_admin.imports.readers.geojson.geometry import parse_geometries
+from samsyn_admin.imports.readers.geojson.text import GeoJSONText
+from samsyn_admin.imports.sources.layer import BATCH_FEATURES
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (

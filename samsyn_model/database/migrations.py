@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import SchemaItem
 
 from samsyn_model.database.driver_errors import translated_errors
 from samsyn_model.database.engine import database_url, open_engine
@@ -44,7 +45,20 @@ FROM (
 ) AS tables
 WHERE relnamespace = %(schema)s::regnamespace
     AND relname NOT IN ('alembic_version', 'spatial_ref_sys')
+    AND NOT starts_with(relname, 'procrastinate_')
 ORDER BY 1"""
+
+
+def _is_ours(
+    item: SchemaItem, name: str | None, kind: Any, reflected: bool, compared: SchemaItem | None
+) -> bool:
+    """Whether an object of the database is one of the tables here, not PostGIS's or the queue's."""
+    if kind == "table" and (name or "").startswith("procrastinate_"):
+        return False
+    included = alembic_helpers.include_object(  # type: ignore[no-untyped-call]
+        item, name, kind, reflected, compared
+    )
+    return bool(included)
 
 
 def drift_options() -> dict[str, Any]:
@@ -52,7 +66,7 @@ def drift_options() -> dict[str, Any]:
     return {
         "compare_type": True,
         "compare_server_default": True,
-        "include_object": alembic_helpers.include_object,
+        "include_object": _is_ours,
         "process_revision_directives": alembic_helpers.writer,
         "render_item": alembic_helpers.render_item,
         "transaction_per_migration": False,

@@ -17,7 +17,7 @@ import shapely
 from shapely import GeometryType
 from sqlalchemy import Connection, text
 
-from samsyn_admin.imports.readers.geojson_geometry import parse_geometries
+from samsyn_admin.imports.readers.geojson.geometry import parse_geometries
 from samsyn_model.database.engine import open_engine
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import copy_features

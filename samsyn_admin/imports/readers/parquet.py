@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from samsyn_admin.imports.readers.arrow_batches import ColumnReader
-from samsyn_admin.imports.readers.layer import (
+from samsyn_admin.imports.sources.arrow_batches import ColumnReader
+from samsyn_admin.imports.sources.layer import (
     BATCH_BYTES,
     BATCH_FEATURES,
     CRS84,
@@ -21,7 +21,7 @@ from samsyn_admin.imports.readers.layer import (
     object_array,
     without_m,
 )
-from samsyn_admin.imports.readers.wkb import geometries_of_wkb, refuse_unreadable
+from samsyn_admin.imports.sources.wkb import geometries_of_wkb, refuse_unreadable
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import GEOMETRY_TYPES

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from samsyn_admin.imports.readers.arrow_json import json_column
+from samsyn_admin.imports.sources.arrow_json import json_column
 from samsyn_model.properties.schema import Kind
 
 NUMBERS = [0.1, -0.0, 100.0, 1e16, 1e-7, 5e-324, 1.7976931348623157e308, 123456789012345.6]

@@ -15,7 +15,7 @@ import pytest
 import shapely
 from sqlalchemy import Engine
 
-from samsyn_admin.imports.readers import files
+from samsyn_admin.imports.sources import limits
 from samsyn_model.errors import UnreadableFileError
 from tests.source_files import (
     add_user,
@@ -115,7 +115,7 @@ def test_a_generated_column(engine: Engine, owner: uuid.UUID, tmp_path: Path) ->
 
 def test_many_layers(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     path = write_ogr(tmp_path / "a.gpkg", grid(3), "GPKG")
-    write_layers(path, files.MAX_LAYERS)
+    write_layers(path, limits.MAX_LAYERS)
     assert "has 201 layers" in quickly_refused(engine, owner, path)
     path = write_ogr(tmp_path / "b.gpkg", grid(3), "GPKG", layer="a")
     write_layers(path, 100_000)
@@ -125,7 +125,7 @@ def test_many_layers(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     path.write_text(f"<kml><Document>{'<Folder/>' * 100_000}</Document></kml>")
     assert "has 100,001 layers" in quickly_refused(engine, owner, path)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for number in range(files.MAX_LAYERS + 1):
+        for number in range(limits.MAX_LAYERS + 1):
             archive.writestr(f"{number}.shp", "")
     assert "layers" in quickly_refused(engine, owner, tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from samsyn_admin.imports.file_import import import_file
+from samsyn_admin.imports.loading.file_import import import_file
 from samsyn_model.errors import InvalidBodyError, UnstorableFeatureError
 from samsyn_model.settings import get_settings
 from tests.api.layer_requests import Caller, collection, feature, vector

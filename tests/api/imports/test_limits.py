@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from samsyn_admin.imports.readers.ogr import OgrLayer
+from samsyn_admin.imports.readers.ogr.layer import OgrLayer
 from samsyn_model.errors import TooLargeError
 from samsyn_model.features.batch import FeatureBatch
 from tests.api.imports.test_bulk_import import POINT, bulk, points

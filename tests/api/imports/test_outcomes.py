@@ -164,7 +164,7 @@ def test_killed_during_the_import(
         f"""
         import uuid
         from pathlib import Path
-        from samsyn_admin.imports.file_import import import_file
+        from samsyn_admin.imports.loading.file_import import import_file
         from samsyn_model.database.engine import open_engine
 
         class Loud:

@@ -177,6 +177,7 @@ def test_constraints_are_named_by_the_convention(connection: Connection) -> None
             " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
             " WHERE relnamespace = 'public'::regnamespace"
             " AND relname NOT IN ('spatial_ref_sys', 'alembic_version') AND contype <> 't'"
+            " AND NOT starts_with(relname, 'procrastinate_')"
         )
     ).all()
     assert {row.contype for row in constraints} == set(CONVENTION)
@@ -187,6 +188,7 @@ def test_constraints_are_named_by_the_convention(connection: Connection) -> None
         text(
             "SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'public'"
             " AND tablename NOT IN ('spatial_ref_sys', 'alembic_version')"
+            " AND NOT starts_with(tablename, 'procrastinate_')"
         )
     ).all()
     for row in indexes:

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from samsyn_admin.imports.file_import import import_file
+from samsyn_admin.imports.loading.file_import import import_file
 from samsyn_provider.cql2.text import parse_text
 from tests.ogc.conftest import Person
 from tests.source_files import Remarks

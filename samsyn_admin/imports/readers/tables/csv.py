@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 import shapely
 
-from samsyn_admin.imports.readers.arrow_batches import json_text
-from samsyn_admin.imports.readers.layer import (
+from samsyn_admin.imports.sources.arrow_batches import json_text
+from samsyn_admin.imports.sources.layer import (
     BATCH_FEATURES,
     CRS84,
     SourceLayer,
     object_array,
     without_m,
 )
-from samsyn_admin.imports.readers.wkb import MAX_DEPTH
+from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
+from samsyn_admin.imports.sources.wkb import MAX_DEPTH
 from samsyn_model.errors import UnreadableFileError, UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.spreadsheet_csv import COORDINATES as REPEATED_COORDINATES
@@ -53,14 +54,16 @@ _SPACED_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*")
 class CSVLayer(SourceLayer):
     """A CSV file, read twice: for the types of its columns, then for its rows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: ReadOptions = DEFAULTS) -> None:
         super().__init__()
         self.name = path.stem
         self.crs = CRS84
         self.crs_is_implied = True
         self._path = path
         self._delimiter = self._find_delimiter()
-        self._decimal_comma = self._delimiter == ";"
+        self._decimal_comma = (options.decimal or "") == "," or (
+            options.decimal is None and self._delimiter == ";"
+        )
         with path.open("rb") as file:
             self._is_of_spreadsheets = file.read(3) == codecs.BOM_UTF8
         header = [self._unguarded(name.strip()) for name in next(self._rows(), [])]

@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import GeometryType
 
-from samsyn_admin.imports.readers.layer import object_array
+from samsyn_admin.imports.sources.layer import object_array
 from samsyn_model.features.geometry import without_empty_parts
 
 _TYPES = {

@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from samsyn_admin.imports.readers.arrow_batches import ColumnReader
-from samsyn_admin.imports.readers.geopackage import GeoPackage
-from samsyn_admin.imports.readers.layer import (
+from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
+from samsyn_admin.imports.sources.arrow_batches import ColumnReader
+from samsyn_admin.imports.sources.layer import (
     BATCH_BYTES,
     BATCH_FEATURES,
     SourceLayer,
@@ -21,7 +21,7 @@ from samsyn_admin.imports.readers.layer import (
     object_array,
     without_m,
 )
-from samsyn_admin.imports.readers.wkb import geometries_of_wkb, refuse_unreadable
+from samsyn_admin.imports.sources.wkb import geometries_of_wkb, refuse_unreadable
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import GEOMETRY_TYPES

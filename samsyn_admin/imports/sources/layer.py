@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pyproj.exceptions import CRSError
 
 from samsyn_model.errors import InvalidParameterError, TooLargeError, UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.faults import FaultLog
 from samsyn_model.properties.schema import Kind
 from samsyn_provider.geography.transformation import ToDegrees
 
@@ -34,6 +36,12 @@ class SourceLayer(ABC):
     attributes; `feature_count` the declared number or None. `notes` describes what was left
     out. With `crs_is_given` the coordinates are in another CRS than the file may name. A layer
     with a `refusal` is not read, and has a name only.
+
+    `format` is the name of the file's format for people, `crs_origin` and `encoding_origin` how the
+    CRS and the `encoding` of its texts were found out (`the .cpg file`, say). `faults` holds what
+    was wrong with features of the last reading: a reader leaves a feature out that it cannot read,
+    or reads a value as null, records the fault, and goes on; whether the import then fails is not
+    its decision. `style` is what the file says of its drawing, as in `layers.style_config`.
     """
 
     name: str
@@ -44,9 +52,17 @@ class SourceLayer(ABC):
     has_geometry: bool = True
     feature_count: int | None = None
     refusal: str | None = None
+    format: str = ""
+    crs_origin: str = ""
+    encoding: str | None = None
+    encoding_origin: str = ""
+    style: Mapping[str, Any] | None = None
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.faults = FaultLog()
+        self.tallies: Counter[str] = Counter()
+        """How often something was changed that is no fault, by a text of what it was."""
         self.free_texts: set[str] = set()
         """Fields whose values are stored unchanged, even when they look like date-times."""
 
@@ -67,6 +83,23 @@ class SourceLayer(ABC):
         """Record a note for the user, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def tally(self, text: str, count: int = 1) -> None:
+        """Count what is to be told with a number: `{count} dates do not exist and were left empty`.
+
+        The text has `{count}` where the number stands.
+        """
+        self.tallies[text] += count
+
+    def restart(self) -> None:
+        """Forget the faults and tallies of the last reading."""
+        self.faults.clear()
+        self.tallies.clear()
+
+    def all_notes(self) -> list[str]:
+        """Return the notes, and the tallies with their numbers."""
+        counted = (text.replace("{count}", f"{n:,}") for text, n in self.tallies.items() if n)
+        return [*self.notes, *counted]
 
 
 def parse_crs(definition: str) -> CRS:

@@ -9,10 +9,10 @@ from typing import Any
 import shapely
 from pyproj import CRS
 
-from samsyn_admin.imports.readers.arrow_batches import json_text
-from samsyn_admin.imports.readers.geojson_geometry import parse_geometries
-from samsyn_admin.imports.readers.geojson_text import GeoJSONText
-from samsyn_admin.imports.readers.layer import (
+from samsyn_admin.imports.readers.geojson.geometry import parse_geometries
+from samsyn_admin.imports.readers.geojson.text import GeoJSONText
+from samsyn_admin.imports.sources.arrow_batches import json_text
+from samsyn_admin.imports.sources.layer import (
     BATCH_BYTES,
     BATCH_FEATURES,
     CRS84,

@@ -8,7 +8,7 @@ from typing import Any
 import shapely
 from numpy.typing import NDArray
 
-from samsyn_admin.imports.readers.layer import object_array
+from samsyn_admin.imports.sources.layer import object_array
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 

@@ -14,16 +14,16 @@ import pyarrow as pa
 from pyproj import CRS
 from sqlalchemy import Connection, Engine
 
-from samsyn_admin.imports.checks import (
+from samsyn_admin.imports.loading.checks import (
     check_number_of_properties,
     geometry_faults,
     geometry_notes,
     geometry_type,
     schema_faults,
 )
-from samsyn_admin.imports.progress import ImportProgress, TerminalProgress
+from samsyn_admin.imports.loading.progress import ImportProgress, TerminalProgress
 from samsyn_admin.imports.readers.files import open_layers
-from samsyn_admin.imports.readers.layer import SourceLayer, in_crs84, source_crs, until
+from samsyn_admin.imports.sources.layer import SourceLayer, in_crs84, source_crs, until
 from samsyn_admin.layers.index_checks import MAX_INDEXES, index_faults
 from samsyn_model.database.execution import run
 from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
@@ -225,6 +225,7 @@ class _Import:
     ) -> CopiedFeatures:
         while True:
             self._progress.start(name, source.feature_count)
+            source.restart()
             savepoint = self._connection.begin_nested()
             try:
                 copied = copy_features(
@@ -276,7 +277,7 @@ class _Import:
         name: str,
         geometry_type: str | None,
     ) -> ImportedLayer:
-        notes = [*source.notes, *geometry_notes(copied, source.has_geometry)]
+        notes = [*source.all_notes(), *geometry_notes(copied, source.has_geometry)]
         return ImportedLayer(
             layer_id=layer_id,
             name=name,

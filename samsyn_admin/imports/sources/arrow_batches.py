@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from samsyn_admin.imports.readers.arrow_json import json_column
+from samsyn_admin.imports.sources.arrow_json import json_column
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.date_times import rfc3339

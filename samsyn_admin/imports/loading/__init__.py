@@ -1,0 +1,1 @@
+"""What a file holds goes into layers, or is taken out again."""

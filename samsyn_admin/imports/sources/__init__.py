@@ -1,0 +1,1 @@
+"""Layers of files to import, whatever their format."""

@@ -1,0 +1,45 @@
+"""What is wrong with features on their way into a layer."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_FAULTS = 1_000
+"""So many faults are kept; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureFault:
+    """Why a feature, or the value of one of its fields, cannot be stored.
+
+    `number` counts the features of the source from 1; `line` is that of a text file, where it has
+    lines; `feature_id` the id in the source. Without a `field` the feature as a whole is at fault:
+    it is left out where faulty features are skipped. With one, the value is: it becomes null there.
+    """
+
+    number: int
+    reason: str
+    field: str | None = None
+    feature_id: Any | None = None
+    line: int | None = None
+
+
+@dataclass(slots=True)
+class FaultLog:
+    """The faults of one reading of a source, in its order."""
+
+    count: int = 0
+    dropped: int = 0
+    """How many of them are of features as a whole."""
+    faults: list[FeatureFault] = field(default_factory=list)
+
+    def record(self, fault: FeatureFault) -> None:
+        """Count a fault, and keep it if it is one of the first MAX_FAULTS."""
+        self.count += 1
+        self.dropped += fault.field is None
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget all, before the source is read again."""
+        self.count = self.dropped = 0
+        self.faults.clear()
