@@ -147,7 +147,10 @@ def _freeze_a_worker(scene: Scene, seconds: float) -> None:
 
 
 def _set_clock_back(scene: Scene, seconds: float) -> None:
-    raise NotPossibleError("the clock is that of the whole machine: namespaces have none")
+    raise NotPossibleError(
+        "the clock is that of the whole machine: namespaces have none, and under libfaketime 0.9.10"
+        " Python cannot sleep (clock_nanosleep fails) unless the monotonic clock jumps too"
+    )
 
 
 FAULTS: dict[str, Fault] = {
