@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 
 from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
+from samsyn_admin.gfw import routes as gfw
+from samsyn_admin.gfw.tiles import FishingTiles
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.layers import features as layer_features
@@ -18,6 +20,8 @@ from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
 from samsyn_admin.maps import routes as maps
 from samsyn_admin.openapi import routes as openapi_routes
+from samsyn_admin.outgoing.kept_responses import KeptResponses
+from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
 from samsyn_model.identity.authentication import Authenticator
@@ -60,6 +64,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         rate_limits,
         CredentialLimit(rate_limits),
     )
+    kept = KeptResponses(settings, engine)
+    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, Outgoing(settings), kept)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -75,6 +81,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         bulk_import,
         collaborators,
         comments,
+        gfw,
         health,
         layer_features,
         layer_indexes,

@@ -104,6 +104,18 @@ class StorageFullError(SamsynError):
     """A temporary file cannot be written: the disk is full."""
 
 
+class RemoteServerError(SamsynError):
+    """Another server, which was asked for somebody, has not responded as it should."""
+
+
+class RemoteTimeoutError(RemoteServerError):
+    """Another server has not responded in time."""
+
+
+class NotConfiguredError(SamsynError):
+    """This needs a setting that the server does not have."""
+
+
 class DatabaseSetupError(SamsynError):
     """The database lacks something that SamSyn needs: PostGIS, a right, a migration."""
 

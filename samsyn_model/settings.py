@@ -48,6 +48,17 @@ class Settings(BaseSettings):
     clerk_azp_required: bool = True
     """Whether, where authorized parties are set, a session without the claim `azp` is refused."""
 
+    outgoing: bool = True
+    """Whether the server asks other servers for its users: their WMS, for example."""
+    outgoing_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Servers, `host:port`, that may be asked although they are not public."""
+
+    gfw_api_token: SecretStr | None = None
+    """The token of Global Fishing Watch, for its tiles."""
+    gfw_api_url: str = "https://gateway.api.globalfishingwatch.org"
+    gfw_daily_calls: int = Field(default=50_000, ge=0)
+    """Requests to it a day, of all workers."""
+
     titiler_url: str | None = None
     redis_url: str | None = None
     s3_bucket: str | None = None
@@ -124,14 +135,14 @@ class Settings(BaseSettings):
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
     """Credentials from an address that are not valid."""
 
-    @field_validator("clerk_authorized_parties", "allowed_hosts", mode="before")
+    @field_validator("clerk_authorized_parties", "allowed_hosts", "outgoing_allow", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("public_url", "frontend_url", "titiler_url", "clerk_issuer")
+    @field_validator("public_url", "frontend_url", "titiler_url", "clerk_issuer", "gfw_api_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None

@@ -142,6 +142,12 @@ class VectorConfig(_Config):
     gfw4wings: dict[str, Any] | None = None
 
 
+FISHING_WATCH_TERMS = {
+    "attribution": "Powered by Global Fishing Watch. https://globalfishingwatch.org",
+    "license": "CC BY-NC 4.0: for non-commercial use",
+    "license_url": "https://creativecommons.org/licenses/by-nc/4.0/",
+}
+"""What the metadata of a layer says of tiles of Global Fishing Watch, unless it says otherwise."""
 _CONFIGS: dict[str, type[_Config]] = {
     "wms": WMSConfig,
     "geotiff": GeoTIFFConfig,
@@ -184,7 +190,8 @@ class LayerCreate(BaseModel):
 
 
 def parse_layer(body: Any) -> LayerCreate:
-    """Return the layer that a body describes; a WMS configuration gets its defaults.
+    """Return the layer that a body describes; a WMS configuration gets its defaults, and what is
+    drawn from Global Fishing Watch its terms.
 
     Raises InvalidBodyError with a fault for each member that breaks a rule.
     """
@@ -192,6 +199,8 @@ def parse_layer(body: Any) -> LayerCreate:
     validated(_CONFIGS[layer.source_type], layer.source_config, "/source_config")
     if layer.source_type == "wms":
         layer.source_config = {**WMS_DEFAULTS, **layer.source_config}
+    if is_of_fishing_watch(layer):
+        layer.layer_metadata = {**FISHING_WATCH_TERMS, **layer.layer_metadata}
     refuse(_vector_faults(layer) if layer.source_type == "vector" else _raster_faults(layer))
     return layer
 

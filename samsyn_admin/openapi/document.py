@@ -43,6 +43,7 @@ MODELS = (
 """The models of request bodies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
+_MEDIA_TYPES = {"Page": "text/html", "VectorTile": "application/vnd.mapbox-vector-tile"}
 _PAGE_HEADERS = ("X-Total-Count", "Link")
 _CALLERS: dict[Action | None, str] = {
     **{action: f"callers who may {action.value}" for action in Action},
@@ -177,7 +178,7 @@ def _described_response(name: str) -> dict[str, Any]:
     description = schema.get("description", f"The {re.sub('(?<!^)([A-Z])', r' \1', name).lower()}")
     if "type" not in schema:
         return {"description": description}
-    media_type = "text/html" if name == "Page" else _JSON
+    media_type = _MEDIA_TYPES.get(name, _JSON)
     content = {
         "schema": {"$ref": f"#/components/schemas/{name}"},
         "examples": _example(name),

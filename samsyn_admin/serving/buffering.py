@@ -22,6 +22,7 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _LINGER = 2.0  # seconds for which a connection is open that is of no more use
 _CHECKS = 0.5  # seconds between checks of deadlines
 _CLOSED_AT_ONCE = 20  # connections, where there are too many
+_THREADS_OF_OTHERS = 8  # for requests that may wait for other servers
 _DISCARDED = 64 * 1024  # bytes at once
 
 type _Step = Callable[[Connection], None]
@@ -33,12 +34,14 @@ class BufferingWorker(RespondingWorker):
 
     It reads each request until it is whole, then a thread serves it; what a client does not take
     of the response at once is sent by the main thread again. A body that is too large to be kept
-    is read by the thread, half of the threads at most. `/api/health` has a thread of its own.
+    is read by the thread, half of the threads at most. `/api/health` has a thread of its own, and
+    requests that may wait for other servers have some of theirs.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._reserve = ThreadPoolExecutor(1)
+        self._of_others = ThreadPoolExecutor(_THREADS_OF_OTHERS)
         self._served: set[Connection] = set()
         self._waiting: dict[Connection, tuple[_Deadline, _Step]] = {}
         self._large: list[Connection] = []
@@ -122,14 +125,18 @@ class BufferingWorker(RespondingWorker):
         elif conn.received.is_large and self._reading >= max(1, self.cfg.threads // 2):
             self._large.append(conn)
         else:
-            conn.is_large, conn.is_reserved = conn.received.is_large, conn.received.is_health
+            received = conn.received
+            conn.is_large, conn.is_health = received.is_large, received.is_health
+            conn.is_reserved = received.is_health or received.is_of_others
             self._reading += conn.is_large
             self.enqueue_req(conn)
 
     def enqueue_req(self, conn: Any) -> None:
         """Queue a connection for a free thread."""
         self._served.add(conn)
-        pool = self._reserve if conn.is_reserved else self.tpool
+        pool = self.tpool
+        if conn.is_reserved:
+            pool = self._reserve if conn.is_health else self._of_others
         served = pool.submit(self.handle, conn)
         served.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)

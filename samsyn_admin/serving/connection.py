@@ -74,7 +74,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.parser.unreader = self.received
         self.initialized = self.data_ready = True
         self.reply: Reply | None = None
-        self.is_reserved = self.is_large = False
+        self.is_reserved = self.is_health = self.is_large = False
         """What `received` says of the request that is served."""
         self.is_kept = False
         """Whether another request may follow the response that is being sent."""

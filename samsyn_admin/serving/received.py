@@ -26,6 +26,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FRAMING = re.compile(rb"\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.I)
 _EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r", re.I)
 _HEALTH = re.compile(rb"(?:\r\n)?(?:GET|HEAD) /api/health[/? ]")
+_OF_OTHERS = re.compile(rb"(?:\r\n)?[A-Z]+ /api/v1/gfw/")
 
 
 class NoRoomError(Exception):
@@ -75,7 +76,7 @@ class Received(SocketUnreader):  # type: ignore[misc]
             self.buf.seek(0, 2)
             self.buf.write(self._file.read(self._unread))
             self.close()
-        self.is_whole = self.is_large = self.is_health = False
+        self.is_whole = self.is_large = self.is_health = self.is_of_others = False
         self.has_ended = self.has_continued = False
         self._since = time.monotonic() if self.buf.tell() else 0.0
         self._has_head = False
@@ -161,6 +162,7 @@ class Received(SocketUnreader):  # type: ignore[misc]
     def _begin_body(self, head: bytes, body: bytes) -> None:
         self._has_head, self._since = True, time.monotonic()
         self.is_health = _HEALTH.match(head) is not None
+        self.is_of_others = _OF_OTHERS.match(head) is not None
         match _FRAMING.findall(head.lower()):
             case [(b"content-length", length)] if length.strip().isdigit():
                 self._length = int(length)

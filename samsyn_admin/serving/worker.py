@@ -132,9 +132,12 @@ class BalancedWorker(BufferingWorker):
         if has_waited and is_closed(conn.sock):
             return False  # nobody waits for the response any more
         keepalive = super().handle(conn)
-        while keepalive is True and self.alive and not self._is_full() and _has_request(conn):
+        while keepalive is True and self._may_keep(conn) and _has_request(conn):
             keepalive = super().handle(conn)
         return keepalive
+
+    def _may_keep(self, conn: Any) -> bool:
+        return self.alive and not conn.is_reserved and not self._is_full()
 
     def _is_full(self) -> bool:
         return bool(self._busy >= self.cfg.threads)
@@ -156,7 +159,8 @@ def _has_request(conn: Any) -> bool:
         is_ready = received.receive()
     except (OSError, LimitRequestHeaders, NoRoomError):  # of which the main thread finds out again
         return False
-    return is_ready and not (received.has_ended or received.is_health or received.is_large)
+    has_other_thread = received.is_health or received.is_of_others or received.is_large
+    return is_ready and not (received.has_ended or has_other_thread)
 
 
 def _is_readable(socket: Any, milliseconds: int) -> bool:

@@ -86,23 +86,25 @@ def spend(rate: Rate) -> None:
 
     Raises TooManyRequestsError where it is one too many.
     """
-    if (caller := _caller()) is not None:
+    if (caller := caller_key()) is not None:
         deployment().rate_limits.spend(rate, caller)
 
 
 def check(rate: Rate) -> None:
     """Raise TooManyRequestsError where `spend` would: for what may turn out to cost nothing."""
-    if (caller := _caller()) is not None:
+    if (caller := caller_key()) is not None:
         deployment().rate_limits.check(rate, caller)
 
 
 def count(rate: Rate) -> None:
     """Count the request as `spend`, after it has cost something."""
-    if (caller := _caller()) is not None:
+    if (caller := caller_key()) is not None:
         deployment().rate_limits.count(rate, caller)
 
 
-def _caller() -> str | None:
+def caller_key() -> str | None:
+    """Return what the caller's requests are counted by: their user, else their address; None where
+    that is not known."""
     user_id = principal().user_id
     return client_address() if user_id is None else str(user_id)
 

@@ -90,9 +90,15 @@ def _sign_out(*_: Any) -> int:
     return 303
 
 
+_HEATMAP_TILE = (
+    "/api/v1/gfw/v3/4wings/tile/heatmap/{z}/{x}/{y}"
+    "?interval=YEAR&datasets[0]=public-global-presence:latest&date-range=2024-01-01,2024-12-31"
+)
+
+
 def _open_operations() -> Iterator[Operation]:
     for path in (
-        *("/", "/api/health", "/api/health/live", *_DOCUMENTS),
+        *("/", "/api/health", "/api/health/live", "/api/v1/gfw/health", *_DOCUMENTS),
         *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
         *("/ogc/?f=html", "/ogc/conformance?f=html", "/ogc/openapi?f=html", "/?q=sea"),
     ):
@@ -102,6 +108,7 @@ def _open_operations() -> Iterator[Operation]:
     yield Operation("POST", "/ogc/sign-in", _sign_in, _HOLDERS, _sign_in_form, FORM)
     yield Operation("POST", "/ogc/sign-out", _sign_out, body=lambda _: {}, media_type=FORM)
     yield Operation("POST", "/api/v1/webhooks/clerk", _without_secret, body=lambda _: {})
+    yield Operation("GET", _HEATMAP_TILE, _without_secret)
 
 
 def _operations() -> Iterator[Operation]:

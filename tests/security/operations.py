@@ -74,6 +74,7 @@ _TILE = {
     "matrix": 0,
     "row": 0,
     "col": 0,
+    **dict.fromkeys("zxy", 0),
 }
 
 

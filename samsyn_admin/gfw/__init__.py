@@ -1,0 +1,1 @@
+"""Tiles of Global Fishing Watch, whose token stays on the server."""

@@ -1,0 +1,1 @@
+"""Requests to other servers on somebody's behalf: no other module makes any."""
