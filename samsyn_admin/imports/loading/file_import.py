@@ -21,7 +21,9 @@ from samsyn_admin.imports.loading.checks import (
     geometry_type,
     schema_faults,
 )
+from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.progress import ImportProgress, TerminalProgress
+from samsyn_admin.imports.loading.report import ImportFaults, ImportReport, LayerReport
 from samsyn_admin.imports.readers.files import open_layers
 from samsyn_admin.imports.sources.layer import SourceLayer, in_crs84, source_crs, until
 from samsyn_admin.layers.index_checks import MAX_INDEXES, index_faults
@@ -132,6 +134,46 @@ def import_file(  # noqa: PLR0913 - a command's options
             for note in layer.notes:
                 reporter.remark(f"warning: {layer.name}: {note}")
     return imported
+
+
+def run_import(  # noqa: PLR0913 - what is imported how, and for whom
+    engine: Engine,
+    path: Path,
+    choices: ImportChoices,
+    owner: uuid.UUID,
+    *,
+    import_id: uuid.UUID | None = None,
+    progress: ImportProgress,
+    deadline: float,
+) -> ImportReport:
+    """Import a file as chosen, in one transaction, which also writes the record of the import.
+
+    `import_id` is that of the row of an upload, whose owner's permissions and quotas hold; without
+    one a row is made. `deadline` is a time of `monotonic`. Raises FaultyFeaturesError with the
+    faults of features, UnreadableFileError, TooLargeError after the deadline,
+    InvalidParameterError, InvalidBodyError (the file does not suit the layer),
+    PermissionDeniedError and NotFoundError.
+    """
+    imported = import_file(
+        engine,
+        path,
+        owner_id=owner,
+        name=choices.name,
+        is_global=choices.is_global,
+        is_public=choices.visibility == "public",
+        layer_id=choices.layer_id,
+        source_layer=choices.layers[0].source if choices.layers else None,
+        crs=choices.crs,
+        time_field=choices.time_field,
+        index=choices.index,
+        progress=progress,
+        timeout=int(deadline - monotonic()),
+    )
+    reports = [
+        LayerReport(layer.layer_id, layer.name, layer.name, choices.mode, layer.feature_count)
+        for layer in imported
+    ]
+    return ImportReport(import_id or uuid.uuid4(), reports, ImportFaults())
 
 
 @contextmanager
