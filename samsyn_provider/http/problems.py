@@ -105,6 +105,12 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     return _complete(page, status)
 
 
+def failure(document: dict[str, Any]) -> Response:
+    """Return the response whose body is the problem document of a job that failed."""
+    faults = tuple(errors.Fault(**fault) for fault in document.get("errors", ()))
+    return problem(HTTPStatus(document["status"]), document["detail"], faults)
+
+
 def json_problem(status: HTTPStatus, detail: str) -> Response:
     """Return the response to a request that failed without a page, whose links nobody can make."""
     return _complete(_json_response(problem_document(status, detail)), status)
