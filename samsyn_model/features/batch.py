@@ -51,14 +51,17 @@ class FeatureBatch:
 
     def only(self, is_kept: NDArray[np.bool_]) -> "FeatureBatch":
         """Return the batch without the features for which this is false."""
-        rows = np.flatnonzero(is_kept).tolist()
-        texts = self.properties
+        places = np.flatnonzero(is_kept)
+        rows = places.tolist()
+        texts: Any = self.properties
         return replace(
             self,
             geometries=self.geometries[is_kept],
-            properties=[texts[r] for r in rows] if isinstance(texts, list) else texts.take(rows),  # type: ignore[union-attr]
+            properties=(
+                texts.take(places) if hasattr(texts, "take") else [texts[row] for row in rows]
+            ),
             ids=None if self.ids is None else [self.ids[row] for row in rows],
-            wkb=None if self.wkb is None else self.wkb.take(rows),
+            wkb=None if self.wkb is None else self.wkb.take(places),
             numbers=[self.number(row) for row in rows],
             lines=None if self.lines is None else [self.lines[row] for row in rows],
         )

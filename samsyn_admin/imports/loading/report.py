@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from samsyn_admin.imports.loading.choices import Mode
-from samsyn_model.errors import UnstorableFeatureError
-from samsyn_model.features.faults import MAX_FAULTS, FaultLog, FeatureFault
+from pyproj import CRS
 
-type Extent = tuple[float, float, float, float]
+from samsyn_admin.imports.loading.checks import geometry_notes
+from samsyn_admin.imports.loading.choices import Mode
+from samsyn_admin.imports.sources.layer import SourceLayer
+from samsyn_admin.imports.sources.reading import Reading
+from samsyn_model.errors import UnstorableFeatureError
+from samsyn_model.features.bulk_copy import CopiedFeatures
+from samsyn_model.features.faults import MAX_FAULTS, FaultLog, FeatureFault
+from samsyn_provider.geography.area_of_use import crs_remarks
+from samsyn_provider.geography.extents import Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,52 @@ class LayerReport:
     extent: Extent | None = None
     crs: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+
+def layer_report(  # noqa: PLR0913 - what is reported
+    reading: Reading,
+    copied: CopiedFeatures,
+    *,
+    layer_id: uuid.UUID,
+    name: str,
+    mode: Mode,
+    geometry_type: str | None,
+    feature_count: int | None = None,
+    **counts: int,
+) -> LayerReport:
+    """Return the report of a source that has been read and stored."""
+    source = reading.source
+    notes = (
+        *source.all_notes(),
+        *geometry_notes(copied, source.has_geometry),
+        *crs_remarks(reading.bounds, reading.crs),
+    )
+    return LayerReport(
+        layer_id=layer_id,
+        source=source.name,
+        name=name,
+        mode=mode,
+        skipped=source.faults.dropped,
+        feature_count=copied.feature_count if feature_count is None else feature_count,
+        null_count=copied.null_count,
+        invalid_count=copied.invalid_count,
+        geometry_type=geometry_type,
+        extent=copied.bounds,
+        crs=described_crs(reading.crs, source) if source.has_geometry else None,
+        notes=notes,
+        **counts,
+    )
+
+
+def described_crs(crs: CRS, source: SourceLayer) -> dict[str, Any]:
+    """Return the CRS of a source as the API shows it: `name`, `code` and `origin`."""
+    authority = crs.to_authority()
+    origin = "chosen" if source.crs_is_given else source.crs_origin
+    return {
+        "name": crs.name,
+        "code": ":".join(authority) if authority else None,
+        "origin": origin or ("implied by the format" if source.crs_is_implied else "the file"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
