@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from samsyn_admin.imports.loading.report import ImportFaults, ImportReport
+from samsyn_admin.imports.loading.report import ImportFaults
 from samsyn_admin.imports.uploads import StoredFile
 from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
@@ -35,11 +35,6 @@ _SET_INSPECTION = """
 UPDATE imports SET choices = %(choices)s::jsonb, inspection = %(inspection)s::jsonb,
     faults = %(faults)s::jsonb, report = NULL, status = 'inspected'
 WHERE id = %(id)s AND status <> 'imported'"""
-
-_SET_IMPORTED = """
-UPDATE imports SET choices = %(choices)s::jsonb, report = %(report)s::jsonb,
-    faults = %(faults)s::jsonb, status = 'imported', imported_at = now(), undone_at = NULL
-WHERE id = %(id)s"""
 
 _SET_FAILED = """
 UPDATE imports SET choices = coalesce(%(choices)s::jsonb, choices), report = %(report)s::jsonb,
@@ -110,14 +105,6 @@ def set_inspection(
     _set(connection, _SET_INSPECTION, import_id, texts)
 
 
-def set_imported(
-    connection: Connection, import_id: uuid.UUID, choices: dict[str, Any], report: ImportReport
-) -> None:
-    """Note what an import has done."""
-    texts = {"choices": choices, "report": report.as_json(), "faults": report.faults.as_json()}
-    _set(connection, _SET_IMPORTED, import_id, texts)
-
-
 def set_failed(
     connection: Connection,
     import_id: uuid.UUID,
@@ -133,10 +120,12 @@ def set_failed(
 def _set(
     connection: Connection, statement: str, import_id: uuid.UUID, documents: dict[str, Any]
 ) -> None:
-    texts = {
-        name: None if value is None else json.dumps(value) for name, value in documents.items()
-    }
+    texts = {name: _text(value) for name, value in documents.items()}
     run(connection, statement, {"id": import_id, **texts})
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, default=str)
 
 
 def upload_name(files: Sequence[StoredFile]) -> str:

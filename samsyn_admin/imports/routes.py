@@ -26,7 +26,7 @@ from samsyn_admin.imports.schemas import (
 )
 from samsyn_admin.imports.serializer import fault_count, import_document, import_documents
 from samsyn_admin.jobs.serializer import job_document
-from samsyn_model.database.transactions import reading, writing
+from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (
     ConflictError,
     NotAcceptableError,
@@ -90,10 +90,13 @@ def delete_import(import_id: str) -> tuple[str, HTTPStatus]:
     """Delete an import with its files; what it has imported stays, and can no longer be undone."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
-        row = _found(connection, import_id, lock=True)
+        row = _found(connection, import_id)
         check_if_match(version_of(row.updated_at))
         for job in records.active_jobs(connection, row.id):
             dismiss_job(connection, row.user_id, job.id)
+    # a job that was running holds the row until it has ended
+    with writing(deployment().engine) as connection:
+        set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
         records.delete_record(connection, row.id)
     uploading.remove_files(row.id)
     return no_content()
@@ -124,9 +127,8 @@ def inspect_import(import_id: str) -> Response:
         uploading.complete(row.user_id, row.id)
     parameters = {"choices": choices.model_dump(mode="json", exclude_none=True)}
     with writing(deployment().engine) as connection:
-        row = _found(connection, import_id, lock=True)
+        row = _idle(connection, import_id)
         _refuse_imported(row)
-        records.refuse_busy(connection, row.id)
         return _accepted(connection, row, "inspect", parameters)
 
 
@@ -140,7 +142,7 @@ def commit_import(import_id: str) -> Response:
         raise PermissionDeniedError("Only administrators add layers to the global library.")
     parameters = {"choices": choices.model_dump(mode="json")}
     with writing(deployment().engine) as connection:
-        row = _found(connection, import_id, lock=True)
+        row = _idle(connection, import_id)
         _refuse_imported(row)
         if row.status == "uploading":
             raise ConflictError("The files have not arrived: inspect the import first.")
@@ -149,7 +151,6 @@ def commit_import(import_id: str) -> Response:
                 *(connection, principal(), choices.layer_id, Action.WRITE_FEATURES),
                 source_type="vector",
             )
-        records.refuse_busy(connection, row.id)
         return _accepted(connection, row, "import", parameters)
 
 
@@ -160,14 +161,13 @@ def undo_import(import_id: str) -> Response:
     single_values(request.args, ())
     body = validated(ImportUndo, read_json() if request.get_data() else {})
     with writing(deployment().engine) as connection:
-        row = _found(connection, import_id, lock=True)
+        row = _idle(connection, import_id)
         if row.status != "imported":
             raise ConflictError(
                 "This has been undone already."
                 if row.status == "undone"
                 else "There is nothing to undo: this has not been imported."
             )
-        records.refuse_busy(connection, row.id)
         return _accepted(connection, row, "undo", {"force": body.force})
 
 
@@ -204,6 +204,16 @@ def _found(connection: Connection, import_id: str, *, lock: bool = False) -> Row
     if key is None:
         raise NotFoundError("There is no such import.")
     return records.find_import(connection, require_user(principal()), key, lock=lock)
+
+
+def _idle(connection: Connection, import_id: str) -> Row[Any]:
+    """Return an import of which no job is begun meanwhile, locked; raises ConflictError."""
+    row = _found(connection, import_id)
+    records.refuse_busy(connection, row.id)  # which would hold the lock for long
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    row = _found(connection, import_id, lock=True)
+    records.refuse_busy(connection, row.id)
+    return row
 
 
 def _refuse_imported(row: Row[Any]) -> None:

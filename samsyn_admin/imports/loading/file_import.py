@@ -1,7 +1,7 @@
 """Imports a file: its layers become layers, or go into one, all in one transaction."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -50,14 +50,15 @@ def run_import(  # noqa: PLR0913 - what is imported how, and for whom
     import_id: uuid.UUID | None = None,
     progress: ImportProgress,
     deadline: float,
+    finish: Callable[[Connection, ImportReport], None] = lambda _connection, _report: None,
 ) -> ImportReport:
     """Import a file as chosen, in one transaction, which also writes the record of the import.
 
-    `import_id` is that of the row of an upload, whose owner's permissions and quotas hold; without
-    one a row is made. `deadline` is a time of `monotonic`. Raises FaultyFeaturesError with the
-    faults of features, UnreadableFileError, TooLargeError after the deadline,
-    InvalidParameterError, InvalidBodyError (the file does not suit the layer), ConflictError,
-    LimitReachedError, PermissionDeniedError and NotFoundError.
+    `finish` is called at the end of the transaction. `import_id` is that of the row of an upload,
+    whose owner's permissions and quotas hold; without one a row is made. `deadline` is a time of
+    `monotonic`. Raises FaultyFeaturesError with the faults of features, UnreadableFileError,
+    TooLargeError after the deadline, InvalidParameterError, InvalidBodyError (the file does not
+    suit the layer), ConflictError, LimitReachedError, PermissionDeniedError and NotFoundError.
     """
     sources = _chosen_layers(path, choices)
     readings = [
@@ -82,6 +83,7 @@ def run_import(  # noqa: PLR0913 - what is imported how, and for whom
             if import_id is not None:
                 _refuse_excess(connection, report, owner)
             finish_import(connection, choices, report)
+            finish(connection, report)
     except FaultyFeaturesError as error:
         if import_id is not None:
             record_failure(engine, import_id, error)

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -92,15 +93,18 @@ _FORGET = "DELETE FROM import_changes WHERE import_id = %(id)s"
 _FINISH = "UPDATE imports SET status = 'undone', undone_at = now() WHERE id = %(id)s"
 
 
-def undo_import(
+def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done beside
     engine: Engine,
     import_id: uuid.UUID,
     owner: uuid.UUID,
     *,
     force: bool = False,
     progress: ImportProgress,
+    finish: Callable[[Connection, UndoReport], None] = lambda _connection, _report: None,
 ) -> UndoReport:
     """Take an import of a user's back, in one transaction; a second time does nothing.
+
+    `finish` is called at the end of the transaction, where something was done.
 
     New layers are deleted; in others the features that were added are deleted, those that were
     changed or deleted are as they were, with their ids. Raises ConflictError where a layer or a
@@ -148,7 +152,9 @@ def undo_import(
                 run(connection, _RESTORE_SCHEMA, {**values, "schema": schema})
         run(connection, _FORGET, {"id": import_id})
         run(connection, _FINISH, {"id": import_id})
-    return UndoReport(import_id, layers_deleted, deleted, restored, tuple(kept))
+        report = UndoReport(import_id, layers_deleted, deleted, restored, tuple(kept))
+        finish(connection, report)
+    return report
 
 
 def _refuse_unpermitted(connection: Connection, principal: Principal, layer: Any) -> None:
