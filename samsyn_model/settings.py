@@ -50,7 +50,10 @@ class Settings(BaseSettings):
 
     titiler_url: str | None = None
     redis_url: str | None = None
+    storage_dir: Path | None = None
+    """Folder of uploaded files and results, without a bucket; by default one in the checkout."""
     s3_bucket: str | None = None
+    """Bucket of uploaded files and results, in place of a folder."""
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_region: str | None = None

@@ -35,6 +35,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The status of each error; of a subclass, that of its nearest base class."""
