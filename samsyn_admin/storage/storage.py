@@ -207,8 +207,10 @@ class BucketStorage(Storage):
     def delete(self, prefix: str) -> None:
         """Delete the file, and those below it."""
         with _translated():
-            keys = [file["path"] for page in obstore.list(self._store, prefix) for file in page]
-            obstore.delete(self._store, [_checked(prefix), *keys])
+            pages = obstore.list(self._store, _checked(prefix))
+            obstore.delete(
+                self._store, [prefix, *(file["path"] for page in pages for file in page)]
+            )
 
     def folders(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         """Yield the times of the newest file in each."""

@@ -25,7 +25,9 @@ def s3_server(folder: Path) -> Iterator[Settings]:
     )
     if program is None:
         pytest.skip("no versitygw on the PATH or in ~/.cache/samsyn/bin")
-    (folder / BUCKET).mkdir(parents=True)
+    root, attributes = folder / "root", folder / "attributes"
+    (root / BUCKET).mkdir(parents=True)
+    attributes.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -34,11 +36,10 @@ def s3_server(folder: Path) -> Iterator[Settings]:
         "ROOT_ACCESS_KEY": ACCESS_KEY,
         "ROOT_SECRET_KEY": SECRET_KEY,
     }
-    command = [program, "--port", f"127.0.0.1:{port}", "posix", "--sidecar", str(folder / "meta")]
-    (folder / "meta").mkdir()
+    command = [program, "--port", f"127.0.0.1:{port}", "posix", "--sidecar", str(attributes)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, str(folder)], env=environment, stdout=log, stderr=subprocess.STDOUT
+            [*command, str(root)], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
         _wait(port, process, folder / "log")
