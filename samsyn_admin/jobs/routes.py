@@ -7,7 +7,9 @@ from flask import Blueprint, Response, request
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.http.responses import respond, respond_list, version_of
+from samsyn_admin.jobs.results import remove_files, respond_file
 from samsyn_admin.jobs.serializer import job_document
+from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
@@ -52,7 +54,7 @@ def read_job(job_id: str) -> Response:
 @bp.get("/<job_id>/results")
 @requires(Action.SIGNED_IN)
 def read_results(job_id: str) -> Response:
-    """Return what a job of the caller has brought; of one that failed, the problem."""
+    """Return what a job of the caller has brought, a file or JSON; of one that failed, why."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         row = find_job(connection, require_user(principal()), _key(job_id))
@@ -60,6 +62,8 @@ def read_results(job_id: str) -> Response:
         return failure(row.problem)
     if row.status != "successful":
         raise NotFoundError(f"The job has no results: it is {row.status}.")
+    if "file" in row.result:
+        return respond_file(open_storage(deployment().settings), row.result["file"])
     return respond(row.result, version_of(row.updated_at))
 
 
@@ -70,6 +74,8 @@ def remove_job(job_id: str) -> Response:
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         row = dismiss_job(connection, require_user(principal()), _key(job_id))
+    if row.result and "file" in row.result:
+        remove_files(open_storage(deployment().settings), row.id)
     return respond(job_document(row), version_of(row.updated_at))
 
 
