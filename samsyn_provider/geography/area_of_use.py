@@ -53,7 +53,7 @@ def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
             f" {_guess(extent, code)}"
         )
         return
-    area = _area(code)
+    area = crs.area_of_use or _area(code)
     if area is None:
         return
     if crs.is_projected or not _is_world(area):

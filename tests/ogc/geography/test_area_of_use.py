@@ -32,6 +32,7 @@ def test_data_where_they_belong(extent: Extent | None, crs: str) -> None:
         ((11.5, 57.5, 12.0, 58.0), "EPSG:3006", ["look like degrees", "EPSG:4326"]),
         (GOTHENBURG, "EPSG:4326", ["are no degrees", "EPSG:3006"]),
         ((57.5, 11.5, 58.0, 12.0), "EPSG:4326", ["swapped", "57.5"]),
+        ((57.5, 11.5, 58.0, 12.0), "OGC:CRS84", ["swapped", "57.5"]),
         ((57.5, 11.5, 58.0, 12.0), "EPSG:4258", ["ETRS89", "swapped"]),
         (
             (6_396_000.0, 319_000.0, 6_405_000.0, 330_000.0),
