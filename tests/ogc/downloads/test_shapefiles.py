@@ -38,7 +38,9 @@ def downloaded(
             assert parts <= set(archive.namelist())
             assert archive.read(f"{name}.cpg") == b"UTF-8"
         text = archive.read("README.txt").decode()
-    files = {name: read_ogr_layer(f"/vsizip/{{{path}}}/{name}.shp", has_fids=False) for name in names}
+    files = {
+        name: read_ogr_layer(f"/vsizip/{{{path}}}/{name}.shp", has_fids=False) for name in names
+    }
     return files, text
 
 
