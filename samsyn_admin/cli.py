@@ -93,6 +93,15 @@ def serve(with_demo: bool) -> None:
         run_server(url, get_settings(), _create_app, show_token_hint=with_demo)
 
 
+@main.command()
+def worker() -> None:
+    """Run jobs until stopped (JOBS_WORKERS at a time), as `samsyn serve` does beside the server."""
+    from samsyn_admin.jobs.worker import run_worker  # noqa: PLC0415 - only where it is used
+
+    with database_address(keeps_running=True) as url:
+        run_worker(url, get_settings())
+
+
 def _create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application, whose modules are loaded only in the processes that serve it."""
     from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in each worker

@@ -13,6 +13,7 @@ from samsyn_model.tables.base import Base, Row, one_of
 
 JOB_STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
 """The words of OGC API - Processes (OGC 18-062r2, 7.12)."""
+JOB_KINDS = ("inspect", "import", "undo", "export_layer", "export_map")
 
 
 class Import(Row, Base):
@@ -95,9 +96,7 @@ class Job(Row, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(one_of("status", *JOB_STATUSES), name="status"),
-        CheckConstraint(
-            one_of("kind", "inspect", "import", "undo", "export_layer", "export_map"), name="kind"
-        ),
+        CheckConstraint(one_of("kind", *JOB_KINDS), name="kind"),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index("ix_jobs_user_id_created_at", "user_id", "created_at"),
     )
