@@ -13,18 +13,28 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from xlsxwriter.exceptions import XlsxFileError
 
 from samsyn_model.errors import StorageFullError
-from samsyn_provider.downloads import writers
-from samsyn_provider.downloads.shapefile import write_shapefiles
-from samsyn_provider.downloads.spreadsheets import spreadsheet_writer
-from samsyn_provider.downloads.workbook import write_workbook
-from samsyn_provider.downloads.writers import FileContent, Writer
-from samsyn_provider.http.media_types import CSV, XLSX, ZIP
+from samsyn_provider.downloads.formats.kml import write_kml
+from samsyn_provider.downloads.formats.ogr import write_flatgeobuf, write_geopackage
+from samsyn_provider.downloads.formats.shapefile import write_shapefiles
+from samsyn_provider.downloads.formats.spreadsheets import spreadsheet_writer
+from samsyn_provider.downloads.formats.workbook import write_workbook
+from samsyn_provider.downloads.formats.writers import (
+    FileContent,
+    Writer,
+    write_csv,
+    write_parquet,
+)
+from samsyn_provider.http.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET, XLSX, ZIP
 from samsyn_provider.query.items_query import DIALECTS
 
 _PREFIX = "samsyn-download-"
 
 WRITERS: dict[tuple[str, str | None], Writer] = {
-    **{(media_type, None): writer for media_type, writer in writers.WRITERS.items()},
+    (CSV, None): write_csv,
+    (FLATGEOBUF, None): write_flatgeobuf,
+    (GEOPACKAGE, None): write_geopackage,
+    (KML, None): write_kml,
+    (PARQUET, None): write_parquet,
     **{(CSV, dialect): spreadsheet_writer(dialect) for dialect in DIALECTS},
     (XLSX, None): write_workbook,
     (ZIP, None): write_shapefiles,

@@ -21,7 +21,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import snapshot
 from samsyn_model.errors import DatabaseUnavailableError, InvalidParameterError
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.downloads.batches import feature_batches, while_connected
+from samsyn_provider.downloads.tables.batches import feature_batches, while_connected
 from samsyn_provider.downloads.texts import TEXT_FORMATS, TIMEOUT, text_parts
 from samsyn_provider.features.page_statements import select_page
 from samsyn_provider.geography.crs import CRS84
@@ -74,8 +74,11 @@ def _check_format(file_format: Format, query: ItemsQuery) -> None:
         refuse_dialect(query)
     if query.skip_geometry and file_format.needs_geometry:
         raise InvalidParameterError(f"{file_format.title} needs geometries (skipGeometry).")
-    if file_format.media_type == media_types.KML and query.crs.uri != CRS84:
-        raise InvalidParameterError(f"crs: KML supports {CRS84} only.")
+    if file_format.plain_crs and query.crs.uri != CRS84:
+        raise InvalidParameterError(
+            f"crs: {file_format.title} is in {CRS84} only, and cannot name another CRS; GeoJSON,"
+            " GeoPackage, FlatGeobuf and GeoParquet name it."
+        )
 
 
 def next_position(connection: Connection, collection: Collection, query: ItemsQuery) -> str | None:
@@ -90,9 +93,9 @@ def _file_response(
     collection: Collection, query: ItemsQuery, limit: int | None, file_format: Format
 ) -> Response:
     # imported here: 60 MB of libraries, which only processes that write files need
-    from samsyn_provider.downloads.columns import describe_table, table_batches  # noqa: PLC0415
     from samsyn_provider.downloads.files import WRITERS, written_file  # noqa: PLC0415
-    from samsyn_provider.downloads.writers import FileContent  # noqa: PLC0415
+    from samsyn_provider.downloads.formats.writers import FileContent  # noqa: PLC0415
+    from samsyn_provider.downloads.tables.columns import describe_table, table_batches  # noqa: PLC0415
 
     with _file_slot(), snapshot(deployment().engine, TIMEOUT) as connection:
         table = describe_table(connection, collection, query, file_format)

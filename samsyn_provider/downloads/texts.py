@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, snapshot
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.downloads.batches import feature_batches
+from samsyn_provider.downloads.tables.batches import feature_batches
 from samsyn_provider.features.documents import timestamp
 from samsyn_provider.features.json_fg import collection_head
 from samsyn_provider.features.statements import select_texts

@@ -6,11 +6,14 @@ the server, or fetch an address. So nothing else here imports pyogrio's function
 
 import pyogrio
 from pyogrio import list_layers, open_arrow, read_info, write_arrow
+from pyogrio._geometry import GEOMETRY_TYPE_CODES, GEOMETRY_TYPES
 from pyogrio.core import _register_drivers
 from pyogrio.raw import read as read_features
 
 DRIVERS = frozenset({"ESRI Shapefile", "FlatGeobuf", "GPKG", "KML", "LIBKML"})
 """KML is written by the driver of this name, and read by LIBKML."""
+
+_UNKNOWN_Z = 0x80000000  # wkbUnknown | wkb25DBit
 
 __all__ = ["DRIVERS", "list_layers", "open_arrow", "read_features", "read_info", "write_arrow"]
 
@@ -24,7 +27,15 @@ def _unregister_other_drivers() -> None:
         raise RuntimeError(f"GDAL does not unregister the drivers {sorted(left)}.")
 
 
+def _name_mixtures_with_heights() -> None:
+    """Let layers of several types have heights: pyogrio has no name for this type of GDAL's, which
+    FlatGeobuf needs to keep them."""
+    GEOMETRY_TYPES[_UNKNOWN_Z] = "Unknown Z"
+    GEOMETRY_TYPE_CODES["Unknown Z"] = _UNKNOWN_Z
+
+
 _unregister_other_drivers()
+_name_mixtures_with_heights()
 pyogrio.set_gdal_config_options(
     {
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",

@@ -15,20 +15,26 @@ class Format:
     extension: str
     needs_geometry: bool = False
     id_name: str = "id"
-    """The name of the column with the features' ids."""
+    """The name of the column with the features' ids, if no property has it."""
     has_dates: bool = True
     """Whether the format has a type for dates."""
     has_timestamps: bool = True
     """Whether the format has a type for timestamps."""
-    plain_names: bool = False
-    """Whether column names must not contain the characters of XML markup."""
+    same_dimensions: bool = False
+    """Whether all geometries of a file have heights, or none."""
+    plain_crs: bool = False
+    """Whether the format has longitude and latitude only, and cannot name another CRS."""
 
 
 FORMATS = {
     "csv": Format(media_types.CSV, "CSV", "csv", has_dates=False, has_timestamps=False),
-    "fgb": Format(media_types.FLATGEOBUF, "FlatGeobuf", "fgb", needs_geometry=True),
+    "fgb": Format(
+        media_types.FLATGEOBUF, "FlatGeobuf", "fgb", needs_geometry=True, same_dimensions=True
+    ),
     "geojson": Format(media_types.GEOJSON, "GeoJSON", "geojson"),
-    "geojsonseq": Format(media_types.GEOJSON_SEQUENCE, "GeoJSON text sequence", "geojsonl"),
+    "geojsonseq": Format(
+        media_types.GEOJSON_SEQUENCE, "GeoJSON text sequence", "geojsonl", plain_crs=True
+    ),
     "gpkg": Format(media_types.GEOPACKAGE, "GeoPackage", "gpkg", id_name="fid"),
     "jsonfg": Format(media_types.JSON_FG, "JSON-FG", "fg.json"),
     "kml": Format(
@@ -39,7 +45,7 @@ FORMATS = {
         id_name="fid",  # `id` is an attribute of a placemark
         has_dates=False,
         has_timestamps=False,
-        plain_names=True,
+        plain_crs=True,
     ),
     "parquet": Format(media_types.PARQUET, "GeoParquet", "parquet"),
     "shp": Format(

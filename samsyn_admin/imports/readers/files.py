@@ -101,7 +101,7 @@ def _format(path: Path, start: bytes) -> Reader:
     if start.startswith(b"PK"):
         return zipped_layers
     if start.startswith(b"PAR1"):
-        return lambda path, _: [ParquetLayer(path)]
+        return lambda path, options: [ParquetLayer(path, options)]
     if start.startswith(b"SQLite format 3\0"):
         return _geopackage
     if start.startswith(b"fgb\x03"):

@@ -1,59 +1,64 @@
-"""GeoParquet: the one layer of a Parquet file with `geo` metadata."""
+"""GeoParquet and Parquet: the one layer of a file, whoever wrote it.
 
-import json
+Its geometries are those of the `geo` metadata (GeoParquet), a column of Parquet's own type for
+geometries, one that GeoArrow marks, one that is named, or two columns of coordinates.
+"""
+
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from re import fullmatch
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from samsyn_admin.imports.readers.geoarrow import read_geometries
+from samsyn_admin.imports.readers.parquet_geometry import GeometryColumn, find_geometry
 from samsyn_admin.imports.sources.arrow_batches import ColumnReader
 from samsyn_admin.imports.sources.layer import (
     BATCH_BYTES,
     BATCH_FEATURES,
-    CRS84,
     SourceLayer,
-    file_crs,
     object_array,
     without_m,
 )
-from samsyn_admin.imports.sources.wkb import geometries_of_wkb, refuse_unreadable
+from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
-from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
 from samsyn_model.properties.schema import Kind, unique_names
 
 
 class ParquetLayer(SourceLayer):
-    """A GeoParquet file, read in pages so that large row groups do not fill memory."""
+    """A Parquet file, read in pages so that large row groups do not fill memory."""
 
-    def __init__(self, path: Path) -> None:
+    format = "Parquet"
+
+    def __init__(self, path: Path, options: ReadOptions = DEFAULTS) -> None:
         super().__init__()
         self.name = path.stem
         self._path = path
         with self._open() as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-            geo = self._geo_metadata(schema, file.metadata.metadata)
-        self._geometry: str = geo["primary_column"]
-        column = geo["columns"][self._geometry]
-        if column.get("encoding") != "WKB":
-            raise UnreadableFileError(
-                f"{path}: the geometry encoding {column.get('encoding')!r} is not supported;"
-                " write the file with WKB."
-            )
-        self.feature_count = rows
-        self.geometry_type = _declared_type(column.get("geometry_types") or [])
-        self.crs = _declared_crs(column)
-        self._fields = self._attributes(schema, geo)
+            schema = file.schema_arrow
+            self.feature_count = file.metadata.num_rows
+            self._geometry = find_geometry(path, file, options)
+        geometry: GeometryColumn = self._geometry
+        self.format, self.geometry_type = geometry.format, geometry.geometry_type
+        self.crs, self.crs_origin = geometry.crs, geometry.crs_origin
+        self.crs_is_implied = geometry.crs_is_implied
+        for text in geometry.notes:
+            self.note(text)
+        self._fields = [
+            index
+            for index, name in enumerate(schema.names)
+            if name not in geometry.not_attributes and not fullmatch(r"__index_level_\d+__", name)
+        ]
         self._columns = ColumnReader(
             unique_names([schema.field(index).name for index in self._fields]),
             [kind_of_arrow(schema.field(index)) for index in self._fields],
         )
-        self._geometry_index = schema.get_field_index(self._geometry)
+        self._geometry_fields = [schema.get_field_index(name) for name in geometry.columns]
 
     @contextmanager
     def _open(self) -> Iterator[pq.ParquetFile]:
@@ -62,38 +67,6 @@ class ParquetLayer(SourceLayer):
                 yield file
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(f"{self._path} cannot be read: {error}") from error
-
-    def _geo_metadata(
-        self, schema: pa.Schema, metadata: Mapping[bytes, bytes] | None
-    ) -> dict[str, Any]:
-        try:
-            # of the file: the schema that Arrow stores in it need not repeat them
-            geo: dict[str, Any] = json.loads((metadata or {})[b"geo"])
-            geo["columns"][geo["primary_column"]]
-        except (KeyError, TypeError, ValueError):
-            raise UnreadableFileError(
-                f"{self._path} is not GeoParquet: it lacks valid `geo` metadata."
-            ) from None
-        if schema.get_field_index(geo["primary_column"]) < 0:
-            raise UnreadableFileError(
-                f"{self._path} is damaged: it lacks the column {geo['primary_column']!r}."
-            )
-        return geo
-
-    def _attributes(self, schema: pa.Schema, geo: dict[str, Any]) -> list[int]:
-        """Return which columns are attributes: no geometry, bounding boxes or pandas' index."""
-        covering = geo["columns"][self._geometry].get("covering", {}).get("bbox", {})
-        boxes = {parts[0] for parts in covering.values() if parts}
-        others = [name for name in geo["columns"] if name != self._geometry]
-        if others:
-            self.note(f"Only the geometries of {self._geometry!r} were read, not of {others}.")
-        return [
-            index
-            for index, name in enumerate(schema.names)
-            if name not in geo["columns"]
-            and name not in boxes
-            and not fullmatch(r"__index_level_\d+__", name)
-        ]
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
@@ -114,34 +87,22 @@ class ParquetLayer(SourceLayer):
 
     def _features(self, record_batch: pa.RecordBatch, first: int) -> FeatureBatch:
         rows = FeatureBatch(object_array([None] * len(record_batch)), (), first)
-        column = record_batch.column(self._geometry_index)
-        if isinstance(column, pa.ExtensionArray):
-            column = column.storage
-        wkb = column.to_pylist()
-        try:
-            geometries, had_m = without_m(geometries_of_wkb(wkb, rows))
-        except NotImplementedError:
-            refuse_unreadable(wkb, rows)
-            raise
+        columns = [record_batch.column(index) for index in self._geometry_fields]
+        is_alone = len(columns) == 1
+        column = columns[0] if is_alone else pa.StructArray.from_arrays(columns, ["x", "y"])
+        geometries, reasons = read_geometries(self._geometry.parse, column)
+        for index, reason in reasons.items():
+            self.faults.record(rows.fault(index, reason))
+        if reasons:
+            kept = np.array([i for i in range(len(record_batch)) if i not in reasons], dtype=int)
+            record_batch, geometries = record_batch.take(pa.array(kept)), geometries[kept]
+            rows = replace(rows, numbers=[first + int(index) for index in kept])
+        geometries, had_m = without_m(geometries)
         if had_m:
             self.note("M values (measures) were left out.")
         rows = replace(rows, geometries=geometries)
         columns = [record_batch.column(index) for index in self._fields]
         return replace(rows, properties=self._columns.properties(columns, rows))
-
-
-def _declared_type(names: list[str]) -> str | None:
-    plain = {name.removesuffix(" Z") for name in names}
-    if len(plain) == 1:
-        name = plain.pop()
-        return name if name in GEOMETRY_TYPES else None
-    return None
-
-
-def _declared_crs(column: dict[str, Any]) -> Any:
-    if "crs" not in column:
-        return CRS84
-    return None if column["crs"] is None else file_crs(json.dumps(column["crs"]))
 
 
 _TESTS = {
@@ -175,6 +136,8 @@ def kind_of_arrow(field: pa.Field) -> Kind:
     arrow_type = field.type
     if pa.types.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
+    if pa.types.is_null(arrow_type):
+        return Kind.JSON_VALUE  # which has no type until a value comes
     for kind, tests in _TESTS.items():
         if any(matches(arrow_type) for matches in tests):
             return kind

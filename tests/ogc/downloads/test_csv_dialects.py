@@ -77,7 +77,7 @@ def test_heights_crs_and_other_columns(client: FlaskClient, layer: Layer) -> Non
     at_home = layer([("POINT(11 57)", {})])
     (moved,) = rows(downloaded(client, at_home, "excel", crs=uri))
     assert list(moved) == ["id", "x", "y", "geometry"]
-    assert moved["geometry"] == f"POINT ({moved['x']} {moved['y']})"
+    assert moved["geometry"] == f"SRID=3035;POINT ({moved['x']} {moved['y']})"
 
 
 def test_plain_csv_is_as_it_was(client: FlaskClient, layer: Layer) -> None:

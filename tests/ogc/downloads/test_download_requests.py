@@ -72,6 +72,7 @@ def test_requests_that_are_refused(client: FlaskClient, address: str) -> None:
     assert client.get(address, headers={"Accept": "application/x-shp"}).status_code == 406
     for query in (
         "f=kml&crs=http://www.opengis.net/def/crs/EPSG/0/3035",
+        "f=geojsonseq&crs=http://www.opengis.net/def/crs/EPSG/0/4326",
         "f=kml&skipGeometry=true",
         "f=fgb&skipGeometry=true",
         "f=csv&resulttype=hits",
@@ -158,8 +159,9 @@ def test_a_layer_of_mixed_types(
         columns = [row[2] for row in rows]
         assert [row["a_2"] or None for row in columns] == ["1", "one", "[1]", "true", None]
         assert columns[0]["A"] == "x"
-        assert columns[0]["id_2"] == "own"
-        assert columns[0]["geometry_2"] == "round"
+        assert columns[0]["id"] == "own"
+        assert float(columns[0]["fid"]) == 2.5
+        assert columns[0]["geometry"] == "round"
         assert float(columns[1]["big"]) == 2.0**70
         assert columns[2]["when"] == "soon"
 

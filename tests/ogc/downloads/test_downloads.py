@@ -68,25 +68,31 @@ def address(layer: Layer) -> str:
 def read_csv(content: bytes, _: Path) -> list[Row]:
     rows = []
     for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
-        geometry = row.pop("geometry")
+        geometry = row.pop(list(row)[-1]).rpartition(";")[2]
         shape = shapely.from_wkt(geometry) if geometry else None
-        rows.append((int(row.pop("id")), shape, row))
-    return rows  # type: ignore[return-value]
+        rows.append((pop_id(row), shape, row))
+    return rows
+
+
+def pop_id(row: dict[str, Any]) -> int:
+    """Remove our id from the columns: it has the first of these names that no property has."""
+    return int(row.pop(next(name for name in ("feature_id", "fid", "id") if name in row)))
 
 
 def read_parquet(content: bytes, _: Path) -> list[Row]:
-    rows = pq.read_table(io.BytesIO(content)).to_pylist()
-    return [(row.pop("id"), _from_wkb(row.pop("geometry")), row) for row in rows]
+    table = pq.read_table(io.BytesIO(content))
+    geo = json.loads(pq.read_metadata(io.BytesIO(content)).metadata[b"geo"])
+    name = geo["primary_column"]
+    return [(pop_id(row), _from_wkb(row.pop(name)), row) for row in table.to_pylist()]
 
 
 def read_ogr(content: bytes, path: Path) -> list[Row]:
     path.write_bytes(content)
-    fid_name = {".gpkg": None, ".fgb": "id"}.get(path.suffix, "fid")
-    return read_ogr_layer(path, fid_name)
+    return read_ogr_layer(path, has_fids=path.suffix == ".gpkg")
 
 
-def read_ogr_layer(path: Path | str, id_name: str | None) -> list[Row]:
-    """The features of a file's layer; without `id_name` their ids are those of the file."""
+def read_ogr_layer(path: Path | str, *, has_fids: bool) -> list[Row]:
+    """The features of a file's layer; with `has_fids` their ids are those of the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyogrio's use of numpy
         info, fids, geometries, columns = pyogrio.raw.read(path, layer=0, return_fids=True)
@@ -96,7 +102,7 @@ def read_ogr_layer(path: Path | str, id_name: str | None) -> list[Row]:
             name: _plain(values[number], str(values.dtype))
             for name, values in zip(info["fields"], columns, strict=True)
         }
-        row_id = fid if id_name is None else row.pop(id_name)
+        row_id = fid if has_fids else pop_id(row)
         rows.append((int(row_id), _from_wkb(geometries[number]), row))
     return rows
 
@@ -139,7 +145,7 @@ def read_shapefiles(content: bytes, path: Path) -> list[Row]:
         names = [name for name in archive.namelist() if name.endswith(".shp")]
         assert "README.txt" in archive.namelist()
     for name in names:
-        rows += read_ogr_layer(f"/vsizip/{{{path}}}/{name}", "id")
+        rows += read_ogr_layer(f"/vsizip/{{{path}}}/{name}", has_fids=False)
     return sorted(rows, key=lambda row: row[0]) if len(names) > 1 else rows
 
 
@@ -150,12 +156,12 @@ def read_workbook(content: bytes, _: Path) -> list[Row]:
     rows = []
     for line in lines:
         row = dict(zip(names, line, strict=True))
-        wkt = row.pop("geometry", None)
+        wkt = row.pop("wkt" if "wkt" in row else "geometry", None)
         x, y, z = (row.pop(name, None) for name in ("longitude", "latitude", "height"))
         if x is not None:
             wkt = f"POINT({x} {y})" if z is None else f"POINT Z ({x} {y} {z})"
-        rows.append((row.pop("id"), wkt and shapely.from_wkt(wkt), row))
-    return rows  # type: ignore[return-value]
+        rows.append((pop_id(row), wkt and shapely.from_wkt(str(wkt)), row))
+    return rows
 
 
 def _from_geojson(feature: dict[str, Any]) -> Row:

@@ -13,7 +13,7 @@ import pytest
 import shapely
 from flask.testing import FlaskClient
 
-from samsyn_provider.downloads import shapefile
+from samsyn_provider.downloads.formats import shapefile
 from tests.ogc.downloads.test_downloads import read_ogr_layer
 
 Layer = Callable[..., str]
@@ -38,7 +38,9 @@ def downloaded(
             assert parts <= set(archive.namelist())
             assert archive.read(f"{name}.cpg") == b"UTF-8"
         text = archive.read("README.txt").decode()
-    files = {name: read_ogr_layer(f"/vsizip/{{{path}}}/{name}.shp", "id") for name in names}
+    files = {
+        name: read_ogr_layer(f"/vsizip/{{{path}}}/{name}.shp", has_fids=False) for name in names
+    }
     return files, text
 
 
@@ -122,7 +124,7 @@ def test_names_are_cut_uniquely(client: FlaskClient, layer: Layer, tmp_path: Pat
     files, text = downloaded(client, layer([("POINT(1 2)", properties)], name="N"), tmp_path)
     ((_, _, row),) = files["N"]
     assert sorted(map(str, row.values())) == ["1.5", *"abcdefg"]
-    names = ["id", *row]
+    names = ["fid", *row]
     assert len({name.lower() for name in names}) == len(names)
     assert all(len(name.encode()) <= 10 for name in names)
     assert "djup__m_" in row

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from flask.testing import FlaskClient
 
-from samsyn_provider.downloads import workbook
+from samsyn_provider.downloads.formats import workbook
 
 Layer = Callable[..., str]
 
@@ -92,8 +92,9 @@ def test_points_and_other_geometries(client: FlaskClient, layer: Layer) -> None:
     assert list(rows(downloaded(client, lines, skipGeometry="true"))[0]) == ["id"]
     uri = "http://www.opengis.net/def/crs/EPSG/0/3035"
     (moved, *_) = rows(downloaded(client, points, crs=uri))
-    assert list(moved) == ["id", "x", "y"]
+    assert list(moved) == ["id", "x", "y", "geometry"]
     assert moved["x"] > moved["y"]
+    assert moved["geometry"] == f"SRID=3035;POINT ({moved['x']} {moved['y']})"
 
 
 def test_names_that_the_coordinates_have(client: FlaskClient, layer: Layer) -> None:

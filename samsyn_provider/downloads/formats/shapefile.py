@@ -15,8 +15,9 @@ from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.downloads.dbase import describe_fields, field_remarks
-from samsyn_provider.downloads.writers import FileContent, write_ogr_layer
+from samsyn_provider.downloads.formats.dbase import describe_fields, field_remarks
+from samsyn_provider.downloads.formats.ogr import write_ogr_layer
+from samsyn_provider.downloads.formats.writers import FileContent
 from samsyn_provider.http.formats import plain_name
 
 MAX_SIZE = 2**31 - 1

@@ -1,6 +1,6 @@
 """XLSX: a workbook with a sheet of features, and a sheet of what their cells cannot hold."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from math import isfinite
@@ -11,8 +11,9 @@ import pyarrow as pa
 from xlsxwriter import Workbook
 
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.downloads.spreadsheets import coordinate_names, positions
-from samsyn_provider.downloads.writers import FileContent, wkt_texts
+from samsyn_provider.downloads.formats.spreadsheets import coordinate_names, positions
+from samsyn_provider.downloads.formats.writers import FileContent, with_srid, wkt_texts
+from samsyn_provider.geography.crs import WGS84
 
 MAX_ROWS = 1_048_576
 _MAX_COLUMNS = 16_384
@@ -72,8 +73,10 @@ class _FeatureSheet:
         table = content.table
         self._coordinates = coordinate_names(table, content.crs)
         self._has_geometries = table.geometry_name is not None
-        self._has_wkt = self._has_geometries and not (
-            self._coordinates and table.geometry_kinds == {"Point"}
+        self._crs = content.crs
+        self._names_crs = content.crs.srid != WGS84
+        self._has_wkt = self._has_geometries and (
+            self._names_crs or not self._coordinates or table.geometry_kinds != {"Point"}
         )
         names = [table.id_name, *(column.name for column in table.columns), *self._coordinates]
         if table.geometry_name and self._has_wkt:
@@ -124,11 +127,9 @@ class _FeatureSheet:
         for axis in axes:
             columns.append((self._write_number, [text and float(text) for text in axis]))
         if self._has_wkt:
-            is_placed: Sequence[Any] = axes[0] if axes else [None] * len(texts)
-            wkt = [
-                None if placed else text
-                for placed, text in zip(is_placed, texts.to_pylist(), strict=True)
-            ]
+            wkt = with_srid(texts, self._crs).to_pylist()
+            if axes and not self._names_crs:
+                wkt = [None if x else text for x, text in zip(axes[0], wkt, strict=True)]
             columns.append((self._write_wkt, wkt))
         return columns
 

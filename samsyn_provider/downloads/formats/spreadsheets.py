@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from samsyn_model.features.spreadsheet_csv import COORDINATES, FORMULA, position_texts
-from samsyn_provider.downloads.columns import FeatureTable, free_name
-from samsyn_provider.downloads.writers import FileContent, Writer, wkt_texts
+from samsyn_provider.downloads.formats.writers import FileContent, Writer, with_srid, wkt_texts
+from samsyn_provider.downloads.tables.columns import FeatureTable, free_name
 from samsyn_provider.geography.crs import ReferenceSystem
 
 _SEMICOLONS = "excel-semicolon"
@@ -34,6 +34,8 @@ def spreadsheet_writer(dialect: str) -> Writer:
             with pa.csv.CSVWriter(file, schema, write_options=options) as writer:
                 for batch in content.batches:
                     arrays = _arrays(batch, table, len(names), has_commas=has_commas)
+                    if table.geometry_name:
+                        arrays.append(with_srid(arrays.pop(), content.crs))
                     writer.write_batch(pa.record_batch(arrays, schema=schema))
 
     return write

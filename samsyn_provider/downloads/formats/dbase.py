@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from samsyn_model.errors import InvalidParameterError
-from samsyn_provider.downloads.columns import Column, FeatureTable
+from samsyn_provider.downloads.tables.columns import Column, FeatureTable
 
 _MAX_NAME = 10  # bytes
 _MAX_TEXT = 254  # bytes

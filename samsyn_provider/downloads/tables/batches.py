@@ -10,7 +10,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from samsyn_model.database.execution import run
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.downloads.statements import CURSOR, declare_sizes
+from samsyn_provider.downloads.tables.statements import CURSOR, declare_sizes
 from samsyn_provider.query.items_query import ItemsQuery
 
 _MAX_ROWS = 1_000
@@ -26,12 +26,13 @@ def feature_batches(
     Within one transaction. A batch has at most a megabyte of features, as stored, or one feature.
     Raises ClientDisconnected once the client of the request has disconnected.
     """
-    return while_connected(_batches(connection, collection, query, limit))
+    return while_connected(id_batches(connection, collection, query, limit))
 
 
-def _batches(
+def id_batches(
     connection: Connection, collection: Collection, query: ItemsQuery, limit: int | None
 ) -> Iterator[array[int]]:
+    """Yield the same outside of a request."""
     statement = declare_sizes(collection.id, query, collection.times, limit)
     run(connection, statement.text, statement.values)
     while rows := run(connection, _FETCH).all():

@@ -74,12 +74,13 @@ def select_geometry_kinds(
     layer_id: uuid.UUID, query: ItemsQuery, times: TemporalProperties | None
 ) -> Statement:
     """Return the statement for the geometries of a query's features: their types, such as `Polygon`
-    (`kinds`), and whether any `has_heights`."""
+    (`kinds`), whether any `has_heights`, and whether others have none (`is_mixed`)."""
     values: dict[str, Any] = {"layer": layer_id}
     where = " AND ".join(feature_conditions(query, times, values))
     text = f"""
 SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', '')) AS kinds,
-       coalesce(bool_or(ST_NDims(geom) > 2), false) AS has_heights
+       coalesce(bool_or(ST_NDims(geom) > 2), false) AS has_heights,
+       count(DISTINCT ST_NDims(geom)) > 1 AS is_mixed
 FROM layer_features WHERE {where} AND geom IS NOT NULL"""
     return Statement(text, values)
 
@@ -103,16 +104,24 @@ LIMIT %(limit)s OFFSET %(offset)s"""
 
 
 def select_rows(
-    layer_id: uuid.UUID, feature_ids: Sequence[int], query: ItemsQuery, *, multiple: bool
+    layer_id: uuid.UUID,
+    feature_ids: Sequence[int],
+    query: ItemsQuery,
+    *,
+    multiple: bool,
+    with_heights: bool = False,
 ) -> Statement:
     """Return the statement for features of a query's result, in the order of `feature_ids`.
 
     `id`, `wkb` (ISO WKB, x before y, null for none) and `properties`; with `multiple`, single
-    geometries become Multi ones.
+    geometries become Multi ones; `with_heights`, geometries without heights get those that are no
+    number.
     """
     geometry = geometry_expression(replace(query.crs, y_first=False))
     if multiple:
         geometry = f"ST_Multi({geometry})"
+    if with_heights:
+        geometry = f"ST_Force3DZ({geometry}, 'NaN')"
     text = f"""
 SELECT id, ST_AsBinary({geometry}) AS wkb, properties
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)

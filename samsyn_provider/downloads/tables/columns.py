@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +16,7 @@ from samsyn_model.settings import get_settings
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.cql2.expressions import Kind
 from samsyn_provider.cql2.parsing import UPDATED, UPDATED_SCHEMA, kind_of
-from samsyn_provider.downloads.statements import (
+from samsyn_provider.downloads.tables.statements import (
     select_geometry_kinds,
     select_rows,
     select_value_kinds,
@@ -25,7 +24,8 @@ from samsyn_provider.downloads.statements import (
 from samsyn_provider.http.formats import Format
 from samsyn_provider.query.items_query import ItemsQuery
 
-_MARKUP = re.compile("[\"'<>&\x00-\x1f\ufffe\uffff]")
+_ID_NAMES = ("fid", "feature_id")
+_GEOMETRY_NAMES = ("geometry", "wkt", "geom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """A query's features as a table: `id`, the properties, and the geometry as ISO WKB."""
+    """A query's features as a table: ids, the properties, and the geometry as ISO WKB."""
 
     columns: Sequence[Column]
     id_name: str
     geometry_name: str | None
     """None where geometries are left out."""
     geometry_type: str
-    """Such as `MultiPolygon Z`; `Unknown` for a mixture."""
+    """Such as `MultiPolygon Z`; `Unknown` or `Unknown Z` for a mixture."""
     geometry_kinds: frozenset[str]
     """The types of the geometries, such as `Polygon`; without any, that of the layer."""
     has_heights: bool
+    some_lack_heights: bool = False
+    """Whether only some of the geometries have heights."""
+    fills_heights: bool = False
+    """Whether those that lack heights have NaN for them."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -72,7 +76,8 @@ def describe_table(
     """Return the table for a query's features, by two statements.
 
     A column has the type that all of its values have; mixed types become text, objects and arrays
-    JSON text. Names are unique regardless of case. Raises InvalidParameterError for too many.
+    JSON text. Names are unique regardless of case, and those of properties as they are as far as
+    that allows. Raises InvalidParameterError for too many.
     """
     statement = select_value_kinds(collection.id, query, collection.times)
     observed = {row.name: row for row in run(connection, statement.text, statement.values)}
@@ -88,15 +93,16 @@ def describe_table(
             f"These features have {len(names):,} properties; a file has at most {most:,}:"
             " name some in `properties`."
         )
-    taken = {file_format.id_name.lower()}
-    geometry_name = None if query.skip_geometry else free_name("geometry", taken)
+    taken = {name.lower() for name in names}
+    id_name = _unused((file_format.id_name, *_ID_NAMES), taken)
+    geometry_name = None if query.skip_geometry else _unused(_GEOMETRY_NAMES, taken)
+    taken = {name.lower() for name in (id_name, geometry_name) if name}
     columns = []
     for name in names:
         kind, value = _type(fields.get(name, {}), observed.get(name), file_format)
-        plain = _MARKUP.sub("_", name) if file_format.plain_names else name
         columns.append(
             Column(
-                *(name, free_name(plain, taken), kind, value),
+                *(name, free_name(name, taken), kind, value),
                 largest=_largest(observed.get(name)),
                 longest=_longest(observed.get(name)),
             )
@@ -104,11 +110,13 @@ def describe_table(
     kinds = geometries.kinds or ([collection.geometry_type] if collection.geometry_type else [])
     return FeatureTable(
         columns,
-        file_format.id_name,
+        id_name,
         geometry_name,
         _geometry_type(kinds, has_heights=geometries.has_heights),
         frozenset(kinds),
         geometries.has_heights,
+        some_lack_heights=geometries.is_mixed,
+        fills_heights=geometries.is_mixed and file_format.same_dimensions,
     )
 
 
@@ -122,7 +130,9 @@ def table_batches(
     """Yield features as record batches of a table, one for each batch of ids."""
     multiple = table.geometry_type.startswith("Multi")
     for ids in id_batches:
-        statement = select_rows(collection.id, ids, query, multiple=multiple)
+        statement = select_rows(
+            *(collection.id, ids, query), multiple=multiple, with_heights=table.fills_heights
+        )
         rows = run(connection, statement.text, statement.values).all()
         yield _batch(table, rows)
 
@@ -140,6 +150,11 @@ def _batch(table: FeatureTable, rows: Sequence[Any]) -> pa.RecordBatch:
         geometries = [None if row.wkb is None else bytes(row.wkb) for row in rows]
         arrays.append(pa.array(geometries, pa.binary()))
     return pa.record_batch(arrays, schema=table.schema)
+
+
+def _unused(names: Sequence[str], taken: set[str]) -> str:
+    """Return the first name that is not among `taken`, or the last with a number."""
+    return next((name for name in names if name not in taken), free_name(names[-1], set(taken)))
 
 
 def free_name(name: str, taken: set[str]) -> str:
@@ -204,7 +219,7 @@ def _text(value: Any) -> str:
 def _geometry_type(kinds: Sequence[str], *, has_heights: bool) -> str:
     single = {kind.removeprefix("Multi") for kind in kinds}
     if len(single) != 1:
-        return "Unknown"
+        return "Unknown Z" if has_heights else "Unknown"
     (kind,) = single
     if len(kinds) > 1 or kinds[0].startswith("Multi"):
         kind = f"Multi{kind}"

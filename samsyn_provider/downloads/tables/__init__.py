@@ -1,0 +1,1 @@
+"""Features as tables: the columns of a download, and its rows in batches."""
