@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from samsyn_admin.imports.readers.archives import zipped_layers
+from samsyn_admin.imports.readers.archives import gzipped_layers, zipped_layers
 from samsyn_admin.imports.readers.geojson.layer import GeoJSONLayer
 from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
 from samsyn_admin.imports.readers.ogr.kml import kml_layers
 from samsyn_admin.imports.readers.ogr.layer import ogr_layers
-from samsyn_admin.imports.readers.ogr.shapefile import SIGNATURE as SHAPEFILE
-from samsyn_admin.imports.readers.ogr.shapefile import shapefile_layers
 from samsyn_admin.imports.readers.parquet import ParquetLayer
+from samsyn_admin.imports.readers.refusals import refuse_other_content, refuse_part
+from samsyn_admin.imports.readers.shapefile.layer import shapefile_layers
+from samsyn_admin.imports.readers.shapefile.records import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.tables.csv import CSVLayer
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.limits import check_count
@@ -98,8 +99,11 @@ def _format(path: Path, start: bytes) -> Reader:
     """Return the reader for a file with this start; the suffix only distinguishes text formats."""
     suffix = path.suffix.lower()
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    refuse_other_content(path, start)
     if start.startswith(b"PK"):
-        return zipped_layers
+        return lambda path, options: zipped_layers(path, options, _format, _layers)
+    if start.startswith(b"\x1f\x8b"):
+        return lambda path, options: gzipped_layers(path, options, _layers)
     if start.startswith(b"PAR1"):
         return lambda path, options: [ParquetLayer(path, options)]
     if start.startswith(b"SQLite format 3\0"):
@@ -114,6 +118,7 @@ def _format(path: Path, start: bytes) -> Reader:
         return kml_layers
     if suffix in _CSV_SUFFIXES:
         return lambda path, options: [CSVLayer(path, options)]
+    refuse_part(path)
     raise UnreadableFileError(f"{path} cannot be imported: it is not {FORMATS}.")
 
 

@@ -42,6 +42,7 @@ class SourceLayer(ABC):
     was wrong with features of the last reading: a reader leaves a feature out that it cannot read,
     or reads a value as null, records the fault, and goes on; whether the import then fails is not
     its decision. `style` is what the file says of its drawing, as in `layers.style_config`.
+    `source_file` is the name of the layer's file in an archive.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SourceLayer(ABC):
     encoding: str | None = None
     encoding_origin: str = ""
     style: Mapping[str, Any] | None = None
+    source_file: str | None = None
 
     def __init__(self) -> None:
         self.notes: list[str] = []

@@ -21,13 +21,18 @@ def check_count(path: Path, count: int) -> None:
         )
 
 
+def check_parts(path: Path, count: int) -> None:
+    """Raise UnreadableFileError where a zip file has too many parts."""
+    if count > _MAX_ENTRIES:
+        raise UnreadableFileError(f"{path} has more than {_MAX_ENTRIES:,} parts.")
+
+
 def check_size(path: Path, parts: Sequence[zipfile.ZipInfo], limit: int) -> None:
     """Raise UnreadableFileError before anything is unpacked that would take too long or too much.
 
     A part of another size than it declares is damaged.
     """
-    if len(parts) > _MAX_ENTRIES:
-        raise UnreadableFileError(f"{path} has more than {_MAX_ENTRIES:,} parts.")
+    check_parts(path, len(parts))
     size = sum(part.file_size for part in parts)
     if size > limit:
         raise UnreadableFileError(

@@ -1,4 +1,4 @@
-"""Layers that GDAL reads: GeoPackage, Shapefile, FlatGeobuf, KML."""
+"""Layers that GDAL reads: GeoPackage, FlatGeobuf, KML."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence

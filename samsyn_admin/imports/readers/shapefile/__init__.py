@@ -1,0 +1,1 @@
+"""Shapefiles: shapes, their table of attributes, and how its texts are encoded."""
