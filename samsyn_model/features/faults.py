@@ -22,6 +22,11 @@ class FeatureFault:
     feature_id: Any | None = None
     line: int | None = None
 
+    def label(self) -> str:
+        """Return how to name it to people: `Feature 7 (id 12), 'depth'`."""
+        source_id = "" if self.feature_id is None else f" (id {self.feature_id})"
+        return f"Feature {self.number}{source_id}{f', {self.field!r}' if self.field else ''}"
+
 
 @dataclass(slots=True)
 class FaultLog:
