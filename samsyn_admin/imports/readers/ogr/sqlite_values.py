@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 from numpy.typing import NDArray
 
 from samsyn_admin.imports.readers.ogr.sqlite import SQLiteDatabase, quoted
@@ -26,7 +25,8 @@ _COMPACT = "{count} dates were written without signs between (20240501) and read
 _DIGITS = re.compile(r"(\d{4})[-/. ]?(\d\d)[-/. ]?(\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
 _MAX_SHOWN = 40  # characters of a value
 
-# {c} is the column; a value that the condition is true of is looked at
+# {c} is the column; a value that the condition is true of is looked at. The days are added so that
+# SQLite turns the 30th of February into the 1st of March.
 _WRONG = {
     "OFTInteger": (
         "typeof({c}) NOT IN ('integer', 'null') OR {c} NOT BETWEEN -2147483648 AND 2147483647"
@@ -34,10 +34,10 @@ _WRONG = {
     "OFTInteger64": "typeof({c}) NOT IN ('integer', 'null')",
     "OFTReal": "typeof({c}) NOT IN ('real', 'integer', 'null')",
     "OFTString": "typeof({c}) = 'blob' OR instr({c}, char(0))",
-    "OFTDate": "date({c}) IS NOT {c}",
+    "OFTDate": "date({c}, '+0 days') IS NOT {c}",
     "OFTDateTime": (
         "{c} IS NOT NULL AND (typeof({c}) <> 'text' OR datetime({c}) IS NULL"
-        " OR date(substr({c}, 1, 10)) IS NOT substr({c}, 1, 10))"
+        " OR date(substr({c}, 1, 10), '+0 days') IS NOT substr({c}, 1, 10))"
     ),
     "OFTBinary": "typeof({c}) NOT IN ('blob', 'null')",
 }
@@ -95,12 +95,20 @@ class TableValues:
         ]
 
     def has_wrong_ones(self) -> bool:
-        """Count them, and forget the columns that have none. Raises UnreadableFileError."""
+        """Whether any value is wrong; the columns of which none is are forgotten.
+
+        Raises UnreadableFileError.
+        """
         if not self._columns:
             return self._geometry is not None
+        any_wrong = " OR ".join(column.wrong for column in self._columns)
         sums = ", ".join(f"total({column.wrong})" for column in self._columns)
         with self._package.opened() as database:
-            counts = database.execute(f"SELECT {sums} FROM {self._table}").fetchone()
+            first = f"SELECT 1 FROM {self._table} WHERE {any_wrong} LIMIT 1"
+            if database.execute(first).fetchone() is None:
+                counts = [0] * len(self._columns)
+            else:
+                counts = database.execute(f"SELECT {sums} FROM {self._table}").fetchone()
         self._columns = [
             column for column, count in zip(self._columns, counts, strict=True) if count
         ]
@@ -115,11 +123,11 @@ class TableValues:
         """
         readable = np.ones(len(rows.geometries), dtype=bool)
         ids = {fid: index for index, fid in enumerate(rows.ids or ())}
-        if self._geometry is not None and shapely.is_missing(rows.geometries).any():
+        if self._geometry is not None and rows.wkb is not None and rows.wkb.null_count:
             wrong = f"typeof({quoted(self._geometry)}) <> 'null'"
             for fid, _ in self._found(wrong, quoted(self._geometry), ids):
                 index = ids.get(fid)
-                if index is not None and rows.geometries[index] is None:
+                if index is not None and not rows.wkb[index].is_valid:
                     source.faults.record(rows.fault(index, "The geometry cannot be read."))
                     readable[index] = False
         columns = list(columns)
@@ -195,6 +203,9 @@ def _shown(value: Any) -> str:
 def _date(value: Any, tally: _Tally) -> date | None:
     text = _text(value)
     if not text:
+        return None
+    if not text.strip("0-/. "):
+        tally(_NO_DATE)
         return None
     digits = _DIGITS.fullmatch(text)
     if digits is None:
