@@ -32,6 +32,7 @@ from samsyn_model.errors import (
     InvalidBodyError,
     InvalidParameterError,
     NotFoundError,
+    UnstorableFeatureError,
 )
 from samsyn_model.features.bulk_copy import CopiedFeatures, copy_features
 from samsyn_model.properties.schema import NotDateTimesError, property_schema
@@ -240,6 +241,9 @@ class _Import:
                 source.free_texts.add(error.name)
                 continue
             savepoint.commit()
+            for fault in source.faults.faults:
+                line = "" if fault.line is None else f" (line {fault.line})"
+                raise UnstorableFeatureError(f"Feature {fault.number}{line}: {fault.reason}")
             check_number_of_properties(source.name, source.kinds)
             return copied
 
