@@ -13,6 +13,7 @@ from samsyn_admin.imports.readers.tables.coordinates.numbers import (
     certain_sign,
     is_ambiguous,
     number_of,
+    shown,
     without_spaces,
 )
 from samsyn_model.properties.date_times import rfc3339
@@ -203,7 +204,7 @@ class Column:
             return self._doubtful("numbers with separated thousands are not taken for numbers")
         if self._first_text and numbers >= self.forms["text"] and "code" not in present:
             line, text = self._first_text
-            return self._doubtful(f"line {line} has {text[:40]!r}, which is no number")
+            return self._doubtful(f"line {line} has {shown(text)}, which is no number")
         return ColumnType(Kind.STRING, text_of)
 
     def _doubtful(self, reason: str) -> ColumnType:

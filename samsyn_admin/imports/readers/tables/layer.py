@@ -22,7 +22,7 @@ from samsyn_admin.imports.readers.tables.coordinates.choosing import (
     sampled_crs,
 )
 from samsyn_admin.imports.readers.tables.coordinates.geometries import CURVES_NOTE, GeometryTexts
-from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell
+from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell, shown
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
 from samsyn_admin.imports.readers.tables.properties import PropertyColumns
 from samsyn_admin.imports.readers.tables.text import is_damaged
@@ -78,6 +78,11 @@ class TableLayer(SourceLayer):
         rows = self.rows()
         first = next(rows, None)
         header = [self.heading(text_of(cell)) for cell in (first.cells if first else ())]
+        if any(map(is_damaged, header)):
+            raise UnreadableFileError(
+                f"{self.path}: the names of columns are not {self.encoding} text: choose another"
+                " encoding (--encoding)."
+            )
         self.properties = PropertyColumns(header, self.text)
         sample = [row.cells for row in islice(rows, _SAMPLE_ROWS) if not row.reason]
         choice = choose_geometry(header, sample, self.options)
@@ -173,7 +178,7 @@ class TableLayer(SourceLayer):
             if kind in {Kind.DATE, Kind.DATE_TIME}:
                 self.tally("{count} dates do not exist and were left empty.")
             else:
-                reason = f"{str(cell)[:40]!r} is not a number."
+                reason = f"{shown(str(cell))} is not a number."
                 self.faults.record(batch.fault(index, reason, field=name))
 
         return self.properties.json(row.cells, refuse)

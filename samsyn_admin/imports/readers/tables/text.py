@@ -162,13 +162,12 @@ def find_dialect(path: Path, encoding: TextEncoding) -> Dialect:
     return Dialect(max(_DELIMITERS, key=lambda delimiter: scores[delimiter]), before)
 
 
-def _score(lines: Sequence[str], delimiter: str) -> tuple[bool, int]:
+def _score(lines: Sequence[str], delimiter: str) -> tuple[bool, bool, int]:
+    """Return whether there are several columns, whether most rows have as many, and how many."""
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error:
         rows = []
-    if not rows:
-        return False, 0
-    width = len(rows[0])
+    width = len(rows[0]) if rows else 0
     alike = sum(len(row) == width for row in rows[1:])
-    return alike >= len(rows[1:]) / 2, width
+    return width > 1, 2 * alike >= len(rows) - 1, width

@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from samsyn_admin.imports.readers.tables.coordinates.curves import has_other_types, plain_wkt
+from samsyn_admin.imports.readers.tables.coordinates.numbers import shown
 from samsyn_admin.imports.sources.layer import object_array
 from samsyn_admin.imports.sources.wkb import MAX_DEPTH, geometries_of_wkb
 from samsyn_model.errors import SamsynError
@@ -16,9 +17,9 @@ from samsyn_model.features.batch import FeatureBatch
 
 _SRID = re.compile(r"SRID\s*=\s*([0-9]{1,6})\s*;\s*", re.IGNORECASE)
 _WKT = re.compile(
-    r"(?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)(?:ZM|Z|M)?\b"
-    r"|(?:GEOMETRYCOLLECTION|LINEARRING|CIRCULARSTRING|COMPOUNDCURVE|CURVEPOLYGON|TRIANGLE|TIN"
-    r"|POLYHEDRALSURFACE)(?:ZM|Z|M)?\b",
+    r"(?:(?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)|GEOMETRYCOLLECTION|LINEARRING|TIN"
+    r"|CIRCULARSTRING|COMPOUNDCURVE|CURVEPOLYGON|TRIANGLE|POLYHEDRALSURFACE)"
+    r"\s*(?:ZM|Z|M)?\s*(?:\(|EMPTY\b)",
     re.IGNORECASE,
 )
 _HEX = re.compile(r"(?:\\x|0x)?(0[01][0-9A-Fa-f]{8,})")
@@ -114,7 +115,7 @@ class GeometryTexts:
 
     def _of_wkt(self, text: str) -> Any:
         if not _WKT.match(text):
-            raise ValueError(f"{text[:40]!r} is not a geometry")
+            raise ValueError(f"{shown(text)} is not a geometry")
         if text.upper().count("COLLECTION") > MAX_DEPTH:
             raise ValueError("it is nested too deeply")
         if _HEX_NUMBER.search(text):

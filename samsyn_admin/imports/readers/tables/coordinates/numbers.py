@@ -13,6 +13,7 @@ type Cell = str | int | float | date | time
 """A value of a table: an empty one is an empty text. Texts of CSV may be of any type, those of
 spreadsheets are texts."""
 
+_SHOWN = 40
 _SPACES = re.compile("[ \u00a0\u2009\u202f']")
 _SPACED = re.compile("[+-]?[1-9][0-9]{0,2}([ \u00a0\u2009\u202f'])[0-9]{3}(\\1[0-9]{3})*([.,].*)?")
 _PLAIN = re.compile(
@@ -23,6 +24,11 @@ _GROUPED = re.compile(
     r"[+-]?[1-9][0-9]{0,2}(?:(?P<group>[.,])[0-9]{3})(?:(?P=group)[0-9]{3})*"
     r"(?:(?!(?P=group))(?P<sign>[.,])[0-9]+)?"
 )
+
+
+def shown(text: str) -> str:
+    """Return a text in quotation marks, its beginning and without control characters."""
+    return f"'{''.join(c if c.isprintable() else ' ' for c in text[:_SHOWN])}'"
 
 
 def is_ambiguous(text: str) -> bool:

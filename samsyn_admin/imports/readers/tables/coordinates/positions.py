@@ -14,6 +14,7 @@ from samsyn_admin.imports.readers.tables.coordinates.numbers import (
     certain_sign,
     is_ambiguous,
     number_of,
+    shown,
 )
 
 type Position = tuple[float, float]
@@ -96,11 +97,11 @@ class PositionReader:
     def _reason(self, text: str, name: str, axis: Axis) -> str:
         if not self.is_in_degrees and is_ambiguous(text.strip()):
             return (
-                f"{name!r} is {text[:40]!r}, which may have decimal places or thousands: choose"
+                f"{name!r} is {shown(text)}, which may have decimal places or thousands: choose"
                 " the decimal sign (--decimal)."
             )
         what = f"a {axis}" if self.is_in_degrees else "a number"
-        return f"{name!r} is {text[:40]!r}, which is not {what}."
+        return f"{name!r} is {shown(text)}, which is not {what}."
 
 
 def _is_blank(cell: Cell) -> bool:
