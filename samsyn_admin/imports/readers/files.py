@@ -16,6 +16,7 @@ from samsyn_admin.imports.readers.refusals import refuse_other_content, refuse_p
 from samsyn_admin.imports.readers.shapefile.layer import shapefile_layers
 from samsyn_admin.imports.readers.shapefile.records import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.tables.csv import CSVLayer
+from samsyn_admin.imports.readers.tables.workbooks import spreadsheet_reader
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
 from samsyn_model.errors import InvalidParameterError, UnreadableFileError
@@ -23,8 +24,8 @@ from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 type Reader = Callable[[Path, ReadOptions], Sequence[SourceLayer]]
 
 FORMATS = (
-    "GeoJSON, GeoPackage, Shapefile (also zipped), File Geodatabase, FlatGeobuf, GML, GPX, KML,"
-    " KMZ, CSV, GeoParquet, SpatiaLite, MapInfo TAB or MIF, DXF or S-57"
+    "GeoJSON, GeoPackage, Shapefile, File Geodatabase, FlatGeobuf, GML, GPX, KML, KMZ, CSV, XLSX,"
+    " ODS, GeoParquet, SpatiaLite, MapInfo TAB or MIF, DXF or S-57"
 )
 _JSON_SUFFIXES = frozenset(
     {
@@ -111,6 +112,8 @@ def _format(path: Path, start: bytes) -> Reader:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     refuse_other_content(path, start)
     if start.startswith(b"PK"):
+        if reader := spreadsheet_reader(path):
+            return reader
         return lambda path, options: zipped_layers(path, options, _format, _layers)
     if start.startswith(b"\x1f\x8b"):
         return lambda path, options: gzipped_layers(path, options, _layers)
