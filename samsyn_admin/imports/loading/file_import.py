@@ -32,6 +32,7 @@ from samsyn_model.errors import (
     InvalidBodyError,
     InvalidParameterError,
     NotFoundError,
+    UnstorableFeatureError,
 )
 from samsyn_model.features.bulk_copy import CopiedFeatures, copy_features
 from samsyn_model.properties.schema import NotDateTimesError, property_schema
@@ -240,6 +241,9 @@ class _Import:
                 source.free_texts.add(error.name)
                 continue
             savepoint.commit()
+            for fault in source.faults.faults:
+                label = "" if fault.feature_id is None else f" (id {fault.feature_id})"
+                raise UnstorableFeatureError(f"Feature {fault.number}{label}: {fault.reason}")
             check_number_of_properties(source.name, source.kinds)
             return copied
 
