@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samsyn_admin.imports.readers.archives import gzipped_layers, zipped_layers
-from samsyn_admin.imports.readers.geojson.layer import GeoJSONLayer
+from samsyn_admin.imports.readers.json.files import json_layers
 from samsyn_admin.imports.readers.ogr.kml import kml_layers
 from samsyn_admin.imports.readers.ogr.signatures import (
     geodatabase_layers,
@@ -24,8 +24,8 @@ from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 type Reader = Callable[[Path, ReadOptions], Sequence[SourceLayer]]
 
 FORMATS = (
-    "GeoJSON, GeoPackage, Shapefile, File Geodatabase, FlatGeobuf, GML, GPX, KML, KMZ, CSV, XLSX,"
-    " ODS, GeoParquet, SpatiaLite, MapInfo TAB or MIF, DXF or S-57"
+    "GeoJSON, JSON-FG, TopoJSON, Esri JSON, GeoPackage, Shapefile, File Geodatabase, FlatGeobuf,"
+    " GML, GPX, KML, KMZ, CSV, XLSX, ODS, GeoParquet, SpatiaLite, MapInfo TAB or MIF, DXF or S-57"
 )
 _JSON_SUFFIXES = frozenset(
     {
@@ -37,6 +37,9 @@ _JSON_SUFFIXES = frozenset(
         ".jsonl",
         ".ndjson",
         ".ndgeojson",
+        ".topojson",
+        ".jsonfg",
+        ".jsonld",
     }
 )
 _STYLES_TABLE = "layer_styles"  # of a GeoPackage, for QGIS
@@ -123,11 +126,17 @@ def _format(path: Path, start: bytes) -> Reader:
         return shapefile_layers
     if reader := ogr_reader(path, start):
         return reader
-    if suffix in _JSON_SUFFIXES or text.startswith((b"{", b"\x1e")):
-        return lambda path, _: [GeoJSONLayer(path)]
+    if suffix in _JSON_SUFFIXES or _is_json(text):
+        return json_layers
     if suffix == ".kml" or (text.startswith(b"<") and b"<kml" in start):
         return kml_layers
     if suffix in _CSV_SUFFIXES:
         return lambda path, options: [CSVLayer(path, options)]
     refuse_part(path)
     raise UnreadableFileError(f"{path} cannot be imported: it is not {FORMATS}.")
+
+
+def _is_json(text: bytes) -> bool:
+    """Return whether a file begins like JSON, in UTF-8 or UTF-16 with or without its mark."""
+    plain = text.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"").lstrip()
+    return plain.startswith((b"{", b"\x1e", b"[{"))

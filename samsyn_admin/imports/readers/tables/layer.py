@@ -102,7 +102,7 @@ class TableLayer(SourceLayer):
         self._positions.observe(sample)
         found = sampled_crs(choice, sample, self._positions, header)
         self.crs, self.crs_is_implied = found.crs, found.is_implied
-        self.crs_origin, self.crs_question = found.origin, found.question
+        self.crs_origin, self.missing_crs = found.origin, found.question
         self.columns = {
             "x": header[choice.pair.x] if choice.pair else None,
             "y": header[choice.pair.y] if choice.pair else None,
