@@ -126,6 +126,8 @@ class RemoteTimeoutError(RemoteServerError):
 
 class NotConfiguredError(SamsynError):
     """This needs a setting that the server does not have."""
+
+
 class StorageUnavailableError(SamsynError):
     """The storage of files cannot be reached or used."""
 
