@@ -27,7 +27,7 @@ def _tiles() -> FishingTiles:
 
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
-def health() -> Response:
+def fishing_watch_status() -> Response:
     """Tell whether the server has a token of Global Fishing Watch."""
     single_values(request.args, ())
     is_configured = _tiles().is_configured
