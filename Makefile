@@ -29,6 +29,7 @@ bench: ## compare with other servers (ARGS="--rounds 3 --cases items")
 
 chaos: ## faults under load, some minutes (ARGS="--seconds 20 --rounds 3")
 	@scripts/setup --tests
+	@.venv/bin/python -m tests.faults.job_kills
 	@.venv/bin/python -m tests.faults.chaos $(ARGS)
 
 clean: ## remove the environment and the private database

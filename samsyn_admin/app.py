@@ -13,6 +13,7 @@ from samsyn_admin.gfw.tiles import FishingTiles
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.imports import routes as imports
+from samsyn_admin.imports.process import IMPORT
 from samsyn_admin.jobs import routes as jobs
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
@@ -105,6 +106,6 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         webhooks,
     ):
         app.register_blueprint(module.bp)
-    process.install(app)
+    process.install(app, IMPORT)
     proxies.install(app, settings.trusted_proxies)
     return app

@@ -59,13 +59,18 @@ def database_address(*, keeps_running: bool = False) -> Iterator[str]:
 
 
 @contextmanager
+def _engine(url: str) -> Iterator[Engine]:
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def _database() -> Iterator[Engine]:
-    with database_address() as url:
-        engine = open_engine(url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+    with database_address() as url, _engine(url) as engine:
+        yield engine
 
 
 def _migrate(engine: Engine) -> None:
@@ -90,7 +95,8 @@ def serve(with_demo: bool) -> None:
 
     with database_address(keeps_running=True) as url:
         if with_demo:
-            _prepare_demo(url)
+            with _engine(url) as engine:
+                _load_demo(engine)
         run_server(url, get_settings(), _create_app, show_token_hint=with_demo)
 
 
@@ -110,15 +116,11 @@ def _create_app(settings: Settings, engine: Engine) -> Flask:
     return create_app(settings, engine)
 
 
-def _prepare_demo(url: str) -> None:
+def _load_demo(engine: Engine) -> None:
     from samsyn_admin.demo.loading import load_demo  # noqa: PLC0415 - only where it is used
 
-    engine = open_engine(url)
-    try:
-        _migrate(engine)
-        click.echo(str(load_demo(engine)), err=True)
-    finally:
-        engine.dispose()
+    _migrate(engine)
+    click.echo(str(load_demo(engine)), err=True)
 
 
 @main.group("db")
@@ -175,11 +177,8 @@ def openapi_document() -> None:
 @main.command()
 def demo() -> None:
     """Load the demo plan: a fictional plan of the Kattegat. A second run changes nothing."""
-    from samsyn_admin.demo.loading import load_demo  # noqa: PLC0415 - only where it is used
-
     with _database() as engine:
-        _migrate(engine)
-        click.echo(str(load_demo(engine)), err=True)
+        _load_demo(engine)
 
 
 @main.group()

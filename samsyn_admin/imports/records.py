@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, select
 from samsyn_admin.imports.loading.report import ImportFaults
 from samsyn_admin.imports.uploads import StoredFile
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
 from samsyn_model.settings import Settings
 from samsyn_model.tables.jobs import Import
@@ -173,6 +174,19 @@ def refuse_busy(connection: Connection, import_id: uuid.UUID) -> None:
             raise ConflictError(
                 f"This is being {doing} already: wait for the job {job.id}, or dismiss it."
             )
+
+
+def find_idle_import(connection: Connection, user_id: uuid.UUID, import_id: uuid.UUID) -> Row[Any]:
+    """Lock and return a user's import of which no job begins meanwhile.
+
+    Raises NotFoundError as `find_import`, ConflictError while it is being committed or undone.
+    """
+    row = find_import(connection, user_id, import_id)
+    refuse_busy(connection, row.id)  # which would hold the lock for long
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    row = find_import(connection, user_id, import_id, lock=True)
+    refuse_busy(connection, row.id)
+    return row
 
 
 def delete_record(connection: Connection, import_id: uuid.UUID) -> None:
