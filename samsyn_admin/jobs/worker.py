@@ -20,6 +20,7 @@ from procrastinate.jobs import Job
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, Engine
 
+from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.scratch import scratch_folder
 from samsyn_model.database.engine import database_url, open_engine
@@ -148,6 +149,7 @@ class Worker:
                 await self._write(fail_abandoned, _ABANDONED)
                 if number % rounds == 0:
                     await self._write(remove_old, self._settings.job_retention)
+                    await asyncio.to_thread(remove_expired, self._engine, self._settings)
                 number += 1
             except SamsynError as error:
                 LOGGER.debug("upkeep: %s", error.detail)
