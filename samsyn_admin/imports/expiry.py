@@ -3,15 +3,18 @@
 import logging
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from samsyn_admin.imports.records import delete_record
 from samsyn_admin.imports.uploads import storage_prefix
-from samsyn_admin.storage.storage import Storage
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.settings import Settings
+
+if TYPE_CHECKING:  # which starts threads
+    from samsyn_admin.storage.storage import Storage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ SELECT id::text FROM imports WHERE id = ANY(%(ids)s::uuid[])
 UNION ALL SELECT id::text FROM jobs WHERE id = ANY(%(ids)s::uuid[])"""
 
 
-def remove_expired(engine: Engine, storage: Storage, settings: Settings) -> int:
+def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> int:
     """Remove imports that were last changed longer ago than IMPORT_RETENTION days, those that are
     not committed after UPLOAD_RETENTION, and files of none; return how many.
 
@@ -62,7 +65,7 @@ def remove_expired(engine: Engine, storage: Storage, settings: Settings) -> int:
     return len(expired) + len(abandoned)
 
 
-def _without_row(engine: Engine, storage: Storage, prefix: str) -> list[str]:
+def _without_row(engine: Engine, storage: "Storage", prefix: str) -> list[str]:
     """Return the keys of what is stored of imports or jobs that are not in the database."""
     limit = datetime.now(UTC) - _ABANDONED
     old = [key for key, changed_at in storage.folders(prefix) if changed_at < limit]

@@ -134,7 +134,10 @@ def _fetched(storage: Storage, row: Row[Any]) -> Path:
     """Fetch the files into the present folder, and return which of them is to be opened."""
     for file in row.files:
         path = Path(file["name"])
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConflictError(f"{file['name']} is in a folder that is also a file.") from error
         storage.download(file["key"], path)
         if path.stat().st_size != file["size"]:
             raise ConflictError(f"{file['name']} has changed since it was uploaded.")

@@ -3,17 +3,19 @@
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from samsyn_admin.imports.loading.report import ImportFaults
 from samsyn_admin.imports.uploads import StoredFile
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
 from samsyn_model.settings import Settings
 from samsyn_model.tables.jobs import Import
+
+if TYPE_CHECKING:  # which loads Arrow, 44 MB
+    from samsyn_admin.imports.loading.report import ImportFaults
 
 # Uploads of one user that begin or end at the same time are counted one after the other.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imports ' || %(user_id)s::text, 0))"
@@ -110,7 +112,7 @@ def set_failed(
     connection: Connection,
     import_id: uuid.UUID,
     choices: dict[str, Any] | None,
-    faults: ImportFaults,
+    faults: "ImportFaults",
 ) -> None:
     """Note that nothing was imported, and the faults that it failed by."""
     report = {"layers": [], "fault_count": faults.count}

@@ -4,12 +4,14 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
-from samsyn_admin.storage.storage import Storage
 from samsyn_model.errors import Fault, InvalidBodyError, MalformedBodyError, TooLargeError
+
+if TYPE_CHECKING:  # which starts threads
+    from samsyn_admin.storage.storage import Storage
 
 MAX_FILES = 1_000
 """Of an import: a File Geodatabase is a folder of some hundred."""
@@ -59,7 +61,7 @@ def storage_prefix(import_id: uuid.UUID) -> str:
 
 
 def store_parts(
-    storage: Storage, import_id: uuid.UUID, body: IO[bytes], boundary: str, maximum: int
+    storage: "Storage", import_id: uuid.UUID, body: IO[bytes], boundary: str, maximum: int
 ) -> list[StoredFile]:
     """Store the files of a multipart body (RFC 7578), whose parts are all called `file`.
 

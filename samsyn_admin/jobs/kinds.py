@@ -8,7 +8,11 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from sqlalchemy import Engine
+
 from samsyn_admin.jobs.context import JobContext
+from samsyn_admin.storage.storage import open_storage
+from samsyn_model.settings import Settings
 
 type JobFunction = Callable[[JobContext], dict[str, Any]]
 
@@ -21,9 +25,20 @@ KINDS = {
 }
 """The module and the name of each kind's function."""
 
+_EXPIRY = "samsyn_admin.imports.expiry:remove_expired"
+
 
 def function_of(kind: str) -> JobFunction:
     """Return the function of a kind."""
-    module, _, name = KINDS[kind].partition(":")
-    function: JobFunction = getattr(import_module(module), name)
+    function: JobFunction = _named(KINDS[kind])
     return function
+
+
+def remove_expired(engine: Engine, settings: Settings) -> None:
+    """Remove the files, of uploads and of results, that nobody needs any more."""
+    _named(_EXPIRY)(engine, open_storage(settings), settings)
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

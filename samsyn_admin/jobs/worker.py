@@ -20,6 +20,7 @@ from procrastinate.jobs import Job
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, Engine
 
+from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.results import remove_unneeded
 from samsyn_admin.jobs.scratch import scratch_folder
@@ -152,6 +153,7 @@ class Worker:
                     await self._write(remove_old, self._settings.job_retention)
                     storage = open_storage(self._settings)
                     await asyncio.to_thread(remove_unneeded, self._engine, storage)
+                    await asyncio.to_thread(remove_expired, self._engine, self._settings)
                 number += 1
             except SamsynError as error:
                 LOGGER.warning("what jobs have left is not removed: %s", error.detail)

@@ -26,7 +26,7 @@ from samsyn_model.errors import ConflictError
 from samsyn_model.jobs.attempts import begin_attempt
 from samsyn_model.settings import Settings
 from tests.api.imports.upload_requests import POINTS, read, send, uploaded
-from tests.api.jobs.workers import rows
+from tests.api.jobs.workers import rows, wait_for, worker
 from tests.api.layer_requests import Caller, MakeCaller
 from tests.documented_responses import validate_responses
 from tests.source_files import table, write_ogr
@@ -356,3 +356,18 @@ def test_a_shapefile_in_a_zip_keeps_its_name(
     run_jobs()
     found = read(owner, created["id"])
     assert found["inspection"]["layers"][0]["name"] == "p", found["job"]
+
+
+def test_a_worker_removes_what_has_expired(
+    owner: Caller, empty_database: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    created = uploaded(owner)
+    rows(empty_database, "UPDATE jobs SET status = 'successful'")
+    rows(empty_database, "ALTER TABLE imports DISABLE TRIGGER keep_updated_at")
+    rows(empty_database, "UPDATE imports SET updated_at = now() - interval '8 days'")
+    rows(empty_database, "ALTER TABLE imports ENABLE TRIGGER keep_updated_at")
+    folder = tmp_path / "storage" / "imports" / created["id"]
+    assert folder.exists()
+    with worker(empty_database, tmp_path / "log", STORAGE_DIR=str(settings.storage_dir)):
+        wait_for(lambda: not folder.exists())
+    assert send(owner, "GET", f"/{created['id']}").status_code == 404
