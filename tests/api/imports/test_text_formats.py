@@ -65,7 +65,7 @@ def test_geojson(engine: Engine, owner: uuid.UUID, tmp_path: Path, form: str) ->
     assert field_types(engine, layer.layer_id) == {
         **{"big": "number", "mixed": "any", "day": "date", "seen": "date-time", "text": "string"},
         **{"object": "object", "list": "array", "id": "string", "geometry": "string"},
-        "empty": "string",
+        "empty": "any",
     }
 
 
