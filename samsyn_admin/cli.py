@@ -273,7 +273,9 @@ def import_command(path: Path, owner: str, report_file: Path | None, **options: 
             write_report(report_file, report, report.faults)
         for layer in report.layers:
             click.echo(layer.layer_id)
-        click.echo(f"samsyn undo-import {report.import_id} takes this back", err=True)
+        click.echo(
+            f"samsyn undo-import {report.import_id} --owner {owner} takes this back", err=True
+        )
         # without new statistics PostgreSQL plans as if the table were empty
         with reading(engine) as connection:
             run(connection, "ANALYZE layer_features (layer_id, id, geom)")
@@ -293,7 +295,9 @@ def undo_import_command(import_id: UUID, owner: str, force: bool) -> None:
         with writing(engine) as connection:
             owner_id = api_tokens.find_or_create_user(connection, owner)
         with TerminalProgress() as progress:
-            report = undo_import(engine, import_id, owner_id, force=force, progress=progress)
+            report = undo_import(
+                engine, import_id, owner_id, force=force, progress=progress, checks_rights=False
+            )
     click.echo(
         f"{report.layers_deleted:,} layers and {report.deleted:,} features deleted,"
         f" {report.restored:,} features restored",

@@ -13,7 +13,7 @@ from samsyn_admin.imports.loading.record import add_layer, keep_schema
 from samsyn_admin.imports.loading.report import LayerReport, layer_report
 from samsyn_admin.imports.sources.reading import Reading
 from samsyn_admin.imports.staging.changes import LayerChanges
-from samsyn_admin.imports.staging.pairing import pair_by_key, pair_for_replacement
+from samsyn_admin.imports.staging.pairing import list_incoming, pair_by_key, pair_for_replacement
 from samsyn_admin.imports.staging.staged_features import (
     check_features,
     complete_table,
@@ -100,13 +100,19 @@ class ExistingLayer:
         check_number_of_properties(source.name, source.kinds)
         id_field, left_out = self._left_out(reading)
         complete_table(self._connection, id_field, left_out)
+        schema = self._schema = self._with_types(reading)
+        if schema is not None and needs_check(dict(source.kinds), schema):
+            is_partial = mode == "update"
+            check_features(self._connection, schema, source.faults, is_partial=is_partial)
+        if mode != "append":
+            list_incoming(self._connection, self._choices.key)
         self._lock()
         add_layer(self._connection, self._import_id, self._layer.id, mode)
-        self._give_types(reading)
-        kinds = dict(source.kinds)
-        if self._schema is not None and needs_check(kinds, self._schema):
-            is_partial = mode == "update"
-            check_features(self._connection, self._schema, source.faults, is_partial=is_partial)
+        if schema is not None and schema != self._layer.property_schema:
+            old = self._layer.property_schema
+            keep_schema(self._connection, self._import_id, self._layer.id, old)
+            values = {"layer": self._layer.id, "schema": json.dumps(schema)}
+            run(self._connection, _SET_SCHEMA, values)
         counts = {} if self._fails(reading) else self._changed(reading)
         return layer_report(
             reading,
@@ -192,10 +198,10 @@ class ExistingLayer:
             source.note(f"Fields that the layer has not were left out: {names}.")
         return id_field, unknown
 
-    def _give_types(self, reading: Reading) -> None:
-        """Give fields of the layer a type that have no value yet, and get some now."""
+    def _with_types(self, reading: Reading) -> dict[str, Any] | None:
+        """Return the layer's schema, with the types of fields that get their first values now."""
         if self._schema is None:
-            return
+            return None
         typed = property_schema(reading.source.kinds)["properties"]
         members = self._schema.get("properties", {})
         added = {
@@ -204,12 +210,10 @@ class ExistingLayer:
             if kind is not None and set(members.get(name, {"type": ""})) <= _UNTYPED
         }
         names = [name for name in added if len(added[name]) > 1 and not self._has_values(name)]
-        if names:
-            keep_schema(self._connection, self._import_id, self._layer.id, self._schema)
-            properties = {**members, **{name: added[name] for name in names}}
-            self._schema = {**self._schema, "properties": properties}
-            values = {"layer": self._layer.id, "schema": json.dumps(self._schema)}
-            run(self._connection, _SET_SCHEMA, values)
+        if not names:
+            return self._schema
+        properties = {**members, **{name: added[name] for name in names}}
+        return {**self._schema, "properties": properties}
 
     def _has_values(self, name: str) -> bool:
         values = {"layer": self._layer.id, "name": name}

@@ -21,8 +21,7 @@ from samsyn_model.settings import get_settings
 _MAX_IDS = 100
 
 _LOCK_IMPORT = """
-SELECT status, files <> '[]' AS is_upload FROM imports
-WHERE id = %(id)s AND user_id = %(user)s FOR UPDATE"""
+SELECT status FROM imports WHERE id = %(id)s AND user_id = %(user)s FOR UPDATE"""
 
 # In one order, so that two of them do not wait for one another.
 _LOCK_LAYERS = """
@@ -101,6 +100,7 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
     force: bool = False,
     progress: ImportProgress,
     finish: Callable[[Connection, UndoReport], None] = lambda _connection, _report: None,
+    checks_rights: bool = True,
 ) -> UndoReport:
     """Take an import of a user's back, in one transaction; a second time does nothing.
 
@@ -109,8 +109,8 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
     New layers are deleted; in others the features that were added are deleted, those that were
     changed or deleted are as they were, with their ids. Raises ConflictError where a layer or a
     feature has changed since, with a fault for each layer, unless `force` leaves these alone and
-    takes back the rest. Raises NotFoundError, PermissionDeniedError where the user may not write
-    into a layer any more.
+    takes back the rest. Raises NotFoundError, and PermissionDeniedError where the user may not
+    write into a layer any more; the command, which an operator gives, does not check that.
     """
     with writing(engine) as connection:
         set_in_transaction(connection, statement_timeout=f"{get_settings().import_timeout}s")
@@ -123,7 +123,7 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
             raise ConflictError("This import has not been carried out.")
         run(connection, _LOCK_LAYERS, {"id": import_id})
         layers = run(connection, _LAYERS, {"id": import_id}).all()
-        if found.is_upload:
+        if checks_rights:
             principal = uploader(connection, owner)
             for layer in layers:
                 _refuse_unpermitted(connection, principal, layer)

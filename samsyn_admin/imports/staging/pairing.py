@@ -13,8 +13,10 @@ from samsyn_model.features.faults import FeatureFault
 _SHAPE = "md5(ST_AsBinary(ST_SnapToGrid(ST_Multi(geom), 1e-9)))::uuid"
 _CONTENT = "jsonb_hash_extended(jsonb_strip_nulls(properties), 0)"
 
+_NAME = "name"
+
 _CREATE_PAIRS = """
-CREATE TEMPORARY TABLE pairs (number bigint PRIMARY KEY, id bigint UNIQUE) ON COMMIT DROP"""
+CREATE TEMPORARY TABLE pairs (number bigint, id bigint) ON COMMIT DROP"""
 
 _CREATE_INCOMING = f"""
 CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS
@@ -80,15 +82,22 @@ WHERE NOT EXISTS (SELECT FROM pairs WHERE pairs.number = incoming.number)
 ORDER BY number"""
 
 
+def list_incoming(connection: Connection, key: str | None) -> None:
+    """Prepare the staged features for matching, as far as that needs no lock of the layer."""
+    run(connection, _CREATE_PAIRS)
+    run(connection, _CREATE_INCOMING, {"key": key or _NAME})
+    run(connection, "ANALYZE incoming")
+
+
 def pair_for_replacement(connection: Connection, layer_id: uuid.UUID, key: str | None) -> bool:
-    """Match the staged features to the layer's, each to one at most, in the table `pairs`.
+    """Match the features of `list_incoming` to the layer's, each to one at most, in `pairs`.
 
     By the id in the source where it is evidently the layer's: at least half of the features of
     known ids have the geometry or the properties of theirs. Then, for the others in turn: by
     geometry and properties, geometry and name, geometry, name; with a `key` by geometry and
     properties, and by that property. Returns whether ids were used.
     """
-    _create_tables(connection, layer_id, key or "name", "")
+    _list_present(connection, layer_id, key or _NAME, "")
     ids = run(connection, _COMPARE_IDS).one()
     has_ids = ids.known > 0 and 2 * ids.alike >= ids.known
     if has_ids:
@@ -106,12 +115,12 @@ def pair_for_replacement(connection: Connection, layer_id: uuid.UUID, key: str |
 
 
 def pair_by_key(connection: Connection, layer_id: uuid.UUID, key: str) -> Iterator[FeatureFault]:
-    """Match the staged features to the only one of the layer with the same value of a property.
+    """Match those of `list_incoming` to the one of the layer with the same value of a property.
 
     Yields a fault for each that has none: without a value, with that of no or of several features
     of the layer, or with that of an earlier one of the file.
     """
-    _create_tables(connection, layer_id, key, _WITH_KEY)
+    _list_present(connection, layer_id, key, _WITH_KEY)
     run(connection, _PAIR_BY_KEY)
     run(connection, "ANALYZE pairs")
     for row in run(connection, _KEY_FAULTS):
@@ -126,11 +135,7 @@ def pair_by_key(connection: Connection, layer_id: uuid.UUID, key: str) -> Iterat
         yield FeatureFault(row.number, reason, None, row.source_id, row.line)
 
 
-def _create_tables(connection: Connection, layer_id: uuid.UUID, key: str, condition: str) -> None:
-    values = {"layer": layer_id, "key": key}
-    run(connection, _CREATE_PAIRS)
-    run(connection, _CREATE_INCOMING, values)
-    run(connection, "ANALYZE incoming")
-    run(connection, _CREATE_PRESENT + condition, values)
+def _list_present(connection: Connection, layer_id: uuid.UUID, key: str, condition: str) -> None:
+    run(connection, _CREATE_PRESENT + condition, {"layer": layer_id, "key": key})
     run(connection, "CREATE UNIQUE INDEX ON present (id)")
     run(connection, "ANALYZE present")

@@ -174,6 +174,19 @@ def test_layers_of_others_imports_and_unknown_ones(imports: Imports) -> None:
         undo_import(imports.engine, uuid.uuid4(), imports.owner, progress=Remarks())
 
 
+def test_who_may_not_write_any_more_takes_nothing_back(imports: Imports) -> None:
+    stranger = Imports(imports.engine, add_user(imports.engine), imports.path)
+    layer_id = stranger.run(feature({"n": 1})).layers[0].layer_id
+    report = imports.run(feature({"n": 2}), layer_id=layer_id)  # by an operator
+    with pytest.raises(PermissionDeniedError):
+        imports.undo(report)
+    assert len(imports.rows(layer_id)) == 2
+    undone = undo_import(
+        imports.engine, report.import_id, imports.owner, progress=Remarks(), checks_rights=False
+    )
+    assert (undone.deleted, len(imports.rows(layer_id))) == (1, 1)
+
+
 def add_upload(imports: Imports) -> uuid.UUID:
     import_id = uuid.uuid4()
     imports.write(
