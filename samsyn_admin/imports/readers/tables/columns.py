@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import partial
 from typing import Any
 
 from samsyn_admin.imports.readers.tables.coordinates.numbers import (
@@ -107,11 +108,12 @@ class Column:
         return _FORMS_OF[form](self, text) if form in _FORMS_OF else form
 
     def _decimal(self, text: str) -> str:
-        if number_of(text, "," if "," in text else ".") is None:
-            return "text"
-        if is_ambiguous(text) and not self._is_in_degrees:
-            return "1,234" if "," in text else "1.234"
-        return "comma" if "," in text else "point" if "." in text else "number"
+        sign: Sign = "," if "," in text else "."
+        if "e" in text.lower() and number_of(text, sign) is None:
+            return "text"  # 1e999, which no double holds
+        if not self._is_in_degrees and text[-4:-3] == sign and is_ambiguous(text):
+            return "1,234" if sign == "," else "1.234"
+        return "comma" if sign == "," else "point" if "." in text else "number"
 
     def _spaced(self, text: str) -> str:
         plain = without_spaces(text)
@@ -154,7 +156,8 @@ class Column:
         if present == {"boolean"}:
             return ColumnType(Kind.BOOLEAN, _boolean)
         if "date" in present and present <= {"date", "no date"}:
-            return ColumnType(Kind.DATE, _existing_date)
+            is_sound = present == {"date"}
+            return ColumnType(Kind.DATE, _stripped if is_sound else _existing_date)
         if "date-time" in present and present <= {"date-time", "no date"}:
             return ColumnType(Kind.DATE_TIME, _existing_moment)
         if present == {"time"}:
@@ -183,9 +186,10 @@ class Column:
         if not any(forms[form] for form in decimals):
             return ColumnType(Kind.INTEGER, _integer)
         read: Sign = used or "."
+        is_plain = not forms["infinite"] and not self._digits
         return ColumnType(
             Kind.NUMBER,
-            lambda cell: _number(cell, read),
+            partial(_plain_number if is_plain else _number, sign=read),
             sign=read if forms["comma"] or forms["1,234"] or forms["point"] else None,
         )
 
@@ -257,14 +261,15 @@ def text_of(cell: Cell) -> str:
 
 
 def _integer(cell: Cell) -> int:
-    if isinstance(cell, str):
-        return int(without_spaces(cell.strip()).translate(_SPACES))
-    if isinstance(cell, int):
-        return cell
-    raise ValueError(cell)
+    return int(without_spaces(cell.strip()) if isinstance(cell, str) else text_of(cell))
 
 
-_SPACES = str.maketrans("", "", " \u00a0\u2009\u202f")
+def _plain_number(cell: Cell, sign: Sign) -> int | float:
+    """Return the number of a text without spaces that is known to be one."""
+    if not isinstance(cell, str):
+        return _number(cell, sign)
+    value = float(cell.replace(",", ".") if sign == "," else cell)
+    return value if -_EXACT < value < _EXACT else _number(cell, sign)
 
 
 def _number(cell: Cell, sign: Sign) -> int | float:
@@ -282,6 +287,10 @@ def _number(cell: Cell, sign: Sign) -> int | float:
 
 def _boolean(cell: Cell) -> bool:
     return cell.strip().lower() == "true" if isinstance(cell, str) else bool(cell)
+
+
+def _stripped(cell: Cell) -> str:
+    return text_of(cell).strip()
 
 
 def _existing_date(cell: Cell) -> str:
