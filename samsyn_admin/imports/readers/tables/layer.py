@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from samsyn_admin.imports.readers.tables.columns import Column, text_of
+from samsyn_admin.imports.readers.tables.columns import Column
 from samsyn_admin.imports.readers.tables.coordinates.choosing import (
     Geometry,
     choose_geometry,
@@ -26,6 +26,7 @@ from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell, shown
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
 from samsyn_admin.imports.readers.tables.properties import PropertyColumns
 from samsyn_admin.imports.readers.tables.text import is_damaged
+from samsyn_admin.imports.readers.tables.values import text_of
 from samsyn_admin.imports.sources.layer import (
     BATCH_FEATURES,
     SourceLayer,
