@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from samsyn_admin.imports.readers.tables.coordinates.numbers import (
@@ -16,10 +17,21 @@ from samsyn_admin.imports.readers.tables.coordinates.numbers import (
     shown,
     without_spaces,
 )
+from samsyn_admin.imports.readers.tables.values import (
+    boolean,
+    date_time,
+    dotted_date,
+    existing_date,
+    existing_moment,
+    integer,
+    number,
+    plain_number,
+    stripped,
+    text_of,
+)
 from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.schema import Kind
 
-_EXACT = 2**53
 _NUMBERS = frozenset({"integer", "number", "point", "comma", "1.234", "1,234", "spaced"})
 _DATES = frozenset({"date", "date-time", "no date"})
 _FORM = re.compile(
@@ -107,11 +119,12 @@ class Column:
         return _FORMS_OF[form](self, text) if form in _FORMS_OF else form
 
     def _decimal(self, text: str) -> str:
-        if number_of(text, "," if "," in text else ".") is None:
-            return "text"
-        if is_ambiguous(text) and not self._is_in_degrees:
-            return "1,234" if "," in text else "1.234"
-        return "comma" if "," in text else "point" if "." in text else "number"
+        sign: Sign = "," if "," in text else "."
+        if "e" in text.lower() and number_of(text, sign) is None:
+            return "text"  # 1e999, which no double holds
+        if not self._is_in_degrees and text[-4:-3] == sign and is_ambiguous(text):
+            return "1,234" if sign == "," else "1.234"
+        return "comma" if sign == "," else "point" if "." in text else "number"
 
     def _spaced(self, text: str) -> str:
         plain = without_spaces(text)
@@ -128,7 +141,7 @@ class Column:
 
     def _moment(self, text: str) -> str:
         try:
-            rfc3339(_date_time(text))
+            rfc3339(date_time(text))
         except (ValueError, OverflowError):
             return "no date" if self._date(text[:10]) == "no date" else "text"
         return "date-time"
@@ -152,11 +165,12 @@ class Column:
         if not present:
             return ColumnType(None, text_of)
         if present == {"boolean"}:
-            return ColumnType(Kind.BOOLEAN, _boolean)
+            return ColumnType(Kind.BOOLEAN, boolean)
         if "date" in present and present <= {"date", "no date"}:
-            return ColumnType(Kind.DATE, _existing_date)
+            is_sound = present == {"date"}
+            return ColumnType(Kind.DATE, stripped if is_sound else existing_date)
         if "date-time" in present and present <= {"date-time", "no date"}:
-            return ColumnType(Kind.DATE_TIME, _existing_moment)
+            return ColumnType(Kind.DATE_TIME, existing_moment)
         if present == {"time"}:
             return ColumnType(Kind.TIME, text_of)
         if present == {"dotted"}:
@@ -181,11 +195,12 @@ class Column:
             return self._doubtful("digits in groups may be codes")
         decimals = ("point", "comma", "number", "1.234", "1,234")
         if not any(forms[form] for form in decimals):
-            return ColumnType(Kind.INTEGER, _integer)
+            return ColumnType(Kind.INTEGER, integer)
         read: Sign = used or "."
+        is_plain = not forms["infinite"] and not self._digits
         return ColumnType(
             Kind.NUMBER,
-            lambda cell: _number(cell, read),
+            partial(plain_number if is_plain else number, sign=read),
             sign=read if forms["comma"] or forms["1,234"] or forms["point"] else None,
         )
 
@@ -194,7 +209,7 @@ class Column:
             return self._doubtful("dates such as 01.05.2024 may begin with the day or the month")
         return ColumnType(
             Kind.DATE,
-            _dotted_date,
+            dotted_date,
             note=f"Dates of {self.name!r} such as 31.12.2024 were read as day, month and year.",
         )
 
@@ -239,59 +254,3 @@ def _form_of_typed(cell: Cell) -> str:
     if isinstance(cell, datetime):
         return "date-time"
     return "date" if isinstance(cell, date) else "time"
-
-
-def _date_time(text: str) -> datetime:
-    return datetime.fromisoformat(text.upper().replace(" ", "T", 1))
-
-
-def text_of(cell: Cell) -> str:
-    """Return a value as text: as CSV would have it."""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, datetime):
-        return rfc3339(cell)
-    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
-
-
-def _integer(cell: Cell) -> int:
-    if isinstance(cell, str):
-        return int(without_spaces(cell.strip()).translate(_SPACES))
-    if isinstance(cell, int):
-        return cell
-    raise ValueError(cell)
-
-
-_SPACES = str.maketrans("", "", " \u00a0\u2009\u202f")
-
-
-def _number(cell: Cell, sign: Sign) -> int | float:
-    if isinstance(cell, int | float):
-        return cell
-    if isinstance(cell, str):
-        text = cell.strip()
-        if text.lstrip("-").isdecimal() and abs(int(text)) > _EXACT:
-            return int(text)
-        value = number_of(text, sign)
-        if value is not None:
-            return value
-    raise ValueError(cell)
-
-
-def _boolean(cell: Cell) -> bool:
-    return cell.strip().lower() == "true" if isinstance(cell, str) else bool(cell)
-
-
-def _existing_date(cell: Cell) -> str:
-    return date.fromisoformat(cell.strip()).isoformat() if isinstance(cell, str) else text_of(cell)
-
-
-def _existing_moment(cell: Cell) -> str:
-    return rfc3339(_date_time(cell.strip())) if isinstance(cell, str) else text_of(cell)
-
-
-def _dotted_date(cell: Cell) -> str:
-    day, month, year = map(int, str(cell).split("."))
-    return date(year, month, day).isoformat()

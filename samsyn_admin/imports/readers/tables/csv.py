@@ -35,6 +35,7 @@ class CSVLayer(TableLayer):
         super().__init__(path, path.stem, options)
         self._encoding = find_encoding(path, options.encoding)
         self.encoding, self.encoding_origin = self._encoding.name, self._encoding.origin
+        self.may_be_damaged = not self._encoding.is_sound
         self._is_of_spreadsheets = self._encoding.has_mark
         self._dialect = find_dialect(path, self._encoding)
         self.has_semicolons = self._dialect.delimiter == ";"

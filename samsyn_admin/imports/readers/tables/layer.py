@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from samsyn_admin.imports.readers.tables.columns import Column, text_of
+from samsyn_admin.imports.readers.tables.columns import Column
 from samsyn_admin.imports.readers.tables.coordinates.choosing import (
     Geometry,
     choose_geometry,
@@ -26,6 +26,7 @@ from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell, shown
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
 from samsyn_admin.imports.readers.tables.properties import PropertyColumns
 from samsyn_admin.imports.readers.tables.text import is_damaged
+from samsyn_admin.imports.readers.tables.values import text_of
 from samsyn_admin.imports.sources.layer import (
     BATCH_FEATURES,
     SourceLayer,
@@ -61,6 +62,8 @@ class TableLayer(SourceLayer):
     has_typed_cells = False
     """Whether a text is one: in CSV it may be a number."""
     has_semicolons = False
+    may_be_damaged = False
+    """Whether texts may have bytes that are not of the file's encoding."""
 
     def __init__(self, path: Path, name: str, options: ReadOptions = DEFAULTS) -> None:
         super().__init__()
@@ -156,7 +159,7 @@ class TableLayer(SourceLayer):
         none = object_array([None] * len(chunk))
         batch = FeatureBatch(none, (), first, numbers=numbers, lines=lines)
         reasons = {index: row.reason for index, row in enumerate(chunk) if row.reason}
-        for index, row in enumerate(chunk):
+        for index, row in enumerate(chunk if self.may_be_damaged else ()):
             if any(isinstance(cell, str) and is_damaged(cell) for cell in row.cells):
                 reasons[index] = f"It has bytes that are not {self.encoding} text."
         sound = [index for index in range(len(chunk)) if index not in reasons]

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from samsyn_admin.imports.readers.tables.columns import Column, ColumnType, common_sign, text_of
+from samsyn_admin.imports.readers.tables.columns import Column, ColumnType, common_sign
 from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell, Sign
+from samsyn_admin.imports.readers.tables.values import text_of
 from samsyn_admin.imports.sources.arrow_batches import json_text
 from samsyn_model.properties.schema import Kind, unique_names
 

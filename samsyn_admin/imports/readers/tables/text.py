@@ -27,13 +27,15 @@ _MOSTLY = 0.9
 class TextEncoding:
     """The encoding of a file: Python's name of it, that for people, and how it was found out.
 
-    A byte that is not of the encoding becomes a lone surrogate (`is_damaged`).
+    A byte that is not of the encoding becomes a lone surrogate (`is_damaged`), unless the encoding
+    `is_sound`: all of the file was looked at.
     """
 
     codec: str
     name: str
     origin: str
     has_mark: bool = False
+    is_sound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,12 @@ def _utf8_or_cp1252(path: Path) -> TextEncoding:
     if rest and has_characters and not has_other_bytes:
         raise UnreadableFileError(f"{path} ends within a character: it is truncated.")
     if not (has_other_bytes or rest):
-        return TextEncoding("utf-8-sig", "UTF-8", "all texts are valid UTF-8")
+        return TextEncoding("utf-8-sig", "UTF-8", "all texts are valid UTF-8", is_sound=True)
     if has_characters:
         return TextEncoding("utf-8-sig", "UTF-8", "most texts are valid UTF-8")
     if is_cp1252:
-        return TextEncoding("cp1252", "Windows-1252", "assumed: the texts are not UTF-8")
+        origin = "assumed: the texts are not UTF-8"
+        return TextEncoding("cp1252", "Windows-1252", origin, is_sound=True)
     raise UnreadableFileError(
         f"{path} is neither UTF-8 nor Windows-1252 text: choose its encoding (--encoding)."
     )

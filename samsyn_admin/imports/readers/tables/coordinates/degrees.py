@@ -43,7 +43,9 @@ def degrees_of(text: str, axis: Axis, chosen: Sign | None = None) -> float | Non
     plain = _PLAIN.fullmatch(text)
     if plain:
         sign = plain[1] or plain[2]
-        return None if sign and chosen and sign != chosen else float(text.replace(",", "."))
+        if sign and chosen and sign != chosen:
+            return None
+        return float(text.replace(",", ".") if sign == "," else text)
     return _with_minutes(text.translate(_SIGNS).upper(), axis)
 
 

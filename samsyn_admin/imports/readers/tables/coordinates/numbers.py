@@ -56,27 +56,23 @@ def number_of(text: str, sign: Sign | None, *, is_strict: bool = False) -> float
 
     `sign` is the decimal sign of the other numbers; `is_strict` admits no other.
     """
-    text = without_spaces(text.strip())
-    match = _PLAIN.fullmatch(text)
+    match = _PLAIN.fullmatch(text) or _PLAIN.fullmatch(text := without_spaces(text.strip()))
     if match:
-        if "," not in text and "." not in text:
-            return _finite(text)
-        used = "," if "," in text else "."
+        used = "," if "," in text else "." if "." in text else sign
         if used != sign and (is_strict or is_ambiguous(text)):
             return None
-        return _finite(text.replace(",", "."))
+        return _finite(text.replace(",", ".") if used == "," else text)
     match = _GROUPED.fullmatch(text)
-    if (
-        match is None
-        or (match["group"] == sign)
-        or (match["sign"] and is_strict and match["sign"] != sign)
-    ):
+    if match is None or match["group"] == sign:
+        return None
+    if is_strict and match["sign"] and match["sign"] != sign:
         return None
     return _finite(text.replace(match["group"], "").replace(",", "."))
 
 
 def _finite(text: str) -> float | None:
+    """Return the number of a text, or None where no double holds it."""
     value = float(text)
-    if not isfinite(value) or (not value and re.search("[1-9]", re.split("[eE]", text)[0])):
-        return None
-    return value
+    if value:
+        return value if isfinite(value) else None
+    return None if re.search("[1-9]", re.split("[eE]", text)[0]) else value

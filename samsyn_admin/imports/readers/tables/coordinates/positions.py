@@ -67,20 +67,20 @@ class PositionReader:
 
     def read(self, cells: Sequence[Cell]) -> Position | str | None:
         """Return x and y of a row, None where both are empty, or why they cannot be read."""
-        (x, x_name, _), (y, y_name, _) = self._axes
-        is_empty = [_is_blank(cells[x]), _is_blank(cells[y])]
-        if all(is_empty):
+        (x, x_name, x_axis), (y, y_name, y_axis) = self._axes
+        east = self._coordinate(cells[x], x_axis)
+        north = self._coordinate(cells[y], y_axis)
+        if east is not None and north is not None:
+            return east, north
+        x_is_blank, y_is_blank = _is_blank(cells[x]), _is_blank(cells[y])
+        if x_is_blank and y_is_blank:
             return None
-        if any(is_empty):
-            empty, other = (x_name, y_name) if is_empty[0] else (y_name, x_name)
+        if x_is_blank or y_is_blank:
+            empty, other = (x_name, y_name) if x_is_blank else (y_name, x_name)
             return f"{empty!r} is empty, but {other!r} is not."
-        position = []
-        for index, name, axis in self._axes:
-            value = self._coordinate(cells[index], axis)
-            if value is None:
-                return self._reason(str(cells[index]), name, axis)
-            position.append(value)
-        return position[0], position[1]
+        if east is None:
+            return self._reason(str(cells[x]), x_name, x_axis)
+        return self._reason(str(cells[y]), y_name, y_axis)
 
     def _coordinate(self, cell: Cell, axis: Axis) -> float | None:
         if isinstance(cell, str):
