@@ -56,6 +56,7 @@ pyogrio.set_gdal_config_options(
     {
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
         "GML_DOWNLOAD_SCHEMA": "NO",
+        "GML_SKIP_CORRUPTED_FEATURES": "YES",
         "GML_SKIP_RESOLVE_ELEMS": "ALL",
         "LIBKML_EXTERNAL_STYLE": "NO",
         "OGR_S57_OPTIONS": (

@@ -1,6 +1,9 @@
-"""The formats that GDAL reads: their names for people, and where they keep their CRS."""
+"""The formats that GDAL reads: their names for people, and what it declares of their layers."""
 
 from typing import NamedTuple
+
+from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
+from samsyn_model.properties.schema import Kind
 
 
 class OgrFormat(NamedTuple):
@@ -25,3 +28,30 @@ FORMATS = {
     "SQLite": OgrFormat("SQLite", "the table's definition"),
 }
 """By the name of the driver."""
+_KINDS = {
+    "OFTInteger": Kind.INTEGER,
+    "OFTInteger64": Kind.INTEGER,
+    "OFTReal": Kind.NUMBER,
+    "OFTString": Kind.STRING,
+    "OFTWideString": Kind.STRING,
+    "OFTDate": Kind.DATE,
+    "OFTTime": Kind.TIME,
+    "OFTDateTime": Kind.DATE_TIME,
+    "OFTBinary": Kind.BINARY,
+}
+
+
+def kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
+    """Return what a field of this OGR type (`OFTReal`) and subtype (`OFSTJSON`) holds."""
+    if ogr_subtype == "OFSTJSON":
+        return Kind.JSON_VALUE
+    if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
+        return Kind.BOOLEAN
+    return Kind.ARRAY if ogr_type.endswith("List") else _KINDS.get(ogr_type, Kind.STRING)
+
+
+def declared_type(name: str | None) -> str | None:
+    """Return the `layers.geometry_type` of a type as pyogrio names it (`2.5D Point`)."""
+    plain = (name or "").removeprefix("2.5D ").removeprefix("Measured ").removeprefix("3D ")
+    plain = plain.split(" ")[0]
+    return plain if plain in GEOMETRY_TYPES else None

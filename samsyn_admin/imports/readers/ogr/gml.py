@@ -4,8 +4,15 @@ GDAL writes a schema beside a file of GML, and reads one that is there: so it ge
 another name, in a folder of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from samsyn_admin.imports.readers.ogr.layer import OgrLayer, ogr_layers
 from samsyn_admin.imports.readers.ogr.xml_check import XmlContent, check_xml
@@ -13,6 +20,10 @@ from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.options import ReadOptions
 from samsyn_admin.imports.sources.scratch import ScratchFolder
 from samsyn_model.errors import UnreadableFileError
+from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.faults import FeatureFault
+
+_LARGEST = 2**63 - 1
 
 _BOUNDS = frozenset({"lowerCorner", "upperCorner"})  # of boundedBy, which GDAL takes for fields
 _GPX_LINKS = ("link1_", "link2_")
@@ -65,7 +76,67 @@ def _describe(layer: OgrLayer, content: XmlContent, path: Path) -> None:
             f"{content.references:,} references to other elements or files (xlink:href) were not"
             " followed."
         )
-    layer.expected_geometries = content.geometries.get(layer.name)
+    unreadable = content.unreadable.get(layer.name, {})
+    ids = [index for index, name in enumerate(layer.kinds) if name in {"gml_id", "fid"}]
+    if unreadable and not ids:
+        number, reason = next(iter(unreadable.values()))
+        layer.refusal = f"Feature {number} of the layer {layer.name!r} cannot be read: {reason}"
+    layer.corrects_with(lambda: _Features(ids[0] if ids else None, unreadable), len(unreadable))
+
+
+class _Features:
+    """The features of a layer by their ids in the file, without those that cannot be read."""
+
+    def __init__(self, id_column: int | None, unreadable: Mapping[str, tuple[int, str]]) -> None:
+        self._id_column = id_column
+        self._unreadable = unreadable
+        self._numbers = self._readable_numbers()
+        self._is_first = True
+
+    def _readable_numbers(self) -> Iterator[int]:
+        missing = {number for number, _ in self._unreadable.values()}
+        return (number for number in count(1) if number not in missing)
+
+    def corrected(
+        self, columns: list[pa.Array], rows: FeatureBatch, source: SourceLayer
+    ) -> tuple[FeatureBatch, list[pa.Array], NDArray[np.bool_]]:
+        """Return the features with their numbers and ids, and which of them can be read."""
+        if self._is_first:
+            self._is_first = False
+            for feature_id, (number, reason) in self._unreadable.items():
+                source.faults.record(FeatureFault(number, reason, feature_id=feature_id))
+        readable = np.ones(len(rows.geometries), dtype=bool)
+        if self._id_column is not None:
+            ids = columns[self._id_column].to_pylist()
+            readable[:] = [feature_id not in self._unreadable for feature_id in ids]
+            numbers = [
+                next(self._numbers) if is_readable else self._unreadable[feature_id][0]
+                for feature_id, is_readable in zip(ids, readable, strict=True)
+            ]
+            rows = replace(rows, ids=ids, id_label="id", numbers=numbers)
+        names = list(source.kinds)
+        columns = [
+            _without_saturated(column, names[index], rows, readable, source)
+            for index, column in enumerate(columns)
+        ]
+        return rows, columns, readable
+
+
+def _without_saturated(
+    column: pa.Array,
+    name: str,
+    rows: FeatureBatch,
+    readable: NDArray[np.bool_],
+    source: SourceLayer,
+) -> pa.Array:
+    """Return a column with nulls for numbers that GDAL cut to 64 bits, recorded as faults."""
+    if not pa.types.is_int64(column.type):
+        return column
+    is_cut = pc.or_(pc.equal(column, _LARGEST), pc.equal(column, -_LARGEST - 1)).fill_null(False)
+    for index in np.flatnonzero(is_cut.to_numpy(zero_copy_only=False) & readable):
+        reason = "The whole number has more than 64 bits: it cannot be stored exactly."
+        source.faults.record(rows.fault(int(index), reason, name))
+    return pc.if_else(is_cut, pa.scalar(None, column.type), column)
 
 
 def gpx_layers(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:

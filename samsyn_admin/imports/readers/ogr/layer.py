@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 
-from samsyn_admin.imports.readers.ogr.formats import FORMATS
+from samsyn_admin.imports.readers.ogr.formats import FORMATS, declared_type, kind_of
 from samsyn_admin.imports.readers.ogr.sqlite import SQLiteDatabase
 from samsyn_admin.imports.readers.ogr.sqlite_values import TableValues
 from samsyn_admin.imports.sources.arrow_batches import ColumnReader
@@ -29,21 +29,9 @@ from samsyn_admin.imports.sources.scratch import ScratchFolder
 from samsyn_admin.imports.sources.wkb import readable_geometries
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
-from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
 from samsyn_model.properties.schema import Kind, unique_names
 from samsyn_provider.geography import gdal
 
-_KINDS = {
-    "OFTInteger": Kind.INTEGER,
-    "OFTInteger64": Kind.INTEGER,
-    "OFTReal": Kind.NUMBER,
-    "OFTString": Kind.STRING,
-    "OFTWideString": Kind.STRING,
-    "OFTDate": Kind.DATE,
-    "OFTTime": Kind.TIME,
-    "OFTDateTime": Kind.DATE_TIME,
-    "OFTBinary": Kind.BINARY,
-}
 _GDAL_ERRORS = (
     *(DataSourceError, DataLayerError, GeometryError, OSError, pa.ArrowException),
     UnicodeDecodeError,  # for names of layers and fields
@@ -94,8 +82,8 @@ class Corrections(Protocol):
 
     def corrected(
         self, columns: list[pa.Array], rows: FeatureBatch, source: SourceLayer
-    ) -> tuple[list[pa.Array], NDArray[np.bool_]]:
-        """Return the columns with the right values, and which of the features can be read."""
+    ) -> tuple[FeatureBatch, list[pa.Array], NDArray[np.bool_]]:
+        """Return the features with the right numbers, their values, and which can be read."""
 
 
 @contextmanager
@@ -121,7 +109,7 @@ class OgrLayer(SourceLayer):
         self._package = source.package
         self._columns = ColumnReader((), ())
         self._start_corrections: Callable[[], Corrections] | None = None
-        self.expected_geometries: int | None = None
+        self._unreadable = 0
         reason = self._package and self._package.refusal(name)
         if self._package and reason:
             self.has_geometry = self._package.layers[name]
@@ -148,7 +136,7 @@ class OgrLayer(SourceLayer):
         self._encoding = None if info["encoding"] == "UTF-8" else info["encoding"]
         self.feature_count = int(info["features"])
         self.has_geometry = info["geometry_type"] is not None
-        self.geometry_type = _declared_type(info["geometry_type"])
+        self.geometry_type = declared_type(info["geometry_type"])
         self.crs = _declared_crs(info["crs"])
         if self.crs is not None:
             self.crs_origin = FORMATS[self._driver].crs_origin
@@ -161,7 +149,7 @@ class OgrLayer(SourceLayer):
         self._declared = [each for each in declared if not source.leaves_out(each[0])]
         fields = [field for field, _, _ in self._declared]
         self._read_columns = None if len(fields) == len(declared) else fields
-        kinds = [_kind_of(kind, subtype) for _, kind, subtype in self._declared]
+        kinds = [kind_of(kind, subtype) for _, kind, subtype in self._declared]
         self._columns = ColumnReader(unique_names(fields), kinds, self.faults)
 
     @property
@@ -210,9 +198,13 @@ class OgrLayer(SourceLayer):
         """Keep a folder, which is deleted with its last layer."""
         self._folder = folder
 
-    def corrects_with(self, start: Callable[[], Corrections]) -> None:
-        """Correct the values of each reading by what this starts."""
+    def corrects_with(self, start: Callable[[], Corrections], unreadable: int = 0) -> None:
+        """Correct the values of each reading by what this starts.
+
+        GDAL may leave out so many features that are `unreadable`.
+        """
         self._start_corrections = start
+        self._unreadable = unreadable
 
     def _values(self) -> Corrections | None:
         """Return what is to be corrected of the values that GDAL reads, if anything."""
@@ -227,34 +219,36 @@ class OgrLayer(SourceLayer):
         columns = record_batch.columns
         ids = columns.pop(0).to_pylist()
         rows = FeatureBatch(object_array([None] * len(ids)), (), first, ids, "fid")
-        wkb = columns.pop().cast(pa.large_binary()) if self.has_geometry else None
-        readable = np.ones(len(ids), dtype=bool)
-        if wkb is not None:
+        if self.has_geometry:
+            rows = replace(rows, wkb=columns.pop().cast(pa.large_binary()))
+        if values:
+            rows, columns, readable = values.corrected(columns, rows, self)
+            rows, columns = _reduced(rows, columns, readable)
+        if rows.wkb is not None:
             geometries, readable = readable_geometries(
-                wkb.to_pylist(), rows, self.faults, self.note
+                rows.wkb.to_pylist(), rows, self.faults, self.note
             )
             geometries, had_m = without_m(geometries)
             if had_m:
                 self.note("M values (measures) were left out.")
-            rows = replace(rows, geometries=geometries, wkb=wkb)
-        if values:
-            columns, stored = values.corrected(columns, rows, self)
-            readable &= stored
-        if not readable.all():
-            rows, columns = _reduced(rows, columns, readable)
+            rows, columns = _reduced(replace(rows, geometries=geometries), columns, readable)
         return replace(rows, properties=self._columns.properties(columns, rows))
 
     def _expected_count(self) -> int:
         """Return the minimum number of features."""
         if self._driver == "ESRI Shapefile":
             return 0  # its count includes deleted rows; the lengths of its parts are checked
-        return self._package.count(self.name) if self._package else self.feature_count or 0
+        if self._package:
+            return self._package.count(self.name)
+        return (self.feature_count or 0) - self._unreadable
 
 
 def _reduced(
     rows: FeatureBatch, columns: list[pa.Array], readable: NDArray[np.bool_]
 ) -> tuple[FeatureBatch, list[pa.Array]]:
     """Return the features that can be read, with their numbers."""
+    if readable.all():
+        return rows, columns
     kept = np.flatnonzero(readable)
     mask = pa.array(readable)
     reduced = FeatureBatch(
@@ -264,24 +258,9 @@ def _reduced(
         [(rows.ids or ())[int(index)] for index in kept],
         rows.id_label,
         rows.wkb and rows.wkb.filter(mask),
-        [rows.first + int(index) for index in kept],
+        [rows.number(int(index)) for index in kept],
     )
     return reduced, [column.filter(mask) for column in columns]
-
-
-def _kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
-    """Return what a field of this OGR type (`OFTReal`) and subtype (`OFSTJSON`) holds."""
-    if ogr_subtype == "OFSTJSON":
-        return Kind.JSON_VALUE
-    if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
-        return Kind.BOOLEAN
-    return Kind.ARRAY if ogr_type.endswith("List") else _KINDS.get(ogr_type, Kind.STRING)
-
-
-def _declared_type(name: str | None) -> str | None:
-    plain = (name or "").removeprefix("2.5D ").removeprefix("Measured ").removeprefix("3D ")
-    plain = plain.split(" ")[0]
-    return plain if plain in GEOMETRY_TYPES else None
 
 
 def _declared_crs(definition: str | None) -> Any:

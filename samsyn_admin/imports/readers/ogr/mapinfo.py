@@ -81,7 +81,7 @@ class _EmptyValues:
 
     def corrected(
         self, columns: list[pa.Array], rows: FeatureBatch, _: SourceLayer
-    ) -> tuple[list[pa.Array], NDArray[np.bool_]]:
+    ) -> tuple[FeatureBatch, list[pa.Array], NDArray[np.bool_]]:
         """Return the columns with nulls where the file has nothing; reads as many rows as given."""
         texts = list(islice(self._rows, len(rows.geometries)))
         corrected: list[Any] = []
@@ -95,4 +95,4 @@ class _EmptyValues:
             corrected.append(
                 pc.if_else(pa.array(is_empty), nulls, column) if any(is_empty) else column
             )
-        return corrected, np.ones(len(rows.geometries), dtype=bool)
+        return rows, corrected, np.ones(len(rows.geometries), dtype=bool)

@@ -81,6 +81,9 @@ def _sqlite_layers(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:
         for name, has_geometry in list_names(str(copy), path)
         if not is_system_table(name)
     }
+    database.layers |= {
+        name: False for name in database.own_tables() if name not in database.layers
+    }
     layers = ogr_layers(str(copy.absolute()), path, database, driver="SQLite")
     for layer in layers:
         layer.keep(folder)

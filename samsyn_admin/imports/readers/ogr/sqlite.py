@@ -95,6 +95,10 @@ class SQLiteDatabase:
 class SpatiaLite(SQLiteDatabase):
     """A database of SQLite, with or without geometries, that is no GeoPackage."""
 
+    def own_tables(self) -> list[str]:
+        """Return the names of the tables that are not SpatiaLite's or GDAL's own."""
+        return [name for name, kind in self._rows if kind == "table" and not is_system_table(name)]
+
     def only_tables(self) -> tuple[Path, ScratchFolder | None, list[str]]:
         """Return a database without views, triggers and virtual tables, which GDAL would run.
 

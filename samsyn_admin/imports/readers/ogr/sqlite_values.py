@@ -116,7 +116,7 @@ class TableValues:
 
     def corrected(
         self, columns: list[pa.Array], rows: FeatureBatch, source: SourceLayer
-    ) -> tuple[list[pa.Array], NDArray[np.bool_]]:
+    ) -> tuple[FeatureBatch, list[pa.Array], NDArray[np.bool_]]:
         """Return the columns of a batch with the right values, and which features can be read.
 
         Records the faults of the others, and of values that become null.
@@ -145,7 +145,7 @@ class TableValues:
                         source.faults.record(rows.fault(index, str(error), column.name))
             if replaced:
                 columns[column.index] = _replaced(columns[column.index], replaced)
-        return columns, readable
+        return rows, columns, readable
 
     def _found(self, wrong: str, column: str, ids: dict[int, int]) -> list[tuple[int, Any]]:
         with self._package.opened() as database:

@@ -28,8 +28,10 @@ class XmlContent:
     impossible_dates: int = 0
     references: int = 0
     """How many elements refer to others by `xlink:href`."""
-    geometries: Counter[str] = field(default_factory=Counter)
-    """How many features of each type have a geometry."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many features of each type there are."""
+    unreadable: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
+    """The numbers of features whose coordinates cannot be read, with the reason, by their ids."""
 
 
 def check_xml(path: Path, is_root: Callable[[str], bool], format_name: str) -> XmlContent:
@@ -63,7 +65,9 @@ class _Reading:
         self._format = format_name
         self._open: list[str] = []
         self._feature: tuple[str, int] | None = None
-        self._has_geometry = False
+        self._id = ""
+        self._reason: str | None = None
+        self._coordinates: list[str] | None = None
         self._in_bounds = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -78,7 +82,9 @@ class _Reading:
                 f"{self._path} is nested too deeply: XML has at most {_MAX_DEPTH} levels here."
             )
         if self._feature is None and depth and self._open[-1] in _MEMBERS:
-            self._feature, self._has_geometry = (plain, depth), False
+            self._feature = (plain, depth)
+            self._id = attributes.get("gml:id") or attributes.get("fid") or ""
+            self.content.counts[plain] += 1
         self._open.append(plain)
         self.content.names.add(plain)
         self._in_bounds += plain == "boundedBy"
@@ -88,16 +94,26 @@ class _Reading:
             elif attribute == "srsName" and self._feature and not self._in_bounds:
                 systems = self.content.systems.setdefault(self._feature[0], set())
                 systems.add(crs_of_name(value))
-        if plain in _GEOMETRIES and self._feature and not self._in_bounds:
-            self._has_geometry = True
+        if plain in _COORDINATES and self._feature and not self._in_bounds:
+            self._coordinates = []
 
     def end(self, _: str) -> None:
-        self._in_bounds -= self._open.pop() == "boundedBy"
+        name = self._open.pop()
+        self._in_bounds -= name == "boundedBy"
+        if self._coordinates is not None and name in _COORDINATES:
+            self._reason = self._reason or _fault("".join(self._coordinates), name)
+            self._coordinates = None
         if self._feature and len(self._open) == self._feature[1]:
-            self.content.geometries[self._feature[0]] += self._has_geometry
-            self._feature = None
+            if self._reason:
+                kind = self._feature[0]
+                by_id = self.content.unreadable.setdefault(kind, {})
+                by_id[self._id] = (self.content.counts[kind], self._reason)
+            self._feature = self._reason = None
 
     def text(self, text: str) -> None:
+        if self._coordinates is not None:
+            self._coordinates.append(text)
+            return
         match = _DATE.fullmatch(text) if len(text) <= _MAX_DATE else None
         if match:
             try:
@@ -112,14 +128,18 @@ class _Reading:
         )
 
 
-_GEOMETRIES = frozenset(
-    {
-        *("Point", "LineString", "Polygon", "Curve", "Surface", "MultiPoint", "MultiLineString"),
-        *("MultiPolygon", "MultiCurve", "MultiSurface", "MultiGeometry", "CompositeCurve"),
-        *("CompositeSurface", "PolyhedralSurface", "TriangulatedSurface", "Tin", "Solid"),
-        *("OrientableCurve", "OrientableSurface", "MultiSolid"),
-    }
-)
+_COORDINATES = frozenset({"pos", "posList", "coordinates"})
+_NOT_NUMERIC = re.compile(r"[^\s0-9eE+\-.,]")
+
+
+def _fault(coordinates: str, element: str) -> str | None:
+    found = _NOT_NUMERIC.search(coordinates)
+    if found:
+        around = coordinates[max(found.start() - 10, 0) : found.start() + 20].strip()
+        return f"The geometry has a coordinate that is not a number: {around!r}."
+    if element == "pos" and len(coordinates.split()) < 2:
+        return "The geometry has a position with fewer than two numbers."
+    return None
 
 
 def crs_of_name(name: str) -> str:
