@@ -5,8 +5,8 @@ from pathlib import Path
 
 from samsyn_admin.imports.readers.archives import zipped_layers
 from samsyn_admin.imports.readers.json.files import json_layers
+from samsyn_admin.imports.readers.kml.files import kml_layers
 from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
-from samsyn_admin.imports.readers.ogr.kml import kml_layers
 from samsyn_admin.imports.readers.ogr.layer import ogr_layers
 from samsyn_admin.imports.readers.ogr.shapefile import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.ogr.shapefile import shapefile_layers
