@@ -104,6 +104,10 @@ class StorageFullError(SamsynError):
     """A temporary file cannot be written: the disk is full."""
 
 
+class StorageUnavailableError(SamsynError):
+    """The storage of files cannot be reached or used."""
+
+
 class DatabaseSetupError(SamsynError):
     """The database lacks something that SamSyn needs: PostGIS, a right, a migration."""
 

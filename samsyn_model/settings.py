@@ -50,7 +50,10 @@ class Settings(BaseSettings):
 
     titiler_url: str | None = None
     redis_url: str | None = None
+    storage_dir: Path | None = None
+    """Folder of uploaded files and results, without a bucket; by default one in the checkout."""
     s3_bucket: str | None = None
+    """Bucket of uploaded files and results, in place of a folder."""
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_region: str | None = None
@@ -77,6 +80,14 @@ class Settings(BaseSettings):
     """Seconds that a bulk import may take once its body has arrived."""
     import_timeout: int = Field(default=3600, ge=1)
     """Seconds that `samsyn import` may take for a file."""
+    jobs_workers: int = Field(default=2, ge=0, le=64)
+    """Jobs that a worker runs at a time; 0: `samsyn serve` starts no worker."""
+    job_timeout: int | None = Field(default=None, ge=1)
+    """Seconds that a job may take; by default as long as `samsyn import` for a file."""
+    job_memory: int = Field(default=2048, ge=128)
+    """MiB of memory that a job may use."""
+    job_retention: int = Field(default=30, ge=1, le=36_500)
+    """Days after which a job that is over is removed, with its result."""
     prepared_statements: bool = True
     """Whether frequent statements are prepared; a pooler has to support prepared statements."""
     count_budget: int = Field(default=300, ge=0, le=60_000)
@@ -95,8 +106,10 @@ class Settings(BaseSettings):
     max_bulk_features: int = Field(default=5_000_000, ge=1)
     """Features of a bulk import."""
 
+    max_jobs_per_user: int = Field(default=50, ge=0)
+    """Jobs of a user that wait or run; 0, here and below: no limit."""
     max_tokens_per_user: int = Field(default=100, ge=0)
-    """API tokens that are neither revoked nor expired; 0, here and below: no limit."""
+    """API tokens that are neither revoked nor expired."""
     max_maps_per_user: int = Field(default=1_000, ge=0)
     max_layers_per_user: int = Field(default=10_000, ge=0)
     max_layers_per_map: int = Field(default=200, ge=0)
@@ -109,10 +122,21 @@ class Settings(BaseSettings):
     max_features_per_user: int = Field(default=50_000_000, ge=0)
     """Features in all layers that a user has created, whoever wrote them."""
 
+    max_upload: int = Field(default=2 * 1024**3, ge=1024)
+    """Bytes of all files of an import."""
+    max_upload_bytes_per_user: int = Field(default=20 * 1024**3, ge=0)
+    """Bytes of the files of all imports of a user that are stored."""
+    max_pending_imports_per_user: int = Field(default=100, ge=0)
+    """Imports of a user that are not committed."""
+    import_retention: int = Field(default=90, ge=1)
+    """Days after its last change for which an import can be undone and its files are kept."""
+    upload_retention: int = Field(default=7, ge=1)
+    """The same of an import that is not committed."""
+
     writes_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)
     """Requests of a user that write; 0, here and below: they are not counted."""
     uploads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
-    """Bulk imports of a user."""
+    """Uploaded files and bulk imports of a user."""
     downloads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """Files of a user, or of an address without signing in."""
     searches_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)

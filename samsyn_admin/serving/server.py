@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from sqlalchemy import Engine
 
+from samsyn_admin.jobs.companion import worker_beside
 from samsyn_admin.serving.access_log import AccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
 from samsyn_model.database.engine import open_engine
@@ -122,4 +124,5 @@ def serve(
     if show_token_hint:
         lines.append("  a token  .venv/bin/samsyn token create you@example.org")
     click.echo("\n".join(lines), err=True)
-    _Server(url, settings, load_app).run()
+    with worker_beside(url) if settings.jobs_workers else nullcontext():
+        _Server(url, settings, load_app).run()

@@ -63,7 +63,12 @@ def database_url(value: str) -> URL:
 
 
 def open_engine(
-    value: str, *, statement_timeout: int = 0, pool_size: int = 2, prepares: bool = False
+    value: str,
+    *,
+    statement_timeout: int = 0,
+    pool_size: int = 2,
+    prepares: bool = False,
+    is_killed: bool = False,
 ) -> Engine:
     """Return an engine on the database at `value`; connections are made when first needed.
 
@@ -71,12 +76,14 @@ def open_engine(
     is waited for at most five seconds; until it responds again, connecting raises
     DatabaseUnavailableError at once. Keeps no session state beyond what every connection starts
     with, so that a pooler in transaction mode may stand between; if it `prepares`, a pooler that
-    knows the protocol's prepared statements.
+    knows the protocol's prepared statements. Where the process may be killed (`is_killed`), the
+    server notices within a second, and rolls back what it was doing.
     """
     plans, begin = "", "BEGIN"
     if prepares:  # PostgreSQL would plan some each time; what triggers do depends on the layer
         plans = " -c plan_cache_mode=force_generic_plan"
         begin = "BEGIN; SET LOCAL plan_cache_mode = auto"
+    checks = " -c client_connection_check_interval=1s" if is_killed else ""
     engine = create_engine(
         database_url(value),
         pool_size=pool_size,
@@ -93,7 +100,8 @@ def open_engine(
             "application_name": "samsyn",
             "client_encoding": "utf8",
             "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
-            f" -c jit=off -c parallel_setup_cost={_PARALLEL_COST} -c search_path=public{plans}",
+            f" -c jit=off -c parallel_setup_cost={_PARALLEL_COST} -c search_path=public"
+            f"{plans}{checks}",
             # values within the text: each plan is made for them
             "cursor_factory": psycopg.ClientCursor,
             "prepare_threshold": 0 if prepares else None,

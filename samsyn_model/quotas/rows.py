@@ -14,6 +14,7 @@ from samsyn_model.settings import Settings
 class Quota(enum.Enum):
     """Rows that are counted, by the setting that has their maximum; 0 there: there is none."""
 
+    JOBS_OF_USER = "max_jobs_per_user"
     TOKENS_OF_USER = "max_tokens_per_user"
     MAPS_OF_USER = "max_maps_per_user"
     LAYERS_OF_USER = "max_layers_per_user"
@@ -26,6 +27,7 @@ class Quota(enum.Enum):
 
 # Each condition is the beginning of an index.
 _ROWS = {
+    Quota.JOBS_OF_USER: "jobs WHERE user_id = %({key})s AND status IN ('accepted', 'running')",
     Quota.TOKENS_OF_USER: "api_tokens WHERE user_id = %({key})s"
     " AND revoked_at IS NULL AND coalesce(expires_at > now(), true)",
     Quota.MAPS_OF_USER: "maps WHERE created_by = %({key})s",
@@ -37,6 +39,7 @@ _ROWS = {
     Quota.COMMENTS_OF_LAYER: "comments WHERE layer_id = %({key})s",
 }
 _DETAILS = {
+    Quota.JOBS_OF_USER: "Up to {maximum} jobs of an account wait or run: wait until one has ended.",
     Quota.TOKENS_OF_USER: "An account has up to {maximum} API tokens: delete one first.",
     Quota.MAPS_OF_USER: "An account owns up to {maximum} maps: delete one first.",
     Quota.LAYERS_OF_USER: "An account has up to {maximum} layers: delete one first.",

@@ -13,6 +13,7 @@ from samsyn_model.tables.base import Base, Row, one_of
 
 JOB_STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
 """The words of OGC API - Processes (OGC 18-062r2, 7.12)."""
+JOB_KINDS = ("inspect", "import", "undo", "export_layer", "export_map")
 
 
 class Import(Row, Base):
@@ -67,6 +68,8 @@ class ImportLayer(Base):
     """The layer's data version after the import: while it has it nothing has changed."""
     layer_updated_at: Mapped[datetime | None]
     """The same of the layer's definition."""
+    property_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The layer's schema before the import, where fields without a type got one."""
 
 
 class ImportChange(Base):
@@ -77,8 +80,9 @@ class ImportChange(Base):
     layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     feature_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     import_id: Mapped[uuid.UUID] = mapped_column(primary_key=True, index=True)
-    version: Mapped[int | None]
-    """The feature's version after the import; null if the import deleted it."""
+    version: Mapped[int]
+    """The feature's version after the import; of one that it deleted, that which it has again."""
+    was_deleted: Mapped[bool]
     geom: Mapped[WKBElement | None] = mapped_column(
         Geometry("GEOMETRY", srid=4326, spatial_index=False)
     )
@@ -95,9 +99,7 @@ class Job(Row, Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(one_of("status", *JOB_STATUSES), name="status"),
-        CheckConstraint(
-            one_of("kind", "inspect", "import", "undo", "export_layer", "export_map"), name="kind"
-        ),
+        CheckConstraint(one_of("kind", *JOB_KINDS), name="kind"),
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index("ix_jobs_user_id_created_at", "user_id", "created_at"),
     )

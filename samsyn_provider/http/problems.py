@@ -35,6 +35,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseSetupError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The status of each error; of a subclass, that of its nearest base class."""
@@ -67,14 +68,28 @@ def status_of(error: SamsynError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problem_document(status: HTTPStatus, detail: str) -> dict[str, Any]:
-    """Return the members of every problem document."""
-    return {
+def problem_document(
+    status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()
+) -> dict[str, Any]:
+    """Return a problem document: its members `errors` are the faults, if there are any."""
+    document: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
     }
+    if faults:
+        document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
+    return document
+
+
+def known_error(error: Exception) -> SamsynError | None:
+    """Return the error that is reported in place of one; None where that is a fault of the code."""
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+        full = errors.StorageFullError("The disk of the server is full: try again later.")
+        full.__cause__ = error
+        return full
+    return error if isinstance(error, SamsynError) else None
 
 
 def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
@@ -83,13 +98,17 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = 
     `application/problem+json` when the Accept header names it, an HTML page for browsers outside
     `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
     """
-    document = problem_document(status, detail)
-    if faults:
-        document["errors"] = [{"pointer": f.pointer, "detail": f.detail} for f in faults]
+    document = problem_document(status, detail, faults)
     if not prefers_html():
         return _complete(_json_response(document), status)
     page = as_page(render_template("ogc/error.html", document=document))
     return _complete(page, status)
+
+
+def failure(document: dict[str, Any]) -> Response:
+    """Return the response whose body is the problem document of a job that failed."""
+    faults = tuple(errors.Fault(**fault) for fault in document.get("errors", ()))
+    return problem(HTTPStatus(document["status"]), document["detail"], faults)
 
 
 def json_problem(status: HTTPStatus, detail: str) -> Response:
@@ -177,9 +196,8 @@ def _on_http_exception(error: HTTPException) -> Response | HTTPException:
 
 
 def _on_unexpected_error(error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
-        full = errors.StorageFullError("The disk of the server is full: try again later.")
-        full.__cause__ = error
-        return problem_of(full)
+    known = known_error(error)
+    if known is not None:
+        return problem_of(known)
     LOGGER.error("%s %s", request.method, request.path, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_FAULT)

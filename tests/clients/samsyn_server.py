@@ -103,12 +103,14 @@ def migrated_database(server_url: str) -> Iterator[str]:
 def serve(database: str, log: Path, workers: int = 2, **settings: str) -> Iterator[Server]:
     """Run a server with that many workers on a free port of 127.0.0.1 until the block ends.
 
-    `settings` are environment variables; without them no rates are limited. Raises RuntimeError
+    `settings` are environment variables; without them no rates are limited, and no worker of jobs
+    runs beside it. Raises RuntimeError
     with the server's log when it does not come up.
     """
     port = free_port()
     server = Server(f"http://127.0.0.1:{port}", database, log)
     address = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": str(workers)}
+    address["JOBS_WORKERS"] = "0"
     unlimited = {rate.value.upper(): "0" for rate in Rate}
     environment = _environment(database, **{**unlimited, **address, **settings})
     with log.open("wb") as output, _running(environment, output) as process:

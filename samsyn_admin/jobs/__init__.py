@@ -1,0 +1,1 @@
+"""Jobs: the worker that runs them, and `/api/v1/jobs`."""

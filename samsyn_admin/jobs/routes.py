@@ -1,0 +1,97 @@
+"""`/api/v1/jobs`: the jobs of the caller."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+
+from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
+from samsyn_admin.http.responses import respond, respond_list, version_of
+from samsyn_admin.jobs.serializer import job_document
+from samsyn_model.database.transactions import reading, writing
+from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.checks import require_user
+from samsyn_model.tables.jobs import JOB_KINDS, JOB_STATUSES
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.problems import failure
+from samsyn_provider.query.parameters import parse_uuid, single_values
+
+bp = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
+
+
+@bp.get("")
+@requires(Action.SIGNED_IN)
+def list_jobs() -> Response:
+    """List the caller's jobs, newest first."""
+    values = single_values(request.args, {"status", "kind", "import_id", *PAGE_PARAMETERS})
+    page = parse_page(values)
+    statement = select_jobs(
+        require_user(principal()),
+        statuses=_words("status", values, JOB_STATUSES),
+        kinds=_words("kind", values, JOB_KINDS),
+        import_id=_import_id(values),
+    )
+    with reading(deployment().engine) as connection:
+        rows, total = run_page(connection, statement, page)
+    return respond_list([job_document(row) for row in rows], page, total)
+
+
+@bp.get("/<job_id>")
+@requires(Action.SIGNED_IN)
+def read_job(job_id: str) -> Response:
+    """Return a job of the caller."""
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        row = find_job(connection, require_user(principal()), _key(job_id))
+    return respond(job_document(row), version_of(row.updated_at))
+
+
+@bp.get("/<job_id>/results")
+@requires(Action.SIGNED_IN)
+def read_results(job_id: str) -> Response:
+    """Return what a job of the caller has brought; of one that failed, the problem."""
+    single_values(request.args, ())
+    with reading(deployment().engine) as connection:
+        row = find_job(connection, require_user(principal()), _key(job_id))
+    if row.status == "failed":
+        return failure(row.problem)
+    if row.status != "successful":
+        raise NotFoundError(f"The job has no results: it is {row.status}.")
+    return respond(row.result, version_of(row.updated_at))
+
+
+@bp.delete("/<job_id>")
+@requires(Action.SIGNED_IN)
+def remove_job(job_id: str) -> Response:
+    """Dismiss a job of the caller that is not over; remove one that is, with its results."""
+    single_values(request.args, ())
+    with writing(deployment().engine) as connection:
+        row = dismiss_job(connection, require_user(principal()), _key(job_id))
+    return respond(job_document(row), version_of(row.updated_at))
+
+
+def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
+    words = tuple(values[name].split(",")) if name in values else ()
+    for word in words:
+        if word not in known:
+            raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
+    return words
+
+
+def _import_id(values: Mapping[str, str]) -> UUID | None:
+    if "import_id" not in values:
+        return None
+    key = parse_uuid(values["import_id"])
+    if key is None:
+        raise InvalidParameterError("import_id is a UUID.")
+    return key
+
+
+def _key(text: str) -> UUID:
+    key = parse_uuid(text)
+    if key is None:
+        raise NotFoundError("There is no such job.")
+    return key

@@ -1,0 +1,1 @@
+"""Jobs: their rows, and the queue that workers take them from."""
