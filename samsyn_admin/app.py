@@ -12,6 +12,7 @@ from samsyn_admin.gfw import routes as gfw
 from samsyn_admin.gfw.tiles import FishingTiles
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
+from samsyn_admin.imports import page as imports_page
 from samsyn_admin.imports import routes as imports
 from samsyn_admin.imports.process import IMPORT
 from samsyn_admin.jobs import routes as jobs
@@ -88,6 +89,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         comments,
         gfw,
         health,
+        imports_page,
         jobs,
         imports,
         layer_features,

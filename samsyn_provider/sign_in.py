@@ -42,10 +42,11 @@ bp = Blueprint("sign_in", __name__, url_prefix="/ogc")
 
 _MAX_BODY = 16 * 1024
 _FIELDS = frozenset({"token", "web_app", "next"})
+_PAGES_OF_SERVER = "a page of this server: /, /imports or below /ogc"
 _CLERK_COOKIE = "__session"
 _START = "/"
 # Behind the server's own address: no other server can be meant, whatever follows.
-_PAGE = re.compile(r"/|/\?[!-~]*|/ogc(?:[/?][!-~]*)?")
+_PAGE = re.compile(r"/|/\?[!-~]*|/imports(?:\?[!-~]*)?|/ogc(?:[/?][!-~]*)?")
 
 
 @bp.app_context_processor
@@ -66,7 +67,9 @@ def sign_in_page() -> Response:
     """Return the page with the form; `next` is the page to which it leads back."""
     following = single_values(request.args, {"next"}).get("next", _START)
     if not _is_page(following):
-        raise InvalidParameterError("next is the path of a page of this server: / or below /ogc.")
+        raise InvalidParameterError(
+            "next is the path of a page of this server: /, /imports or below /ogc."
+        )
     return _page(following)
 
 
@@ -83,7 +86,7 @@ def sign_in() -> Response:
     fields = _read_fields()
     following = fields.get("next", _START)
     if not _is_page(following):
-        _refuse("/next", "This is no page of this server: / or below /ogc.")
+        _refuse("/next", f"This is not {_PAGES_OF_SERVER}.")
     pointer = "/web_app" if "web_app" in fields else "/token"
     try:
         credential = _credential(fields)

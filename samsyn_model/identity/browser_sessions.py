@@ -1,9 +1,9 @@
-"""Sessions of browsers on the pages: a credential exchanged for a cookie that only reads."""
+"""Sessions of browsers on the pages: a credential exchanged for a cookie."""
 
 import re
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ _FIND = """
 SELECT u.id AS user_id, u.is_admin,
     coalesce(nullif(btrim(concat_ws(' ', u.first_name, u.last_name)), ''), u.username, u.email)
         AS name,
-    t.id AS token_id,
+    coalesce(t.scope, 'write') AS scope, t.id AS token_id,
     coalesce(t.last_used_at < now() - interval '5 minutes', t.id IS NOT NULL)
         AND NOT current_setting('transaction_read_only')::boolean AS unmarked
 FROM browser_sessions s
@@ -64,10 +64,14 @@ DELETE FROM browser_sessions WHERE session_hash IN (
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """Who is signed in on the pages: a principal that may only read, and the person's name."""
+    """Who is signed in on the pages: a principal that may only read, and the person's name.
+
+    `importer` is the principal with the scope of the credential, which the page of imports has.
+    """
 
     principal: Principal
     name: str
+    importer: Principal
 
 
 def find_session(engine: Engine, session_id: str) -> BrowserSession | None:
@@ -85,7 +89,8 @@ def find_session(engine: Engine, session_id: str) -> BrowserSession | None:
     if row is None:
         return None
     principal = Principal(user_id=row.user_id, is_admin=row.is_admin, scope="read")
-    return BrowserSession(principal, row.name or "Signed in")
+    importer = replace(principal, scope=row.scope)
+    return BrowserSession(principal, row.name or "Signed in", importer)
 
 
 def begin_session(

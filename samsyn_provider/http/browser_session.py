@@ -1,9 +1,12 @@
 """The cookie of a browser that is signed in to the pages: where it counts, and how it is set.
 
-It counts for reading `/` and `/ogc`, and nowhere else: never for a method that writes, never below
-`/api`, never beside an `Authorization` header, never for a page of another origin.
+It counts for reading `/`, `/ogc` and `/imports`, and for what the script of that last page
+requests: imports, jobs, and the layers that may be chosen. Nowhere else: never for another method
+that writes, never elsewhere below `/api`, never beside an `Authorization` header, never for a page
+of another origin.
 """
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +16,7 @@ from flask import Flask, Response, g, request
 
 from samsyn_model.errors import PermissionDeniedError, SamsynError
 from samsyn_model.identity.browser_sessions import BrowserSession, find_session
+from samsyn_model.permissions.principal import Principal
 from samsyn_provider.http.deployment import (
     client_address,
     deployment,
@@ -22,7 +26,14 @@ from samsyn_provider.http.deployment import (
 from samsyn_provider.http.media_types import HTML
 
 COOKIE = "samsyn_session"
+IMPORTS_PAGE = "/imports"
+PAGE_HEADER = "Samsyn-Page"
+"""A header of the requests of the page of imports: the scripts of other origins cannot send it."""
 
+_PAGES = {"/", "/ogc", IMPORTS_PAGE}
+_IMPORTING = re.compile(r"/api/v1/(?:imports|jobs)(?:/.*)?")
+_CHOSEN_LAYERS = "/api/v1/layers"
+_READING = {"GET", "HEAD"}
 _OWN_SITE = {None, "same-origin", "none"}
 """Values of `Sec-Fetch-Site` where a form of the server's own page is sent; None: it is absent."""
 
@@ -70,8 +81,13 @@ def sent_cookie() -> str | None:
 def can_sign_in() -> bool:
     """Return whether the cookie counts on pages of the request's path, beside its credentials."""
     path = request.path
-    is_page = path in {"/", "/ogc"} or path.startswith("/ogc/")
+    is_page = path in _PAGES or path.startswith("/ogc/")
     return is_page and "Authorization" not in request.headers
+
+
+def session_principal(session: BrowserSession) -> Principal:
+    """Return who sends the request: one that may only read, except on the page of imports."""
+    return session.importer if _is_importing() else session.principal
 
 
 def refuse_other_sites() -> None:
@@ -109,10 +125,32 @@ def _attributes() -> dict[str, Any]:
 
 def _counting_cookie() -> str | None:
     session_id = sent_cookie()
-    if session_id is None or request.method not in {"GET", "HEAD"} or not can_sign_in():
+    if session_id is None:
+        return None
+    if _is_importing():
+        return session_id
+    if request.method not in _READING or not can_sign_in():
         return None
     origin = request.headers.get("Origin")
     return session_id if origin is None or origin == public_origin() else None
+
+
+def _is_importing() -> bool:
+    """Return whether the script of the page of imports sends the request.
+
+    Another origin's cannot: its header would need a preflight, which names no such header, and
+    browsers name the origin of each request that writes.
+    """
+    headers, is_reading = request.headers, request.method in _READING
+    if headers.get(PAGE_HEADER) != IMPORTS_PAGE or "Authorization" in headers:
+        return False
+    if headers.get("Sec-Fetch-Site") not in _OWN_SITE:
+        return False
+    origin = headers.get("Origin")
+    if origin != public_origin() and not (origin is None and is_reading):
+        return False
+    is_choosing = is_reading and request.path == _CHOSEN_LAYERS
+    return is_choosing or _IMPORTING.fullmatch(request.path) is not None
 
 
 def _mark_response(response: Response) -> Response:

@@ -19,7 +19,7 @@ from samsyn_model.identity.clerk_sessions import MAX_TOKEN
 from samsyn_model.permissions.actions import WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
-from samsyn_provider.http.browser_session import browser_session
+from samsyn_provider.http.browser_session import browser_session, session_principal
 from samsyn_provider.http.deployment import client_address, deployment
 from samsyn_provider.http.problems import problem_of
 from samsyn_provider.rates.rate_limits import Rate
@@ -147,7 +147,7 @@ def _authorize() -> None:
     if header is not None:
         _authenticate(parse_authorization(header), action)
     elif (session := browser_session()) is not None:
-        g.principal = session.principal
+        g.principal = session_principal(session)
     elif limits is not None:
         settings = deployment().settings
         limits.seconds = settings.anonymous_statement_timeout

@@ -103,7 +103,7 @@ def _layers_of(
                 unread.append(file.name)
                 continue
             found = [RefusedLayer(PurePosixPath(file.name).name, error.detail)]
-        _name_source(found, file, is_alone)
+        _name_source(found, file, path.stem, is_alone)
         layers.extend(found)
     for name, reason in contents.refused.items():
         layers.append(RefusedLayer(PurePosixPath(name).name, reason))
@@ -117,8 +117,13 @@ def _layers_of(
     return layers
 
 
-def _name_source(layers: Sequence[SourceLayer], file: ArchivedFile, is_alone: bool) -> None:
+def _name_source(
+    layers: Sequence[SourceLayer], file: ArchivedFile, archive: str, is_alone: bool
+) -> None:
+    is_document = PurePosixPath(file.name).name.lower() == "doc.kml"  # which says nothing
     for layer in layers:
+        if is_document and layer.name == "doc":
+            layer.name = archive
         layer.source_file = file.name
         if not is_alone:
             layer.note(f"Read from {file.name}, one of several files with data in the archive.")

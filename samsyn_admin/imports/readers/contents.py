@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from samsyn_admin.imports.readers.ogr.kml import MAX_UNPACKED_KML
+from samsyn_admin.imports.readers.kml.files import MAX_UNPACKED_KML
 from samsyn_admin.imports.readers.shapefile.parts import SIDE_FILES
 from samsyn_model.errors import UnreadableFileError
 

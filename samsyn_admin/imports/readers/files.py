@@ -5,7 +5,7 @@ from pathlib import Path
 
 from samsyn_admin.imports.readers.archives import gzipped_layers, zipped_layers
 from samsyn_admin.imports.readers.json.files import json_layers
-from samsyn_admin.imports.readers.ogr.kml import kml_layers
+from samsyn_admin.imports.readers.kml.files import kml_layers
 from samsyn_admin.imports.readers.ogr.signatures import (
     geodatabase_layers,
     is_geodatabase,

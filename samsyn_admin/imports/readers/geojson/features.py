@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -28,12 +28,14 @@ _WIDE = 180
 class ReadFeature:
     """What stands where a feature does: its parsed JSON, and the line of a text sequence.
 
-    With a `reason` it cannot be read, and the value is of no use.
+    With a `reason` it cannot be read, and the value is of no use. `value_faults` says why values
+    of properties are null that the file has.
     """
 
     value: Any
     line: int | None = None
     reason: str | None = None
+    value_faults: Mapping[str, str] = field(default_factory=dict)
 
 
 class FeaturesLayer(SourceLayer):
@@ -107,8 +109,12 @@ class FeaturesLayer(SourceLayer):
         geometries = self._placed(parsed.geometries, features)
         faults = {**self._position_faults(geometries), **parsed.reasons}
         reasons.update((kept[row], reason) for row, reason in faults.items())
-        for index in sorted(reasons):
-            self.faults.record(labels.fault(index, f"{_sentence(reasons[index])}."))
+        for index, one in enumerate(chunk):
+            if index in reasons:
+                self.faults.record(labels.fault(index, f"{_sentence(reasons[index])}."))
+                continue
+            for name, reason in one.value_faults.items():
+                self.faults.record(labels.fault(index, f"{_sentence(reason)}.", name))
         rows = [row for row in range(len(kept)) if row not in faults]
         texts = [self._text(features[row]) for row in rows]
         indexes = [kept[row] for row in rows]

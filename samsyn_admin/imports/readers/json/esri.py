@@ -110,12 +110,13 @@ class EsriJSONLayer(FeaturesLayer):
         except (TypeError, KeyError, IndexError, AttributeError, OverflowError):
             reason = reason or "its geometry is none of Esri JSON"
             geometry = None
+        faults = {}
         for name, member in properties.items():
             convert = _CONVERSIONS.get(self._fields.get(name, ""))
             if convert is not None and member is not None:
                 properties[name] = convert(member)
                 if properties[name] is None:
-                    reason = reason or f"its value of {name!r} is not {_EXPECTED[convert]}"
+                    faults[name] = f"{str(member)[:50]!r} is not {_EXPECTED[convert]}"
         return ReadFeature(
             {
                 "type": "Feature",
@@ -123,8 +124,8 @@ class EsriJSONLayer(FeaturesLayer):
                 "geometry": geometry,
                 "properties": properties,
             },
-            None,
-            reason,
+            reason=reason,
+            value_faults=faults,
         )
 
 

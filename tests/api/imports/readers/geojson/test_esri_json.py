@@ -63,8 +63,11 @@ def test_values(path: Path) -> None:
             {"OBJECTID": 8, "namn": None, "dag": "1969-12-31T23:59:59.999Z", "antal": None}
             | {"djup": 2.5},
         ),
+        (None, {"OBJECTID": 9, "antal": None}),
     ]
-    assert layer.faults == [(3, "Its value of 'antal' is not a whole number.")]
+    [fault] = layer.layer.faults.faults
+    assert (fault.number, fault.field, fault.feature_id) == (3, "antal", 9)
+    assert fault.reason == "'2,5' is not a whole number."
     assert layer.kinds == {
         **{"OBJECTID": "integer", "namn": "string", "dag": "date-time", "antal": "integer"},
         **{"djup": "number", "tom": "number"},
