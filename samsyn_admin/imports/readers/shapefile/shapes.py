@@ -21,6 +21,7 @@ from samsyn_admin.imports.readers.shapefile.records import (
     MULTIPOINT,
     NULL,
     POINT,
+    WRONG_PARTS,
     DamagedShapeError,
     Shape,
 )
@@ -144,8 +145,9 @@ class Geometries:
         if group.kind == LINE:
             short = sizes < _LINE_POSITIONS
         else:
-            ends = starts + np.maximum(sizes, 1) - 1
-            is_open = (positions[starts, :2] != positions[ends, :2]).any(axis=1)
+            last = len(positions) - 1  # what follows is of no use where parts do not ascend
+            firsts, ends = np.clip(starts, 0, last), np.clip(starts + sizes - 1, 0, last)
+            is_open = (positions[firsts, :2] != positions[ends, :2]).any(axis=1)
             short = sizes + is_open < _RING_POSITIONS
         if short.any():
             wrong, first = np.unique(owners[short], return_index=True)
@@ -167,6 +169,8 @@ class Geometries:
 
 
 def _short(kind: int, size: int) -> str:
+    if size < 1:
+        return f"The shape is damaged: {WRONG_PARTS}."
     noun = "position" if size == 1 else "positions"
     if kind == LINE:
         return f"The shape has a line of {size} {noun}: a line needs at least two."
