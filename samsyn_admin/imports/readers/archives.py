@@ -1,6 +1,7 @@
 """Zip and gzip files: which of the files in them are data, unpacked and read."""
 
 import gzip
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -29,7 +30,10 @@ type ReaderOf = Callable[[Path, bytes], Reader]
 _START = 512  # bytes that tell a format
 _NAMED = 5
 """So many files that were not read are named; the others are counted."""
-_DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError),
+    *(NotImplementedError, UnicodeDecodeError, struct.error),
+)
 
 
 class RefusedLayer(SourceLayer):

@@ -33,7 +33,8 @@ _NO_HEIGHTS = "{count} geometries have heights that are not numbers: they were l
 _CLOSED = "{count} rings did not end where they begin, and were closed."
 _LINE_POSITIONS = 2
 _RING_POSITIONS = 4
-_NOT_NUMBERS = "The shape has coordinates that are not numbers."
+_NOT_NUMBERS = "The shape has coordinates that are not numbers, or of no place on Earth."
+_FAR = 1e18  # in whatever unit; products of larger ones may be infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +98,16 @@ class Geometries:
         if not group.shapes:
             return
         positions = np.concatenate([shape.positions for shape in group.shapes])
-        infinite = ~np.isfinite(positions).all(axis=1)
-        if infinite.any():
-            wrong = group.owners(infinite)
+        wild = ~(np.abs(positions) < _FAR).all(axis=1)
+        if wild.any():
+            wrong = group.owners(wild)
             self.reasons |= dict.fromkeys(group.places[wrong].tolist(), _NOT_NUMBERS)
             self._build(group.without(wrong))
             return
         if group.has_heights:
             arrays = [shape.heights for shape in group.shapes if shape.heights is not None]
             heights = np.concatenate(arrays)
-            missing = ~np.isfinite(heights)
+            missing = ~(np.abs(heights) < _FAR)
             if missing.any():
                 flat = group.owners(missing)
                 self.tallies[_NO_HEIGHTS] += len(flat)

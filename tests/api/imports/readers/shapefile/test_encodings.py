@@ -6,7 +6,7 @@ import pytest
 
 from samsyn_admin.imports.readers.shapefile.encodings import encoding_named
 from samsyn_model.errors import InvalidParameterError
-from tests.api.imports.shapefile.shapefiles import (
+from tests.api.imports.readers.shapefile.shapefiles import (
     contents,
     dbf,
     field,

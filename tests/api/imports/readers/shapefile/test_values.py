@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.imports.shapefile.shapefiles import (
+from tests.api.imports.readers.shapefile.shapefiles import (
     contents,
     dbf,
     field,

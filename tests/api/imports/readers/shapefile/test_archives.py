@@ -15,7 +15,7 @@ import shapely
 
 from samsyn_admin.imports.readers.files import open_layers
 from samsyn_model.errors import UnreadableFileError
-from tests.api.imports.shapefile.shapefiles import contents, pack, read, read_layers
+from tests.api.imports.readers.shapefile.shapefiles import contents, pack, read, read_layers
 from tests.source_files import collection, feature, table, write_ogr, write_parquet
 
 GEOJSON = collection(feature({"a": 1})).encode()

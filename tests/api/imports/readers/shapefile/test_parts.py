@@ -6,7 +6,7 @@ import pytest
 
 from samsyn_admin.imports.readers.files import open_layers
 from samsyn_model.errors import UnreadableFileError
-from tests.api.imports.shapefile.shapefiles import (
+from tests.api.imports.readers.shapefile.shapefiles import (
     PRJ,
     contents,
     dbf,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import shapely
 
-from tests.api.imports.shapefile.shapefiles import (
+from tests.api.imports.readers.shapefile.shapefiles import (
     LINE,
     MULTIPOINT,
     PATCH,

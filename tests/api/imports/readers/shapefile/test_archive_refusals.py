@@ -16,7 +16,7 @@ import pytest
 from samsyn_admin.imports.readers import unpacking
 from samsyn_admin.imports.readers.files import open_layers
 from samsyn_model.errors import StorageFullError, UnreadableFileError
-from tests.api.imports.shapefile.shapefiles import contents, pack, read_layers
+from tests.api.imports.readers.shapefile.shapefiles import contents, pack, read_layers
 from tests.source_files import collection, feature
 
 GEOJSON = collection(feature({"a": 1})).encode()
@@ -71,6 +71,12 @@ def test_encryption(tmp_path: Path, scratch: Path) -> None:
     content[content.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
     assert "without a password" in reason(path, scratch)
+
+
+def test_other_compressions(tmp_path: Path, scratch: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.geojson", GEOJSON)
+    assert "Deflate" in reason(tmp_path / "a.zip", scratch)
 
 
 def test_two_files_of_a_name(tmp_path: Path, scratch: Path) -> None:
