@@ -1,6 +1,7 @@
 """Zip and gzip files: which of the files in them are data, unpacked and read."""
 
 import gzip
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from samsyn_admin.imports.readers.contents import ArchiveContents, ArchivedFile
+from samsyn_admin.imports.readers.contents import ZIPPED_FORMATS, ArchiveContents
 from samsyn_admin.imports.readers.refusals import refuse_package
 from samsyn_admin.imports.readers.unpacking import (
     UnpackedPath,
@@ -29,15 +30,19 @@ type ReaderOf = Callable[[Path, bytes], Reader]
 _START = 512  # bytes that tell a format
 _NAMED = 5
 """So many files that were not read are named; the others are counted."""
-_DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError),
+    *(NotImplementedError, UnicodeDecodeError, struct.error),
+)
 
 
 class RefusedLayer(SourceLayer):
     """A file among others of an archive that cannot be read."""
 
-    def __init__(self, name: str, refusal: str) -> None:
+    def __init__(self, file: str, refusal: str) -> None:
         super().__init__()
-        self.name = name
+        self.name = PurePosixPath(file).name
+        self.source_file = file
         self.refusal = refusal
 
     @property
@@ -57,13 +62,18 @@ def zipped_layers(
 
     Raises UnreadableFileError, and StorageFullError where the files cannot be unpacked.
     """
+    is_nested = isinstance(path, UnpackedPath)
+    if is_nested and path.suffix.lower() not in ZIPPED_FORMATS:
+        raise UnreadableFileError(f"{path} is an archive within an archive: unpack it first.")
     with _damage(path):
         check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = safe_entries(path, archive)
             check_size(path, list(entries.values()), MAX_UNPACKED)
             refuse_package(path, frozenset(entries))
-            contents = ArchiveContents(path, entries, _starts(archive, entries), reader_of)
+            contents = ArchiveContents(
+                path, entries, _starts(archive, entries), reader_of, is_nested=is_nested
+            )
             needed = {name: entries[name] for name in contents.needed}
             check_size(path, [entries[name] for name in contents.kml], contents.max_kml)
             check_count(path, len(contents.files))
@@ -102,14 +112,18 @@ def _layers_of(
             if file.is_weak:
                 unread.append(file.name)
                 continue
-            found = [RefusedLayer(PurePosixPath(file.name).name, error.detail)]
-        _name_source(found, file, path.stem, is_alone)
+            found = [RefusedLayer(file.name, error.detail)]
+        for layer in found:
+            layer.source_file = file.name
+            if layer.name == "doc" and file.name.lower().endswith("doc.kml"):
+                layer.name = path.stem  # the name of a KMZ's document says nothing
         layers.extend(found)
     for name, reason in contents.refused.items():
-        layers.append(RefusedLayer(PurePosixPath(name).name, reason))
+        layers.append(RefusedLayer(name, reason))
     check_count(path, len(layers))
     if not layers:
         raise contents.nothing()
+    _note_sources(layers)
     _rename_same(layers)
     if unread:
         first = next((layer for layer in layers if not layer.refusal), layers[0])
@@ -117,16 +131,11 @@ def _layers_of(
     return layers
 
 
-def _name_source(
-    layers: Sequence[SourceLayer], file: ArchivedFile, archive: str, is_alone: bool
-) -> None:
-    is_document = PurePosixPath(file.name).name.lower() == "doc.kml"  # which says nothing
-    for layer in layers:
-        if is_document and layer.name == "doc":
-            layer.name = archive
-        layer.source_file = file.name
-        if not is_alone:
-            layer.note(f"Read from {file.name}, one of several files with data in the archive.")
+def _note_sources(layers: Sequence[SourceLayer]) -> None:
+    """Tell which layer is from which file, where several have some."""
+    if len({layer.source_file for layer in layers}) > 1:
+        for layer in layers:
+            layer.note(f"Read from {layer.source_file}, one of several files in the archive.")
 
 
 def _rename_same(layers: Sequence[SourceLayer]) -> None:

@@ -10,7 +10,8 @@ from samsyn_model.errors import UnreadableFileError
 
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
-_ZIPPED_FORMATS = frozenset({".kmz", ".xlsx", ".ods"})
+ZIPPED_FORMATS = frozenset({".kmz", ".xlsx", ".ods"})
+"""Formats that are zip files themselves: they are read in an archive, but none in them."""
 _MAYBE_DATA = frozenset({".csv", ".tsv"})
 _RARELY_DATA = frozenset({".txt", ".json", ".xml", ""})
 """Files of these are read where there are no others: they describe the others as a rule."""
@@ -46,9 +47,12 @@ class ArchiveContents:
         names: Collection[str],
         start_of: Callable[[str], bytes],
         reader_of: Callable[[Path, bytes], object],
+        *,
+        is_nested: bool,
     ) -> None:
         """Look at the first bytes of the files, which `start_of` returns."""
         self._path = path
+        self._zipped_formats = frozenset() if is_nested else ZIPPED_FORMATS
         self._start_of = start_of
         self._reader_of = reader_of
         self.refused: dict[str, str] = {}
@@ -115,7 +119,7 @@ class ArchiveContents:
         path = PurePosixPath(name)
         start = self._start_of(name)
         suffix = path.suffix.lower()
-        if start.startswith((_ZIP, _GZIP)) and suffix not in _ZIPPED_FORMATS:
+        if start.startswith((_ZIP, _GZIP)) and suffix not in self._zipped_formats:
             self._refuse(name, "is packed within this archive: unpack it, and import it by itself")
             return False
         if not start:

@@ -16,6 +16,8 @@ _LOCATOR_64 = b"PK\x06\x07"
 _LOCATOR_SIZE = 20
 _MAX_DIRECTORY = 16 * 1024 * 1024
 _ENCRYPTED, _IS_UTF_8 = 0x1, 0x800
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
+"""LZMA may demand gigabytes of memory; the library does not know Deflate64."""
 _MAX_NAME = 255  # bytes of a file's name
 _IGNORED = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
@@ -72,6 +74,11 @@ def safe_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipI
         if info.flag_bits & _ENCRYPTED:
             raise UnreadableFileError(
                 f"{path} is encrypted: pack the files without a password ({name[:200]!r})."
+            )
+        if info.compress_type not in _COMPRESSIONS:
+            raise UnreadableFileError(
+                f"{path} is compressed in a way that is not read (type {info.compress_type}): pack"
+                " the files with the usual one (Deflate)."
             )
         if any(len(part.encode()) > _MAX_NAME for part in parts):
             raise UnreadableFileError(f"{path} has a file with too long a name: {name[:60]!r}….")

@@ -1,5 +1,6 @@
 """The files that a shapefile consists of."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ SIDE_FILES = frozenset(
     }
 )
 """How the names of files end that belong to a `.shp` of the same name; four of them are read."""
+_HEIGHTS = re.compile(r"(?<=\])\s*,\s*VERTCS\[")
+"""Between the CRS of positions and that of heights, as Esri's programs write them."""
 _MOST_TEXT = 65_536
 _SURE = 70
 """Percent: the definitions are equivalent, though their names may differ."""
@@ -67,13 +70,14 @@ def crs_of_prj(definition: str) -> CRS | None:
     A definition that is equivalent to one of EPSG is that one. Raises InvalidParameterError for one
     that would read other files.
     """
-    if "[" not in definition:
+    horizontal = _HEIGHTS.split(definition)[0]  # heights are stored as they are
+    if "[" not in horizontal:
         return None
-    if "PARAMETERFILE" not in definition:
+    if "PARAMETERFILE" not in horizontal:
         with suppress(InvalidParameterError):
-            return _known(file_crs(definition))
+            return _known(file_crs(horizontal))
         return None
-    return _known(file_crs(definition))
+    return _known(file_crs(horizontal))
 
 
 def _known(crs: CRS) -> CRS | None:

@@ -25,12 +25,16 @@ _COUNTS = Struct("<36xii")
 _LENGTH = Struct(">4xi")
 
 
+WRONG_PARTS = "its parts do not begin at its positions"
+
+
 class DamagedShapeError(ValueError):
     """A record does not hold a shape; its text is the reason."""
 
 
 class Shape(NamedTuple):
-    """A record: `kind` is its type without dimensions, `parts` where its parts begin.
+    """A record: `kind` is its type without dimensions, `parts` where its parts begin, from 0; that
+    they ascend is not checked.
 
     `positions` has two columns, `heights` a value for each of them, or is None. `patches` are the
     types of the parts of a MULTIPATCH.
@@ -75,9 +79,9 @@ def parsed_shape(data: bytes, start: int, size: int) -> Shape:
         return _NOTHING
     if kind == MULTIPOINT:
         return _values(data, start + head, size - head, dimension, (kind, _ONE_PART, count, 16))
-    starts = np.frombuffer(data, "<i4", parts, start + head)
-    if not parts or starts[0] != 0 or starts[-1] >= count or (np.diff(starts) < 0).any():
-        raise DamagedShapeError("its parts do not begin at its positions")
+    starts = _ONE_PART if parts == 1 else np.frombuffer(data, "<i4", parts, start + head)
+    if not parts or _CODE.unpack_from(data, start + head)[0] != 0 or starts[-1] >= count:
+        raise DamagedShapeError(WRONG_PARTS)
     patches = np.frombuffer(data, "<i4", parts, start + head + 4 * parts) if tables > 1 else None
     head += tables * 4 * parts
     shape = _values(data, start + head, size - head, dimension, (kind, starts, count, 16))

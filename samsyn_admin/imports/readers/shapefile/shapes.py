@@ -21,6 +21,7 @@ from samsyn_admin.imports.readers.shapefile.records import (
     MULTIPOINT,
     NULL,
     POINT,
+    WRONG_PARTS,
     DamagedShapeError,
     Shape,
 )
@@ -32,7 +33,8 @@ _NO_HEIGHTS = "{count} geometries have heights that are not numbers: they were l
 _CLOSED = "{count} rings did not end where they begin, and were closed."
 _LINE_POSITIONS = 2
 _RING_POSITIONS = 4
-_NOT_NUMBERS = "The shape has coordinates that are not numbers."
+_NOT_NUMBERS = "The shape has coordinates that are not numbers, or of no place on Earth."
+_FAR = 1e18  # in whatever unit; products of larger ones may be infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,16 @@ class Geometries:
         if not group.shapes:
             return
         positions = np.concatenate([shape.positions for shape in group.shapes])
-        infinite = ~np.isfinite(positions).all(axis=1)
-        if infinite.any():
-            wrong = group.owners(infinite)
+        wild = ~(np.abs(positions) < _FAR).all(axis=1)
+        if wild.any():
+            wrong = group.owners(wild)
             self.reasons |= dict.fromkeys(group.places[wrong].tolist(), _NOT_NUMBERS)
             self._build(group.without(wrong))
             return
         if group.has_heights:
             arrays = [shape.heights for shape in group.shapes if shape.heights is not None]
             heights = np.concatenate(arrays)
-            missing = ~np.isfinite(heights)
+            missing = ~(np.abs(heights) < _FAR)
             if missing.any():
                 flat = group.owners(missing)
                 self.tallies[_NO_HEIGHTS] += len(flat)
@@ -144,8 +146,9 @@ class Geometries:
         if group.kind == LINE:
             short = sizes < _LINE_POSITIONS
         else:
-            ends = starts + np.maximum(sizes, 1) - 1
-            is_open = (positions[starts, :2] != positions[ends, :2]).any(axis=1)
+            last = len(positions) - 1  # what follows is of no use where parts do not ascend
+            firsts, ends = np.clip(starts, 0, last), np.clip(starts + sizes - 1, 0, last)
+            is_open = (positions[firsts, :2] != positions[ends, :2]).any(axis=1)
             short = sizes + is_open < _RING_POSITIONS
         if short.any():
             wrong, first = np.unique(owners[short], return_index=True)
@@ -167,6 +170,8 @@ class Geometries:
 
 
 def _short(kind: int, size: int) -> str:
+    if size < 1:
+        return f"The shape is damaged: {WRONG_PARTS}."
     noun = "position" if size == 1 else "positions"
     if kind == LINE:
         return f"The shape has a line of {size} {noun}: a line needs at least two."

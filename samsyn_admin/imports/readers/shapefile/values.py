@@ -36,7 +36,9 @@ _NOT_FINITE = "{count} numbers are NaN or infinite and were left empty."
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(rb"[+-]?\d+")
 _INFINITE = re.compile(rb"[+-]?(?:nan|inf|infinity|1\.#(?:ind|inf|qnan|snan)\w*)", re.IGNORECASE)
-_LOGICAL = {b"T": True, b"Y": True, b"F": False, b"N": False, b"?": None, b"": None}
+_FALSE, _TRUE, _NONE, _NEITHER = range(4)
+_LOGICAL = np.full(256, _NEITHER)
+_LOGICAL[list(b"FfNn")], _LOGICAL[list(b"TtYy")], _LOGICAL[list(b"? \0")] = _FALSE, _TRUE, _NONE
 _IS_PLAIN = np.isin(np.arange(256), list(b"0123456789.- "))
 _ZERO, _NINE, _SPACE = ord("0"), ord("9"), ord(" ")
 
@@ -206,14 +208,11 @@ def _dates(column: NDArray[np.uint8]) -> Values:
 
 
 def _logicals(column: NDArray[np.uint8]) -> Values:
-    values = Values(pa.nulls(len(column), pa.bool_()))
-    found: list[bool | None] = []
-    for place, value in enumerate(_stripped(column)):
-        if value.upper() not in _LOGICAL:
-            shown = value.decode("ascii", "backslashreplace")
-            values.faults[place] = f"'{shown}' is neither true (T) nor false (F)."
-        found.append(_LOGICAL.get(value.upper()))
-    values.array = pa.array(found, pa.bool_())
+    found = _LOGICAL[column[:, 0]]
+    values = Values(pa.array(found == _TRUE, pa.bool_(), mask=found > _TRUE))
+    for place in np.flatnonzero(found == _NEITHER):
+        shown = column[place].tobytes().decode("ascii", "backslashreplace")
+        values.faults[int(place)] = f"'{shown}' is neither true (T) nor false (F)."
     return values
 
 

@@ -267,7 +267,7 @@ def test_kmz(path: Path) -> None:
         archive.writestr("images/icon.png", b"png")
     layer = read(path)
     assert (layer.layer.name, layer.features[0][1]) == ("plan", {"name": "a"})
-    assert "left out" in layer.notes
+    assert "images/icon.png" in layer.notes
 
 
 def test_documents_that_are_refused(path: Path) -> None:
