@@ -19,7 +19,7 @@ from samsyn_model.database.engine import open_engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.revisions import current_revision, is_newest
 from samsyn_model.database.transactions import reading, writing
-from samsyn_model.errors import SamsynError
+from samsyn_model.errors import InvalidParameterError, SamsynError
 from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings, get_settings
 
@@ -222,6 +222,29 @@ def user_admin(email: str) -> None:
     click.echo(f"{email} is an administrator", err=True)
 
 
+def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
+    """Make the map of an export again, and print its id."""
+    from samsyn_admin.imports.maps.map_import import import_map  # noqa: PLC0415 - GDAL is slow to load
+
+    if given := [name for name, value in options.items() if value]:
+        raise InvalidParameterError(f"--map is used without other options, such as {given[0]!r}.")
+    with _database() as engine:
+        _migrate(engine)
+        with writing(engine) as connection:
+            owner_id = api_tokens.find_or_create_user(connection, owner)
+        made = import_map(engine, path, owner_id, timeout=get_settings().import_timeout)
+        with reading(engine) as connection:
+            run(connection, "ANALYZE layer_features (layer_id, id, geom)")
+    click.echo(
+        f"{made.name}: {len(made.layer_ids):,} layers, {made.feature_count:,} features,"
+        f" {made.comment_count:,} comments imported",
+        err=True,
+    )
+    for note in made.notes:
+        click.echo(f"warning: {note}", err=True)
+    click.echo(made.map_id)
+
+
 @main.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--owner", required=True, metavar="EMAIL", help="Whose layer it becomes.")
@@ -235,8 +258,12 @@ def user_admin(email: str) -> None:
 )
 @click.option("--time-field", help="Property with the time of a feature.")
 @click.option("--index", multiple=True, metavar="PROPERTY", help="Index it; may be repeated.")
-def import_command(path: Path, owner: str, **options: Any) -> None:
+@click.option("--map", "is_map", is_flag=True, help="FILE is an exported map: make it again.")
+def import_command(path: Path, owner: str, is_map: bool, **options: Any) -> None:
     """Import FILE as vector layers and print their ids, one per line."""
+    if is_map:
+        _import_map(path, owner, options)
+        return
     from samsyn_admin.imports.loading.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
 
     with _database() as engine:
