@@ -10,6 +10,7 @@ from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
+from samsyn_admin.imports import routes as imports
 from samsyn_admin.jobs import routes as jobs
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
@@ -78,6 +79,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         comments,
         health,
         jobs,
+        imports,
         layer_features,
         layer_indexes,
         layers,

@@ -122,10 +122,21 @@ class Settings(BaseSettings):
     max_features_per_user: int = Field(default=50_000_000, ge=0)
     """Features in all layers that a user has created, whoever wrote them."""
 
+    max_upload: int = Field(default=2 * 1024**3, ge=1024)
+    """Bytes of all files of an import."""
+    max_upload_bytes_per_user: int = Field(default=20 * 1024**3, ge=0)
+    """Bytes of the files of all imports of a user that are stored."""
+    max_pending_imports_per_user: int = Field(default=100, ge=0)
+    """Imports of a user that are not committed."""
+    import_retention: int = Field(default=90, ge=1)
+    """Days after its last change for which an import can be undone and its files are kept."""
+    upload_retention: int = Field(default=7, ge=1)
+    """The same of an import that is not committed."""
+
     writes_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)
     """Requests of a user that write; 0, here and below: they are not counted."""
     uploads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
-    """Bulk imports of a user."""
+    """Uploaded files and bulk imports of a user."""
     downloads_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """Files of a user, or of an address without signing in."""
     searches_per_minute: int = Field(default=600, ge=0, le=MAX_PER_MINUTE)

@@ -16,7 +16,8 @@ import pytest
 import shapely
 from sqlalchemy import Engine, text
 
-from samsyn_admin.imports.loading.file_import import ImportedLayer, import_file
+from samsyn_admin.imports.loading.file_import import import_file
+from samsyn_admin.imports.loading.report import LayerReport
 from samsyn_model.errors import SamsynError
 from tests.gdal_drivers import every_driver
 
@@ -45,9 +46,9 @@ def add_user(engine: Engine) -> uuid.UUID:
         return row[0]
 
 
-def load(engine: Engine, owner_id: uuid.UUID, path: Path, **options: Any) -> list[ImportedLayer]:
+def load(engine: Engine, owner_id: uuid.UUID, path: Path, **options: Any) -> Sequence[LayerReport]:
     options.setdefault("progress", Remarks())
-    return import_file(engine, path, owner_id=owner_id, **options)
+    return import_file(engine, path, owner_id=owner_id, **options).layers
 
 
 def features_of(engine: Engine, layer_id: uuid.UUID) -> list[tuple[str | None, dict[str, Any]]]:

@@ -28,6 +28,7 @@ CREATE TABLE import_layers (
     inserted int8multirange,
     data_version bigint,
     layer_updated_at timestamptz,
+    property_schema jsonb,
     CONSTRAINT pk_import_layers PRIMARY KEY (import_id, layer_id),
     CONSTRAINT fk_import_layers_import_id FOREIGN KEY (import_id) REFERENCES imports (id)
         ON DELETE CASCADE,
@@ -39,7 +40,8 @@ CREATE TABLE import_changes (
     layer_id uuid NOT NULL,
     feature_id bigint NOT NULL,
     import_id uuid NOT NULL,
-    version bigint,
+    version bigint NOT NULL,
+    was_deleted boolean NOT NULL,
     geom geometry(GEOMETRY, 4326),
     properties jsonb NOT NULL,
     created_by uuid,

@@ -14,6 +14,8 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from samsyn_admin.comments.schemas import CommentCreate
+from samsyn_admin.imports.loading.choices import ImportChoices
+from samsyn_admin.imports.schemas import ImportCreate, ImportUndo, ReadChoices
 from samsyn_admin.layers.indexes import LayerIndexes
 from samsyn_admin.layers.schemas import LayerCreate
 from samsyn_admin.maps.schemas import (
@@ -38,7 +40,7 @@ from samsyn_provider.http.media_types import MERGE_PATCH
 MODELS = (
     *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
-    *(CommentCreate, TokenCreate),
+    *(CommentCreate, TokenCreate, ImportCreate, ImportChoices, ImportUndo, ReadChoices),
 )
 """The models of request bodies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -132,10 +134,18 @@ def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
     name = entry.get("change") or entry.get("body")
     if name is None:
         return None
+    media_types = entry.get("media_types", [_JSON, *([MERGE_PATCH] if method == "PATCH" else [])])
+    if isinstance(media_types, dict):  # with the schema of each
+        return {
+            "required": True,
+            "content": {
+                kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+                for kind, schema in media_types.items()
+            },
+        }
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
     if "change" in entry and name in {model.__name__ for model in MODELS}:
         schema = changed_schema(next(model for model in MODELS if model.__name__ == name))
-    media_types = entry.get("media_types", [_JSON, *([MERGE_PATCH] if method == "PATCH" else [])])
     return {
         "required": not entry.get("optional", False),
         "content": {kind: {"schema": schema, "examples": _example(name)} for kind in media_types},
@@ -169,6 +179,8 @@ def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
     if "response" not in entry:
         return {"description": "Done"}
     response = _described_response(entry["response"])
+    for kind in entry.get("alternatives", ()):
+        response["content"][kind] = {"schema": {"type": "string"}}
     if status == 201:
         headers["Location"] = {"schema": {"type": "string", "format": "uri"}}
     return {**response, "headers": headers} if entry.get("strict", True) else response

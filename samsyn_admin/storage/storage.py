@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,7 @@ class Storage(ABC):
         """Return an address to which anybody may PUT a file for a time; None: there is none."""
 
 
+@lru_cache(maxsize=4)  # a bucket's has connections of its own
 def open_storage(settings: Settings) -> Storage:
     """Return the storage that the settings name: the bucket S3_BUCKET, else the folder STORAGE_DIR.
 

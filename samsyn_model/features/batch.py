@@ -1,9 +1,10 @@
 """Features on their way into a layer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from samsyn_model.features.faults import FeatureFault
@@ -45,6 +46,24 @@ class FeatureBatch:
             field=field,
             feature_id=self.ids[index] if self.ids is not None else None,
             line=self.lines[index] if self.lines is not None else None,
+            id_label=self.id_label,
+        )
+
+    def only(self, is_kept: NDArray[np.bool_]) -> "FeatureBatch":
+        """Return the batch without the features for which this is false."""
+        places = np.flatnonzero(is_kept)
+        rows = places.tolist()
+        texts: Any = self.properties
+        return replace(
+            self,
+            geometries=self.geometries[is_kept],
+            properties=(
+                texts.take(places) if hasattr(texts, "take") else [texts[row] for row in rows]
+            ),
+            ids=None if self.ids is None else [self.ids[row] for row in rows],
+            wkb=None if self.wkb is None else self.wkb.take(places),
+            numbers=[self.number(row) for row in rows],
+            lines=None if self.lines is None else [self.lines[row] for row in rows],
         )
 
     def label(self, index: int) -> str:

@@ -1,15 +1,24 @@
 """Features as rows of COPY's binary format, a batch at a time without a Python object a row."""
 
+import json
 import struct
 import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-COPY = (
+from samsyn_model.features.batch import FeatureBatch
+
+LAYER_COPY = (
     "COPY layer_features (layer_id, created_by, geom, properties) FROM STDIN WITH (FORMAT binary)"
+)
+STAGED_COPY = (
+    "COPY staged_features (number, line, source_id, geom, properties)"
+    " FROM STDIN WITH (FORMAT binary)"
 )
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 TRAILER = struct.pack("!h", -1)
@@ -17,17 +26,57 @@ TRAILER = struct.pack("!h", -1)
 _LENGTH = struct.Struct("!i")
 _WKB_HEADER = np.dtype([("byte_order", "u1"), ("type", "<u4")])
 _GEOMETRY_HEADER = np.dtype([("length", ">i4"), *_WKB_HEADER.descr, ("srid", "<u4")])
+_INT8_FIELD = np.dtype([("length", ">i4"), ("value", ">i8")])
+_TEXT_LENGTH = np.dtype([("length", ">i4")])
 _PROPERTIES_HEADER = np.dtype([("length", ">i4"), ("version", "u1")])
 _ADDED = _GEOMETRY_HEADER.itemsize - _LENGTH.size - _WKB_HEADER.itemsize
 _WITH_SRID = 0x20000000  # a flag of EWKB's types
 _MAX_LENGTH = 2**31  # Arrow's arithmetic overflows without an explicit end
 _NOTHING = pa.scalar(b"", pa.large_binary())
 
+type RowStart = Callable[[FeatureBatch], Sequence[Any]]
+"""Returns the Arrow arrays or scalars that the rows of a batch begin with, joined."""
 
-def row_start(layer_id: uuid.UUID, created_by: uuid.UUID | None) -> bytes:
-    """Return what every row of a layer's features begins with."""
+
+def layer_rows(layer_id: uuid.UUID, created_by: uuid.UUID | None) -> RowStart:
+    """Return what rows of LAYER_COPY begin with: the same in all of a layer's."""
     author = _LENGTH.pack(-1) if created_by is None else _LENGTH.pack(16) + created_by.bytes
-    return struct.pack("!h", 4) + _LENGTH.pack(16) + layer_id.bytes + author
+    start = struct.pack("!h", 4) + _LENGTH.pack(16) + layer_id.bytes + author
+    scalar = pa.scalar(start, pa.large_binary())
+    return lambda _: [scalar]
+
+
+def staged_rows(batch: FeatureBatch) -> list[Any]:
+    """Return what rows of STAGED_COPY begin with: numbers, lines and ids in the source, as JSON."""
+    size = len(batch.geometries)
+    numbers = np.array([batch.number(index) for index in range(size)], np.int64)
+    ids = [
+        None if source_id is None else json.dumps(source_id, default=str).replace("\\u0000", "")
+        for source_id in batch.ids or [None] * size
+    ]
+    texts = pa.array(ids, pa.large_string()).cast(pa.large_binary())
+    return [
+        pa.scalar(struct.pack("!h", 5), pa.large_binary()),
+        _int8_fields(numbers),
+        _int8_fields(None if batch.lines is None else np.array(batch.lines, np.int64), size),
+        _lengths(texts),
+        texts.fill_null(_NOTHING),
+    ]
+
+
+def _int8_fields(values: NDArray[np.int64] | None, size: int = 0) -> pa.LargeBinaryArray:
+    """Return fields of whole numbers, which are all null without values."""
+    fields = np.empty(size if values is None else len(values), _INT8_FIELD)
+    fields["length"] = -1 if values is None else 8
+    fields["value"] = 0 if values is None else values
+    return _arrow(fields, np.where(fields["length"] < 0, _LENGTH.size, fields.itemsize))
+
+
+def _lengths(texts: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """Return the lengths that come before texts, of nulls -1."""
+    lengths = np.empty(len(texts), _TEXT_LENGTH)
+    lengths["length"] = pc.binary_length(texts).fill_null(-1).to_numpy()
+    return _arrow(lengths, np.full(len(texts), lengths.itemsize))
 
 
 def wkb_types(wkb: pa.LargeBinaryArray) -> NDArray[np.uint32]:
@@ -39,13 +88,13 @@ def wkb_types(wkb: pa.LargeBinaryArray) -> NDArray[np.uint32]:
 
 
 def copy_rows(
-    start: bytes, wkb: pa.LargeBinaryArray, properties: pa.LargeStringArray
+    start: Sequence[Any], wkb: pa.LargeBinaryArray, properties: pa.LargeStringArray
 ) -> memoryview:
-    """Return the rows of features: geometries in WGS 84 as little-endian WKB or null, properties
-    as the text of JSON."""
+    """Return the rows of features that begin with `start`: geometries in WGS 84 as little-endian
+    WKB or null, properties as the text of JSON."""
     texts = properties.cast(pa.large_binary())
     rows = pc.binary_join_element_wise(
-        pa.scalar(start, pa.large_binary()),
+        *start,
         _geometry_headers(wkb),
         pc.binary_slice(wkb, _WKB_HEADER.itemsize, _MAX_LENGTH).fill_null(_NOTHING),
         _properties_headers(texts),

@@ -14,6 +14,7 @@ class FeatureFault:
     `number` counts the features of the source from 1; `line` is that of a text file, where it has
     lines; `feature_id` the id in the source. Without a `field` the feature as a whole is at fault:
     it is left out where faulty features are skipped. With one, the value is: it becomes null there.
+    `id_label` is what the source calls its ids.
     """
 
     number: int
@@ -21,6 +22,17 @@ class FeatureFault:
     field: str | None = None
     feature_id: Any | None = None
     line: int | None = None
+    id_label: str = "id"
+
+    def text(self) -> str:
+        """Return the fault in a sentence for people: `Feature 7 (fid 12) cannot be stored: …`."""
+        source_id = "" if self.feature_id is None else f" ({self.id_label} {self.feature_id})"
+        subject = f"Feature {self.number}{source_id}"
+        if self.line is not None:
+            subject = f"{subject} in line {self.line}"
+        if self.field is not None:
+            return f"{subject} has a value of {self.field!r} that cannot be stored: {self.reason}"
+        return f"{subject} cannot be stored: {self.reason}"
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class NotDateTimesError(SamsynError):
 def property_schema(kinds: Mapping[str, Kind | None]) -> dict[str, Any]:
     """Return the JSON Schema of a layer whose fields, in this order, hold these kinds.
 
-    A field without a kind (no value seen) is a string; one of any JSON has no `type`. No field is
+    A field without a kind (no value seen), or of any JSON, has no `type`. No field is
     required, and any may be null.
     """
     return {
@@ -61,13 +61,13 @@ def property_schema(kinds: Mapping[str, Kind | None]) -> dict[str, Any]:
 
 
 def _schema(kind: Kind | None) -> dict[str, Any]:
-    if kind is Kind.JSON_VALUE:
+    if kind is None or kind is Kind.JSON_VALUE:
         return {}
     if kind in _FORMATTED:
         return {"type": "string", "format": kind.value}
     if kind is Kind.BINARY:
         return {"type": "string", "contentEncoding": "base64"}
-    return {"type": (kind or Kind.STRING).value}
+    return {"type": kind.value}
 
 
 def property_members(schema: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -68,6 +68,8 @@ class ImportLayer(Base):
     """The layer's data version after the import: while it has it nothing has changed."""
     layer_updated_at: Mapped[datetime | None]
     """The same of the layer's definition."""
+    property_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The layer's schema before the import, where fields without a type got one."""
 
 
 class ImportChange(Base):
@@ -78,8 +80,9 @@ class ImportChange(Base):
     layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     feature_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     import_id: Mapped[uuid.UUID] = mapped_column(primary_key=True, index=True)
-    version: Mapped[int | None]
-    """The feature's version after the import; null if the import deleted it."""
+    version: Mapped[int]
+    """The feature's version after the import; of one that it deleted, that which it has again."""
+    was_deleted: Mapped[bool]
     geom: Mapped[WKBElement | None] = mapped_column(
         Geometry("GEOMETRY", srid=4326, spatial_index=False)
     )

@@ -95,4 +95,4 @@ def path_values(target: Any) -> dict[str, Any]:
         case Comment():
             return {"comment": id_of(target)}
         case _:
-            return {"name": target, **_TILE}
+            return {"name": target, "file": "points.csv", **_TILE}

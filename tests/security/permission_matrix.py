@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.security.account_operations import ACCOUNT_OPERATIONS, OPEN_OPERATIONS
 from tests.security.comment_operations import COMMENT_OPERATIONS
+from tests.security.import_operations import IMPORT_OPERATIONS
 from tests.security.layer_operations import LAYER_OPERATIONS
 from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
@@ -53,6 +54,7 @@ _GUARDED = (
     *LAYER_OPERATIONS,
     *MAP_OPERATIONS,
     *COMMENT_OPERATIONS,
+    *IMPORT_OPERATIONS,
     *ACCOUNT_OPERATIONS,
     *TILE_OPERATIONS,
 )

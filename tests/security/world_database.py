@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -16,6 +18,7 @@ from samsyn_admin.app import create_app
 from samsyn_model.database.transactions import writing as writing_transaction
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.tables.comments import Comment as CommentRow
+from samsyn_model.tables.jobs import Import
 from samsyn_model.tables.layers import Layer as LayerRow
 from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
@@ -122,15 +125,20 @@ def open_world(database_url: str) -> Iterator[World]:
             for module in ("responses", "texts"):
                 name = f"samsyn_provider.downloads.{module}.snapshot"
                 stack.enter_context(patch(name, lambda engine, _: writing_transaction(engine)))
-            yield World(_app(engine), connection)
+            folder = stack.enter_context(TemporaryDirectory())
+            yield World(_app(engine, Path(folder)), connection)
     finally:
         connection.close()
 
 
-def _app(engine: Engine) -> Flask:
+def _app(engine: Engine, storage: Path) -> Flask:
     unlimited = {rate.value: 0 for rate in Rate}
     values = settings(
-        clerk_jwt_key=public_pem(), clerk_issuer=ISSUER, trusted_proxies=0, **unlimited
+        clerk_jwt_key=public_pem(),
+        clerk_issuer=ISSUER,
+        trusted_proxies=0,
+        storage_dir=storage,
+        **unlimited,
     )
     return create_app(values, engine)
 
@@ -148,6 +156,11 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(MapLayer), list(_placements()))
     connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
+    connection.execute(insert(Import), [_import(user) for user in USERS])
+
+
+def _import(user: str) -> dict[str, Any]:
+    return {"id": id_of(f"import of {user}"), "user_id": id_of(user), "name": "points.csv"}
 
 
 def _now() -> datetime:

@@ -1,71 +1,158 @@
-"""Imports a file: each of its layers becomes a layer, all in one transaction."""
+"""Imports a file: its layers become layers, or go into one, all in one transaction."""
 
-import gc
-import json
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
-import pyarrow as pa
-from pyproj import CRS
+from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
-from samsyn_admin.imports.loading.checks import (
-    check_number_of_properties,
-    geometry_faults,
-    geometry_notes,
-    geometry_type,
-    schema_faults,
-)
+from samsyn_admin.imports.loading.choices import ImportChoices
+from samsyn_admin.imports.loading.existing_layer import ExistingLayer
+from samsyn_admin.imports.loading.new_layers import NewLayers, new_names
 from samsyn_admin.imports.loading.progress import ImportProgress, TerminalProgress
+from samsyn_admin.imports.loading.record import (
+    begin_import,
+    finish_import,
+    record_failure,
+    uploader,
+)
+from samsyn_admin.imports.loading.report import (
+    FaultyFeaturesError,
+    ImportFaults,
+    ImportReport,
+    LayerReport,
+)
 from samsyn_admin.imports.readers.files import open_layers
-from samsyn_admin.imports.sources.layer import SourceLayer, in_crs84, source_crs, until
-from samsyn_admin.layers.index_checks import MAX_INDEXES, index_faults
-from samsyn_model.database.execution import run
-from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
+from samsyn_admin.imports.sources.layer import SourceLayer, source_crs
+from samsyn_admin.imports.sources.reading import Reading, bulk_memory
 from samsyn_model.database.transactions import set_in_transaction, writing
 from samsyn_model.errors import (
-    InvalidBodyError,
     InvalidParameterError,
-    NotFoundError,
+    PermissionDeniedError,
+    TooLargeError,
 )
-from samsyn_model.features.bulk_copy import CopiedFeatures, copy_features
-from samsyn_model.properties.schema import NotDateTimesError, property_schema
-from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, is_offerable
-
-_MAX_NAME_LENGTH = 255
-_INSERT = """
-INSERT INTO layers (id, name, source_type, created_by, is_global, visibility)
-VALUES (%(id)s, %(name)s, 'vector', %(created_by)s, %(is_global)s, %(visibility)s)"""
-
-_DESCRIBE = """
-UPDATE layers
-SET property_schema = %(property_schema)s, geometry_type = %(geometry_type)s,
-    time_field = %(time_field)s, additional_crs = %(additional_crs)s::integer[],
-    indexed_properties = %(indexed_properties)s::text[]
-WHERE id = %(id)s"""
-
-_FIND = """
-SELECT name, source_type, geometry_type, property_schema FROM layers WHERE id = %(id)s"""
-
-_TEMPORAL = frozenset({"date", "date-time"})
+from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.lookup import find_layer
+from samsyn_model.quotas.features import refuse_excess_features
+from samsyn_model.quotas.rows import Quota, refuse_excess
+from samsyn_model.settings import get_settings
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedLayer:
-    """A layer that features were imported into, with counts of null and invalid geometries."""
+def run_import(  # noqa: PLR0913 - what is imported how, and for whom
+    engine: Engine,
+    path: Path,
+    choices: ImportChoices,
+    owner: uuid.UUID,
+    *,
+    import_id: uuid.UUID | None = None,
+    progress: ImportProgress,
+    deadline: float,
+    finish: Callable[[Connection, ImportReport], None] = lambda _connection, _report: None,
+) -> ImportReport:
+    """Import a file as chosen, in one transaction, which also writes the record of the import.
 
-    layer_id: uuid.UUID
-    name: str
-    feature_count: int
-    null_count: int
-    invalid_count: int
-    geometry_type: str | None
-    notes: tuple[str, ...]
+    `finish` is called at the end of the transaction. `import_id` is that of the row of an upload,
+    whose owner's permissions and quotas hold; without one a row is made. `deadline` is a time of
+    `monotonic`. Raises FaultyFeaturesError with the faults of features, UnreadableFileError,
+    TooLargeError after the deadline, InvalidParameterError, InvalidBodyError (the file does not
+    suit the layer), ConflictError, LimitReachedError, PermissionDeniedError and NotFoundError.
+    """
+    sources = _chosen_layers(path, choices)
+    readings = [
+        Reading(source, source_crs(source, path, choices.crs_of(source.name)), deadline)
+        for source in sources
+    ]
+    timeout = int(deadline - monotonic())
+    if timeout <= 0:
+        raise TooLargeError("The import takes longer than the limit (IMPORT_TIMEOUT).")
+    try:
+        with bulk_memory(), writing(engine) as connection:
+            set_in_transaction(
+                connection,
+                statement_timeout=f"{timeout}s",
+                idle_in_transaction_session_timeout="0",
+            )
+            if import_id is not None:
+                _refuse_unpermitted(connection, choices, owner)
+            report_id = begin_import(connection, import_id, owner, path.name)
+            layers = _written(connection, readings, choices, owner, report_id, progress)
+            report = ImportReport(report_id, layers, _faults(readings, choices))
+            if import_id is not None:
+                _refuse_excess(connection, report, owner)
+            finish_import(connection, choices, report)
+            finish(connection, report)
+    except FaultyFeaturesError as error:
+        if import_id is not None:
+            record_failure(engine, import_id, error)
+        raise
+    return report
+
+
+def _chosen_layers(path: Path, choices: ImportChoices) -> Sequence[SourceLayer]:
+    options = choices.read_options()
+    if choices.layers is None:
+        sources = open_layers(path, None, options)
+    elif len(choices.layers) == 1:
+        sources = open_layers(path, choices.layers[0].source, options)
+    else:
+        sources = [open_layers(path, layer.source, options)[0] for layer in choices.layers]
+    if choices.mode != "create" and len(sources) > 1:
+        names = ", ".join(repr(source.name) for source in sources)
+        raise InvalidParameterError(f"{path} has several layers: name one of {names}.")
+    return sources
+
+
+def _written(  # noqa: PLR0913, PLR0917 - as run_import
+    connection: Connection,
+    readings: Sequence[Reading],
+    choices: ImportChoices,
+    owner: uuid.UUID,
+    import_id: uuid.UUID,
+    progress: ImportProgress,
+) -> list[LayerReport]:
+    if choices.mode != "create":
+        layer = ExistingLayer(connection, import_id, owner, choices, progress)
+        return [layer.write(reading) for reading in readings]
+    new = NewLayers(connection, import_id, owner, choices, progress)
+    names = new_names([reading.source for reading in readings], choices)
+    layers = [new.create(*pair) for pair in zip(readings, names, strict=True)]
+    new.check_fields()
+    return layers
+
+
+def _faults(readings: Sequence[Reading], choices: ImportChoices) -> ImportFaults:
+    faults = ImportFaults()
+    for reading in readings:
+        faults.add(reading.source.name, reading.source.faults)
+    if faults.count and not choices.skip_faulty:
+        raise FaultyFeaturesError(faults)
+    return faults
+
+
+def _refuse_unpermitted(connection: Connection, choices: ImportChoices, owner: uuid.UUID) -> None:
+    principal = uploader(connection, owner)
+    if choices.is_global and not principal.is_admin:
+        raise PermissionDeniedError("Only administrators put layers into the global library.")
+    if choices.layer_id is not None:
+        find_layer(
+            connection,
+            principal,
+            choices.layer_id,
+            Action.WRITE_FEATURES,
+            all_columns=False,
+            source_type="vector",
+        )
+
+
+def _refuse_excess(connection: Connection, report: ImportReport, owner: uuid.UUID) -> None:
+    settings = get_settings()
+    if any(layer.mode == "create" for layer in report.layers):
+        refuse_excess(connection, settings, (Quota.LAYERS_OF_USER, owner))
+    for layer in report.layers:
+        refuse_excess_features(connection, settings, layer.layer_id, of_account=True)
 
 
 def import_file(  # noqa: PLR0913 - a command's options
@@ -73,217 +160,72 @@ def import_file(  # noqa: PLR0913 - a command's options
     path: Path,
     *,
     owner_id: uuid.UUID,
-    name: str | None = None,
-    is_global: bool = False,
-    is_public: bool = False,
-    layer_id: uuid.UUID | None = None,
     source_layer: str | None = None,
-    crs: str | None = None,
-    time_field: str | None = None,
-    index: tuple[str, ...] = (),
     progress: ImportProgress | None = None,
     timeout: int = 3600,
-) -> list[ImportedLayer]:
-    """Import the layers of a file, or its `source_layer`, in one transaction.
+    layer_id: uuid.UUID | None = None,
+    is_public: bool = False,
+    replace: bool = False,
+    update_by: str | None = None,
+    **options: object,
+) -> ImportReport:
+    """Import a file with the options of the command, as `run_import` does.
 
-    The features go into new layers of the owner's, or are appended to the vector layer `layer_id`
-    when their geometries and properties suit it. `crs` overrides the CRS of the file. New
-    layers get an index on those of the properties `index` that they have.
-    Without a `progress` a bar and messages go to stderr. Raises UnreadableFileError, TooLargeError
-    after `timeout` seconds, UnstorableFeatureError (which feature and why), InvalidParameterError,
-    InvalidBodyError (the file does not suit the layer) and NotFoundError.
+    `options` are those of ImportChoices that the command has under the same name; a layer given is
+    appended to unless it is to be replaced or updated. Without a `progress` a bar and messages go
+    to stderr. Raises the errors of `run_import`.
     """
-    if layer_id is not None and (name or is_global or is_public or time_field or index):
-        raise InvalidParameterError("An existing layer keeps its name, visibility and fields.")
-    if len(index) > MAX_INDEXES:
-        raise InvalidParameterError(f"A layer has at most {MAX_INDEXES} indexes.")
     deadline = monotonic() + timeout
-    sources = open_layers(path, source_layer)
-    if layer_id is not None and len(sources) > 1:
-        names = ", ".join(repr(source.name) for source in sources)
-        raise InvalidParameterError(f"{path} has several layers: name one of {names}.")
-    systems = [source_crs(source, path, crs) for source in sources]
+    mode = "create" if layer_id is None else "append"
+    if replace and update_by is not None:
+        raise InvalidParameterError("Either replace a layer's content or update by a field.")
+    if replace or update_by is not None:
+        if layer_id is None:
+            raise InvalidParameterError("Choose the layer to replace or to update: --layer.")
+        mode = "replace" if replace else "update"
+    values = {
+        **options,
+        "layers": [{"source": source_layer}] if source_layer is not None else None,
+        "layer_id": layer_id,
+        "mode": mode,
+        "key": update_by,
+        "visibility": "public" if is_public else "private",
+    }
+    if layer_id is not None and is_public:
+        raise InvalidParameterError("An existing layer keeps its name, visibility and fields.")
+    try:
+        choices = ImportChoices.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = " ".join(map(str, fault["loc"])) or "options"
+        raise InvalidParameterError(f"{name}: {fault['msg']}.") from error
     context: AbstractContextManager[ImportProgress]
     context = TerminalProgress() if progress is None else nullcontext(progress)
     with context as reporter:
-        with _bulk_memory(), writing(engine) as connection:
-            set_in_transaction(
-                connection,
-                statement_timeout=f"{timeout}s",
-                idle_in_transaction_session_timeout="0",
-            )
-            job = _Import(connection, owner_id, reporter, index, deadline)
-            pairs = list(zip(sources, systems, strict=True))
-            if layer_id is not None:
-                imported = [job.append(*pairs[0], layer_id)]
-            else:
-                visibility = "public" if is_public else "private"
-                values = {"is_global": is_global, "visibility": visibility}
-                imported = [
-                    job.create(*pair, {**values, "name": layer_name}, time_field)
-                    for pair, layer_name in zip(pairs, _names(sources, name), strict=True)
-                ]
-                if time_field and not job.has_time_field:
-                    raise InvalidParameterError(f"No layer has a field {time_field!r}.")
-                if unknown := [field for field in index if field not in job.indexed]:
-                    raise InvalidParameterError(f"No layer has a field {unknown[0]!r}.")
-        for layer in imported:
-            reporter.remark(f"{layer.name}: {layer.feature_count:,} features imported")
-            for note in layer.notes:
-                reporter.remark(f"warning: {layer.name}: {note}")
-    return imported
+        report = run_import(engine, path, choices, owner_id, progress=reporter, deadline=deadline)
+        for layer in report.layers:
+            for text in remarks(layer):
+                reporter.remark(text)
+    return report
 
 
-@contextmanager
-def _bulk_memory() -> Iterator[None]:
-    """Configure the process's memory for millions of short-lived values, and restore it.
-
-    Garbage collection of parsed JSON would double the time, and Arrow's default allocator would
-    not release the memory of a million features.
-    """
-    enabled, pool = gc.isenabled(), pa.default_memory_pool()
-    gc.disable()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(pool)
-        if enabled:
-            gc.enable()
-
-
-def _names(sources: Sequence[SourceLayer], name: str | None) -> list[str]:
-    names = [source.name for source in sources]
-    if name is not None:
-        names = [name] if len(names) == 1 else [f"{name}: {source_name}" for source_name in names]
-    for candidate in names:
-        if not 1 <= len(candidate) <= _MAX_NAME_LENGTH:
-            raise InvalidParameterError("The name of a layer has 1 to 255 characters.")
-    return names
-
-
-class _Import:
-    """One import's transaction."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        owner_id: uuid.UUID,
-        progress: ImportProgress,
-        index: tuple[str, ...],
-        deadline: float,
-    ) -> None:
-        self._connection = connection
-        self._owner_id = owner_id
-        self._progress = progress
-        self._index = index
-        self._deadline = deadline
-        self.has_time_field = False
-        self.indexed: set[str] = set()
-
-    def create(
-        self, source: SourceLayer, crs: CRS, values: dict[str, Any], time_field: str | None
-    ) -> ImportedLayer:
-        """Create a layer of the source's features, with the schema and geometry type read."""
-        layer_id = uuid.uuid4()
-        run(self._connection, _INSERT, {**values, "id": layer_id, "created_by": self._owner_id})
-        copied = self._copy(source, crs, layer_id, values["name"])
-        schema = property_schema(source.kinds)
-        imported_type = geometry_type(copied.geometry_types, source.geometry_type)
-        description = {
-            "id": layer_id,
-            "property_schema": json.dumps(schema),
-            "geometry_type": imported_type,
-            "time_field": self._checked_time_field(schema, time_field),
-            "additional_crs": self._additional_crs(crs),
-            "indexed_properties": self._indexed(schema),
-        }
-        run(self._connection, _DESCRIBE, description)
-        return self._result(source, copied, layer_id, values["name"], imported_type)
-
-    def append(self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID) -> ImportedLayer:
-        """Add the source's features to a layer that they suit."""
-        layer = run(self._connection, _FIND, {"id": layer_id}).one_or_none()
-        if layer is None:
-            raise NotFoundError(f"There is no layer {layer_id}.")
-        if layer.source_type != "vector":
-            raise InvalidParameterError(f"Features cannot be added to a {layer.source_type} layer.")
-        copied = self._copy(source, crs, layer_id, layer.name)
-        known = {name: kind for name, kind in source.kinds.items() if kind is not None}
-        faults = [
-            *geometry_faults(copied.geometry_types, layer.geometry_type),
-            *schema_faults(property_schema(known), layer.property_schema),
-        ]
-        if faults:
-            raise InvalidBodyError(
-                f"{source.name!r} does not suit the layer {layer.name!r}.", tuple(faults)
-            )
-        return self._result(source, copied, layer_id, layer.name, layer.geometry_type)
-
-    def _copy(
-        self, source: SourceLayer, crs: CRS, layer_id: uuid.UUID, name: str
-    ) -> CopiedFeatures:
-        while True:
-            self._progress.start(name, source.feature_count)
-            source.restart()
-            savepoint = self._connection.begin_nested()
-            try:
-                copied = copy_features(
-                    self._connection,
-                    layer_id,
-                    in_crs84(until(self._deadline, source.batches()), crs),
-                    created_by=self._owner_id,
-                    on_copied=self._progress.advance,
-                )
-            except NotDateTimesError as error:
-                savepoint.rollback()
-                source.free_texts.add(error.name)
-                continue
-            savepoint.commit()
-            check_number_of_properties(source.name, source.kinds)
-            return copied
-
-    def _additional_crs(self, crs: CRS) -> list[int]:
-        """Return the code of the file's CRS unless every layer is offered in it."""
-        code = crs.to_epsg()
-        if code is None or epsg_uri(code) in SUPPORTED or not is_offerable(code):
-            return []
-        return [] if epsg_codes_unknown_to_postgis(self._connection, [code]) else [code]
-
-    def _indexed(self, schema: dict[str, Any]) -> list[str]:
-        """Return the properties to index that a layer has."""
-        names = [name for name in self._index if name in schema["properties"]]
-        for fault in index_faults(names, schema["properties"]):
-            raise InvalidParameterError(f"No index can be made: {fault.detail}")
-        self.indexed.update(names)
-        return names
-
-    def _checked_time_field(self, schema: dict[str, Any], time_field: str | None) -> str | None:
-        field = schema["properties"].get(time_field)
-        if field is None:
-            return None
-        if field.get("format") not in _TEMPORAL:
-            raise InvalidParameterError(
-                f"The field {time_field!r} does not hold dates or date-times only."
-            )
-        self.has_time_field = True
-        return time_field
-
-    def _result(
-        self,
-        source: SourceLayer,
-        copied: CopiedFeatures,
-        layer_id: uuid.UUID,
-        name: str,
-        geometry_type: str | None,
-    ) -> ImportedLayer:
-        notes = [*source.all_notes(), *geometry_notes(copied, source.has_geometry)]
-        return ImportedLayer(
-            layer_id=layer_id,
-            name=name,
-            feature_count=copied.feature_count,
-            null_count=copied.null_count,
-            invalid_count=copied.invalid_count,
-            geometry_type=geometry_type,
-            notes=tuple(notes),
+def remarks(layer: LayerReport) -> list[str]:
+    """Return what the command says of a layer: how many features there are, where, and notes."""
+    counts = {
+        "updated": layer.updated,
+        "deleted": layer.deleted,
+        "unchanged": layer.unchanged,
+        "skipped": layer.skipped,
+    }
+    others = "".join(f", {count:,} {name}" for name, count in counts.items() if count)
+    texts = [f"{layer.name}: {layer.inserted:,} features imported{others}"]
+    if layer.crs is not None:
+        code = f" ({layer.crs['code']})" if layer.crs["code"] else ""
+        texts.append(f"{layer.name}: read as {layer.crs['name']}{code}, from {layer.crs['origin']}")
+    if layer.extent is not None:
+        west, south, east, north = layer.extent
+        texts.append(
+            f"{layer.name}: from {west:.6g} to {east:.6g} degrees of longitude,"
+            f" {south:.6g} to {north:.6g} of latitude"
         )
+    return [*texts, *(f"warning: {layer.name}: {note}" for note in layer.notes)]

@@ -51,6 +51,14 @@ def open_layers(
     return layers
 
 
+def all_layers(path: Path, options: ReadOptions = DEFAULTS) -> Sequence[SourceLayer]:
+    """Return all layers of a file, those too that have no geometries or cannot be read.
+
+    Raises UnreadableFileError as `open_layers`.
+    """
+    return [layer for layer in _layers(path, options) if layer.name != _STYLES_TABLE]
+
+
 def _selected(
     layers: Sequence[SourceLayer], path: Path, source_layer: str | None
 ) -> Sequence[SourceLayer]:

@@ -80,6 +80,8 @@ def test_unusual_but_storable_geometries(engine: Engine, owner: uuid.UUID, tmp_p
     assert (wkts[1], wkts[2]) == (None, "SRID=4326;POLYGON EMPTY")
     assert remarks.texts == [
         "odd: 4 features imported",
+        "odd: read as WGS 84 (EPSG:4326), from the file",
+        "odd: from 0 to 1.5 degrees of longitude, 0 to 1.5 of latitude",
         "warning: odd: 1 features have no geometry.",
         "warning: odd: 1 geometries are not valid (self-intersections, say);"
         " they were stored unchanged.",
@@ -120,9 +122,10 @@ def test_append(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     with pytest.raises(InvalidBodyError) as refusal:
         load(engine, owner, path, layer_id=layer.layer_id)
     assert stored(engine) == before
-    assert [fault.pointer for fault in refusal.value.faults] == [
-        *("/geometry", "/properties/depth", "/properties/other")
-    ]
+    assert [fault.pointer for fault in refusal.value.faults] == ["/properties/other"]
+    path.write_text(collection(feature({"depth": "deep"}), feature({"depth": 1}, line)))
+    detail = refused(engine, owner, path, UnstorableFeatureError, layer_id=layer.layer_id)
+    assert "Feature 2 cannot be stored: it is a LineString" in detail
     refused(engine, owner, path, InvalidParameterError, layer_id=layer.layer_id, name="other")
 
 

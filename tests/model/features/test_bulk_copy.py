@@ -190,7 +190,7 @@ def test_schema_of_kinds() -> None:
             "n": {"type": "number", "x-ogc-propertySeq": 1},
             "d": {"type": "string", "format": "date", "x-ogc-propertySeq": 2},
             "j": {"x-ogc-propertySeq": 3},
-            "u": {"type": "string", "x-ogc-propertySeq": 4},
+            "u": {"x-ogc-propertySeq": 4},
         },
     }
 

@@ -56,14 +56,14 @@ def collections(
     shared: Path, empty_database: Engine, person: Callable[[str], Person]
 ) -> dict[str, str]:
     """The ids of the collections of the standard's test data by its names for them."""
-    layers = import_file(
+    report = import_file(
         empty_database,
         shared / "cql2" / "ne110m4cql2.gpkg",
         owner_id=person("tester").id,
         is_public=True,
         progress=Remarks(),
     )
-    return {layer.name: str(layer.layer_id) for layer in layers}
+    return {layer.name: str(layer.layer_id) for layer in report.layers}
 
 
 def test_classes_are_all_there(predicates: list[dict[str, Any]]) -> None:

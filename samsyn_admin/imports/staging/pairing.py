@@ -1,0 +1,136 @@
+"""Staged features matched to those of a layer."""
+
+import uuid
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from samsyn_model.database.execution import run
+from samsyn_model.features.faults import FeatureFault
+
+# Nine decimals of a degree, as in responses. Downloads make a multi geometry of a single one where
+# a layer has both.
+_SHAPE = "md5(ST_AsBinary(ST_SnapToGrid(ST_Multi(geom), 1e-9)))::uuid"
+_CONTENT = "jsonb_hash_extended(jsonb_strip_nulls(properties), 0)"
+
+_CREATE_PAIRS = """
+CREATE TEMPORARY TABLE pairs (number bigint PRIMARY KEY, id bigint UNIQUE) ON COMMIT DROP"""
+
+_CREATE_INCOMING = f"""
+CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS
+SELECT number, {_SHAPE} AS shape, {_CONTENT} AS content,
+    nullif(properties -> %(key)s, 'null') AS key,
+    CASE WHEN source_id ~ '^[0-9]{{1,18}}$' THEN source_id::bigint END AS known_id
+FROM staged_features"""
+
+_CREATE_PRESENT = f"""
+CREATE TEMPORARY TABLE present ON COMMIT DROP AS
+SELECT id, {_SHAPE} AS shape, {_CONTENT} AS content,
+    nullif(properties -> %(key)s, 'null') AS key
+FROM layer_features WHERE layer_id = %(layer)s"""
+
+_WITH_KEY = " AND nullif(properties -> %(key)s, 'null') IN (SELECT key FROM incoming)"
+
+_COMPARE_IDS = """
+SELECT count(*) AS known,
+    count(*) FILTER (WHERE present.shape IS NOT DISTINCT FROM incoming.shape
+        OR present.content = incoming.content) AS alike
+FROM incoming JOIN present ON present.id = known_id"""
+
+_PAIR_BY_ID = """
+INSERT INTO pairs
+SELECT min(number), id FROM incoming JOIN present ON id = known_id GROUP BY id"""
+
+_PAIR = """
+INSERT INTO pairs
+SELECT new.number, old.id
+FROM (
+    SELECT number, {value} AS value,
+        row_number() OVER (PARTITION BY {value} ORDER BY number) AS place
+    FROM incoming
+    WHERE {condition} AND NOT EXISTS (SELECT FROM pairs WHERE pairs.number = incoming.number)
+) AS new
+JOIN (
+    SELECT id, {value} AS value,
+        row_number() OVER (PARTITION BY {value} ORDER BY id) AS place
+    FROM present
+    WHERE {condition} AND NOT EXISTS (SELECT FROM pairs WHERE pairs.id = present.id)
+) AS old USING (value, place)"""
+
+_EVERYTHING = ("row(shape, content)::text", "true")
+_SHAPE_AND_KEY = ("row(shape, key)::text", "key IS NOT NULL")
+_SHAPE_ALONE = ("shape", "shape IS NOT NULL")
+_KEY_ALONE = ("key", "key IS NOT NULL")
+
+_UNPAIRED = """
+SELECT EXISTS (SELECT FROM incoming
+    WHERE NOT EXISTS (SELECT FROM pairs WHERE pairs.number = incoming.number))"""
+
+_PAIR_BY_KEY = """
+INSERT INTO pairs
+SELECT number, id
+FROM (SELECT key, min(number) AS number FROM incoming GROUP BY key) AS new
+JOIN (SELECT key, min(id) AS id FROM present GROUP BY key HAVING count(*) = 1) AS old USING (key)"""
+
+_KEY_FAULTS = """
+SELECT number, line, source_id, key,
+    (SELECT count(*) FROM present WHERE present.key = incoming.key) AS found
+FROM incoming JOIN staged_features USING (number)
+WHERE NOT EXISTS (SELECT FROM pairs WHERE pairs.number = incoming.number)
+ORDER BY number"""
+
+
+def pair_for_replacement(connection: Connection, layer_id: uuid.UUID, key: str | None) -> bool:
+    """Match the staged features to the layer's, each to one at most, in the table `pairs`.
+
+    By the id in the source where it is evidently the layer's: at least half of the features of
+    known ids have the geometry or the properties of theirs. Then, for the others in turn: by
+    geometry and properties, geometry and name, geometry, name; with a `key` by geometry and
+    properties, and by that property. Returns whether ids were used.
+    """
+    _create_tables(connection, layer_id, key or "name", "")
+    ids = run(connection, _COMPARE_IDS).one()
+    has_ids = ids.known > 0 and 2 * ids.alike >= ids.known
+    if has_ids:
+        run(connection, _PAIR_BY_ID)
+    passes = (_EVERYTHING, _KEY_ALONE)
+    if key is None:
+        passes = (_EVERYTHING, _SHAPE_AND_KEY, _SHAPE_ALONE, _KEY_ALONE)  # type: ignore[assignment]
+    for value, condition in passes:
+        run(connection, "ANALYZE pairs")
+        if not run(connection, _UNPAIRED).scalar_one():
+            break
+        run(connection, _PAIR.format(value=value, condition=condition))
+    run(connection, "ANALYZE pairs")
+    return bool(has_ids)
+
+
+def pair_by_key(connection: Connection, layer_id: uuid.UUID, key: str) -> Iterator[FeatureFault]:
+    """Match the staged features to the only one of the layer with the same value of a property.
+
+    Yields a fault for each that has none: without a value, with that of no or of several features
+    of the layer, or with that of an earlier one of the file.
+    """
+    _create_tables(connection, layer_id, key, _WITH_KEY)
+    run(connection, _PAIR_BY_KEY)
+    run(connection, "ANALYZE pairs")
+    for row in run(connection, _KEY_FAULTS):
+        if row.key is None:
+            reason = f"it has no value of {key!r}."
+        elif row.found == 1:
+            reason = f"another feature of the file has the {key} {row.key!r} too."
+        elif row.found:
+            reason = f"{row.found:,} features of the layer have the {key} {row.key!r}."
+        else:
+            reason = f"no feature of the layer has the {key} {row.key!r}."
+        yield FeatureFault(row.number, reason, None, row.source_id, row.line)
+
+
+def _create_tables(connection: Connection, layer_id: uuid.UUID, key: str, condition: str) -> None:
+    values = {"layer": layer_id, "key": key}
+    run(connection, _CREATE_PAIRS)
+    run(connection, _CREATE_INCOMING, values)
+    run(connection, "ANALYZE incoming")
+    run(connection, _CREATE_PRESENT + condition, values)
+    run(connection, "CREATE UNIQUE INDEX ON present (id)")
+    run(connection, "ANALYZE present")

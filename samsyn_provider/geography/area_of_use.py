@@ -1,0 +1,163 @@
+"""Whether coordinates make sense in a CRS, and what else they may be."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from samsyn_provider.geography.extents import Extent
+from samsyn_provider.geography.transformation import epsg_to_degrees
+
+_MARGIN = 5.0
+"""Degrees beyond a CRS's area of use in which data are no surprise."""
+_ZONE_MARGIN = 16.0
+"""The same of longitude for projections: national data are often in one zone as a whole."""
+_OTHERS = (
+    *(3006, 25833, 25832, 3067, 3035, 3857, 3021, 25834, 25835, 25831, 2180, 3301, 3059, 3346),
+    *(31467, 27700, 28992, 31370, 2154),
+)
+"""Projections that data of northern Europe are in, the more likely ones first."""
+_MOST_GUESSES = 3
+_EUROPE = (-12.0, 47.0, 35.0, 72.0)
+_MIN_CONFIDENCE = 60
+
+
+def crs_remarks(extent: Extent | None, crs: CRS) -> list[str]:
+    """Return what is to be said where data lie outside the area of use of their CRS.
+
+    `extent` has the least x and y and the greatest, x east, in units of the CRS; None without
+    positions. Each remark tells what the data may be instead, and how to mend it.
+    """
+    return [] if extent is None else list(_remarks(extent, crs))
+
+
+def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
+    code = _code(crs)
+    looks_like_degrees = _is_within(extent, (-180.0, -90.0, 180.0, 90.0))
+    if crs.is_projected:
+        if looks_like_degrees:
+            yield (
+                f"The coordinates look like degrees, but were read in {crs.name}, which has metres:"
+                " if they are, choose the CRS EPSG:4326."
+            )
+            return
+    elif not looks_like_degrees:
+        yield (
+            f"The coordinates are no degrees, but were read in {crs.name}, which has degrees:"
+            f" {_guess(extent, code)}"
+        )
+        return
+    area = _area(code)
+    if area is None:
+        return
+    if crs.is_projected or not _is_world(area):
+        degrees = _in_degrees(extent, code, crs)
+        if degrees is not None and _is_within(degrees, _with_margin(area, crs)):
+            return
+        swapped = _in_degrees(_swapped(extent), code, crs)
+        where = f"The data lie outside of the area in which {crs.name} is used ({area.name})."
+        if swapped is not None and _is_within(swapped, _with_margin(area, crs)):
+            yield f"{where} {_swapping('northings and eastings' if crs.is_projected else '')}"
+        elif crs.is_projected:
+            yield f"{where} {_guess(extent, code)}"
+        else:
+            yield f"{where} Choose another CRS if they are not there."
+    elif not _is_within(extent, _EUROPE) and _is_within(_swapped(extent), _EUROPE):
+        yield (
+            f"The data lie between {extent[0]:.4g} and {extent[2]:.4g} degrees of longitude,"
+            f" {extent[1]:.4g} and {extent[3]:.4g} of latitude. If they belong to Europe:"
+            f" {_swapping('')}"
+        )
+
+
+def _swapping(names: str) -> str:
+    return (
+        f"They would lie inside with {names or 'latitudes and longitudes'} swapped: choose the"
+        " columns of x and y the other way round, or swap the axes of the file (in QGIS: Swap X"
+        " and Y coordinates)."
+    )
+
+
+def _guess(extent: Extent, code: int | None) -> str:
+    """Return a sentence about the projections in whose area coordinates would lie."""
+    fitting = [
+        f"EPSG:{other} ({CRS.from_epsg(other).name})"
+        for other in _OTHERS
+        if other != code and _fits(extent, other)
+    ]
+    if fitting:
+        names = " or ".join(fitting[:_MOST_GUESSES])
+        return f"They would lie inside in {names}: choose the CRS that the data are in."
+    swapped = _swapped(extent)
+    if any(_fits(swapped, other) for other in _OTHERS):
+        return _swapping("northings and eastings")
+    return "choose the CRS that the data are in."
+
+
+def _fits(extent: Extent, code: int) -> bool:
+    area = _area(code)
+    degrees = _in_degrees(extent, code, CRS.from_epsg(code))
+    return (
+        area is not None
+        and degrees is not None
+        and _is_within(degrees, (area.west, area.south, area.east, area.north))
+    )
+
+
+@lru_cache(maxsize=64)
+def _area(code: int | None) -> Any:
+    if code is None:
+        return None
+    try:
+        return CRS.from_epsg(code).area_of_use
+    except CRSError:
+        return None
+
+
+def _code(crs: CRS) -> int | None:
+    flat = crs.sub_crs_list[0] if crs.is_compound else crs
+    return flat.to_epsg(min_confidence=_MIN_CONFIDENCE)
+
+
+def _in_degrees(extent: Extent, code: int | None, crs: CRS) -> Extent | None:
+    """Return the extent in longitude and latitude, by its corners and the middle; None where it
+    has none."""
+    if not crs.is_projected or code is None:
+        return extent
+    x = np.array([extent[0], extent[0], extent[2], extent[2], (extent[0] + extent[2]) / 2])
+    y = np.array([extent[1], extent[3], extent[1], extent[3], (extent[1] + extent[3]) / 2])
+    longitudes, latitudes = epsg_to_degrees(code).transform(x, y)
+    if not (np.isfinite(longitudes).all() and np.isfinite(latitudes).all()):
+        return None
+    return (
+        *(float(longitudes.min()), float(latitudes.min())),
+        *(float(longitudes.max()), float(latitudes.max())),
+    )
+
+
+def _with_margin(area: Any, crs: CRS) -> Extent:
+    margin = _ZONE_MARGIN if crs.is_projected else _MARGIN
+    return (
+        *(area.west - margin, area.south - _MARGIN),
+        *(area.east + margin, area.north + _MARGIN),
+    )
+
+
+def _is_world(area: Any) -> bool:
+    return bool(area.east - area.west >= 359)
+
+
+def _swapped(extent: Extent) -> Extent:
+    return extent[1], extent[0], extent[3], extent[2]
+
+
+def _is_within(extent: Extent, area: Extent) -> bool:
+    return (
+        area[0] <= extent[0]
+        and area[1] <= extent[1]
+        and extent[2] <= area[2]
+        and extent[3] <= area[3]
+    )
