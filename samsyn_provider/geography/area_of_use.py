@@ -13,8 +13,11 @@ from samsyn_provider.geography.transformation import epsg_to_degrees
 
 _MARGIN = 5.0
 """Degrees beyond a CRS's area of use in which data are no surprise."""
-_ZONE_MARGIN = 16.0
-"""The same of longitude for projections: national data are often in one zone as a whole."""
+_NATIONAL_MARGIN = 2.0
+"""The same for projections of a country."""
+_ZONE_MARGIN = 18.0
+"""The same of longitude for a zone: data of a country are often in one as a whole."""
+_ZONE_WIDTH = 8.0
 _OTHERS = (
     *(3006, 25833, 25832, 3067, 3035, 3857, 3021, 25834, 25835, 25831, 2180, 3301, 3059, 3346),
     *(31467, 27700, 28992, 31370, 2154),
@@ -50,7 +53,7 @@ def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
             f" {_guess(extent, code)}"
         )
         return
-    area = _area(code)
+    area = crs.area_of_use or _area(code)
     if area is None:
         return
     if crs.is_projected or not _is_world(area):
@@ -100,11 +103,10 @@ def _guess(extent: Extent, code: int | None) -> str:
 def _fits(extent: Extent, code: int) -> bool:
     area = _area(code)
     degrees = _in_degrees(extent, code, CRS.from_epsg(code))
-    return (
-        area is not None
-        and degrees is not None
-        and _is_within(degrees, (area.west, area.south, area.east, area.north))
-    )
+    if area is None or degrees is None:
+        return False
+    aside = _MARGIN if area.east - area.west <= _ZONE_WIDTH else 0.0
+    return _is_within(degrees, (area.west - aside, area.south, area.east + aside, area.north))
 
 
 @lru_cache(maxsize=64)
@@ -139,11 +141,10 @@ def _in_degrees(extent: Extent, code: int | None, crs: CRS) -> Extent | None:
 
 
 def _with_margin(area: Any, crs: CRS) -> Extent:
-    margin = _ZONE_MARGIN if crs.is_projected else _MARGIN
-    return (
-        *(area.west - margin, area.south - _MARGIN),
-        *(area.east + margin, area.north + _MARGIN),
-    )
+    around = aside = _NATIONAL_MARGIN if crs.is_projected else _MARGIN
+    if crs.is_projected and area.east - area.west <= _ZONE_WIDTH:
+        aside = _ZONE_MARGIN
+    return area.west - aside, area.south - around, area.east + aside, area.north + around
 
 
 def _is_world(area: Any) -> bool:
