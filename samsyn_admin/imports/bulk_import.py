@@ -167,7 +167,7 @@ class _CheckedFeatures:
 
         Raises TooLargeError at the deadline, and for more than the maximum.
         """
-        text = GeoJSONText(self.body, "The body", max_length=MAX_FEATURE)
+        text = GeoJSONText(lambda: self.body, "The body", max_length=MAX_FEATURE)
         features = text.features()
         schema = self.collection.property_schema
         schema_text = None if schema is None else json.dumps(schema)
@@ -264,5 +264,7 @@ class _CheckedFeatures:
 
 def _batch(chunk: list[dict[str, Any]], properties: list[str], first: int) -> FeatureBatch:
     values = [feature.get("geometry") for feature in chunk]
-    geometries, _ = parse_geometries(values, _FeatureError)
-    return FeatureBatch(geometries, properties, first)
+    parsed = parse_geometries(values)
+    for index, reason in parsed.reasons.items():
+        raise _FeatureError(index, reason)
+    return FeatureBatch(parsed.geometries, properties, first)

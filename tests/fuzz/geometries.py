@@ -34,10 +34,6 @@ DEPTHS = {
 ODD = (None, True, "1", {}, [], [[]], 10**400, 1e308, -1e308, float("nan"), float("inf"), 181, -0.0)
 
 
-class RefusedError(Exception):
-    """A geometry that an import refuses."""
-
-
 def geometry(random: random.Random, nesting: int = 0) -> Any:
     """Return a small geometry, most of them valid or nearly so."""
     if random.random() < 0.15 and nesting < 3:
@@ -106,8 +102,8 @@ def _through(connection: Connection, values: list[Any]) -> Iterator[str]:
 
 
 def _copy(connection: Connection, layer: uuid.UUID, values: list[Any]) -> int:
-    geometries, _ = parse_geometries(values, _refuse)
-    batch = FeatureBatch(geometries, ["{}"] * len(values), 1)
+    parsed = parse_geometries(values)
+    batch = FeatureBatch(parsed.geometries, ["{}"] * len(values), 1)
     return copy_features(connection, layer, iter([batch]), created_by=None).feature_count
 
 
@@ -127,10 +123,10 @@ def _shapes(connection: Connection, layer: uuid.UUID, offset: int, limit: int) -
 
 
 def _is_parsed(value: Any) -> bool:
-    try:
-        geometries, _ = parse_geometries([value], _refuse)
-    except RefusedError:
+    parsed = parse_geometries([value])
+    if parsed.reasons:
         return False
+    geometries = parsed.geometries
     positions = shapely.get_coordinates(geometries)
     heights = shapely.get_coordinates(geometries[shapely.has_z(geometries)], include_z=True)
     is_collection = shapely.get_type_id(geometries) == GeometryType.GEOMETRYCOLLECTION
@@ -140,10 +136,6 @@ def _is_parsed(value: Any) -> bool:
         and np.isfinite(heights).all()
         and not (members == GeometryType.GEOMETRYCOLLECTION).any()
     )
-
-
-def _refuse(_index: int, reason: str) -> Exception:
-    return RefusedError(reason)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from samsyn_admin.imports.readers.ogr.kml import kmz_layers
+from samsyn_admin.imports.readers.kml.files import kmz_layers
 from samsyn_admin.imports.readers.ogr.layer import ogr_layers
 from samsyn_admin.imports.readers.ogr.shapefile import check_zipped_shapefile, is_shapefile
 from samsyn_admin.imports.sources.layer import SourceLayer

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samsyn_admin.imports.readers.archives import zipped_layers
-from samsyn_admin.imports.readers.geojson.layer import GeoJSONLayer
+from samsyn_admin.imports.readers.json.files import json_layers
+from samsyn_admin.imports.readers.kml.files import kml_layers
 from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
-from samsyn_admin.imports.readers.ogr.kml import kml_layers
 from samsyn_admin.imports.readers.ogr.layer import ogr_layers
 from samsyn_admin.imports.readers.ogr.shapefile import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.ogr.shapefile import shapefile_layers
@@ -19,7 +19,10 @@ from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 
 type Reader = Callable[[Path, ReadOptions], Sequence[SourceLayer]]
 
-FORMATS = "GeoJSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, KML, KMZ, CSV or GeoParquet"
+FORMATS = (
+    "GeoJSON, JSON-FG, TopoJSON, Esri JSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, KML,"
+    " KMZ, CSV or GeoParquet"
+)
 _JSON_SUFFIXES = frozenset(
     {
         ".json",
@@ -30,6 +33,9 @@ _JSON_SUFFIXES = frozenset(
         ".jsonl",
         ".ndjson",
         ".ndgeojson",
+        ".topojson",
+        ".jsonfg",
+        ".jsonld",
     }
 )
 _STYLES_TABLE = "layer_styles"  # of a GeoPackage, for QGIS
@@ -108,13 +114,19 @@ def _format(path: Path, start: bytes) -> Reader:
         return lambda path, _: ogr_layers(str(path.absolute()), path)
     if start.startswith(SHAPEFILE):
         return shapefile_layers
-    if suffix in _JSON_SUFFIXES or text.startswith((b"{", b"\x1e")):
-        return lambda path, _: [GeoJSONLayer(path)]
+    if suffix in _JSON_SUFFIXES or _is_json(text):
+        return json_layers
     if suffix == ".kml" or (text.startswith(b"<") and b"<kml" in start):
         return kml_layers
     if suffix in _CSV_SUFFIXES:
         return lambda path, options: [CSVLayer(path, options)]
     raise UnreadableFileError(f"{path} cannot be imported: it is not {FORMATS}.")
+
+
+def _is_json(text: bytes) -> bool:
+    """Return whether a file begins like JSON, in UTF-8 or UTF-16 with or without its mark."""
+    plain = text.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"").lstrip()
+    return plain.startswith((b"{", b"\x1e", b"[{"))
 
 
 def _geopackage(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:

@@ -57,6 +57,8 @@ class SourceLayer(ABC):
     encoding: str | None = None
     encoding_origin: str = ""
     style: Mapping[str, Any] | None = None
+    missing_crs: str = ""
+    """Why there is no `crs`, where that is known: half a sentence about the file."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -136,8 +138,9 @@ def source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
     if source.crs is None:
         if not source.has_geometry:
             return parse_crs("OGC:CRS84")
+        reason = f" ({source.missing_crs})" if source.missing_crs else ""
         raise UnreadableFileError(
-            f"{path} names no known CRS of {source.name!r}: specify it with --crs, such as"
+            f"{path} names no known CRS of {source.name!r}{reason}: specify it with --crs, such as"
             " --crs EPSG:3006."
         )
     return source.crs

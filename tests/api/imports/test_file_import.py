@@ -202,7 +202,7 @@ def test_kml(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
         [layer] = load(engine, owner, tmp_path / name)
         [(point, properties)] = features_of(engine, layer.layer_id)
         assert point == "SRID=4326;POINT(11.6 57.63 5)"
-        assert (properties["Name"], properties["height"]) == ("Vinga", "29")
+        assert properties == {"name": "Vinga", "height": 29}
 
 
 def test_several_layers_and_a_table(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:

@@ -92,9 +92,13 @@ def test_a_geopackage_with_damaged_pages(engine: Engine, owner: uuid.UUID, tmp_p
         ("a.geojson", "[]", "is not GeoJSON"),
         ("a.json", '{"a": 1}', "is not GeoJSON"),
         ("a.geojson", collection(feature()) + "}", "not valid JSON"),
-        ("a.geojson", '{"type": "FeatureCollection", "features": [{}]}', "not a Feature"),
+        ("a.geojson", '{"type": "Collection", "features": [{}]}', "'Collection'"),
         ("a.geojson", collection(feature()).replace(":", "=", 1), "not valid JSON"),
-        ("a.geojson", '{"type":"Feature","geometry":null,"properties":{"a":"\udce5"}}', "UTF-8"),
+        (
+            "a.geojson",
+            '{"type":"Feature","geometry":null,"properties":{"å":"\udce5"}}',
+            "--encoding",
+        ),
         ("a.geojson", '{"a":' + "[" * 100_000, "nested too deep"),
         ("a.csv", "a,b\n1,2\n", "no columns of coordinates"),
         ("a.csv", "a,lon,lat\n1,2,3\n1,2", "line 3 has 2 values"),
@@ -137,7 +141,10 @@ def test_no_file(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
         ({"type": "Circle", "coordinates": [1, 2]}, "not a geometry type"),
         ({"type": ["Point"], "coordinates": [1, 2]}, "not a geometry type"),
         ({"type": "Point"}, "no member 'coordinates'"),
-        ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "at least 4 coordinates"),
+        (
+            {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
+            "fewer than four positions",
+        ),
         ({"type": "Polygon", "coordinates": [[0, 0], [1, 1]]}, "not an array of numbers"),
         (
             {"type": "LineString", "coordinates": [[0, 0], [1, 1, 1]]},
@@ -154,8 +161,8 @@ def test_a_geometry_that_cannot_be_stored(
     good = [feature({"number": number}) for number in range(1500)]
     path.write_text(collection(*good, feature({}, geometry, id="odd"), *good))
     detail = refused(engine, owner, path, UnstorableFeatureError)
-    assert detail.startswith("Feature 1501 (id odd) ")
-    assert reason in detail
+    assert detail.startswith("Feature 1501 (id odd)")
+    assert reason.casefold() in detail.casefold()
 
 
 @pytest.mark.parametrize("replaced", [b"a_long_name", b"CREATE TABLE"])
@@ -193,7 +200,7 @@ def test_a_file_without_a_crs(engine: Engine, owner: uuid.UUID, tmp_path: Path) 
     assert "--crs" in refused(engine, owner, path, UnreadableFileError)
     path = tmp_path / "a.geojson"
     path.write_text(collection(feature({}, (500000, 6500000))))
-    assert "--crs" in refused(engine, owner, path, UnstorableFeatureError)
+    assert "probably projected" in refused(engine, owner, path, UnreadableFileError)
 
 
 @pytest.mark.parametrize(("driver", "suffix"), [("FlatGeobuf", "fgb"), ("GPKG", "gpkg")])

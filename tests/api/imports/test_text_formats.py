@@ -146,7 +146,7 @@ def test_geojson_whose_features_name_their_crs(
         [{**swedish, **point}, {"crs": named("EPSG:3857"), **point}],
     ):
         path.write_text("\n".join(map(json.dumps, lines)))
-        with pytest.raises(SamsynError, match=r"Feature 2 .*--crs"):
+        with pytest.raises(SamsynError, match=r"--crs"):
             load(engine, owner, path)
         [layer] = load(engine, owner, path, crs="EPSG:3006")
         assert len(features_of(engine, layer.layer_id)) == 2

@@ -1,11 +1,11 @@
-"""GeoJSON text of any size as a stream of features: one collection, or a text sequence."""
+"""GeoJSON text of any size as a stream of features."""
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TextIO
 
+from samsyn_admin.imports.readers.geojson.duplicates import duplicate_name
 from samsyn_model.errors import UnreadableFileError
 from samsyn_provider.geography.crs_member import crs_name
 
@@ -25,123 +25,139 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-class GeoJSONText:
-    """GeoJSON: a FeatureCollection, a Feature, a geometry, or a sequence of them.
+def objects_of(value: Any) -> Iterator[Any]:
+    """Yield the features of a parsed GeoJSON object; what is none of it is yielded unchanged.
 
-    Sequences may be newline-delimited or of RFC 8142 (with record separators). `crs_member` is an
-    object with the collection's `crs` member (GeoJSON 2008), once read, and empty without one.
+    Features of a collection with a `crs` member have it as their own.
+    """
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "FeatureCollection" and isinstance(value.get("features"), list):
+        inherited = {"crs": value["crs"]} if "crs" in value else {}
+        for feature in value["features"]:
+            is_object = inherited and isinstance(feature, dict)
+            yield {**inherited, **feature} if is_object else feature
+    elif isinstance(kind, str) and kind in _GEOMETRIES:
+        yield {"type": "Feature", "geometry": value, "properties": None}
+    else:
+        yield value
+
+
+class GeoJSONText:
+    """GeoJSON: a FeatureCollection, a Feature, a geometry, an array of them, or one after another.
+
+    `members` has the members of the first object beside its features, once they are read, and
+    `crs_member` its `crs` member (GeoJSON 2008) alone. `duplicate` is a name that occurs
+    twice in the feature yielded last.
     """
 
     def __init__(
         self,
-        source: Path | TextIO,
-        name: str = "",
+        open_text: Callable[[], TextIO],
+        name: str,
         *,
         max_length: int = 0,
-        crs_is_given: bool = False,
+        on_constant: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Read a file; `name` is its name in errors.
+        """Read a text, which is closed at its end; `name` is its name in errors.
 
-        `max_length` limits the characters of a value; with it NaN and infinities are errors rather
-        than null, and members that are not Features are returned to the caller. With
-        `crs_is_given`, `crs` members have no effect.
+        `max_length` limits the characters of a value; with it NaN and infinities are errors, and
+        so is a `crs` member behind the features. Without it they are null, `on_constant` is called
+        for each, and an array of features is read.
         """
-        self._source = source
-        self._path = name or str(source)
+        self._open_text = open_text
+        self._path = name
         self._max_length = max_length
-        self._crs_is_given = crs_is_given
-        self.crs_member: dict[str, Any] = {}
+        self._on_constant = on_constant
+        self.members: dict[str, Any] = {}
+        self.has_features = False
+        self.duplicate: str | None = None
 
-    def features(self) -> Iterator[dict[str, Any]]:
-        """Yield the features as they are parsed.
+    @property
+    def crs_member(self) -> dict[str, Any]:
+        """An object with the `crs` member of the collection, if it has one."""
+        has_one = self.has_features and "crs" in self.members
+        return {"crs": self.members["crs"]} if has_one else {}
+
+    def features(self) -> Iterator[Any]:
+        """Yield what stands where features do, as it is parsed.
 
         Raises UnreadableFileError, also when the file is truncated.
         """
-        self.crs_member = {}
-        source = self._source
-        opened = source.open(encoding="utf-8-sig") if isinstance(source, Path) else source
-        with opened as file:
-            text = _Text(file, self._path, self._max_length)
+        with self._open_text() as file:
+            text = _Text(file, self._path, self._max_length, self._on_constant)
             try:
                 if text.peek() == "":
                     raise text.error("is empty")
-                yield from self._first_object(text)
+                if text.peek() == "[" and not self._max_length:
+                    self.has_features = True
+                    yield from self._array(text)
+                else:
+                    yield from self._first_object(text)
                 while text.peek():
-                    yield from self._features_of(text.value(), text)
+                    later = text.value()
+                    if self._max_length and isinstance(later, dict) and "features" in later:
+                        self._refuse_late_crs(later, "in a later collection")
+                    for value in objects_of(later):
+                        yield self._counted(value, text)
             except UnicodeDecodeError as error:
                 raise UnreadableFileError(f"{self._path} is not UTF-8 text: {error}") from error
             except RecursionError as error:
                 raise UnreadableFileError(f"{self._path} is nested too deeply.") from error
 
-    def _first_object(self, text: "_Text") -> Iterator[dict[str, Any]]:
+    def _first_object(self, text: "_Text") -> Iterator[Any]:
         """Yield the features of the first object, which need not fit in memory."""
         text.expect("{", "is not GeoJSON")
-        members: dict[str, Any] = {}
-        has_features = False
         separator = text.peek()
+        is_empty = separator == "}"
         while separator != "}":
             name = text.value()
             text.expect(":")
             if name == "features" and text.peek() == "[":
-                has_features = True
-                self.crs_member = {"crs": members["crs"]} if "crs" in members else {}
-                for feature in text.array():
-                    yield self._feature(feature, text)
+                self.has_features = True
+                yield from self._array(text)
             else:
-                members[name] = text.value()
-                if name == "crs" and has_features and not self._crs_is_given:
-                    if crs_name(members["crs"]) is not None or not self._max_length:
-                        raise self._late_crs("after its features")
-                    self.crs_member = {"crs": members["crs"]}
+                self.members[name] = text.value()
+                if name == "crs" and self.has_features and self._max_length:
+                    self._refuse_late_crs(self.members, "after its features")
             separator = text.expect(",}")
-        if not members and not has_features:
+        if is_empty:
             text.expect("}")
-        if not has_features:
-            yield from self._features_of(members, text)
-        elif members.get("type", "FeatureCollection") != "FeatureCollection":
-            raise text.error(f"has features in a {members['type']!r}")
+        if not self.has_features:
+            for value in objects_of(self.members):
+                yield self._counted(value, text)
+        elif self.members.get("type", "FeatureCollection") != "FeatureCollection":
+            raise text.error(f"has features in a {self.members['type']!r}")
 
-    def _late_crs(self, where: str) -> UnreadableFileError:
-        advice = "" if self._max_length else ": specify it with --crs"
-        return UnreadableFileError(f"{self._path} names its CRS {where}{advice}.")
+    def _refuse_late_crs(self, members: dict[str, Any], where: str) -> None:
+        if "crs" in members and crs_name(members["crs"]) is not None:
+            raise UnreadableFileError(f"{self._path} names its CRS {where}.")
 
-    def _features_of(self, value: Any, text: "_Text") -> Iterator[dict[str, Any]]:
-        """Yield the features of one parsed GeoJSON object."""
-        kind = value.get("type") if isinstance(value, dict) else None
-        if kind == "FeatureCollection" and isinstance(value.get("features"), list):
-            if "crs" in value and not self._crs_is_given:
-                raise self._late_crs("in a later collection")
-            for feature in value["features"]:
-                yield self._feature(feature, text)
-        elif isinstance(kind, str) and kind in _GEOMETRIES:
-            yield {"type": "Feature", "geometry": value, "properties": None}
-        else:
-            yield self._feature(value, text)
+    def _array(self, text: "_Text") -> Iterator[Any]:
+        for value in text.array():
+            yield self._counted(value, text)
 
-    def _feature(self, value: Any, text: "_Text") -> dict[str, Any]:
+    def _counted(self, value: Any, text: "_Text") -> Any:
         text.read_features += 1
-        if self._max_length:
-            return value  # type: ignore[no-any-return]
-        if not isinstance(value, dict) or value.get("type") != "Feature":
-            raise UnreadableFileError(
-                f"{self._path} is not GeoJSON: number {text.read_features} is not a Feature."
-            )
+        self.duplicate = text.duplicate
         return value
 
 
 class _Text:
     """A buffer over a text, in which JSON values are parsed one after another."""
 
-    def __init__(self, file: TextIO, path: str, max_length: int) -> None:
+    def __init__(
+        self, file: TextIO, path: str, max_length: int, on_constant: Callable[[str], None]
+    ) -> None:
         self._file = file
         self._path = path
         self._max_length = max_length
         self._buffer = ""
         self._position = 0
         self._dropped = 0
-        constant = _refuse_constant if max_length else lambda _: None
+        constant = _refuse_constant if max_length else on_constant
         self._decode = json.JSONDecoder(parse_constant=constant).raw_decode
         self.read_features = 0
+        self.duplicate: str | None = None
 
     def error(self, reason: str) -> UnreadableFileError:
         """Return an error at the current position."""
@@ -201,6 +217,8 @@ class _Text:
                 raise self.error(f"has a number that cannot be stored: {error}") from error
             if end == len(self._buffer) and self._read_more():
                 continue  # a number may continue past the end of the buffer
+            if not self._max_length:
+                self.duplicate = duplicate_name(self._buffer, self._position, end, value)
             self._position = end
             return value
 
