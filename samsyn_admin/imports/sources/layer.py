@@ -41,7 +41,9 @@ class SourceLayer(ABC):
     CRS and the `encoding` of its texts were found out (`the .cpg file`, say). `faults` holds what
     was wrong with features of the last reading: a reader leaves a feature out that it cannot read,
     or reads a value as null, records the fault, and goes on; whether the import then fails is not
-    its decision. `style` is what the file says of its drawing, as in `layers.style_config`.
+    its decision. `missing_crs` says why there is no `crs`, where more is known than that;
+    `columns` which columns of a table have the coordinates (`x` and `y`, or `wkt`), and their sign
+    `decimal`. `style` is what the file says of its drawing, as in `layers.style_config`.
     """
 
     name: str
@@ -54,6 +56,7 @@ class SourceLayer(ABC):
     refusal: str | None = None
     format: str = ""
     crs_origin: str = ""
+    columns: Mapping[str, str | None] | None = None
     encoding: str | None = None
     encoding_origin: str = ""
     style: Mapping[str, Any] | None = None
