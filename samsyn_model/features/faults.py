@@ -34,6 +34,11 @@ class FeatureFault:
             return f"{subject} has a value of {self.field!r} that cannot be stored: {self.reason}"
         return f"{subject} cannot be stored: {self.reason}"
 
+    def label(self) -> str:
+        """Return how to name it to people: `Feature 7 (id 12), 'depth'`."""
+        source_id = "" if self.feature_id is None else f" (id {self.feature_id})"
+        return f"Feature {self.number}{source_id}{f', {self.field!r}' if self.field else ''}"
+
 
 @dataclass(slots=True)
 class FaultLog:

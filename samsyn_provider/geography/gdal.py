@@ -10,10 +10,29 @@ from pyogrio._geometry import GEOMETRY_TYPE_CODES, GEOMETRY_TYPES
 from pyogrio.core import _register_drivers
 from pyogrio.raw import read as read_features
 
-DRIVERS = frozenset({"ESRI Shapefile", "FlatGeobuf", "GPKG", "KML", "LIBKML"})
+DRIVERS = frozenset(
+    {
+        *("DXF", "ESRI Shapefile", "FlatGeobuf", "GML", "GPKG", "GPX", "KML", "LIBKML"),
+        *("MapInfo File", "OpenFileGDB", "S57", "SQLite"),
+    }
+)
 """KML is written by the driver of this name, and read by LIBKML."""
 
-_UNKNOWN_Z = 0x80000000  # wkbUnknown | wkb25DBit
+# Curves, surfaces of patches, and any geometry with Z: pyogrio refuses layers declared so, although
+# it reads their WKB.
+_Z_OF_ANY = 0x80000000
+GEOMETRY_TYPES.update(
+    dict.fromkeys(
+        [
+            *(_Z_OF_ANY, -_Z_OF_ANY, 2000, 3000),
+            *(thousands + kind for thousands in (0, 1000, 2000, 3000) for kind in range(8, 18)),
+        ],
+        "Unknown",
+    )
+)
+
+# FlatGeobuf keeps the heights of a mixture in a layer of this type, which pyogrio has no name for
+GEOMETRY_TYPE_CODES["Unknown Z"] = _Z_OF_ANY
 
 __all__ = ["DRIVERS", "list_layers", "open_arrow", "read_features", "read_info", "write_arrow"]
 
@@ -27,19 +46,16 @@ def _unregister_other_drivers() -> None:
         raise RuntimeError(f"GDAL does not unregister the drivers {sorted(left)}.")
 
 
-def _name_mixtures_with_heights() -> None:
-    """Let layers of several types have heights: pyogrio has no name for this type of GDAL's, which
-    FlatGeobuf needs to keep them."""
-    GEOMETRY_TYPES[_UNKNOWN_Z] = "Unknown Z"
-    GEOMETRY_TYPE_CODES["Unknown Z"] = _UNKNOWN_Z
-
-
 _unregister_other_drivers()
-_name_mixtures_with_heights()
 pyogrio.set_gdal_config_options(
     {
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+        "GML_DOWNLOAD_SCHEMA": "NO",
+        "GML_SKIP_RESOLVE_ELEMS": "ALL",
         "LIBKML_EXTERNAL_STYLE": "NO",
+        "OGR_S57_OPTIONS": (
+            "UPDATES=IGNORE,SPLIT_MULTIPOINT=ON,ADD_SOUNDG_DEPTH=ON,RECODE_BY_DSSI=ON"
+        ),
         "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
         # GDAL's faster path from FlatGeobuf to Arrow returns null geometries of impossible lengths
         "OGR_FLATGEOBUF_STREAM_BASE_IMPL": True,

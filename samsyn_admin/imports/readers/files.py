@@ -6,23 +6,26 @@ from pathlib import Path
 from samsyn_admin.imports.readers.archives import zipped_layers
 from samsyn_admin.imports.readers.json.files import json_layers
 from samsyn_admin.imports.readers.kml.files import kml_layers
-from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
-from samsyn_admin.imports.readers.ogr.layer import ogr_layers
 from samsyn_admin.imports.readers.ogr.shapefile import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.ogr.shapefile import shapefile_layers
+from samsyn_admin.imports.readers.ogr.signatures import (
+    geodatabase_layers,
+    is_geodatabase,
+    ogr_reader,
+)
 from samsyn_admin.imports.readers.parquet import ParquetLayer
 from samsyn_admin.imports.readers.tables.csv import CSVLayer
 from samsyn_admin.imports.readers.tables.workbooks import spreadsheet_reader
 from samsyn_admin.imports.sources.layer import SourceLayer
-from samsyn_admin.imports.sources.limits import check_count
 from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
 from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 
 type Reader = Callable[[Path, ReadOptions], Sequence[SourceLayer]]
 
 FORMATS = (
-    "GeoJSON, JSON-FG, TopoJSON, Esri JSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, KML,"
-    " KMZ, CSV, XLSX, ODS or GeoParquet"
+    "GeoJSON, JSON-FG, TopoJSON, Esri JSON, GeoPackage, Shapefile (also zipped), File Geodatabase,"
+    " FlatGeobuf, GML, GPX, KML, KMZ, CSV, XLSX, ODS, GeoParquet, SpatiaLite, MapInfo TAB or MIF,"
+    " DXF or S-57"
 )
 _JSON_SUFFIXES = frozenset(
     {
@@ -52,10 +55,13 @@ def open_layers(
     cannot be read or has none of FORMATS, InvalidParameterError when it has no such layer.
     """
     layers = _selected(_layers(path, options), path, source_layer)
+    readable = [layer for layer in layers if not layer.refusal]
+    if not readable:
+        raise UnreadableFileError(layers[0].refusal or f"{path} has no layer.")
     for layer in layers:
         if layer.refusal:
-            raise UnreadableFileError(layer.refusal)
-    return layers
+            readable[0].note(f"Left out: {layer.refusal}")
+    return readable
 
 
 def all_layers(path: Path, options: ReadOptions = DEFAULTS) -> Sequence[SourceLayer]:
@@ -89,6 +95,8 @@ def _selected(
 
 def _layers(path: Path, options: ReadOptions) -> Sequence[SourceLayer]:
     try:
+        if is_geodatabase(path):
+            return geodatabase_layers(path, options)
         if not path.is_file():
             reason = "is not a file" if path.exists() else "does not exist"
             raise UnreadableFileError(f"{path} {reason}.")
@@ -109,12 +117,10 @@ def _format(path: Path, start: bytes) -> Reader:
         return spreadsheet_reader(path) or zipped_layers
     if start.startswith(b"PAR1"):
         return lambda path, options: [ParquetLayer(path, options)]
-    if start.startswith(b"SQLite format 3\0"):
-        return _geopackage
-    if start.startswith(b"fgb\x03"):
-        return lambda path, _: ogr_layers(str(path.absolute()), path)
     if start.startswith(SHAPEFILE):
         return shapefile_layers
+    if reader := ogr_reader(path, start):
+        return reader
     if suffix in _JSON_SUFFIXES or _is_json(text):
         return json_layers
     if suffix == ".kml" or (text.startswith(b"<") and b"<kml" in start):
@@ -128,9 +134,3 @@ def _is_json(text: bytes) -> bool:
     """Return whether a file begins like JSON, in UTF-8 or UTF-16 with or without its mark."""
     plain = text.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"").lstrip()
     return plain.startswith((b"{", b"\x1e", b"[{"))
-
-
-def _geopackage(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:
-    package = GeoPackage(path)
-    check_count(path, len(package.layers))
-    return ogr_layers(str(path.absolute()), path, package)

@@ -17,12 +17,22 @@ import pyarrow.compute as pc
 from samsyn_admin.imports.sources.arrow_json import json_column
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.faults import FaultLog
 from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.schema import Kind, merged
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _END = pa.scalar("}", pa.large_string())
 _NO_SEPARATOR = pa.scalar("", pa.large_string())
+_UNREADABLE = (ValueError, OverflowError, ArithmeticError, pa.ArrowException)
+_ARTICLES = {
+    Kind.DATE: "a date",
+    Kind.DATE_TIME: "a date and time",
+    Kind.TIME: "a time of day",
+    Kind.INTEGER: "a whole number",
+    Kind.NUMBER: "a number",
+    Kind.STRING: "a text",
+}
 _JSON_KINDS: dict[type, Kind] = {dict: Kind.OBJECT, list: Kind.ARRAY, str: Kind.STRING}
 
 
@@ -62,12 +72,16 @@ def _serialized(value: Any) -> str:
 class ColumnReader:
     """Turns the columns of batches into the text of JSON objects.
 
-    `kinds` has the kind of each column; those of JSON columns are narrowed by their values.
+    `kinds` has the kind of each column; those of JSON columns are narrowed by their values. A value
+    that cannot be read becomes null, and is recorded among the `faults`.
     """
 
-    def __init__(self, names: Sequence[str], kinds: Sequence[Kind]) -> None:
+    def __init__(
+        self, names: Sequence[str], kinds: Sequence[Kind], faults: FaultLog | None = None
+    ) -> None:
         self._names = tuple(names)
         self._kinds = tuple(kinds)
+        self._faults = faults
         members = [f"{encode_basestring(name)}:" for name in names]
         self._starts = [f"{'{,'[number > 0]}{start}" for number, start in enumerate(members)]
         self._observed: dict[str, Kind | None] = {}
@@ -83,7 +97,10 @@ class ColumnReader:
     def properties(
         self, columns: Sequence[pa.Array], batch: FeatureBatch
     ) -> Sequence[str] | pa.LargeStringArray:
-        """Return a JSON object per row; raises UnstorableFeatureError, labelled by `batch`."""
+        """Return a JSON object per row; `batch` names the rows in faults.
+
+        Raises UnstorableFeatureError where no `faults` were given.
+        """
         if not self._names:
             return ["{}"] * len(batch.geometries)
         texts_by_column = [
@@ -116,22 +133,32 @@ class ColumnReader:
     def _values(self, name: str, kind: Kind, column: pa.Array, batch: FeatureBatch) -> list[Any]:
         try:
             values = _json_values(kind, column)
-        except (ValueError, OverflowError, ArithmeticError, pa.ArrowException):
+        except _UNREADABLE:
+            values = []
             for index in range(len(column)):
                 try:
-                    _json_values(kind, column.slice(index, 1))
-                except (ValueError, OverflowError, ArithmeticError, pa.ArrowException) as error:
-                    raise UnstorableFeatureError(
-                        f"{batch.label(index)} has a value of {name!r} that cannot be stored:"
-                        f" {error}"
-                    ) from error
-            raise
+                    values += _json_values(kind, column.slice(index, 1))
+                except _UNREADABLE as error:
+                    if self._faults is None:
+                        raise UnstorableFeatureError(
+                            f"{batch.label(index)} has a value of {name!r} that cannot be stored:"
+                            f" {error}"
+                        ) from error
+                    values.append(None)
+                    self._faults.record(batch.fault(index, _reason(kind, error), name))
         if kind is Kind.JSON_VALUE:
             for value in values:
                 if value is not None:
                     observed = _JSON_KINDS.get(type(value), Kind.JSON_VALUE)
                     self._observed[name] = merged(self._observed.get(name), observed)
         return values
+
+
+def _reason(kind: Kind, error: Exception) -> str:
+    """Return why a value cannot be read, for people."""
+    if isinstance(error, UnicodeError | pa.ArrowException):
+        return "The text has characters that are not in the file's encoding."
+    return f"The value cannot be read as {_ARTICLES.get(kind, kind.value)}."
 
 
 def _json_values(kind: Kind, column: pa.Array) -> list[Any]:

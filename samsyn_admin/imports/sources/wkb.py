@@ -1,24 +1,90 @@
 """WKB as geometries, but none within geometries so deep that GEOS would end the process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from struct import error, unpack_from
 from typing import Any
 
+import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from samsyn_admin.imports.sources.layer import object_array
+from samsyn_admin.imports.sources.wkb_shapes import MAX_DEPTH, UnreadableWKBError, shape_of_wkb
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.features.faults import FaultLog
 
-MAX_DEPTH = 100
-"""The maximum depth of geometries within geometries; those of GeoJSON have three levels."""
+__all__ = ["MAX_DEPTH", "geometries_of_wkb", "readable_geometries", "refuse_unreadable"]
 _SMALL = 9 * 1000  # bytes: at most a thousand levels, which GEOS reads
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _POINT = 1
 _LINES = {2, 8}
 _POLYGONS = {3, 17}
+
+
+def readable_geometries(
+    wkb: Sequence[bytes | None],
+    batch: FeatureBatch,
+    faults: FaultLog,
+    note: Callable[[str], None],
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the geometries of WKB or EWKB, and which of them could be read.
+
+    Curves and surfaces of patches become lines and polygons, nested collections are flattened: each
+    is told by `note`. What cannot be read is recorded among the `faults`, named by `batch`; so is a
+    geometry with heights at some of its positions only.
+    """
+    readable = np.ones(len(wkb), dtype=bool)
+    try:
+        geometries = _parsed(wkb)
+        is_simple = not _has_nested(geometries)
+    except (shapely.errors.ShapelyError, NotImplementedError):
+        is_simple = False
+    if not is_simple:
+        geometries = object_array([None] * len(wkb))
+        for index, value in enumerate(wkb):
+            try:
+                geometries[index], changes = _one(value)
+            except UnreadableWKBError as unreadable:
+                faults.record(batch.fault(index, str(unreadable)))
+                readable[index] = False
+            else:
+                for change in sorted(changes):
+                    note(change)
+    for index in _without_some_heights(geometries):
+        z = shapely.get_coordinates(geometries[index], include_z=True)[:, 2]
+        if np.isnan(z).all():
+            note("Heights that are not numbers were left out.")
+            geometries[index] = shapely.force_2d(geometries[index])
+        else:
+            reason = "Some positions of the geometry have a height, and others have none."
+            faults.record(batch.fault(int(index), reason))
+            readable[index] = False
+    return geometries, readable
+
+
+def _one(wkb: bytes | None) -> tuple[Any, set[str]]:
+    with suppress(shapely.errors.ShapelyError, NotImplementedError):
+        parsed = _parsed([wkb])
+        if not _has_nested(parsed):
+            return parsed[0], set()
+    return shape_of_wkb(wkb or b"")
+
+
+def _has_nested(geometries: NDArray[Any]) -> bool:
+    collections = geometries[shapely.get_type_id(geometries) == _COLLECTION]
+    members = shapely.get_type_id(shapely.get_parts(collections))
+    return bool((members == _COLLECTION).any())
+
+
+def _without_some_heights(geometries: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the indexes of geometries with heights, of which some are not numbers."""
+    with_z = np.flatnonzero(shapely.has_z(geometries))
+    positions, owners = shapely.get_coordinates(
+        geometries[with_z], include_z=True, return_index=True
+    )
+    return with_z[np.unique(owners[np.isnan(positions[:, 2])])]
 
 
 def geometries_of_wkb(wkb: Sequence[bytes | None], batch: FeatureBatch) -> NDArray[Any]:

@@ -90,9 +90,11 @@ def test_a_view_without_an_end(
          " VALUES ('v', 'features', 'v', 4326)", ()),
         ("INSERT INTO gpkg_geometry_columns VALUES ('v', 'geom', 'POLYGON', 4326, 0, 0)", ()),
     )  # fmt: skip
-    assert "is a view" in quickly_refused(engine, owner, path)
-    [layer] = load(engine, owner, path, source_layer="a")
+    assert "is a view" in quickly_refused(engine, owner, path, source_layer="v")
+    [layer] = load(engine, owner, path)
     assert len(features_of(engine, layer.layer_id)) == 3
+    assert "'v'" in layer.notes[0]
+    assert "is a view" in layer.notes[0]
 
 
 def test_a_view_as_part_of_the_format(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_geometries_in_geometries(tmp_path: Path, name: str, is_first: bool) -> 
         "try:\n"
         "    for layer in open_layers(Path(sys.argv[1])):\n"
         "        list(layer.batches())\n"
-        "        print(*layer.faults.faults)\n"
+        "        print(*(fault.reason for fault in layer.faults.faults))\n"
         "except Exception as error:\n"
         "    print(error)\n"
     )

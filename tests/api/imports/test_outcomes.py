@@ -65,7 +65,7 @@ def test_curves_m_and_unsupported_geometries(
     assert any("Curves" in text for text in remarks.texts)
     assert any("M values" in text for text in remarks.texts)
     edit_geopackage(path, (statement, [blob(b"\x01\x03\0\0\0\x05"), 3]))
-    assert "Feature 3 (fid 3)" in refused(engine, owner, path, UnstorableFeatureError)
+    assert "Feature 3 (id 3)" in refused(engine, owner, path, UnstorableFeatureError)
 
 
 def test_unusual_but_storable_geometries(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:

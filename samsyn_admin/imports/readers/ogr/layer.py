@@ -1,17 +1,20 @@
-"""Layers that GDAL reads: GeoPackage, Shapefile, FlatGeobuf, KML."""
+"""Layers that GDAL reads, of any format."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 
-from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
+from samsyn_admin.imports.readers.ogr.formats import FORMATS
+from samsyn_admin.imports.readers.ogr.sqlite import SQLiteDatabase
+from samsyn_admin.imports.readers.ogr.sqlite_values import TableValues
 from samsyn_admin.imports.sources.arrow_batches import ColumnReader
 from samsyn_admin.imports.sources.layer import (
     BATCH_BYTES,
@@ -21,14 +24,15 @@ from samsyn_admin.imports.sources.layer import (
     object_array,
     without_m,
 )
-from samsyn_admin.imports.sources.wkb import geometries_of_wkb, refuse_unreadable
+from samsyn_admin.imports.sources.limits import check_count
+from samsyn_admin.imports.sources.scratch import ScratchFolder
+from samsyn_admin.imports.sources.wkb import readable_geometries
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import GEOMETRY_TYPES
 from samsyn_model.properties.schema import Kind, unique_names
 from samsyn_provider.geography import gdal
 
-_CURVED_WKB = frozenset(range(8, 15))
 _KINDS = {
     "OFTInteger": Kind.INTEGER,
     "OFTInteger64": Kind.INTEGER,
@@ -41,23 +45,57 @@ _KINDS = {
     "OFTBinary": Kind.BINARY,
 }
 _GDAL_ERRORS = (
-    *(DataSourceError, DataLayerError, OSError, pa.ArrowException),
+    *(DataSourceError, DataLayerError, GeometryError, OSError, pa.ArrowException),
     UnicodeDecodeError,  # for names of layers and fields
 )
 
 
 def ogr_layers(
-    dataset: str, path: Path, package: GeoPackage | None = None
-) -> Sequence[SourceLayer]:
+    dataset: str,
+    path: Path,
+    package: SQLiteDatabase | None = None,
+    *,
+    driver: str | None = None,
+    leaves_out: Callable[[str], bool] = lambda _: False,
+) -> "list[OgrLayer]":
     """Return the layers of a dataset: `dataset` is GDAL's name for it, `path` the user's.
+
+    A file that another than the `driver` would read is refused. Fields that `leaves_out` is true of
+    are not read. A layer that cannot be read has a `refusal`. Raises UnreadableFileError.
+    """
+    source = _Source(dataset, path, package, driver, leaves_out)
+    names = list(package.layers) if package else [name for name, _ in list_names(dataset, path)]
+    check_count(path, len(names))
+    return [OgrLayer(source, name) for name in names]
+
+
+def list_names(dataset: str, path: Path) -> list[tuple[str, bool]]:
+    """Return the names of the layers of a dataset, and whether they have geometries.
 
     Raises UnreadableFileError.
     """
-    if package:
-        return [OgrLayer(dataset, path, name, package) for name in package.layers]
     with _gdal_errors(path):
-        names = [str(name) for name, _ in gdal.list_layers(dataset)]
-    return [OgrLayer(dataset, path, name) for name in names]
+        return [(str(name), kind is not None) for name, kind in gdal.list_layers(dataset)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the layers of a file have in common."""
+
+    dataset: str
+    path: Path
+    package: SQLiteDatabase | None
+    driver: str | None
+    leaves_out: Callable[[str], bool]
+
+
+class Corrections(Protocol):
+    """What is to be corrected of the values that GDAL reads, batch by batch in the file's order."""
+
+    def corrected(
+        self, columns: list[pa.Array], rows: FeatureBatch, source: SourceLayer
+    ) -> tuple[list[pa.Array], NDArray[np.bool_]]:
+        """Return the columns with the right values, and which of the features can be read."""
 
 
 @contextmanager
@@ -68,31 +106,43 @@ def _gdal_errors(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except _GDAL_ERRORS as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error}") from error
+        raise UnreadableFileError(
+            f"{path} cannot be read: it is damaged, or of a kind that is not supported."
+        ) from error
 
 
 class OgrLayer(SourceLayer):
     """A layer that GDAL streams as Arrow record batches."""
 
-    def __init__(
-        self, dataset: str, path: Path, name: str, package: GeoPackage | None = None
-    ) -> None:
+    def __init__(self, source: _Source, name: str) -> None:
         super().__init__()
-        self.name = name
-        self._dataset = dataset
-        self._path = path
-        self._package = package
-        reason = package and package.refusal(name)
-        if package and reason:
-            self.has_geometry = package.layers[name]
+        self.name = self._layer = name
+        self._source = source
+        self._package = source.package
+        self._columns = ColumnReader((), ())
+        self._start_corrections: Callable[[], Corrections] | None = None
+        self.expected_geometries: int | None = None
+        reason = self._package and self._package.refusal(name)
+        if self._package and reason:
+            self.has_geometry = self._package.layers[name]
             self.refusal = (
-                f"The layer {name!r} of {path} {reason}, which GDAL computes while it is read: make"
-                " a table of it (`ogr2ogr -f GPKG OUT IN`)."
+                f"The layer {name!r} of {source.path} {reason}, which GDAL computes while it is"
+                " read: make a table of it (`ogr2ogr -f GPKG OUT IN`)."
             )
             return
-        with _gdal_errors(path):
-            info = gdal.read_info(dataset, layer=name, force_feature_count=True)
+        try:
+            with _gdal_errors(source.path):
+                info = gdal.read_info(source.dataset, layer=name, force_feature_count=True)
+        except UnreadableFileError:
+            self.refusal = (
+                f"The layer {name!r} of {source.path} cannot be read: it is damaged, or of a kind"
+                " that is not supported."
+            )
+            return
         self._driver = str(info["driver"])
+        if source.driver not in {None, self._driver}:
+            raise UnreadableFileError(f"{source.path} is no valid {FORMATS[source.driver].name}.")
+        self.format = FORMATS[self._driver].name
         self._fid_column = str(info["fid_column"] or "rowid")
         # GDAL decodes a shapefile's text only when its encoding is passed explicitly.
         self._encoding = None if info["encoding"] == "UTF-8" else info["encoding"]
@@ -100,14 +150,19 @@ class OgrLayer(SourceLayer):
         self.has_geometry = info["geometry_type"] is not None
         self.geometry_type = _declared_type(info["geometry_type"])
         self.crs = _declared_crs(info["crs"])
-        fields = [str(field) for field in info["fields"]]
-        self._columns = ColumnReader(
-            unique_names(fields),
-            [
-                _kind_of(*types)
-                for types in zip(info["ogr_types"], info["ogr_subtypes"], strict=True)
-            ],
-        )
+        if self.crs is not None:
+            self.crs_origin = FORMATS[self._driver].crs_origin
+        declared = [
+            (str(field), str(kind), str(subtype))
+            for field, kind, subtype in zip(
+                info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True
+            )
+        ]
+        self._declared = [each for each in declared if not source.leaves_out(each[0])]
+        fields = [field for field, _, _ in self._declared]
+        self._read_columns = None if len(fields) == len(declared) else fields
+        kinds = [_kind_of(kind, subtype) for _, kind, subtype in self._declared]
+        self._columns = ColumnReader(unique_names(fields), kinds, self.faults)
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
@@ -119,79 +174,99 @@ class OgrLayer(SourceLayer):
 
         GDAL stops silently at the damaged part of a file: only the count reveals it.
         """
-        if self._package:
-            self._package.refuse_nul(self.name, self._fid_column)
+        source = self._source
+        values = self._values()
         read = 0
         with (
-            _gdal_errors(self._path),
+            _gdal_errors(source.path),
             gdal.open_arrow(
-                self._dataset,
-                layer=self.name,
+                source.dataset,
+                layer=self._layer,
                 encoding=self._encoding,
                 batch_size=self._batch_size(),
                 use_pyarrow=True,
                 return_fids=True,
                 datetime_as_string=True,
+                columns=self._read_columns,
             ) as (_, reader),
         ):
             for record_batch in reader:
-                yield self._features(record_batch, read + 1)
+                yield self._features(record_batch, read + 1, values)
                 read += len(record_batch)
         expected = self._expected_count()
         if read < expected:
             raise UnreadableFileError(
-                f"{self._path} is damaged: {self.name!r} should have {expected} features,"
+                f"{source.path} is damaged: {self.name!r} should have {expected} features,"
                 f" but only {read} can be read."
             )
 
     def _batch_size(self) -> int:
-        size = self._path.stat().st_size / max(self.feature_count or 1, 1)
+        path = self._source.path
+        files = path.iterdir() if path.is_dir() else [path]
+        size = sum(file.stat().st_size for file in files) / max(self.feature_count or 1, 1)
         return int(max(1, min(BATCH_FEATURES, BATCH_BYTES // max(size, 1))))
 
-    def _features(self, record_batch: pa.RecordBatch, first: int) -> FeatureBatch:
+    def keep(self, folder: ScratchFolder | None) -> None:
+        """Keep a folder, which is deleted with its last layer."""
+        self._folder = folder
+
+    def corrects_with(self, start: Callable[[], Corrections]) -> None:
+        """Correct the values of each reading by what this starts."""
+        self._start_corrections = start
+
+    def _values(self) -> Corrections | None:
+        """Return what is to be corrected of the values that GDAL reads, if anything."""
+        if not self._package:
+            return self._start_corrections and self._start_corrections()
+        values = TableValues(self._package, self.name, self._fid_column, self._declared)
+        return values if values.has_wrong_ones() else None
+
+    def _features(
+        self, record_batch: pa.RecordBatch, first: int, values: Corrections | None
+    ) -> FeatureBatch:
         columns = record_batch.columns
         ids = columns.pop(0).to_pylist()
-        rows = FeatureBatch(object_array([None] * len(record_batch)), (), first, ids, "fid")
-        if self.has_geometry:
-            wkb = columns.pop()
-            geometries = self._geometries(wkb.to_pylist(), rows)
-            rows = replace(rows, geometries=geometries, wkb=wkb.cast(pa.large_binary()))
-        return replace(rows, properties=self._columns.properties(columns, rows))
-
-    def _geometries(self, wkb: list[bytes | None], rows: FeatureBatch) -> NDArray[Any]:
-        try:
-            geometries = geometries_of_wkb(wkb, rows)
-        except NotImplementedError:
-            self.note("Curves were turned into lines of many points.")
-            wkb = self._linear(wkb, rows.ids or ())
-            try:
-                geometries = geometries_of_wkb(wkb, rows)
-            except NotImplementedError:
-                refuse_unreadable(wkb, rows)
-                raise
-        geometries, had_m = without_m(geometries)
-        if had_m:
-            self.note("M values (measures) were left out.")
-        return geometries
-
-    def _linear(self, wkb: list[bytes | None], ids: Sequence[Any]) -> list[bytes | None]:
-        """Return the WKB with the curves made linear by GDAL."""
-        curved = [index for index, value in enumerate(wkb) if value and _is_curved(value)]
-        fids = [ids[index] for index in curved]
-        with _gdal_errors(self._path):
-            _, _, linear, _ = gdal.read_features(
-                self._dataset, layer=self.name, columns=[], fids=fids
+        rows = FeatureBatch(object_array([None] * len(ids)), (), first, ids, "fid")
+        wkb = columns.pop().cast(pa.large_binary()) if self.has_geometry else None
+        readable = np.ones(len(ids), dtype=bool)
+        if wkb is not None:
+            geometries, readable = readable_geometries(
+                wkb.to_pylist(), rows, self.faults, self.note
             )
-        result = list(wkb)
-        for index, value in zip(curved, linear, strict=True):
-            result[index] = value
-        return result
+            geometries, had_m = without_m(geometries)
+            if had_m:
+                self.note("M values (measures) were left out.")
+            rows = replace(rows, geometries=geometries, wkb=wkb)
+        if values:
+            columns, stored = values.corrected(columns, rows, self)
+            readable &= stored
+        if not readable.all():
+            rows, columns = _reduced(rows, columns, readable)
+        return replace(rows, properties=self._columns.properties(columns, rows))
 
     def _expected_count(self) -> int:
         """Return the minimum number of features."""
         if self._driver == "ESRI Shapefile":
             return 0  # its count includes deleted rows; the lengths of its parts are checked
         return self._package.count(self.name) if self._package else self.feature_count or 0
+
+
+def _reduced(
+    rows: FeatureBatch, columns: list[pa.Array], readable: NDArray[np.bool_]
+) -> tuple[FeatureBatch, list[pa.Array]]:
+    """Return the features that can be read, with their numbers."""
+    kept = np.flatnonzero(readable)
+    mask = pa.array(readable)
+    reduced = FeatureBatch(
+        rows.geometries[kept],
+        (),
+        rows.first,
+        [(rows.ids or ())[int(index)] for index in kept],
+        rows.id_label,
+        rows.wkb and rows.wkb.filter(mask),
+        [rows.first + int(index) for index in kept],
+    )
+    return reduced, [column.filter(mask) for column in columns]
 
 
 def _kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
@@ -201,11 +276,6 @@ def _kind_of(ogr_type: str, ogr_subtype: str) -> Kind:
     if ogr_subtype == "OFSTBoolean" and ogr_type == "OFTInteger":
         return Kind.BOOLEAN
     return Kind.ARRAY if ogr_type.endswith("List") else _KINDS.get(ogr_type, Kind.STRING)
-
-
-def _is_curved(wkb: bytes) -> bool:
-    code = int.from_bytes(wkb[1:5], "little" if wkb[0] else "big")
-    return (code & 0x0FFFFFFF) % 1000 in _CURVED_WKB
 
 
 def _declared_type(name: str | None) -> str | None:
