@@ -11,7 +11,7 @@ from samsyn_admin.jobs.results import remove_files, respond_file
 from samsyn_admin.jobs.serializer import job_document
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.transactions import reading, writing
-from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.errors import InvalidParameterError, NoSuchJobError, ResultNotReadyError
 from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
@@ -61,7 +61,7 @@ def read_results(job_id: str) -> Response:
     if row.status == "failed":
         return failure(row.problem)
     if row.status != "successful":
-        raise NotFoundError(f"The job has no results: it is {row.status}.")
+        raise ResultNotReadyError(f"The job has no results: it is {row.status}.")
     if "file" in row.result:
         return respond_file(open_storage(deployment().settings), row.result["file"])
     return respond(row.result, version_of(row.updated_at))
@@ -79,8 +79,10 @@ def remove_job(job_id: str) -> Response:
     return respond(job_document(row), version_of(row.updated_at))
 
 
-def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
-    words = tuple(values[name].split(",")) if name in values else ()
+def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
+    if name not in values:
+        return None
+    words = tuple(values[name].split(","))
     for word in words:
         if word not in known:
             raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
@@ -99,5 +101,5 @@ def _import_id(values: Mapping[str, str]) -> UUID | None:
 def _key(text: str) -> UUID:
     key = parse_uuid(text)
     if key is None:
-        raise NotFoundError("There is no such job.")
+        raise NoSuchJobError("There is no such job.")
     return key
