@@ -31,6 +31,9 @@ GEOMETRY_TYPES.update(
     )
 )
 
+# FlatGeobuf keeps the heights of a mixture in a layer of this type, which pyogrio has no name for
+GEOMETRY_TYPE_CODES["Unknown Z"] = _UNKNOWN_Z
+
 __all__ = ["DRIVERS", "list_layers", "open_arrow", "read_features", "read_info", "write_arrow"]
 
 
@@ -43,15 +46,7 @@ def _unregister_other_drivers() -> None:
         raise RuntimeError(f"GDAL does not unregister the drivers {sorted(left)}.")
 
 
-def _name_mixtures_with_heights() -> None:
-    """Let layers of several types have heights: pyogrio has no name for this type of GDAL's, which
-    FlatGeobuf needs to keep them."""
-    GEOMETRY_TYPES[_UNKNOWN_Z] = "Unknown Z"
-    GEOMETRY_TYPE_CODES["Unknown Z"] = _UNKNOWN_Z
-
-
 _unregister_other_drivers()
-_name_mixtures_with_heights()
 pyogrio.set_gdal_config_options(
     {
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",

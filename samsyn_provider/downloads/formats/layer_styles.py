@@ -4,6 +4,8 @@ It is no part of GeoPackage: its columns are those that QGIS writes. Other reade
 without geometries (of attributes).
 """
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from samsyn_provider.styles.sld import sld_document
 from samsyn_provider.styles.symbols import LayerStyle
 
 _NAME = "default"
+_HAS_STYLES = "SELECT 1 FROM sqlite_master WHERE name = 'layer_styles'"
 _COLUMNS = pa.schema(
     [
         *((name, pa.string()) for name in ("f_table_catalog", "f_table_schema", "f_table_name")),
@@ -29,7 +32,11 @@ _COLUMNS = pa.schema(
 
 
 def add_layer_style(
-    path: Path, table: str, geometry_column: str, style: LayerStyle, geometry_type: str
+    path: Path,
+    table: str,
+    geometry_column: str,
+    style: LayerStyle,
+    geometry_type: str,
 ) -> None:
     """Add a style to a GeoPackage as the default of one of its tables."""
     shapes = drawn_shapes([geometry_type])
@@ -47,6 +54,8 @@ def add_layer_style(
         "ui": None,
         "update_time": datetime.now(UTC),
     }
+    with closing(sqlite3.connect(path)) as package:
+        has_styles = package.execute(_HAS_STYLES).fetchone() is not None
     gdal.write_arrow(
         pa.Table.from_pylist([row], _COLUMNS),
         path,
@@ -54,5 +63,6 @@ def add_layer_style(
         layer="layer_styles",
         geometry_name=None,
         geometry_type=None,
+        append=has_styles,
         FID="id",
     )

@@ -38,6 +38,8 @@ class Column:
     value: Callable[[Any], Any]
     largest: float = 0
     """The largest absolute number among the values, infinite beyond the range of a float."""
+    holds_json: bool = False
+    """Whether the texts are JSON, of values that are no texts."""
     longest: int | None = None
     """The bytes of the longest value in UTF-8; None where values become text here."""
 
@@ -104,6 +106,7 @@ def describe_table(
             Column(
                 *(name, free_name(name, taken), kind, value),
                 largest=_largest(observed.get(name)),
+                holds_json=pa.types.is_string(kind) and _holds_no_text(observed.get(name)),
                 longest=_longest(observed.get(name)),
             )
         )
@@ -188,6 +191,10 @@ def _type(
         if is_timestamp and file_format.has_timestamps:
             return pa.timestamp("us", "UTC"), _timestamp
     return pa.string(), _text
+
+
+def _holds_no_text(observed: Any) -> bool:
+    return observed is not None and "string" not in observed.kinds
 
 
 def _largest(observed: Any) -> float:

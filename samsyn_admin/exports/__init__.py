@@ -1,0 +1,1 @@
+"""Maps and layers as files, written by jobs."""
