@@ -15,7 +15,8 @@ from flask import Flask
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from samsyn_model.cluster.private_cluster import ClusterError, private_cluster
+from samsyn_model.cluster.address import database_address
+from samsyn_model.cluster.location import ClusterError
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.revisions import current_revision, is_newest
@@ -42,20 +43,6 @@ class _SamsynGroup(click.Group):
             for fault in getattr(error, "faults", ()):
                 click.echo(f"  {fault.pointer}: {fault.detail}", err=True)
             sys.exit(1)
-
-
-@contextmanager
-def database_address(*, keeps_running: bool = False) -> Iterator[str]:
-    """Yield the URL of the database that commands work on; a private cluster runs meanwhile.
-
-    If it `keeps_running`, it is started again should it die.
-    """
-    configured_url = get_settings().database_url
-    if configured_url:
-        yield configured_url
-    else:
-        with private_cluster(keeps_running=keeps_running) as url:
-            yield url
 
 
 @contextmanager
