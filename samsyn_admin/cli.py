@@ -11,9 +11,10 @@ from flask import Flask
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from samsyn_admin.command_database import database_address, engine_of, migrate, open_database
+from samsyn_admin.command_database import engine_of, migrate, open_database
 from samsyn_admin.import_commands import import_command, undo_import_command
-from samsyn_model.cluster.private_cluster import ClusterError
+from samsyn_model.cluster.address import database_address
+from samsyn_model.cluster.location import ClusterError
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.revisions import current_revision
 from samsyn_model.database.transactions import reading, writing

@@ -5,24 +5,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from samsyn_model.cluster.private_cluster import private_cluster
+from samsyn_model.cluster.address import database_address
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.revisions import is_newest
-from samsyn_model.settings import get_settings
-
-
-@contextmanager
-def database_address(*, keeps_running: bool = False) -> Iterator[str]:
-    """Yield the URL of the database that commands work on; a private cluster runs meanwhile.
-
-    If it `keeps_running`, it is started again should it die.
-    """
-    configured_url = get_settings().database_url
-    if configured_url:
-        yield configured_url
-    else:
-        with private_cluster(keeps_running=keeps_running) as url:
-            yield url
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 import logging
 import os
-import subprocess
+import select
+import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 LOGGER = logging.getLogger(__name__)
@@ -54,19 +55,35 @@ class _Companion:
                 LOGGER.error("The worker of jobs has ended: it is started again.")
 
     def _run_once(self) -> None:
-        worker = subprocess.Popen(
+        # not by `subprocess`, whose pipe a process that gunicorn forks meanwhile would keep open
+        process = os.posix_spawn(
+            sys.executable,
             [sys.executable, "-m", "samsyn_admin.jobs.worker"],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is for the server, which stops it
+            self._environment,
+            setsid=True,  # Ctrl+C is for the server, which stops it
         )
-        # gunicorn waits for all children of this process, so that the exit status may be lost
-        while worker.poll() is None and not self.is_over.wait(0.2):
-            pass
-        if worker.poll() is None:
-            worker.terminate()
-            try:
-                worker.wait(_END)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+        try:
+            worker = os.pidfd_open(process)
+        except ProcessLookupError:  # gunicorn waits for all children of this process
+            return
+        try:
+            while not _has_ended(worker, 0.2):
+                if self.is_over.is_set():
+                    _signal(worker, signal.SIGTERM)
+                    if not _has_ended(worker, _END):
+                        _signal(worker, signal.SIGKILL)
+                    break
+        finally:
+            os.close(worker)
+            with suppress(ChildProcessError):
+                os.waitpid(process, 0)
+
+
+def _has_ended(process: int, seconds: float) -> bool:
+    """Return whether a process, by its file descriptor, ends within some seconds."""
+    return bool(select.select([process], [], [], seconds)[0])
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(process, number)
