@@ -11,6 +11,7 @@ from samsyn_admin.comments import routes as comments
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.imports import routes as imports
+from samsyn_admin.imports.process import IMPORT
 from samsyn_admin.jobs import routes as jobs
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
@@ -31,6 +32,8 @@ from samsyn_provider.cache.tile_cache import TileCache
 from samsyn_provider.http import body_stream, browser_session, compression, guard, problems
 from samsyn_provider.http.deployment import Deployment
 from samsyn_provider.http.query_string import PlusAwareRequest
+from samsyn_provider.processes import process
+from samsyn_provider.processes import routes as process_routes
 from samsyn_provider.rates.credentials import CredentialLimit
 from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
@@ -86,6 +89,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_duplicates,
         map_layers,
         maps,
+        process_routes,
         sign_in,
         start,
         style_routes,
@@ -95,5 +99,6 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         webhooks,
     ):
         app.register_blueprint(module.bp)
+    process.install(app, IMPORT)
     proxies.install(app, settings.trusted_proxies)
     return app

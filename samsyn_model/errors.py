@@ -52,6 +52,18 @@ class NotFoundError(SamsynError):
     """There is no such resource, or the principal may not know of it."""
 
 
+class NoSuchProcessError(NotFoundError):
+    """There is no such process."""
+
+
+class NoSuchJobError(NotFoundError):
+    """There is no such job, or it is somebody else's."""
+
+
+class ResultNotReadyError(NotFoundError):
+    """The job has no results, or none yet."""
+
+
 class ConflictError(SamsynError):
     """The request contradicts the present state."""
 

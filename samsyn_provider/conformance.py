@@ -15,6 +15,7 @@ _SCHEMA_CLASSES = (
 )
 # those of encodings require that styles can be created and replaced
 _STYLES_CLASSES = ("core",)
+_PROCESSES_CLASSES = (*("core", "ogc-process-description", "json", "oas30", "job-list", "dismiss"),)
 _TILES_CLASSES = ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "oas30")
 _TILE_MATRIX_SET_CLASSES = (
     *("tilematrixset", "json-tilematrixset", "tilesetmetadata", "json-tilesetmetadata"),
@@ -39,6 +40,7 @@ CONFORMANCE_CLASSES = (
     *(f"{_SPEC}/ogcapi-features-4/1.0/conf/{name}" for name in _EDITING_CLASSES),
     *(f"{part}/conf/{name}" for part in _SCHEMAS for name in _SCHEMA_CLASSES),
     *(f"{_SPEC}/ogcapi-styles-1/1.0/conf/{name}" for name in _STYLES_CLASSES),
+    *(f"{_SPEC}/ogcapi-processes-1/1.0/conf/{name}" for name in _PROCESSES_CLASSES),
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
 )

@@ -34,6 +34,18 @@ def landing_page() -> dict[str, Any]:
             "Tile matrix sets",
             f"{base}/tileMatrixSets?f=json",
         ),
+        link(
+            "http://www.opengis.net/def/rel/ogc/1.0/processes",
+            JSON,
+            "Processes",
+            f"{base}/processes",
+        ),
+        link(
+            "http://www.opengis.net/def/rel/ogc/1.0/job-list",
+            JSON,
+            "Your jobs",
+            f"{base}/jobs",
+        ),
     ]
     return dict(document)
 

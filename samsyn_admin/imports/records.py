@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from samsyn_admin.imports.uploads import StoredFile
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
 from samsyn_model.settings import Settings
 from samsyn_model.tables.jobs import Import
@@ -165,6 +166,18 @@ def find_import(
 def active_jobs(connection: Connection, import_id: uuid.UUID) -> list[Row[Any]]:
     """Return the id and kind of an import's jobs that are not over, oldest first."""
     return list(run(connection, _ACTIVE, {"id": import_id}))
+
+
+def lock_idle(connection: Connection, user_id: uuid.UUID, import_id: uuid.UUID) -> Row[Any]:
+    """Return the row of a user's import, locked, so that no job of it is created meanwhile.
+
+    Raises NotFoundError, and ConflictError while it is being committed or undone.
+    """
+    refuse_busy(connection, find_import(connection, user_id, import_id).id)  # holds the lock long
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    row = find_import(connection, user_id, import_id, lock=True)
+    refuse_busy(connection, row.id)
+    return row
 
 
 def refuse_busy(connection: Connection, import_id: uuid.UUID) -> None:

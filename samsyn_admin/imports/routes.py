@@ -18,6 +18,7 @@ from samsyn_admin.http.responses import (
 )
 from samsyn_admin.imports import records, uploading
 from samsyn_admin.imports.faults import faults_as_csv
+from samsyn_admin.imports.process import create_import_job
 from samsyn_admin.imports.schemas import (
     ImportUndo,
     parse_choices,
@@ -31,12 +32,11 @@ from samsyn_model.errors import (
     ConflictError,
     NotAcceptableError,
     NotFoundError,
-    PermissionDeniedError,
 )
 from samsyn_model.jobs.jobs import create_job, dismiss_job, find_job
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
-from samsyn_model.permissions.lookup import find_layer
+from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend
 from samsyn_provider.query.parameters import parse_uuid, single_values
@@ -129,7 +129,7 @@ def inspect_import(import_id: str) -> Response:
     with writing(deployment().engine) as connection:
         row = _idle(connection, import_id)
         _refuse_imported(row)
-        return _accepted(connection, row, "inspect", parameters)
+        return _created_job(connection, row, "inspect", parameters)
 
 
 @bp.post("/<import_id>/commit")
@@ -138,20 +138,9 @@ def commit_import(import_id: str) -> Response:
     """Import the files as chosen, in a job: all of them, or nothing."""
     single_values(request.args, ())
     choices = parse_choices(read_json())
-    if choices.is_global and not principal().is_admin:
-        raise PermissionDeniedError("Only administrators add layers to the global library.")
-    parameters = {"choices": choices.model_dump(mode="json")}
     with writing(deployment().engine) as connection:
-        row = _idle(connection, import_id)
-        _refuse_imported(row)
-        if row.status == "uploading":
-            raise ConflictError("The files have not arrived: inspect the import first.")
-        if choices.layer_id is not None:
-            find_layer(
-                *(connection, principal(), choices.layer_id, Action.WRITE_FEATURES),
-                source_type="vector",
-            )
-        return _accepted(connection, row, "import", parameters)
+        job_id = create_import_job(connection, _key(import_id), choices)
+        return _accepted(connection, job_id)
 
 
 @bp.post("/<import_id>/undo")
@@ -168,7 +157,7 @@ def undo_import(import_id: str) -> Response:
                 if row.status == "undone"
                 else "There is nothing to undo: this has not been imported."
             )
-        return _accepted(connection, row, "undo", {"force": body.force})
+        return _created_job(connection, row, "undo", {"force": body.force})
 
 
 @bp.get("/<import_id>/faults")
@@ -200,20 +189,18 @@ def _media_type_of_faults() -> str:
 
 
 def _found(connection: Connection, import_id: str, *, lock: bool = False) -> Row[Any]:
+    return records.find_import(connection, require_user(principal()), _key(import_id), lock=lock)
+
+
+def _key(import_id: str) -> uuid.UUID:
     key = parse_uuid(import_id)
     if key is None:
         raise NotFoundError("There is no such import.")
-    return records.find_import(connection, require_user(principal()), key, lock=lock)
+    return key
 
 
 def _idle(connection: Connection, import_id: str) -> Row[Any]:
-    """Return an import of which no job is begun meanwhile, locked; raises ConflictError."""
-    row = _found(connection, import_id)
-    records.refuse_busy(connection, row.id)  # which would hold the lock for long
-    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
-    row = _found(connection, import_id, lock=True)
-    records.refuse_busy(connection, row.id)
-    return row
+    return records.lock_idle(connection, require_user(principal()), _key(import_id))
 
 
 def _refuse_imported(row: Row[Any]) -> None:
@@ -234,11 +221,16 @@ def _created(
     return respond(document, version_of(row.updated_at), HTTPStatus.CREATED, location)
 
 
-def _accepted(
+def _created_job(
     connection: Connection, row: Row[Any], kind: str, parameters: dict[str, Any]
 ) -> Response:
     """Create a job of an import; return the response that names it."""
     job_id = create_job(connection, row.user_id, kind, parameters, row.id)
-    job = find_job(connection, row.user_id, job_id)
+    refuse_excess(connection, deployment().settings, (Quota.JOBS_OF_USER, row.user_id))
+    return _accepted(connection, job_id)
+
+
+def _accepted(connection: Connection, job_id: uuid.UUID) -> Response:
+    job = find_job(connection, require_user(principal()), job_id)
     location = f"{public_url()}/api/v1/jobs/{job_id}"
     return respond(job_document(job), version_of(job.updated_at), HTTPStatus.ACCEPTED, location)

@@ -7,9 +7,11 @@ from flask import Blueprint, Response, request
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.http.responses import respond, respond_list, version_of
+from samsyn_admin.jobs.results import remove_files, respond_file
 from samsyn_admin.jobs.serializer import job_document
+from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.transactions import reading, writing
-from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.errors import InvalidParameterError, NoSuchJobError, ResultNotReadyError
 from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
@@ -52,14 +54,16 @@ def read_job(job_id: str) -> Response:
 @bp.get("/<job_id>/results")
 @requires(Action.SIGNED_IN)
 def read_results(job_id: str) -> Response:
-    """Return what a job of the caller has brought; of one that failed, the problem."""
+    """Return what a job of the caller has brought, a file or JSON; of one that failed, why."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         row = find_job(connection, require_user(principal()), _key(job_id))
     if row.status == "failed":
         return failure(row.problem)
     if row.status != "successful":
-        raise NotFoundError(f"The job has no results: it is {row.status}.")
+        raise ResultNotReadyError(f"The job has no results: it is {row.status}.")
+    if "file" in row.result:
+        return respond_file(open_storage(deployment().settings), row.result["file"])
     return respond(row.result, version_of(row.updated_at))
 
 
@@ -70,11 +74,15 @@ def remove_job(job_id: str) -> Response:
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         row = dismiss_job(connection, require_user(principal()), _key(job_id))
+    if row.result and "file" in row.result:
+        remove_files(open_storage(deployment().settings), row.id)
     return respond(job_document(row), version_of(row.updated_at))
 
 
-def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
-    words = tuple(values[name].split(",")) if name in values else ()
+def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
+    if name not in values:
+        return None
+    words = tuple(values[name].split(","))
     for word in words:
         if word not in known:
             raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
@@ -93,5 +101,5 @@ def _import_id(values: Mapping[str, str]) -> UUID | None:
 def _key(text: str) -> UUID:
     key = parse_uuid(text)
     if key is None:
-        raise NotFoundError("There is no such job.")
+        raise NoSuchJobError("There is no such job.")
     return key

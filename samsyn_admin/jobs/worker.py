@@ -22,7 +22,9 @@ from sqlalchemy import Connection, Engine
 
 from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
+from samsyn_admin.jobs.results import remove_unneeded
 from samsyn_admin.jobs.scratch import scratch_folder
+from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.engine import database_url, open_engine
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import SamsynError
@@ -150,9 +152,11 @@ class Worker:
                 if number % rounds == 0:
                     await self._write(remove_old, self._settings.job_retention)
                     await asyncio.to_thread(remove_expired, self._engine, self._settings)
+                    storage = open_storage(self._settings)
+                    await asyncio.to_thread(remove_unneeded, self._engine, storage)
                 number += 1
             except SamsynError as error:
-                LOGGER.debug("upkeep: %s", error.detail)
+                LOGGER.warning("what jobs have left is not removed: %s", error.detail)
             await asyncio.sleep(_UPKEEP)
 
     async def _write(self, change: Callable[..., Any], *arguments: Any) -> Any:

@@ -159,6 +159,8 @@ def _responses(
     responses = {status: _response(entry, status)}
     for code, schema in entry.get("other_responses", {}).items():
         responses[code] = _described_response(schema)
+    if entry.get("file"):
+        responses |= _file_responses(responses[status])
     if _is_conditional(entry, method):
         responses[304] = {"$ref": "#/components/responses/NotModified"}
     for code in _error_codes(entry, rule, method, action):
@@ -182,6 +184,16 @@ def _response(entry: dict[str, Any], status: int) -> dict[str, Any]:
     if status == 201:
         headers["Location"] = {"schema": {"type": "string", "format": "uri"}}
     return {**response, "headers": headers} if entry.get("strict", True) else response
+
+
+def _file_responses(response: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the responses where that of a resource may be a file instead."""
+    file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    location = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    return {
+        200: {**response, "content": {**response["content"], **file}},
+        303: {"description": "The file, at an address valid for ten minutes", "headers": location},
+    }
 
 
 def _described_response(name: str) -> dict[str, Any]:

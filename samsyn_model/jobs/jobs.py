@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from samsyn_model.database.execution import run
-from samsyn_model.errors import NotFoundError
+from samsyn_model.errors import NoSuchJobError
 from samsyn_model.tables.jobs import Job
 
 QUEUE = "samsyn"
@@ -66,27 +66,27 @@ def create_job(
 
 
 def find_job(connection: Connection, user_id: UUID, job_id: UUID) -> Row[Any]:
-    """Return the row of a job of this user; raises NotFoundError for one of somebody else, too."""
+    """Return the row of a job of this user; raises NoSuchJobError for one of somebody else, too."""
     statement = _jobs_of(user_id).where(Job.id == job_id)
     row = run(connection, statement).one_or_none()
     if row is None:
-        raise NotFoundError("There is no such job.")
+        raise NoSuchJobError("There is no such job.")
     return row
 
 
 def select_jobs(
     user_id: UUID,
-    *,
-    statuses: tuple[str, ...] = (),
-    kinds: tuple[str, ...] = (),
+    *conditions: ColumnElement[bool],
+    statuses: tuple[str, ...] | None = None,
+    kinds: tuple[str, ...] | None = None,
     import_id: UUID | None = None,
 ) -> Select[Any]:
     """Return the statement for a user's jobs, newest first; by default of all statuses, kinds and
     imports."""
-    statement = _jobs_of(user_id)
-    if statuses:
+    statement = _jobs_of(user_id).where(*conditions)
+    if statuses is not None:
         statement = statement.where(Job.status.in_(statuses))
-    if kinds:
+    if kinds is not None:
         statement = statement.where(Job.kind.in_(kinds))
     if import_id is not None:
         statement = statement.where(Job.import_id == import_id)
@@ -94,13 +94,18 @@ def select_jobs(
 
 
 def list_jobs(
-    connection: Connection, user_id: UUID, *, limit: int = 100, offset: int = 0, **conditions: Any
+    connection: Connection,
+    user_id: UUID,
+    *conditions: ColumnElement[bool],
+    limit: int = 100,
+    offset: int = 0,
+    **chosen: Any,
 ) -> tuple[list[Row[Any]], int]:
-    """Return a part of a user's jobs, and how many there are; `conditions` as of `select_jobs`.
+    """Return a part of a user's jobs, and how many there are, chosen as by `select_jobs`.
 
     One statement, or two when the part lies past the end.
     """
-    statement = select_jobs(user_id, **conditions)
+    statement = select_jobs(user_id, *conditions, **chosen)
     counted = statement.add_columns(func.count().over().label("total"))
     rows = list(run(connection, counted.limit(limit).offset(offset)))
     if rows or not offset:
@@ -112,7 +117,7 @@ def list_jobs(
 def dismiss_job(connection: Connection, user_id: UUID, job_id: UUID) -> Row[Any]:
     """End a job, or remove one that has ended with its result; return its row as it was then.
 
-    What a running job has not committed by now is never committed. Raises NotFoundError.
+    What a running job has not committed by now is never committed. Raises NoSuchJobError.
     """
     key = {"id": job_id, "user_id": user_id}
     queue_id = run(connection, _DISMISS, key).scalar()

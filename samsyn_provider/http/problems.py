@@ -40,6 +40,14 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
 }
 """The status of each error; of a subclass, that of its nearest base class."""
 
+_EXCEPTION = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+TYPES: dict[type[SamsynError], str] = {
+    errors.NoSuchProcessError: f"{_EXCEPTION}/no-such-process",
+    errors.NoSuchJobError: f"{_EXCEPTION}/no-such-job",
+    errors.ResultNotReadyError: f"{_EXCEPTION}/result-not-ready",
+}
+"""The types of problems that a standard names (OGC 18-062r2, 7.9.2 and 7.13); others have none."""
+
 ADDRESS_TOO_LONG = (
     "The address is too long: send the parameters in the body of a POST to"
     " /ogc/collections/{collectionId}/search."
@@ -92,13 +100,18 @@ def known_error(error: Exception) -> SamsynError | None:
     return error if isinstance(error, SamsynError) else None
 
 
-def problem(status: HTTPStatus, detail: str, faults: tuple[errors.Fault, ...] = ()) -> Response:
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    faults: tuple[errors.Fault, ...] = (),
+    kind: str = "about:blank",
+) -> Response:
     """Return the response to a request that failed, in a media type that the client accepts.
 
     `application/problem+json` when the Accept header names it, an HTML page for browsers outside
     `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
     """
-    document = problem_document(status, detail, faults)
+    document = problem_document(status, detail, faults) | {"type": kind}
     if not prefers_html():
         return _complete(_json_response(document), status)
     page = as_page(render_template("ogc/error.html", document=document))
@@ -166,7 +179,8 @@ def problem_of(error: SamsynError) -> Response:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
-    response = problem(status, error.detail, error.faults)
+    kind = TYPES.get(type(error), "about:blank")
+    response = problem(status, error.detail, error.faults, kind)
     if isinstance(error, errors.TooManyRequestsError):
         policy = error.policy.partition(";")[0]
         response.headers["Retry-After"] = str(error.retry_after)

@@ -10,7 +10,7 @@ from flask import Response, render_template, request
 
 from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.http.links import request_url
-from samsyn_provider.http.media_types import HTML
+from samsyn_provider.http.media_types import HTML, JSON
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; form-action 'self';"
@@ -48,6 +48,17 @@ def respond(
         page_context = {"json_url": request_url(f="json"), **context}
         return respond_page(template, headers, document=_parsed(document), **page_context)
     response = _json_response(document, media_type)
+    response.headers.update(headers or {})
+    return _revalidated(response)
+
+
+def respond_json(
+    document: Mapping[str, Any],
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a document that there is no page of, as JSON."""
+    response = Response(b"".join(json_parts(document)), status, content_type=JSON)
     response.headers.update(headers or {})
     return _revalidated(response)
 

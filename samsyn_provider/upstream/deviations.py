@@ -10,6 +10,7 @@ from typing import Any
 
 import pygeoapi.api
 import pygeoapi.api.itemtypes
+import pygeoapi.api.processes
 import pygeoapi.crs
 import pygeoapi.plugin
 from pygeoapi.api import APIRequest
@@ -19,18 +20,23 @@ _ENGLISH = str2locale("en-US")
 
 
 class DocumentRequest(APIRequest):  # type: ignore[misc]
-    """A request without parameters for pygeoapi to parse.
+    """A request for pygeoapi whose parameters have been parsed already, or has none.
 
     Upstream drops unknown parameters, fails on 6-number boxes and spends milliseconds on locales
     and CRS objects: `samsyn_provider.query` parses the parameters instead.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        arguments: dict[str, str] | None = None,
+        data: bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> None:
         # without an offset upstream logs a warning for each request
-        self._args = {"offset": "0"}
-        self._data = b""
+        self._args = {"offset": "0", **(arguments or {})}
+        self._data = data
         self._format = "json"
-        self._headers: dict[str, str] = {}
+        self._headers = headers or {}
         self._locale = _ENGLISH
         self._raw_locale = None
         self._path_info = ""
@@ -55,6 +61,7 @@ def _provider_class(name: str) -> Any:
 def _apply() -> None:
     pygeoapi.api.to_json = _unserialized
     pygeoapi.api.itemtypes.to_json = _unserialized
+    pygeoapi.api.processes.to_json = _unserialized
     # upstream makes a CRS object for each request, although there are only a few
     cached_crs = lru_cache(maxsize=64)(pygeoapi.crs.get_crs)
     pygeoapi.crs.get_crs = cached_crs

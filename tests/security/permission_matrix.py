@@ -10,6 +10,7 @@ from typing import Any
 from tests.security.account_operations import ACCOUNT_OPERATIONS, OPEN_OPERATIONS
 from tests.security.comment_operations import COMMENT_OPERATIONS
 from tests.security.import_operations import IMPORT_OPERATIONS
+from tests.security.job_operations import JOB_OPERATIONS, OPEN_PROCESS_OPERATIONS
 from tests.security.layer_operations import LAYER_OPERATIONS
 from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
@@ -49,13 +50,14 @@ def _some(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return objects[::4]
 
 
-_OPEN = (*OPEN_OPERATIONS, *OPEN_TILE_OPERATIONS)
+_OPEN = (*OPEN_OPERATIONS, *OPEN_PROCESS_OPERATIONS, *OPEN_TILE_OPERATIONS)
 _GUARDED = (
     *LAYER_OPERATIONS,
     *MAP_OPERATIONS,
     *COMMENT_OPERATIONS,
     *IMPORT_OPERATIONS,
     *ACCOUNT_OPERATIONS,
+    *JOB_OPERATIONS,
     *TILE_OPERATIONS,
 )
 

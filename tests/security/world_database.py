@@ -18,7 +18,7 @@ from samsyn_admin.app import create_app
 from samsyn_model.database.transactions import writing as writing_transaction
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.tables.comments import Comment as CommentRow
-from samsyn_model.tables.jobs import Import
+from samsyn_model.tables.jobs import Import, Job
 from samsyn_model.tables.layers import Layer as LayerRow
 from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
@@ -148,6 +148,7 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(ApiToken), [_token(caller) for caller in PRINCIPALS if caller.user])
     connection.execute(insert(BrowserSession), [_session(caller) for caller in BROWSERS])
     connection.execute(insert(BlockedUser), [_block(*block) for block in BLOCKS])
+    connection.execute(insert(Job), [_job(name) for name in USERS])
     connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
     connection.execute(insert(MapCollaborator), list(_collaborators()))
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
@@ -176,6 +177,18 @@ def _user(name: str) -> dict[str, Any]:
         "username": None if is_deleted else name,
         "is_admin": name == ADMINISTRATOR,
         "deleted_at": _now() if is_deleted else None,
+    }
+
+
+def _job(owner: str) -> dict[str, Any]:
+    """Return a job that is over: its removal is seen in the table."""
+    return {
+        "id": id_of(f"job of {owner}"),
+        "user_id": id_of(owner),
+        "kind": "import",
+        "status": "successful",
+        "result": {"layers": [], "fault_count": 0},
+        "finished_at": datetime.now(UTC),
     }
 
 

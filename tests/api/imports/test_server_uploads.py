@@ -144,7 +144,9 @@ def test_a_file_goes_to_a_bucket_past_the_server(empty_database: Engine, tmp_pat
             for created in (begun, sent):
                 path = f"/imports/{created['id']}"
                 assert client.send("DELETE", path).status_code == 204
-        assert not [path for path in (tmp_path / "s3" / "root" / BUCKET).rglob("*") if path.is_file()]
+        assert not [
+            path for path in (tmp_path / "s3" / "root" / BUCKET).rglob("*") if path.is_file()
+        ]
 
 
 def _json() -> dict[str, str]:

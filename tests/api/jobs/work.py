@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samsyn_admin.jobs.context import JobContext
+from samsyn_admin.jobs.results import store_result
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import Fault, InvalidBodyError
@@ -23,6 +24,10 @@ def work(context: JobContext) -> dict[str, Any]:
     match parameters["do"]:
         case "answer":
             return {"answer": parameters.get("answer", 42), "process": os.getpid()}
+        case "write":
+            path = Path(tempfile.gettempdir()) / "file"
+            path.write_bytes(b"contents")
+            return {"file": store_result(context, path, parameters["name"])}
         case "sleep":
             _note_process(parameters)
             for second in range(parameters["seconds"] * 10):

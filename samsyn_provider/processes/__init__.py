@@ -1,0 +1,1 @@
+"""Long work as OGC API Processes, and its jobs."""
