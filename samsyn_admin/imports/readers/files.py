@@ -12,6 +12,7 @@ from samsyn_admin.imports.readers.ogr.shapefile import SIGNATURE as SHAPEFILE
 from samsyn_admin.imports.readers.ogr.shapefile import shapefile_layers
 from samsyn_admin.imports.readers.parquet import ParquetLayer
 from samsyn_admin.imports.readers.tables.csv import CSVLayer
+from samsyn_admin.imports.readers.tables.workbooks import spreadsheet_reader
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.limits import check_count
 from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
@@ -19,7 +20,10 @@ from samsyn_model.errors import InvalidParameterError, UnreadableFileError
 
 type Reader = Callable[[Path, ReadOptions], Sequence[SourceLayer]]
 
-FORMATS = "GeoJSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, KML, KMZ, CSV or GeoParquet"
+FORMATS = (
+    "GeoJSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, KML, KMZ, CSV, XLSX, ODS or"
+    " GeoParquet"
+)
 _JSON_SUFFIXES = frozenset(
     {
         ".json",
@@ -99,7 +103,7 @@ def _format(path: Path, start: bytes) -> Reader:
     suffix = path.suffix.lower()
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"PK"):
-        return zipped_layers
+        return spreadsheet_reader(path) or zipped_layers
     if start.startswith(b"PAR1"):
         return lambda path, _: [ParquetLayer(path)]
     if start.startswith(b"SQLite format 3\0"):

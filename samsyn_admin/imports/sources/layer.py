@@ -41,7 +41,9 @@ class SourceLayer(ABC):
     CRS and the `encoding` of its texts were found out (`the .cpg file`, say). `faults` holds what
     was wrong with features of the last reading: a reader leaves a feature out that it cannot read,
     or reads a value as null, records the fault, and goes on; whether the import then fails is not
-    its decision. `style` is what the file says of its drawing, as in `layers.style_config`.
+    its decision. `crs_question` says why there is no `crs`, where more is known than that;
+    `columns` which columns of a table have the coordinates (`x` and `y`, or `wkt`), and their sign
+    `decimal`. `style` is what the file says of its drawing, as in `layers.style_config`.
     """
 
     name: str
@@ -54,6 +56,8 @@ class SourceLayer(ABC):
     refusal: str | None = None
     format: str = ""
     crs_origin: str = ""
+    crs_question: str = ""
+    columns: Mapping[str, str | None] | None = None
     encoding: str | None = None
     encoding_origin: str = ""
     style: Mapping[str, Any] | None = None
@@ -136,8 +140,9 @@ def source_crs(source: SourceLayer, path: Path, override: str | None) -> CRS:
     if source.crs is None:
         if not source.has_geometry:
             return parse_crs("OGC:CRS84")
+        reason = f" ({source.crs_question})" if source.crs_question else ""
         raise UnreadableFileError(
-            f"{path} names no known CRS of {source.name!r}: specify it with --crs, such as"
+            f"{path} names no known CRS of {source.name!r}{reason}: specify it with --crs, such as"
             " --crs EPSG:3006."
         )
     return source.crs

@@ -164,7 +164,9 @@ def test_geometries_in_geometries(tmp_path: Path, name: str, is_first: bool) -> 
         "from pathlib import Path; import sys\n"
         "from samsyn_admin.imports.readers.files import open_layers\n"
         "try:\n"
-        "    [list(layer.batches()) for layer in open_layers(Path(sys.argv[1]))]\n"
+        "    for layer in open_layers(Path(sys.argv[1])):\n"
+        "        list(layer.batches())\n"
+        "        print(layer.faults)\n"
         "except Exception as error:\n"
         "    print(error)\n"
     )
