@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from samsyn_admin.imports.records import delete_record
-from samsyn_admin.imports.uploads import storage_prefix
+from samsyn_admin.imports.uploads import FOLDER, storage_prefix
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.settings import Settings
@@ -29,9 +29,7 @@ AND NOT EXISTS (
     SELECT FROM jobs WHERE import_id = imports.id AND status IN ('accepted', 'running'))
 FOR UPDATE SKIP LOCKED"""
 
-_KNOWN = """
-SELECT id::text FROM imports WHERE id = ANY(%(ids)s::uuid[])
-UNION ALL SELECT id::text FROM jobs WHERE id = ANY(%(ids)s::uuid[])"""
+_KNOWN = "SELECT id::text FROM imports WHERE id = ANY(%(ids)s::uuid[])"
 
 
 def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> int:
@@ -50,10 +48,7 @@ def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> in
             delete_record(connection, import_id)
     for import_id in expired:
         storage.delete(storage_prefix(import_id))
-    abandoned = [
-        *_without_row(engine, storage, "imports"),
-        *_without_row(engine, storage, "results"),
-    ]
+    abandoned = _without_row(engine, storage)
     for key in abandoned:
         storage.delete(key)
     if expired or abandoned:
@@ -65,10 +60,10 @@ def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> in
     return len(expired) + len(abandoned)
 
 
-def _without_row(engine: Engine, storage: "Storage", prefix: str) -> list[str]:
-    """Return the keys of what is stored of imports or jobs that are not in the database."""
+def _without_row(engine: Engine, storage: "Storage") -> list[str]:
+    """Return the keys of what is stored of imports that are not in the database."""
     limit = datetime.now(UTC) - _ABANDONED
-    old = [key for key, changed_at in storage.folders(prefix) if changed_at < limit]
+    old = [key for key, changed_at in storage.folders(FOLDER) if changed_at < limit]
     names = {key.rsplit("/", 1)[-1]: key for key in old}
     ids = [name for name in names if _is_uuid(name)]
     if not ids:

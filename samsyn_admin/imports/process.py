@@ -35,7 +35,7 @@ def create_import_job(connection: Connection, import_id: UUID, choices: ImportCh
     """
     if choices.is_global and not principal().is_admin:
         raise PermissionDeniedError("Only administrators add layers to the global library.")
-    row = records.find_idle_import(connection, require_user(principal()), import_id)
+    row = records.lock_idle(connection, require_user(principal()), import_id)
     if row.status == "imported":
         raise ConflictError("This has been imported already: undo it first, or upload it again.")
     if row.status == "uploading":

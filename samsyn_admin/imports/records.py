@@ -168,6 +168,18 @@ def active_jobs(connection: Connection, import_id: uuid.UUID) -> list[Row[Any]]:
     return list(run(connection, _ACTIVE, {"id": import_id}))
 
 
+def lock_idle(connection: Connection, user_id: uuid.UUID, import_id: uuid.UUID) -> Row[Any]:
+    """Return the row of a user's import, locked, so that no job of it is created meanwhile.
+
+    Raises NotFoundError, and ConflictError while it is being committed or undone.
+    """
+    refuse_busy(connection, find_import(connection, user_id, import_id).id)  # holds the lock long
+    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
+    row = find_import(connection, user_id, import_id, lock=True)
+    refuse_busy(connection, row.id)
+    return row
+
+
 def refuse_busy(connection: Connection, import_id: uuid.UUID) -> None:
     """Raise ConflictError while an import is being committed or undone."""
     for job in active_jobs(connection, import_id):
@@ -176,19 +188,6 @@ def refuse_busy(connection: Connection, import_id: uuid.UUID) -> None:
             raise ConflictError(
                 f"This is being {doing} already: wait for the job {job.id}, or dismiss it."
             )
-
-
-def find_idle_import(connection: Connection, user_id: uuid.UUID, import_id: uuid.UUID) -> Row[Any]:
-    """Lock and return a user's import of which no job begins meanwhile.
-
-    Raises NotFoundError as `find_import`, ConflictError while it is being committed or undone.
-    """
-    row = find_import(connection, user_id, import_id)
-    refuse_busy(connection, row.id)  # which would hold the lock for long
-    set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
-    row = find_import(connection, user_id, import_id, lock=True)
-    refuse_busy(connection, row.id)
-    return row
 
 
 def delete_record(connection: Connection, import_id: uuid.UUID) -> None:

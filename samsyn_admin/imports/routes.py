@@ -188,8 +188,8 @@ def _media_type_of_faults() -> str:
     return str(best)
 
 
-def _found(connection: Connection, import_id: str) -> Row[Any]:
-    return records.find_import(connection, require_user(principal()), _key(import_id))
+def _found(connection: Connection, import_id: str, *, lock: bool = False) -> Row[Any]:
+    return records.find_import(connection, require_user(principal()), _key(import_id), lock=lock)
 
 
 def _key(import_id: str) -> uuid.UUID:
@@ -200,7 +200,7 @@ def _key(import_id: str) -> uuid.UUID:
 
 
 def _idle(connection: Connection, import_id: str) -> Row[Any]:
-    return records.find_idle_import(connection, require_user(principal()), _key(import_id))
+    return records.lock_idle(connection, require_user(principal()), _key(import_id))
 
 
 def _refuse_imported(row: Row[Any]) -> None:

@@ -13,6 +13,8 @@ from samsyn_model.errors import Fault, InvalidBodyError, MalformedBodyError, Too
 if TYPE_CHECKING:  # which starts threads
     from samsyn_admin.storage.storage import Storage
 
+FOLDER = "imports"
+"""What the keys of all files of all imports begin with."""
 MAX_FILES = 1_000
 """Of an import: a File Geodatabase is a folder of some hundred."""
 _MAX_DEPTH = 5
@@ -57,7 +59,7 @@ def storage_key(import_id: uuid.UUID, number: int, name: str) -> str:
 
 def storage_prefix(import_id: uuid.UUID) -> str:
     """Return what the keys of all files of an import begin with."""
-    return f"imports/{import_id}"
+    return f"{FOLDER}/{import_id}"
 
 
 def store_parts(

@@ -35,7 +35,7 @@ def function_of(kind: str) -> JobFunction:
 
 
 def remove_expired(engine: Engine, settings: Settings) -> None:
-    """Remove the files, of uploads and of results, that nobody needs any more."""
+    """Remove imports that have expired, and files that are none's."""
     _named(_EXPIRY)(engine, open_storage(settings), settings)
 
 

@@ -151,9 +151,9 @@ class Worker:
                 await self._write(fail_abandoned, _ABANDONED)
                 if number % rounds == 0:
                     await self._write(remove_old, self._settings.job_retention)
+                    await asyncio.to_thread(remove_expired, self._engine, self._settings)
                     storage = open_storage(self._settings)
                     await asyncio.to_thread(remove_unneeded, self._engine, storage)
-                    await asyncio.to_thread(remove_expired, self._engine, self._settings)
                 number += 1
             except SamsynError as error:
                 LOGGER.warning("what jobs have left is not removed: %s", error.detail)

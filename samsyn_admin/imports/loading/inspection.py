@@ -104,7 +104,7 @@ class _Inspected:
             "invalid_count": self._invalid_count,
             "fault_count": source.faults.count,
             "faults": [LayerFault(source.name, fault).as_json() for fault in source.faults.faults],
-            "columns": None,
+            "columns": None if source.columns is None else dict(source.columns),
             "notes": self._notes(),
             "refusal": refusal,
         }

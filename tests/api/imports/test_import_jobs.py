@@ -31,7 +31,7 @@ from tests.api.layer_requests import Caller, MakeCaller
 from tests.documented_responses import validate_responses
 from tests.source_files import table, write_ogr
 
-TEXTS = "namn,lon,lat,djup\nÅsa,11.5,57.5,3\nÖckerö,11.6,57.6,\n".encode()
+TEXTS = "namn,lon,lat,djup\nÅsa,11.5,57.5,3\nÖckerö,11.6,57.6,\n".encode("cp1252")
 OUTSIDE = b"name,lon,lat\nMast,11.5,57.5\n=x,11.5,957.5\n"
 
 
@@ -103,6 +103,12 @@ def test_an_inspection_says_what_the_file_holds(owner: Caller, run_jobs: RunJobs
     assert fields["djup"]["samples"] == [3]
     assert fields["namn"]["type"] == "string"
     assert inspected["refusal"] is None
+    encoding = inspected["encoding"]
+    assert encoding["name"] == "Windows-1252"
+    assert "UTF-8" in encoding["origin"]
+    assert encoding["samples"] == ["Åsa", "Öckerö"]
+    assert (inspected["columns"]["x"], inspected["columns"]["y"]) == ("lon", "lat")
+    assert found["inspection"]["format"] == "CSV"
 
 
 def test_an_inspection_of_several_layers_shows_each(
