@@ -11,11 +11,11 @@ from samsyn_admin.comments import routes as comments
 from samsyn_admin.gfw import routes as gfw
 from samsyn_admin.gfw.tiles import FishingTiles
 from samsyn_admin.http import cors, hosts, proxies, security_headers
-from samsyn_admin.imports import bulk_import
 from samsyn_admin.imports import page as imports_page
 from samsyn_admin.imports import routes as imports
 from samsyn_admin.imports.process import IMPORT
 from samsyn_admin.jobs import routes as jobs
+from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers

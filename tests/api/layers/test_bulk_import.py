@@ -14,7 +14,7 @@ from pyproj import Transformer
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from samsyn_admin.imports import bulk_import
+from samsyn_admin.layers import bulk_import
 from samsyn_provider.geography.crs_member import crs_name
 from tests.api.layer_requests import LINE, Caller, MakeCaller, collection, feature, vector
 from tests.crs_members import NAMELESS, named
