@@ -210,6 +210,8 @@ class _Inspected:
 
 
 def _with(bounds: Bounds | None, batch: FeatureBatch) -> Bounds | None:
+    if not len(batch.geometries):  # all had faults
+        return bounds
     added = shapely.total_bounds(batch.geometries)
     return united(bounds, added.tolist()) if np.isfinite(added).all() else bounds
 

@@ -72,7 +72,8 @@ class Reading:
 
     def _measured(self, batches: Iterable[FeatureBatch]) -> Iterator[FeatureBatch]:
         for batch in batches:
-            bounds = shapely.total_bounds(batch.geometries)
-            if np.isfinite(bounds).all():
-                self.bounds = united(self.bounds, bounds.tolist())
-            yield batch
+            if len(batch.geometries):  # else all had faults
+                bounds = shapely.total_bounds(batch.geometries)
+                if np.isfinite(bounds).all():
+                    self.bounds = united(self.bounds, bounds.tolist())
+                yield batch

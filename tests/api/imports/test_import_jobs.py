@@ -377,3 +377,15 @@ def test_a_worker_removes_what_has_expired(
     with worker(empty_database, tmp_path / "log", STORAGE_DIR=str(settings.storage_dir)):
         wait_for(lambda: not folder.exists())
     assert send(owner, "GET", f"/{created['id']}").status_code == 404
+
+
+def test_a_file_of_nothing_but_faults_is_told_so(owner: Caller, run_jobs: RunJobs) -> None:
+    created = uploaded(owner, {"p.csv": b"name,lon,lat\nMast,11.5,north\nBuoy,11.6,\n"})
+    run_jobs()
+    found = read(owner, created["id"])
+    assert found["status"] == "inspected", found["job"]
+    assert found["fault_count"] == 2
+    job, found = act(owner, run_jobs, created["id"], "commit")
+    assert (job["status"], job["problem"]["status"]) == ("failed", 422)
+    job, found = act(owner, run_jobs, created["id"], "commit", skip_faulty=True)
+    assert (job["status"], found["report"]["layers"][0]["skipped"]) == ("successful", 2)
