@@ -42,7 +42,7 @@ CREATE TABLE import_changes (
     import_id uuid NOT NULL,
     version bigint NOT NULL,
     was_deleted boolean NOT NULL,
-    geom geometry(GEOMETRY, 4326),
+    geom geometry,
     properties jsonb NOT NULL,
     created_by uuid,
     updated_by uuid,

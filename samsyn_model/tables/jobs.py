@@ -84,7 +84,7 @@ class ImportChange(Base):
     """The feature's version after the import; of one that it deleted, that which it has again."""
     was_deleted: Mapped[bool]
     geom: Mapped[WKBElement | None] = mapped_column(
-        Geometry("GEOMETRY", srid=4326, spatial_index=False)
+        Geometry(geometry_type=None, srid=-1, spatial_index=False)
     )
     properties: Mapped[dict[str, Any]]
     created_by: Mapped[uuid.UUID | None]

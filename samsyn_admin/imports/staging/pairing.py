@@ -1,5 +1,6 @@
 """Staged features matched to those of a layer."""
 
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -132,7 +133,8 @@ def pair_by_key(connection: Connection, layer_id: uuid.UUID, key: str) -> Iterat
             reason = f"{row.found:,} features of the layer have the {key} {row.key!r}."
         else:
             reason = f"no feature of the layer has the {key} {row.key!r}."
-        yield FeatureFault(row.number, reason, None, row.source_id, row.line)
+        source_id = None if row.source_id is None else json.loads(row.source_id)
+        yield FeatureFault(row.number, reason, None, source_id, row.line)
 
 
 def _list_present(connection: Connection, layer_id: uuid.UUID, key: str, condition: str) -> None:

@@ -21,7 +21,8 @@ CREATE TEMPORARY TABLE staged_features (
 _INDEX = "CREATE UNIQUE INDEX ON staged_features (number)"
 _ANALYZE = "ANALYZE staged_features"
 _TAKE_IDS = """
-UPDATE staged_features SET source_id = coalesce(properties ->> %(name)s, source_id)"""
+UPDATE staged_features
+SET source_id = coalesce(nullif(properties -> %(name)s, 'null')::text, source_id)"""
 _LEAVE_OUT = "UPDATE staged_features SET properties = properties - %(names)s::text[]"
 _NUMBER_FIELDS = "SELECT count(*) FROM staged_features"
 

@@ -260,6 +260,25 @@ def test_fields_that_the_layer_has_not(engine: Engine, owner: uuid.UUID, tmp_pat
     assert features_of(engine, layer.layer_id)[1][1] == {"name": "y"}
 
 
+def test_ids_that_are_no_numbers_are_in_faults(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.geojson", feature({"code": 1}))
+    [layer] = load(engine, owner, path)
+    write(path, feature({"code": 2, "fid": "SE-1"}), feature({"code": "x", "fid": "SE-2"}))
+    found = []
+    for options in ({}, {"update_by": "code"}, {"replace": True}):
+        with pytest.raises(FaultyFeaturesError) as error:
+            load(engine, owner, path, layer_id=layer.layer_id, **options)
+        faults = error.value.feature_faults.faults
+        found.append([(row.fault.feature_id, row.fault.field) for row in faults])
+    assert found == [[("SE-2", "code")]] * 3
+    write(path, feature({"code": 2}, id="SE-1"))
+    with pytest.raises(FaultyFeaturesError, match="id SE-1") as error:
+        load(engine, owner, path, layer_id=layer.layer_id, update_by="code")
+    assert error.value.feature_faults.faults[0].fault.feature_id == "SE-1"
+
+
 def test_choices_that_do_not_go_together(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     path = write(tmp_path / "a.geojson", feature({"name": "x"}))
     [layer] = load(engine, owner, path)

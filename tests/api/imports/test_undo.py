@@ -79,6 +79,18 @@ def start(imports: Imports) -> uuid.UUID:
     return report.layers[0].layer_id
 
 
+def test_heights_are_put_back(imports: Imports) -> None:
+    shapes = [(1, 1, 5), (2, 2, -5)]
+    report = imports.run(*(feature({"name": f"{s}"}, s) for s in shapes))
+    layer_id = report.layers[0].layer_id
+    before = imports.rows(layer_id)
+    changed = feature({"name": f"{shapes[0]}"}, (1, 1.5, 6))
+    report = imports.run(changed, layer_id=layer_id, replace=True)
+    assert (report.layers[0].updated, report.layers[0].deleted) == (1, 1)
+    imports.undo(report)
+    assert imports.rows(layer_id) == before
+
+
 REPLACEMENT = (
     feature({"name": "same", "n": 0}, (0, 0)),
     feature({"name": "changed", "n": 11}, (5, 5)),
