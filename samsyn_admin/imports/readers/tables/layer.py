@@ -124,7 +124,7 @@ class TableLayer(SourceLayer):
 
     def heading(self, text: str) -> str:
         """Return the name of a column."""
-        return text.strip()
+        return text.replace("\0", "").strip()
 
     def text(self, text: str) -> str:
         """Return a text as it is stored."""
