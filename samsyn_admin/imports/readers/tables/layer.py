@@ -41,7 +41,7 @@ from samsyn_model.properties.schema import Kind
 _SAMPLE_ROWS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it takes three times as long to make
 class Row:
     """A row of a table, with its line in the file (or its number in the sheet)."""
 
