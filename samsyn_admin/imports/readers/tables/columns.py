@@ -132,6 +132,14 @@ class Column:
         sign = certain_sign(plain) or ("." if "." in plain else "," if "," in plain else None)
         return "spaced" if sign is None else "comma" if sign == "," else "point"
 
+    def _grouped(self, text: str) -> str:
+        """Return the form of a number with separated thousands: certain, if it has two signs."""
+        sign = certain_sign(text)
+        if sign is None:
+            return "grouped"
+        self._digits.add(len(text))
+        return "comma" if sign == "," else "point"
+
     def _date(self, text: str) -> str:
         try:
             date.fromisoformat(text)
@@ -229,6 +237,7 @@ class Column:
 _FORMS_OF: Mapping[str, Callable[[Column, str], str]] = {
     "decimal": Column._decimal,
     "spaced": Column._spaced,
+    "grouped": Column._grouped,
     "date": Column._date,
     "moment": Column._moment,
     "dotted": Column._dotted,

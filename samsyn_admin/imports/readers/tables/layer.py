@@ -41,7 +41,7 @@ from samsyn_model.properties.schema import Kind
 _SAMPLE_ROWS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it takes three times as long to make
 class Row:
     """A row of a table, with its line in the file (or its number in the sheet)."""
 
@@ -124,7 +124,7 @@ class TableLayer(SourceLayer):
 
     def heading(self, text: str) -> str:
         """Return the name of a column."""
-        return text.strip()
+        return text.replace("\0", "").strip()
 
     def text(self, text: str) -> str:
         """Return a text as it is stored."""

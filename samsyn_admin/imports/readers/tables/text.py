@@ -16,8 +16,8 @@ _CHUNK = 1024 * 1024
 _SAMPLE_ROWS = 50
 _DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-_ESCAPED = re.compile("[\udc80-\udcff]")
-_MULTIBYTE = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_ESCAPED = re.compile("[\ud800-\udfff]")
+_MULTIBYTE = re.compile("[^\x00-\x7f\ud800-\udfff]")
 _NUMBERED_PAGE = re.compile(r"(?:ansi|oem|cp|windows|ms)?[ _-]?([0-9]{3,5})", re.IGNORECASE)
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MOSTLY = 0.9

@@ -7,6 +7,7 @@ from math import isfinite
 
 from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell
 from samsyn_admin.imports.readers.tables.spreadsheets import Handlers
+from samsyn_admin.imports.readers.tables.text import is_damaged
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -117,4 +118,10 @@ def _iso(value: str) -> Cell:
 
 def unescaped(text: str) -> str:
     """Return a text with the characters that XML does not have, which are written `_x0001_`."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+    return _ESCAPE.sub(_character, text) if "_x" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    is_storable = character != "\0" and not is_damaged(character)
+    return character if is_storable else match[0]

@@ -18,6 +18,7 @@ from samsyn_admin.imports.readers.tables.coordinates.headings import (
     Pair,
     chosen_pair,
     find_candidates,
+    has_minutes_apart,
 )
 from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
@@ -77,6 +78,11 @@ def choose_geometry(header: Sequence[str], sample: Sample, options: ReadOptions)
     if not candidates.pairs:
         return f"{_NOT_FOUND} Its columns are {_names(header, range(len(header)))}."
     pair = candidates.pairs[0]
+    if has_minutes_apart(header, pair):
+        return (
+            f"has degrees in {_names(header, (pair.x, pair.y))} and minutes in other columns, which"
+            " are not read: put them into one column (57 41.5), or choose columns (--x and --y)."
+        )
     if not pair.is_ambiguous:
         return Geometry(pair=pair)
     note = f"{header[pair.x]!r} was read as longitude, {header[pair.y]!r} as latitude."

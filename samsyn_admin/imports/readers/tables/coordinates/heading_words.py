@@ -86,6 +86,8 @@ coordonnees koordinata koordinate koordinaat coordinata coordinaat wspolrzedna p
 position punkt m meter metres
 """
 )
+DEGREES = words("d deg degree degrees grad grader graden aste astetta stopnie")
+MINUTES = words("min mins minut minute minutes minuter minuten minutter minuutit minuty")
 SYSTEMS: dict[str, int | None] = {
     "sweref99tm": 3006,
     "sweref991200": 3007,

@@ -11,8 +11,10 @@ from typing import Literal
 
 from samsyn_admin.imports.readers.tables.coordinates.heading_words import (
     AMBIGUOUS,
+    DEGREES,
     LATITUDES,
     LONGITUDES,
+    MINUTES,
     NORTH_EAST,
     QUALIFIERS,
     SYSTEMS,
@@ -92,6 +94,13 @@ def find_candidates(texts: Sequence[str]) -> Candidates:
         if pairs:
             return Candidates(wkt, tuple(pairs))
     return Candidates(wkt, ())
+
+
+def has_minutes_apart(texts: Sequence[str], pair: Pair) -> bool:
+    """Return whether a pair is of whole degrees, whose minutes are in other columns."""
+    degrees = {word for index in (pair.x, pair.y) for word in heading(texts[index]).words}
+    others = {word for text in texts for word in heading(text).words}
+    return bool(degrees & DEGREES) and bool(others & MINUTES)
 
 
 def chosen_pair(texts: Sequence[str], x: int, y: int) -> Pair:

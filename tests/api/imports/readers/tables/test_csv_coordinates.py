@@ -81,6 +81,7 @@ def test_values_that_are_no_degrees_need_a_crs(tmp_path: Path, content: str, rea
         ("x,y,N,E\n1,2,3,4\n", "several pairs .*'E', 'N'; 'x', 'y'.*--x"),
         ("wkt,geom\nPOINT (1 2),POINT (3 4)\n", "several columns of geometries.*--wkt"),
         ("längd,latitud\n1,2\n", "no columns of coordinates.*'längd', 'latitud'"),
+        ("lat_deg,lat_min,lon_deg,lon_min\n57,30,11,30\n", "minutes in other columns"),
         ("start_lat,start_lon,end_lat,end_lon\n1,2,3,4\n", "no columns of coordinates"),
     ],
 )

@@ -115,3 +115,14 @@ def test_a_column_without_a_name(tmp_path: Path) -> None:
 def test_one_column_of_wkt_has_empty_rows(tmp_path: Path) -> None:
     read = read_csv(tmp_path, 'wkt\nPOINT (1 2)\n""\n\nPOINT (3 4)\n')
     assert read.shapes == ["POINT (1 2)", None, "POINT (3 4)"]
+
+
+def test_names_of_columns_that_cannot_be_stored(tmp_path: Path) -> None:
+    assert list(read_csv(tmp_path, "a\0,lon,lat\nx,1,2\n").kinds) == ["a", "lon", "lat"]
+    content = "Ö,lon,lat\n".encode() + "Å,1,2\n".encode() + b"\xd6,3,4\n"
+    read = read_csv(tmp_path, content)
+    assert list(read.features) == [1]
+    with pytest.raises(UnreadableFileError, match="the names of columns are not UTF-8 text"):
+        read_csv(tmp_path, b"\xd6,lon,lat\n" + "Å,1,2\n".encode())
+    with pytest.raises(UnreadableFileError, match="the names of columns"):
+        read_csv(tmp_path, b"\\ud800,lon,lat\nx,1,2\n", encoding="unicode_escape")

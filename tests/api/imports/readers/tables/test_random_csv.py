@@ -106,6 +106,9 @@ def options(random: Random) -> ReadOptions:
 def meanings(text: str) -> set[Decimal]:
     """Return what numbers a text may stand for, by itself."""
     plain = re.sub("[ '\u00a0\u202f]", "", text.strip())
+    if "." in plain and "," in plain:
+        group = min(",.", key=plain.index)
+        return {Decimal(plain.replace(group, "").replace(",", "."))}
     if not _NUMBER.fullmatch(text.strip()):
         return set()
     return {Decimal(plain.replace(",", "."))}

@@ -252,3 +252,16 @@ def test_a_workbook_under_another_name(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "a.csv", {"s": [["lon", "lat"], [1, 2]]})
     [read] = read_layers(path)
     assert read.shapes == ["POINT (1 2)"]
+
+
+def test_characters_that_xml_does_not_have(tmp_path: Path) -> None:
+    rows: Rows = [["lon", "lat", "a\x01"], [1, 2, "b\x1f"], [1, 2, "_x0000_"], [1, 2, "_xD800_"]]
+    source = write_xlsx(tmp_path / "a.xlsx", {"s": rows})
+    path = rewritten(
+        source,
+        tmp_path / "b.xlsx",
+        "xl/sharedStrings.xml",
+        lambda text: text.replace("_x005F_x", "_x"),
+    )
+    [read] = read_layers(path)
+    assert [row["a\x01"] for row in read.properties] == ["b\x1f", "_x0000_", "_xD800_"]
