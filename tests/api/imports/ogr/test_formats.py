@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 import shapely
 
+from samsyn_admin.imports.readers.files import open_layers
+from samsyn_admin.imports.sources.options import ReadOptions
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.properties.schema import Kind
 from tests.api.imports.ogr.reading import faults, read, read_one, shared_file
@@ -176,6 +178,25 @@ def test_mif_without_values(tmp_path: Path) -> None:
     assert [properties["antal"] for _, properties in rows] == [3, None, 0]
     assert [properties["djup"] for _, properties in rows] == [12.5, -0.25, 0]
     assert layer.kinds["dag"] is Kind.DATE
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("charset", ["Neutral", "WindowsLatin1"])
+def test_texts_of_mif(tmp_path: Path, encoding: str, charset: str) -> None:
+    path = tmp_path / "a.mif"
+    path.write_text(
+        f'Version 300\nCharset "{charset}"\nDelimiter ","\nCoordSys Earth Projection 1, 104\n'
+        "Columns 1\n  namn Char(20)\nData\n\nPoint 11 57\nPoint 12 57\n"
+    )
+    path.with_suffix(".mid").write_bytes('"Öresund"\n"Å – ö"\n'.encode(encoding))
+    layer, rows = read_one(path)
+    if (encoding, charset) != ("utf-8", "WindowsLatin1"):  # which says what is not so
+        assert [properties["namn"] for _, properties in rows] == ["Öresund", "Å – ö"]
+    expected = charset if charset != "Neutral" else {"utf-8": "UTF-8"}.get(encoding, encoding)
+    assert layer.encoding == expected
+    assert layer.encoding_origin
+    [chosen] = open_layers(path, options=ReadOptions(encoding="latin-1"))
+    assert chosen.encoding == ("latin-1" if charset == "Neutral" else charset)
 
 
 def test_a_mapinfo_table_that_opens_others(tmp_path: Path) -> None:
