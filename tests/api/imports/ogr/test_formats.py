@@ -236,6 +236,39 @@ def test_dxf_needs_a_crs() -> None:
     assert rows[0][1]["Layer"] == "0"
 
 
+def _drawing(levels: int, repeated: str = "") -> str:
+    """Return a drawing of which each block inserts another ten times."""
+
+    def insert(level: int, more: str = "") -> str:
+        return f"0\nINSERT\n8\n0\n2\nb{level}\n10\n1\n20\n2\n{more}"
+
+    blocks = "".join(
+        f"0\nBLOCK\n8\n0\n2\nb{level}\n70\n0\n10\n0\n20\n0\n3\nb{level}\n"
+        + (insert(level - 1) * 10 if level else "0\nPOINT\n8\n0\n10\n1\n20\n2\n")
+        + "0\nENDBLK\n"
+        for level in range(levels + 1)
+    )
+    return (
+        f"0\nSECTION\n2\nHEADER\n0\nENDSEC\n0\nSECTION\n2\nBLOCKS\n{blocks}0\nENDSEC\n"
+        f"0\nSECTION\n2\nENTITIES\n{insert(levels, repeated)}0\nENDSEC\n0\nEOF\n"
+    )
+
+
+def test_blocks_of_dxf(tmp_path: Path) -> None:
+    path = tmp_path / "a.dxf"
+    path.write_text(_drawing(2))
+    layer, rows = read_one(path)
+    assert len(rows) == layer.feature_count == 1
+    assert len(shapely.from_wkt(str(rows[0][0])).geoms) == 100
+    for content in (_drawing(9), _drawing(0, "70\n30000\n71\n30000\n44\n1\n45\n1\n")):
+        path.write_text(content)
+        with pytest.raises(UnreadableFileError, match="inserts its blocks so often"):
+            read(path)
+    path.write_text(_drawing(1).replace("2\nb0\n10", "2\nb1\n10"))
+    with pytest.raises(UnreadableFileError, match="nested too deeply, or in themselves"):
+        read(path)
+
+
 S57 = {
     "n": '{"RCNM":110,"RCID":1,"RVER":1,"RUIN":1},"geometry":{"type":"MultiPoint","coordinates":'
     "[[11.5,57.5,12.3],[11.6,57.6,-0.5]]}",
