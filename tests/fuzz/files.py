@@ -33,7 +33,8 @@ def write_samples(folder: Path) -> list[tuple[str, bytes]]:
     shapes = [square(10, 55), square(11, 56), shapely.Polygon()]
     columns = {"name": ["a", "Hanö", None], "n": [1, None, 3], "x": [0.5, 1e9, None]}
     content = table(shapes, columns)
-    for driver, suffix in (("GPKG", "gpkg"), ("FlatGeobuf", "fgb"), ("KML", "kml")):
+    drivers = {"GPKG": "gpkg", "FlatGeobuf": "fgb", "KML": "kml", "GML": "gml", "SQLite": "sqlite"}
+    for driver, suffix in drivers.items():
         options = {"SPATIAL_INDEX": "NO"} if driver == "FlatGeobuf" else {}
         write_ogr(folder / f"a.{suffix}", content, driver, **options)
     write_parquet(folder / "a.parquet", content)
@@ -47,7 +48,8 @@ def write_samples(folder: Path) -> list[tuple[str, bytes]]:
     (folder / "a.geojson").write_text(collection(*features))
     (folder / "a.geojsonl").write_text("".join(f"\x1e{json.dumps(one)}\n" for one in features))
     (folder / "a.csv").write_text('name,wkt,n\na,POINT(1 2),1\n\'=b,"LINESTRING(0 0,1 1)",0.5\n')
-    suffixes = ("gpkg", "fgb", "kml", "parquet", "zip", "kmz", "geojson", "geojsonl", "csv")
+    suffixes = ("gpkg", "fgb", "kml", "gml", "sqlite", "parquet", "zip", "kmz")
+    suffixes += ("geojson", "geojsonl", "csv")
     return [(suffix, (folder / f"a.{suffix}").read_bytes()) for suffix in suffixes]
 
 

@@ -198,6 +198,22 @@ class OgrLayer(SourceLayer):
         """Keep a folder, which is deleted with its last layer."""
         self._folder = folder
 
+    def texts_are_utf8(self) -> bool:
+        """Whether all texts are, which GDAL returns as they are in the file."""
+        with (
+            _gdal_errors(self._source.path),
+            gdal.open_arrow(
+                self._source.dataset, layer=self._layer, read_geometry=False, use_pyarrow=True
+            ) as (_, reader),
+        ):
+            for batch in reader:
+                for column in batch.columns:
+                    try:
+                        column.validate(full=True)
+                    except pa.ArrowInvalid:
+                        return False
+        return True
+
     def corrects_with(self, start: Callable[[], Corrections], unreadable: int = 0) -> None:
         """Correct the values of each reading by what this starts.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from samsyn_admin.imports.readers.ogr.dxf import dxf_layers
 from samsyn_admin.imports.readers.ogr.geopackage import GeoPackage
 from samsyn_admin.imports.readers.ogr.gml import gml_layers, gpx_layers
 from samsyn_admin.imports.readers.ogr.layer import list_names, ogr_layers
@@ -46,13 +47,6 @@ def geodatabase_layers(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:
 def is_geodatabase(path: Path) -> bool:
     """Whether a folder is a File Geodatabase."""
     return path.is_dir() and (path / "a00000001.gdbtable").is_file()
-
-
-def _dxf_layers(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:
-    layers = ogr_layers(str(path.absolute()), path, driver="DXF")
-    for layer in layers:
-        layer.name = path.stem
-    return layers
 
 
 def _s57_layers(path: Path, _: ReadOptions) -> Sequence[SourceLayer]:
@@ -114,7 +108,7 @@ _READERS: tuple[tuple[Callable[[Path, bytes, bytes], bool], Reader], ...] = (
     (_is_s57, _s57_layers),
     (lambda _, __, text: text[:6].lower() == b"!table", tab_layers),
     (_is_mif, mif_layers),
-    (lambda _, __, text: text.startswith(_DXF_STARTS) and b"SECTION" in text, _dxf_layers),
+    (lambda _, __, text: text.startswith(_DXF_STARTS) and b"SECTION" in text, dxf_layers),
 )
 _AS_DXF = "save it as DXF, or export its layers from the program that made it"
 _REFUSED = (

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 import shapely
 
+from samsyn_admin.imports.readers.files import open_layers
+from samsyn_admin.imports.sources.options import ReadOptions
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.properties.schema import Kind
 from tests.api.imports.readers.ogr.reading import faults, read, read_one, shared_file
@@ -178,6 +180,25 @@ def test_mif_without_values(tmp_path: Path) -> None:
     assert layer.kinds["dag"] is Kind.DATE
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("charset", ["Neutral", "WindowsLatin1"])
+def test_texts_of_mif(tmp_path: Path, encoding: str, charset: str) -> None:
+    path = tmp_path / "a.mif"
+    path.write_text(
+        f'Version 300\nCharset "{charset}"\nDelimiter ","\nCoordSys Earth Projection 1, 104\n'
+        "Columns 1\n  namn Char(20)\nData\n\nPoint 11 57\nPoint 12 57\n"
+    )
+    path.with_suffix(".mid").write_bytes('"Öresund"\n"Å – ö"\n'.encode(encoding))
+    layer, rows = read_one(path)
+    if (encoding, charset) != ("utf-8", "WindowsLatin1"):  # which says what is not so
+        assert [properties["namn"] for _, properties in rows] == ["Öresund", "Å – ö"]
+    expected = charset if charset != "Neutral" else {"utf-8": "UTF-8"}.get(encoding, encoding)
+    assert layer.encoding == expected
+    assert layer.encoding_origin
+    [chosen] = open_layers(path, options=ReadOptions(encoding="latin-1"))
+    assert chosen.encoding == ("latin-1" if charset == "Neutral" else charset)
+
+
 def test_a_mapinfo_table_that_opens_others(tmp_path: Path) -> None:
     path = write_ogr(tmp_path / "a.tab", table(SQUARES, COLUMNS), "MapInfo File")
     text = path.read_text()
@@ -213,6 +234,39 @@ def test_dxf_needs_a_crs() -> None:
     layer, rows = read_one(shared_file("other_dxf.dxf"))
     assert (layer.name, layer.crs, len(rows)) == ("other_dxf", None, 2)
     assert rows[0][1]["Layer"] == "0"
+
+
+def _drawing(levels: int, repeated: str = "") -> str:
+    """Return a drawing of which each block inserts another ten times."""
+
+    def insert(level: int, more: str = "") -> str:
+        return f"0\nINSERT\n8\n0\n2\nb{level}\n10\n1\n20\n2\n{more}"
+
+    blocks = "".join(
+        f"0\nBLOCK\n8\n0\n2\nb{level}\n70\n0\n10\n0\n20\n0\n3\nb{level}\n"
+        + (insert(level - 1) * 10 if level else "0\nPOINT\n8\n0\n10\n1\n20\n2\n")
+        + "0\nENDBLK\n"
+        for level in range(levels + 1)
+    )
+    return (
+        f"0\nSECTION\n2\nHEADER\n0\nENDSEC\n0\nSECTION\n2\nBLOCKS\n{blocks}0\nENDSEC\n"
+        f"0\nSECTION\n2\nENTITIES\n{insert(levels, repeated)}0\nENDSEC\n0\nEOF\n"
+    )
+
+
+def test_blocks_of_dxf(tmp_path: Path) -> None:
+    path = tmp_path / "a.dxf"
+    path.write_text(_drawing(2))
+    layer, rows = read_one(path)
+    assert len(rows) == layer.feature_count == 1
+    assert len(shapely.from_wkt(str(rows[0][0])).geoms) == 100
+    for content in (_drawing(9), _drawing(0, "70\n30000\n71\n30000\n44\n1\n45\n1\n")):
+        path.write_text(content)
+        with pytest.raises(UnreadableFileError, match="inserts its blocks so often"):
+            read(path)
+    path.write_text(_drawing(1).replace("2\nb0\n10", "2\nb1\n10"))
+    with pytest.raises(UnreadableFileError, match="nested too deeply, or in themselves"):
+        read(path)
 
 
 S57 = {
