@@ -42,6 +42,18 @@ _JSON_SUFFIXES = frozenset(
         ".jsonld",
     }
 )
+_FAMILIES: tuple[tuple[str, bytes | None, frozenset[str]], ...] = (
+    ("a zip file", b"PK", frozenset({".zip", ".kmz", ".xlsx", ".ods"})),
+    ("a gzip file", b"\x1f\x8b", frozenset({".gz"})),
+    ("GeoParquet", b"PAR1", frozenset({".parquet", ".geoparquet"})),
+    ("an SQLite database", b"SQLite format 3\0", frozenset({".gpkg", ".sqlite", ".db"})),
+    ("FlatGeobuf", b"fgb\x03", frozenset({".fgb"})),
+    ("a shapefile", SHAPEFILE, frozenset({".shp"})),
+    ("JSON", b"{", _JSON_SUFFIXES),
+    ("XML", b"<", frozenset({".kml", ".gml", ".gpx", ".xml"})),
+    ("a table as text", None, frozenset({".csv", ".tsv"})),
+)
+"""Kinds of files by how they begin, and the suffixes that they have."""
 _STYLES_TABLE = "layer_styles"  # of a GeoPackage, for QGIS
 _CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
@@ -106,7 +118,21 @@ def _layers(path: Path, options: ReadOptions) -> Sequence[SourceLayer]:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
         raise UnreadableFileError(f"{path} is empty.")
-    return _format(path, start)(path, options)
+    layers = _format(path, start)(path, options)
+    if layers and (found := _belied(path, start)):
+        layers[0].note(f"The file is {found}, although its suffix is {path.suffix}.")
+    return layers
+
+
+def _belied(path: Path, start: bytes) -> str | None:
+    """Return the kind of a file whose suffix is that of another kind."""
+    suffix, text = path.suffix.lower(), start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not any(suffix in suffixes for _, _, suffixes in _FAMILIES):
+        return None
+    for name, signature, suffixes in _FAMILIES:
+        if signature is not None and text.startswith(signature):
+            return None if suffix in suffixes else name
+    return None
 
 
 def _format(path: Path, start: bytes) -> Reader:

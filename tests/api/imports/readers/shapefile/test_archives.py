@@ -210,3 +210,24 @@ def test_a_stored_zip64_archive(tmp_path: Path) -> None:
     ):
         part.write(CSV)
     assert len(read(path).wkt) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lie", "kind"),
+    [
+        (".geojson", ".csv", "JSON"),
+        (".gpkg", ".shp", "an SQLite database"),
+        (".fgb", ".json", "FlatGeobuf"),
+        (".kml", ".csv", "XML"),
+    ],
+)
+def test_a_suffix_that_lies_is_told(tmp_path: Path, suffix: str, lie: str, kind: str) -> None:
+    content = sample(tmp_path, suffix)
+    path = tmp_path / f"plan{lie}"
+    path.write_bytes(content)
+    layer = read(path)
+    assert len(layer.wkt) == 1
+    assert f"The file is {kind}, although its suffix is {lie}." in layer.notes
+    honest = tmp_path / f"plan{suffix}"
+    honest.write_bytes(content)
+    assert read(honest).notes == []
