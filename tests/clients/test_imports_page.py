@@ -176,3 +176,33 @@ def test_what_cannot_be_read_is_said(signed_in: WebDriver, tmp_path: Path) -> No
     path.write_bytes(b"\x89PNG\r\n" + b"x" * 100)
     _upload(signed_in, path)
     assert "cannot be imported" in _text(signed_in, "#problem")
+
+
+HARDEST = {
+    "gj_crs_last.geojson": "SWEREF99 TM (EPSG:3006), the crs member",
+    "gj_nan_props.geojson": "4 numbers are not finite",
+    "gj_mixed.geojson": "dissolved",
+    "gj_one_point_line.geojson": "Faults",
+    "gj_geoserver_wfs_4326.json": "longitude before latitude",
+    "other_jsonfg.json": "SWEREF99 TM (EPSG:3006), the coordRefSys member",
+    "other_esrijson.json": "WGS 84 (EPSG:4326), the spatialReference member",
+    "other_topojson.json": "zones",
+    "kml_data_called_name.kml": "name_2",
+    "kml_simpledata_no_schema.kml": "12.5",
+}
+
+
+def test_the_ten_hardest_files(signed_in: WebDriver, shared: Path, tmp_path: Path) -> None:
+    browser = signed_in
+    for name, expected in HARDEST.items():
+        _upload(browser, shared / "files" / name)
+        assert name in _text(browser, "#found-title")
+        assert expected in _text(browser, "#layers"), name
+        height = browser.execute_script("return document.documentElement.scrollHeight")
+        browser.set_window_size(1280, min(height + 200, 4000))
+        browser.save_screenshot(str(tmp_path / f"{name}.png"))
+        browser.set_window_size(1280, 1000)
+        if name != "gj_one_point_line.geojson":
+            _press(browser, "#commit")
+            _settled(browser)
+            assert "imported" in _text(browser, "#done-title"), _text(browser, "#problem")
