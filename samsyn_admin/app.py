@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
+from samsyn_admin.exports import routes as exports
 from samsyn_admin.http import cors, hosts, proxies, security_headers
 from samsyn_admin.imports import bulk_import
 from samsyn_admin.imports import routes as imports
@@ -79,6 +80,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         bulk_import,
         collaborators,
         comments,
+        exports,
         health,
         jobs,
         imports,

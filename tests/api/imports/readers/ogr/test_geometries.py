@@ -14,7 +14,7 @@ from samsyn_admin.imports.sources.wkb_shapes import (
     UnreadableWKBError,
     shape_of_wkb,
 )
-from tests.api.imports.ogr.reading import faults, read, read_one, shared_file
+from tests.api.imports.readers.ogr.reading import faults, read, read_one, shared_file
 from tests.source_files import edit_geopackage, grid, write_ogr
 
 TRIANGLE = [(0, 0, 1), (1, 0, 2), (0, 1, 3), (0, 0, 1)]
