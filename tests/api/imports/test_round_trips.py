@@ -288,7 +288,8 @@ LIMITS = [
         texts_changed(lambda t: re.sub(r"(T.*\.\d{3})\d+Z$", r"\1Z", t)),
     ),
     Limit(
-        "Integers that are too large for a number of the format are text, beyond 2^53 or 18 digits.",
+        "Integers that are too large for a number of the format are text: beyond 2^53 or 18"
+        " digits.",
         ("kml", "shp", "xlsx"),
         columns_changed(big_to_text),
     ),
@@ -300,7 +301,7 @@ LIMITS = [
     Limit(
         "An empty geometry is none.",
         ("fgb", "kml", "shp"),
-        shapes_changed(lambda s: s if s else None),
+        shapes_changed(lambda shape: None if shape.is_empty else shape),
     ),
     Limit("A collection is divided into its parts, a feature each.", ("shp",), divided),
     Limit("Lines and polygons of one part are single.", ("shp",), shapes_changed(single_parts)),
@@ -332,13 +333,13 @@ def comparable(features: Layer) -> list[Any]:
     return sorted(rows, key=repr)
 
 
-def download(
+def download(  # noqa: PLR0917 - what is sent where
     client: FlaskClient, engine: Engine, owner: uuid.UUID, layer_id: str, code: str, path: Path
 ) -> Layer:
     response = client.get(f"/ogc/collections/{layer_id}/items?f={code}")
     assert response.status_code == 200, response.text
     path.write_bytes(response.data)
-    features = [
+    return [
         (
             ewkt and ewkt.removeprefix("SRID=4326;"),
             {name: value for name, value in row.items() if value is not None},
@@ -346,7 +347,6 @@ def download(
         for one in load(engine, owner, path)
         for ewkt, row in features_of(engine, one.layer_id)
     ]
-    return features
 
 
 def without_our_columns(features: Layer, code: str, names: set[str]) -> Layer:
