@@ -26,7 +26,6 @@ from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.formats import FORMATS
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.http.media_types import GEOPACKAGE
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.parameters import single_values
 
@@ -54,7 +53,7 @@ def read_exported_map(map_id: str) -> Response:
     with reading(deployment().engine) as connection:
         find_map(connection, principal(), key, Action.READ_MAP)
         result = _newest_result(connection, user_id, key)
-    return respond_file(open_storage(deployment().settings), result["file"], GEOPACKAGE)
+    return respond_file(open_storage(deployment().settings), result["file"])
 
 
 @bp.post("/layers/<layer_id>/export")

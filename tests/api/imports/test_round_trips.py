@@ -248,7 +248,9 @@ def cut(text: str) -> str:
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 LIMITS = [
     Limit(
-        "Date-times are stored in UTC when they come in.", tuple(SUFFIXES), texts_changed(in_utc)
+        "Date-times are stored in UTC when they come in.",
+        tuple(code for code in SUFFIXES if code != "shp"),
+        texts_changed(in_utc),
     ),
     Limit(
         "Where a property has values of several types they are text; objects and arrays are JSON"
@@ -357,10 +359,11 @@ def without_our_columns(features: Layer, code: str, names: set[str]) -> Layer:
     for wkt, row in features:
         name = ours[0] if ours[0] != "id" or code != "kml" else ours[1]
         assert isinstance(row.pop(name), int)
-        if code == "xlsx" and wkt and wkt.startswith("POINT") and "EMPTY" not in wkt:
-            point = shapely.from_wkt(wkt)
-            assert (row.pop("longitude"), row.pop("latitude")) == (point.x, point.y)
-            assert row.pop("height", None) == (point.z if point.has_z else None)
+        if code == "xlsx":
+            position = tuple(row.pop(axis, None) for axis in ("longitude", "latitude", "height"))
+            if wkt and wkt.startswith("POINT"):
+                point = shapely.from_wkt(wkt)
+                assert position == (point.x, point.y, point.z if point.has_z else None)
     return features
 
 
@@ -403,14 +406,43 @@ def test_a_layer_without_features(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
     code: str,
 ) -> None:
-    """It comes back empty; a text sequence without features is an empty file, which is refused."""
+    """It comes back empty; text sequences and KML without features hold nothing to import."""
     layer_id = layer(fields={"a": {"type": "integer"}}, geometry_type="LineString")
     path = tmp_path / f"file.{SUFFIXES[code]}"
-    if code == "geojsonseq":
-        with pytest.raises(UnreadableFileError, match="empty"):
+    if code in {"geojsonseq", "kml"}:
+        with pytest.raises(UnreadableFileError, match="is empty|no placemarks"):
             download(client, empty_database, owner, layer_id, code, path)
     else:
         assert download(client, empty_database, owner, layer_id, code, path) == []
+
+
+EUROPE = "http://www.opengis.net/def/crs/EPSG/0/3035"
+LATITUDE_FIRST = "http://www.opengis.net/def/crs/EPSG/0/4258"
+
+
+@pytest.mark.parametrize("crs", [EUROPE, LATITUDE_FIRST])
+@pytest.mark.parametrize("code", sorted(SUFFIXES.keys() - {"geojsonseq", "kml"}))
+def test_another_crs_comes_back(  # noqa: PLR0917 - fixtures
+    client: FlaskClient,
+    layer: Callable[..., str],
+    empty_database: Engine,
+    owner: uuid.UUID,
+    tmp_path: Path,
+    code: str,
+    crs: str,
+) -> None:
+    """The file says in which CRS it is."""
+    wkt = "POINT (11.5 57)"
+    layer_id = layer([(wkt, {"n": 1})], additional_crs=[4258])
+    path = tmp_path / f"file.{SUFFIXES[code]}"
+    address = f"{layer_id}/items?f={code}&crs={crs}"
+    response = client.get(f"/ogc/collections/{address}")
+    assert response.status_code == 200, response.text
+    path.write_bytes(response.data)
+    [one] = load(empty_database, owner, path)
+    ((ewkt, _),) = features_of(empty_database, one.layer_id)
+    point = shapely.from_wkt(str(ewkt).partition(";")[2])
+    assert (point.x, point.y) == pytest.approx((11.5, 57), abs=1e-7)
 
 
 def test_every_limit_is_met_and_documented() -> None:
