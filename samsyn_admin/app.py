@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin import health, start
 from samsyn_admin.comments import routes as comments
+from samsyn_admin.exports import routes as exports
 from samsyn_admin.gfw import routes as gfw
 from samsyn_admin.gfw.tiles import FishingTiles
 from samsyn_admin.http import cors, hosts, proxies, security_headers
@@ -88,6 +89,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         collaborators,
         comments,
         gfw,
+        exports,
         health,
         imports_page,
         jobs,

@@ -31,6 +31,7 @@ from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.downloads.files import file_content
 from samsyn_provider.downloads.formats.layer_styles import add_layer_style
 from samsyn_provider.downloads.formats.ogr import (
     declare_mixed_heights,
@@ -39,14 +40,7 @@ from samsyn_provider.downloads.formats.ogr import (
     write_ogr_layer,
 )
 from samsyn_provider.downloads.formats.writers import FileContent
-from samsyn_provider.downloads.tables.batches import id_batches
-from samsyn_provider.downloads.tables.columns import (
-    Column,
-    FeatureTable,
-    describe_table,
-    free_name,
-    table_batches,
-)
+from samsyn_provider.downloads.tables.columns import Column, FeatureTable, free_name
 from samsyn_provider.downloads.texts import TIMEOUT
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http.formats import FORMATS
@@ -173,25 +167,17 @@ class _Package:
             connection, self._principal, str(entry.layer_id), Action.READ_LAYER
         )
         query = ItemsQuery(crs=reference_system(CRS84, "crs"))
-        table = describe_table(connection, collection, query, FORMATS["gpkg"])
-        style_config = {**collection.style_config, **(entry.style_override or {})}
-        style = layer_style(style_config)
+        content = file_content(connection, collection, query, FORMATS["gpkg"], None)
+        style = layer_style({**collection.style_config, **(entry.style_override or {})})
 
         def read(ids: Iterable[Sequence[int]]) -> Iterator[pa.RecordBatch]:
-            for batch in table_batches(connection, collection, query, table, ids):
+            for batch in content.read(ids):
                 self.feature_count += batch.num_rows
                 yield batch
 
-        content = FileContent(
-            table,
-            id_batches(connection, collection, query, None),
-            read,
-            query.crs,
-            collection.title,
-            replace(style, opacity=round(style.opacity * entry.opacity / 100, 3)),
-        )
-        self._write(content, table_name)
-        return [_described(column) for column in table.columns]
+        opacity = round(style.opacity * entry.opacity / 100, 3)
+        self._write(replace(content, read=read, style=replace(style, opacity=opacity)), table_name)
+        return [_described(column) for column in content.table.columns]
 
     def _write(self, content: FileContent, table_name: str) -> None:
         table: FeatureTable = content.table

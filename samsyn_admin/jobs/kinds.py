@@ -20,8 +20,8 @@ KINDS = {
     "inspect": "samsyn_admin.imports.jobs:inspect",
     "import": "samsyn_admin.imports.jobs:commit",
     "undo": "samsyn_admin.imports.jobs:undo",
-    "export_layer": "samsyn_admin.layers.export:export_layer",
-    "export_map": "samsyn_admin.maps.export:export_map",
+    "export_layer": "samsyn_admin.exports.jobs:export_layer",
+    "export_map": "samsyn_admin.exports.jobs:export_map",
 }
 """The module and the name of each kind's function."""
 

@@ -4,15 +4,18 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from pyarrow import RecordBatch
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from sqlalchemy import Connection
 from xlsxwriter.exceptions import XlsxFileError
 
 from samsyn_model.errors import StorageFullError
+from samsyn_provider.collections.collection import Collection
 from samsyn_provider.downloads.formats.kml import write_kml
 from samsyn_provider.downloads.formats.ogr import write_flatgeobuf, write_geopackage
 from samsyn_provider.downloads.formats.shapefile import write_shapefiles
@@ -24,8 +27,12 @@ from samsyn_provider.downloads.formats.writers import (
     write_csv,
     write_parquet,
 )
+from samsyn_provider.downloads.tables.batches import feature_batches, while_connected
+from samsyn_provider.downloads.tables.columns import describe_table, table_batches
+from samsyn_provider.http.formats import Format
 from samsyn_provider.http.media_types import CSV, FLATGEOBUF, GEOPACKAGE, KML, PARQUET, XLSX, ZIP
-from samsyn_provider.query.items_query import DIALECTS
+from samsyn_provider.query.items_query import DIALECTS, ItemsQuery
+from samsyn_provider.styles.symbols import layer_style
 
 _PREFIX = "samsyn-download-"
 
@@ -51,15 +58,43 @@ def written_file(write: Writer, content: FileContent) -> Iterator[IO[bytes]]:
     _remove_left_over()
     with _locked_folder() as folder:
         path = Path(folder, "features")
-        try:
+        with full_disk():
             write(path, content)
-        except (DataSourceError, DataLayerError, FeatureError, XlsxFileError) as error:
-            raise StorageFullError(
-                "The file cannot be written, as when the disk of the server is full: try again"
-                " later."
-            ) from error
         file = path.open("rb")
     yield file
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Raise StorageFullError where a library cannot write a file."""
+    try:
+        yield
+    except (DataSourceError, DataLayerError, FeatureError, XlsxFileError) as error:
+        raise StorageFullError(
+            "The file cannot be written, as when the disk of the server is full: try again later."
+        ) from error
+
+
+def file_content(
+    connection: Connection,
+    collection: Collection,
+    query: ItemsQuery,
+    file_format: Format,
+    limit: int | None,
+) -> FileContent:
+    """Return what a file of a query's features is written of, at most `limit` or all.
+
+    Two statements; the features are read while they are written. Raises InvalidParameterError for
+    features that the format cannot hold.
+    """
+    table = describe_table(connection, collection, query, file_format)
+
+    def read(ids: Iterable[Sequence[int]]) -> Iterator[RecordBatch]:
+        return table_batches(connection, collection, query, table, while_connected(ids))
+
+    ids = feature_batches(connection, collection, query, limit)
+    style = layer_style(collection.style_config)
+    return FileContent(table, ids, read, query.crs, collection.title, style)
 
 
 @contextmanager

@@ -5,12 +5,12 @@ while a slow client reads. Files are written completely, from one snapshot of th
 they are sent; texts are sent while they are read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from threading import BoundedSemaphore
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from urllib.parse import quote
 
 from flask import Response, request
@@ -21,7 +21,6 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import snapshot
 from samsyn_model.errors import DatabaseUnavailableError, InvalidParameterError
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.downloads.tables.batches import feature_batches, while_connected
 from samsyn_provider.downloads.texts import TEXT_FORMATS, TIMEOUT, text_parts
 from samsyn_provider.features.page_statements import select_page
 from samsyn_provider.geography.crs import CRS84
@@ -30,10 +29,6 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import Format, plain_name
 from samsyn_provider.query.items_query import ItemsQuery, refuse_dialect
 from samsyn_provider.query.position import encode_position
-from samsyn_provider.styles.symbols import layer_style
-
-if TYPE_CHECKING:
-    from pyarrow import RecordBatch
 
 _CHUNK_SIZE = 64 * 1024  # bytes
 FILE_SLOTS = BoundedSemaphore(2)  # files that a process writes at the same time
@@ -48,7 +43,7 @@ def respond_download(
     InvalidParameterError for a query that the format cannot represent, DatabaseUnavailableError
     when all file slots are taken.
     """
-    _check_format(file_format, query)
+    check_format(file_format, query)
     if query.filter is None and not query.areas:
         lift_time_limits()  # it takes as long as the layer is large
     media_type = file_format.media_type
@@ -67,7 +62,8 @@ def respond_download(
     return response
 
 
-def _check_format(file_format: Format, query: ItemsQuery) -> None:
+def check_format(file_format: Format, query: ItemsQuery) -> None:
+    """Raise InvalidParameterError for a query that a format cannot represent."""
     if query.hits:
         raise InvalidParameterError("resulttype=hits is available as GeoJSON only.")
     if file_format.media_type != media_types.CSV:
@@ -93,19 +89,10 @@ def _file_response(
     collection: Collection, query: ItemsQuery, limit: int | None, file_format: Format
 ) -> Response:
     # imported here: 60 MB of libraries, which only processes that write files need
-    from samsyn_provider.downloads.files import WRITERS, written_file  # noqa: PLC0415
-    from samsyn_provider.downloads.formats.writers import FileContent  # noqa: PLC0415
-    from samsyn_provider.downloads.tables.columns import describe_table, table_batches  # noqa: PLC0415
+    from samsyn_provider.downloads.files import WRITERS, file_content, written_file  # noqa: PLC0415
 
     with _file_slot(), snapshot(deployment().engine, TIMEOUT) as connection:
-        table = describe_table(connection, collection, query, file_format)
-
-        def read(ids: Iterable[Sequence[int]]) -> "Iterator[RecordBatch]":
-            return table_batches(connection, collection, query, table, while_connected(ids))
-
-        style = layer_style(collection.style_config)
-        ids = feature_batches(connection, collection, query, limit)
-        content = FileContent(table, ids, read, query.crs, collection.title, style)
+        content = file_content(connection, collection, query, file_format, limit)
         with written_file(WRITERS[file_format.media_type, query.dialect], content) as file:
             return _streamed(file)
 

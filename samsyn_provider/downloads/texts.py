@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flask import has_request_context
 from sqlalchemy import Engine
 
 from samsyn_model.database.execution import run
@@ -47,7 +48,8 @@ def text_parts(
 ) -> Iterator[str]:
     """Yield a query's features as text, at most `limit`, batch by batch.
 
-    A connection is held only while one is read; the request is needed for the first part only.
+    A connection is held only while one is read; a request is needed for the first part only, which
+    has links within one.
     """
     form = _FORMS[media_type](collection, query)
     with snapshot(engine, TIMEOUT) as connection:
@@ -82,13 +84,12 @@ def _geojson(collection: Collection, query: ItemsQuery) -> _Form:
     head: dict[str, Any] = {"type": "FeatureCollection", "name": collection.title}
     if query.crs.srid != WGS84:
         head["crs"] = _crs_member(query.crs)
-    members = {
-        "timeStamp": timestamp(),
-        "links": [
+    members: dict[str, Any] = {"timeStamp": timestamp()}
+    if has_request_context():
+        members["links"] = [
             *links.self_links(GEOJSON, GEOJSON, "These items", code="geojson"),
             links.collection_link(collection.id, collection.title),
-        ],
-    }
+        ]
 
     def tail(count: int) -> str:
         numbers = {"numberMatched": count, "numberReturned": count}

@@ -27,6 +27,11 @@ def _read(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_layer(caller, layer))
 
 
+def _export(caller: Caller, layer: Layer) -> int:
+    readable = rules.may_read_layer(caller, layer)
+    return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
+
+
 def _change(caller: Caller, layer: Layer) -> int:
     readable = rules.may_read_layer(caller, layer)
     return rules.status_of_writing(
@@ -170,6 +175,7 @@ def _library() -> Iterator[Operation]:
         "POST", _LAYERS, _create_global, body=lambda _: _new_layer(is_global=True), hint="is_global"
     )
     yield Operation("GET", f"{_LAYERS}/{{layer}}", _read, LAYERS)
+    yield Operation("POST", f"{_LAYERS}/{{layer}}/export", _export, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}", _delete, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _force_delete, LAYERS)
 

@@ -96,6 +96,16 @@ def _copy(caller: Caller, shared: Map) -> int:
     )
 
 
+def _export(caller: Caller, shared: Map) -> int:
+    readable = rules.may_read_map(caller, shared)
+    return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
+
+
+def _read_export(caller: Caller, _: Map) -> int:
+    """The status where there is no file yet."""
+    return rules.status_of_private_reading(caller, may_read=False)
+
+
 def _list(caller: Caller, _: Any) -> int:
     return rules.status_of_reading(caller)
 
@@ -193,6 +203,8 @@ def _maps() -> Iterator[Operation]:
         )
     yield Operation("DELETE", _MAP, _own_to_delete, MAPS)
     yield Operation("POST", f"{_MAP}/duplicate", _copy, MAPS, lambda _: {})
+    yield Operation("POST", f"{_MAP}/export", _export, MAPS)
+    yield Operation("GET", f"{_MAP}/export", _read_export, MAPS)
     for new_owner in (NEWCOMER, VIEWER, CREATOR):
         yield Operation(
             "PUT",

@@ -74,9 +74,11 @@ class _FeatureSheet:
         self._coordinates = coordinate_names(table, content.crs)
         self._has_geometries = table.geometry_name is not None
         self._crs = content.crs
-        self._names_crs = content.crs.srid != WGS84
+        # the coordinates alone are enough for points in longitude and latitude without heights
         self._has_wkt = self._has_geometries and (
-            self._names_crs or not self._coordinates or table.geometry_kinds != {"Point"}
+            len(self._coordinates) != 2
+            or table.geometry_kinds != {"Point"}
+            or content.crs.srid != WGS84
         )
         names = [table.id_name, *(column.name for column in table.columns), *self._coordinates]
         if table.geometry_name and self._has_wkt:
@@ -127,10 +129,7 @@ class _FeatureSheet:
         for axis in axes:
             columns.append((self._write_number, [text and float(text) for text in axis]))
         if self._has_wkt:
-            wkt = with_srid(texts, self._crs).to_pylist()
-            if axes and not self._names_crs:
-                wkt = [None if x else text for x, text in zip(axes[0], wkt, strict=True)]
-            columns.append((self._write_wkt, wkt))
+            columns.append((self._write_wkt, with_srid(texts, self._crs).to_pylist()))
         return columns
 
     def _writer(self, kind: pa.DataType) -> _Write:

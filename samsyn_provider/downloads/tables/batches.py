@@ -4,7 +4,7 @@ import socket
 from array import array
 from collections.abc import Iterable, Iterator
 
-from flask import request
+from flask import has_request_context, request
 from sqlalchemy import Connection
 from werkzeug.exceptions import ClientDisconnected
 
@@ -24,15 +24,14 @@ def feature_batches(
     """Yield the ids of a query's features in its order, at most `limit`, batch by batch.
 
     Within one transaction. A batch has at most a megabyte of features, as stored, or one feature.
-    Raises ClientDisconnected once the client of the request has disconnected.
+    Within a request: raises ClientDisconnected once its client has disconnected.
     """
-    return while_connected(id_batches(connection, collection, query, limit))
+    return while_connected(_batches(connection, collection, query, limit))
 
 
-def id_batches(
+def _batches(
     connection: Connection, collection: Collection, query: ItemsQuery, limit: int | None
 ) -> Iterator[array[int]]:
-    """Yield the same outside of a request."""
     statement = declare_sizes(collection.id, query, collection.times, limit)
     run(connection, statement.text, statement.values)
     while rows := run(connection, _FETCH).all():
@@ -49,8 +48,11 @@ def id_batches(
 
 
 def while_connected[Part](parts: Iterable[Part]) -> Iterator[Part]:
-    """Yield the parts of a download; raise ClientDisconnected once the client has disconnected."""
-    client = request.environ.get("gunicorn.socket")
+    """Yield the parts of a download; raise ClientDisconnected once the client has disconnected.
+
+    A file that a job writes has no client.
+    """
+    client = request.environ.get("gunicorn.socket") if has_request_context() else None
     for part in parts:
         if client is not None and _has_disconnected(client):
             raise ClientDisconnected
