@@ -51,7 +51,7 @@ def staged_rows(batch: FeatureBatch) -> list[Any]:
     size = len(batch.geometries)
     numbers = np.array([batch.number(index) for index in range(size)], np.int64)
     ids = [
-        None if source_id is None else json.dumps(source_id, default=str).replace("\\u0000", "")
+        None if source_id is None else json.dumps(source_id, default=str)
         for source_id in batch.ids or [None] * size
     ]
     texts = pa.array(ids, pa.large_string()).cast(pa.large_binary())

@@ -101,13 +101,22 @@ class LayerFault:
     def as_json(self) -> dict[str, Any]:
         """Return the fault as the API shows it."""
         return {
-            "layer": self.source,
+            "layer": _as_text(self.source),
             "number": self.fault.number,
             "line": self.fault.line,
-            "feature_id": self.fault.feature_id,
-            "field": self.fault.field,
-            "reason": self.fault.reason,
+            "feature_id": _as_text(self.fault.feature_id),
+            "field": _as_text(self.fault.field),
+            "reason": _as_text(self.fault.reason),
         }
+
+
+def _as_text(value: Any) -> Any:
+    """Return a value of a fault, of a text that which the database can store."""
+    if not isinstance(value, str):
+        return value if value is None or isinstance(value, int) else str(value)
+    return (
+        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    )
 
 
 @dataclass(slots=True)

@@ -60,6 +60,24 @@ def test_faulty_features_are_skipped(engine: Engine, owner: uuid.UUID, faulty: P
     assert layer.extent == (12.5, 57.25, 12.5, 57.25)
 
 
+def test_ids_that_the_database_cannot_store_are_told(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps(feature({}, (200, 0), id="a\0\ud800\\u0000b")) + "\n")
+    path.write_text('{"type": "FeatureCollection", "features": [' + path.read_text() + "]}")
+    [layer] = load(engine, owner, path, skip_faulty=True)
+    assert layer.skipped == 1
+    with engine.connect() as connection:
+        faults = connection.execute(text("SELECT faults FROM imports")).scalar_one()
+    assert faults[0]["feature_id"] == "a\ufffd\ufffd\\u0000b"
+    path.write_text(collection(feature({"a": 1}, id="\\u0000")))
+    [layer] = load(engine, owner, path)
+    path.write_text(collection(feature({"a": "x"}, id="\\u0000")))
+    [again] = load(engine, owner, path, layer_id=layer.layer_id, skip_faulty=True)
+    assert again.inserted == 1
+
+
 def test_faults_of_several_layers_and_of_many_features(
     engine: Engine, owner: uuid.UUID, tmp_path: Path
 ) -> None:
