@@ -11,7 +11,7 @@ from xml.parsers import expat
 from samsyn_model.errors import UnreadableFileError
 
 _MAX_DEPTH = 100
-_MEMBERS = frozenset({"member", "featureMember", "featureMembers"})
+_MEMBERS = ("member", "Member", "Members")  # of a collection; those of geometries are in features
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T.*)?")
 _MAX_DATE = 40  # characters
 _EPSG = re.compile(r"epsg.*?(\d+)$", re.IGNORECASE)
@@ -81,7 +81,7 @@ class _Reading:
             raise UnreadableFileError(
                 f"{self._path} is nested too deeply: XML has at most {_MAX_DEPTH} levels here."
             )
-        if self._feature is None and depth and self._open[-1] in _MEMBERS:
+        if self._feature is None and depth and self._open[-1].endswith(_MEMBERS):
             self._feature = (plain, depth)
             self._id = attributes.get("gml:id") or attributes.get("fid") or ""
             self.content.counts[plain] += 1
@@ -94,7 +94,7 @@ class _Reading:
             elif attribute == "srsName" and self._feature and not self._in_bounds:
                 systems = self.content.systems.setdefault(self._feature[0], set())
                 systems.add(crs_of_name(value))
-        if plain in _COORDINATES and self._feature and not self._in_bounds:
+        if plain in _COORDINATES and not self._in_bounds:
             self._coordinates = []
 
     def end(self, _: str) -> None:
@@ -103,6 +103,8 @@ class _Reading:
         if self._coordinates is not None and name in _COORDINATES:
             self._reason = self._reason or _fault("".join(self._coordinates), name)
             self._coordinates = None
+            if self._reason and not self._feature:
+                raise UnreadableFileError(f"{self._path} cannot be read: {self._reason}")
         if self._feature and len(self._open) == self._feature[1]:
             if self._reason:
                 kind = self._feature[0]
@@ -129,7 +131,7 @@ class _Reading:
 
 
 _COORDINATES = frozenset({"pos", "posList", "coordinates"})
-_NOT_NUMERIC = re.compile(r"[^\s0-9eE+\-.,]")
+_NOT_NUMERIC = re.compile(r"[^\s0-9eE+\-.,;]")
 
 
 def _fault(coordinates: str, element: str) -> str | None:

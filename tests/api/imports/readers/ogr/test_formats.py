@@ -137,6 +137,10 @@ def test_gml_with_several_crs(tmp_path: Path) -> None:
         ),
         ("<a xmlns:g='http://www.opengis.net/gml'>" + "<a>" * 200, "nested too deeply"),
         ("<a xmlns:g='http://www.opengis.net/gml'><b></a>", "not valid XML"),
+        (
+            "<a xmlns:gml='http://www.opengis.net/gml'><b><gml:pos>1 x</gml:pos></b></a>",
+            "not a number: '1 x'",
+        ),
         ("<gpx><wpt/>", "not valid XML"),
         ("<gpx></gpx>", "no waypoints"),
     ],
