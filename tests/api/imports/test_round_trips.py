@@ -410,7 +410,7 @@ def test_a_layer_without_features(  # noqa: PLR0917 - fixtures
     layer_id = layer(fields={"a": {"type": "integer"}}, geometry_type="LineString")
     path = tmp_path / f"file.{SUFFIXES[code]}"
     if code in {"geojsonseq", "kml"}:
-        with pytest.raises(UnreadableFileError, match="is empty|no placemarks"):
+        with pytest.raises(UnreadableFileError, match=r"is empty|no placemarks"):
             download(client, empty_database, owner, layer_id, code, path)
     else:
         assert download(client, empty_database, owner, layer_id, code, path) == []
