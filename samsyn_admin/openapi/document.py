@@ -140,7 +140,10 @@ def _body(entry: dict[str, Any], method: str) -> dict[str, Any] | None:
         return {
             "required": True,
             "content": {
-                kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+                kind: {
+                    "schema": {"$ref": f"#/components/schemas/{schema}"},
+                    "examples": _example(schema),
+                }
                 for kind, schema in media_types.items()
             },
         }
