@@ -145,3 +145,24 @@ def test_a_worker_that_stops_leaves_its_jobs_to_the_next(
         row = wait_until_over(empty_database, long)
     assert (row.status, row.attempts) == ("successful", 1)
     assert layers_of(empty_database, long) == 40
+
+
+def test_two_workers_share_jobs_and_do_each_once(empty_database: Engine, tmp_path: Path) -> None:
+    owner = user(empty_database)
+    rows(empty_database, "DELETE FROM procrastinate_workers")
+    with (
+        worker(empty_database, tmp_path / "one", JOBS_WORKERS="1"),
+        worker(empty_database, tmp_path / "two", JOBS_WORKERS="1"),
+    ):
+        wait_for(lambda: len(rows(empty_database, "SELECT FROM procrastinate_workers")) == 2)
+        jobs = [
+            defer(empty_database, owner, "import", do="make_layers", count=2, pause=1)
+            for _ in range(4)
+        ]
+        for job_id in jobs:
+            row = wait_until_over(empty_database, job_id, 120)
+            assert (row.status, row.attempts) == ("successful", 1)
+    assert [layers_of(empty_database, job_id) for job_id in jobs] == [2] * 4
+    begun = [(tmp_path / name).read_text().count("begins") for name in ("one", "two")]
+    assert sum(begun) == 4
+    assert min(begun) > 0
