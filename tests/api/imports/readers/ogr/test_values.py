@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from samsyn_model.properties.schema import Kind
-from tests.api.imports.ogr.reading import faults, read_one, shared_file
+from tests.api.imports.readers.ogr.reading import faults, read_one, shared_file
 from tests.source_files import edit_geopackage, square, table, write_ogr
 
 COLUMNS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from samsyn_model.errors import UnreadableFileError
-from tests.api.imports.ogr.reading import read
-from tests.api.imports.ogr.test_formats import COLUMNS, POINT, SQUARES, gml, member
+from tests.api.imports.readers.ogr.reading import read
+from tests.api.imports.readers.ogr.test_formats import COLUMNS, POINT, SQUARES, gml, member
 from tests.api.imports.test_hostile_files import Listener
 from tests.source_files import table, write_ogr
 
