@@ -39,7 +39,7 @@ def faults(layer: SourceLayer) -> list[tuple[int, str | None, str]]:
 
 def shared_file(name: str) -> Path:
     """Return one of the small files that people had trouble with; skips without them."""
-    root = Path(__file__).resolve().parents[5] / "shared"
+    root = Path(__file__).resolve().parents[6] / "shared"
     path = Path(os.environ.get("SAMSYN_SHARED", root)) / "files" / name
     if not path.exists():
         pytest.skip(f"no {path}")

@@ -58,6 +58,9 @@ PATCH = header(1017, 1) + ring(*TRIANGLE)
         (header(1, None, ">") + positions((1, 2), order=">"), "POINT(1 2)", set()),
         (header(0x20000001) + struct.pack("<I", 4326) + positions((1, 2)), "POINT(1 2)", set()),
         (header(10, 0), "POLYGON EMPTY", {CURVES}),
+        (header(8, 0), "LINESTRING EMPTY", {CURVES}),
+        (header(2, 0), "LINESTRING EMPTY", set()),
+        (header(3, 1) + ring(), "POLYGON EMPTY", set()),
     ],
 )
 def test_what_a_geometry_becomes(wkb: bytes, expected: str, changes: set[str]) -> None:
