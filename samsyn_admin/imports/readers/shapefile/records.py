@@ -20,6 +20,9 @@ _BETWEEN = 65_536
 """So many bytes between records are read with them rather than passed over."""
 _NO_MEASURE = -1e38  # a smaller one stands for none
 _CODE = Struct("<i")
+_PLAIN = Struct("<i32x3i")
+_PLAIN_TYPES = frozenset({LINE, POLYGON})
+"""Of one part and without heights, as most are."""
 _COUNT = Struct("<36xi")
 _COUNTS = Struct("<36xii")
 _LENGTH = Struct(">4xi")
@@ -55,6 +58,20 @@ _NOTHING = Shape(NULL, _NO_PARTS, np.zeros((0, 2)))
 
 def parsed_shape(data: bytes, start: int, size: int) -> Shape:
     """Return the shape of `size` bytes at `start`; raises DamagedShapeError."""
+    if size >= _PLAIN.size:
+        code, parts, count, first = _PLAIN.unpack_from(data, start)
+        if (
+            code in _PLAIN_TYPES
+            and parts == 1
+            and not first
+            and 0 < count <= (size - _PLAIN.size) // 16
+        ):
+            positions = np.frombuffer(data, "<f8", 2 * count, start + _PLAIN.size)
+            return Shape(code, _ONE_PART, positions.reshape(-1, 2))
+    return _any_shape(data, start, size)
+
+
+def _any_shape(data: bytes, start: int, size: int) -> Shape:
     if size < _CODE.size:
         raise DamagedShapeError("its record is too short")
     (code,) = _CODE.unpack_from(data, start)
