@@ -23,7 +23,6 @@ from sqlalchemy import Connection, Engine
 from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.results import remove_unneeded
-from samsyn_admin.jobs.scratch import scratch_folder
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.engine import database_url, open_engine
 from samsyn_model.database.transactions import writing
@@ -31,6 +30,7 @@ from samsyn_model.errors import SamsynError
 from samsyn_model.jobs.attempts import MAX_ATTEMPTS, Attempt, begin_attempt, fail_attempt, give_back
 from samsyn_model.jobs.jobs import QUEUE, TASK
 from samsyn_model.jobs.upkeep import fail_abandoned, remove_old, requeue_abandoned
+from samsyn_model.scratch import ScratchFolder
 from samsyn_model.settings import Settings, get_settings
 from samsyn_provider.http.problems import problem_document
 
@@ -49,6 +49,7 @@ _GIVEN_UP = problem_document(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     f"The server ended in the middle of this {MAX_ATTEMPTS} times; nothing of it was kept.",
 )
+_SCRATCH = "samsyn-jobs-"
 _ABANDONED = problem_document(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "The server lost this from its queue; nothing of it was kept.",
@@ -175,9 +176,12 @@ def run_worker(url: str, settings: Settings) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # its tracebacks of lost queues
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    with scratch_folder() as scratch:
+    scratch = ScratchFolder(_SCRATCH)
+    try:
         os.environ["DATABASE_URL"] = url  # of the processes that run jobs
-        asyncio.run(_until_stopped(Worker(url, settings, scratch)))
+        asyncio.run(_until_stopped(Worker(url, settings, scratch.path)))
+    finally:
+        scratch.remove()
 
 
 async def _until_stopped(worker: Worker) -> None:

@@ -1,12 +1,7 @@
 """Features written to temporary files, by the writer of their format."""
 
-import fcntl
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO
 
 from pyarrow import RecordBatch
@@ -15,6 +10,7 @@ from sqlalchemy import Connection
 from xlsxwriter.exceptions import XlsxFileError
 
 from samsyn_model.errors import StorageFullError
+from samsyn_model.scratch import ScratchFolder
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.downloads.formats.kml import write_kml
 from samsyn_provider.downloads.formats.ogr import write_flatgeobuf, write_geopackage
@@ -55,12 +51,14 @@ def written_file(write: Writer, content: FileContent) -> Iterator[IO[bytes]]:
 
     Raises StorageFullError, or OSError, when it cannot be written as a whole.
     """
-    _remove_left_over()
-    with _locked_folder() as folder:
-        path = Path(folder, "features")
+    folder = ScratchFolder(_PREFIX)
+    try:
+        path = folder.path / "features"
         with full_disk():
             write(path, content)
         file = path.open("rb")
+    finally:
+        folder.remove()
     yield file
 
 
@@ -95,40 +93,3 @@ def file_content(
     ids = feature_batches(connection, collection, query, limit)
     style = layer_style(collection.style_config)
     return FileContent(table, ids, read, query.crs, collection.title, style)
-
-
-@contextmanager
-def _locked_folder() -> Iterator[str]:
-    """Yield a new folder, which is locked as long as this process uses it."""
-    while (descriptor := _lock(folder := tempfile.mkdtemp(prefix=_PREFIX))) is None:
-        pass  # another process has taken it for one that is left over
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-        os.close(descriptor)
-
-
-def _remove_left_over() -> None:
-    """Remove the folders of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's, or removed meanwhile
-            if (descriptor := _lock(folder)) is not None:
-                try:
-                    shutil.rmtree(folder)
-                finally:
-                    os.close(descriptor)
-
-
-def _lock(folder: str | Path) -> int | None:
-    """Return a descriptor that locks a folder; None where a process has it, or has removed it."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    with suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
-            return descriptor
-    os.close(descriptor)
-    return None
