@@ -80,8 +80,6 @@ class _Reading:
         width = 2 + has_z + has_m
         if self._position + 8 * width * count > len(self._wkb):
             raise IndexError
-        if not count:  # numpy takes no empty rest of a buffer
-            return np.empty((0, 2 + has_z))
         values = np.frombuffer(self._wkb, f"{self._order}f8", width * count, self._position)
         self._position += 8 * width * count
         return values.reshape(count, width)[:, : 2 + has_z].astype(np.float64)

@@ -179,8 +179,10 @@ class OgrLayer(SourceLayer):
             ) as (_, reader),
         ):
             for record_batch in reader:
-                yield self._features(record_batch, read + 1, values)
+                features = self._features(record_batch, read + 1, values)
                 read += len(record_batch)
+                if len(features.geometries):
+                    yield features
         expected = self._expected_count()
         if read < expected:
             raise UnreadableFileError(

@@ -141,6 +141,14 @@ def test_the_numbers_of_the_rest_are_right(tmp_path: Path) -> None:
     assert len(batch.wkb) == 9
 
 
+def test_a_batch_without_any_that_can_be_read(tmp_path: Path) -> None:
+    path = write_ogr(tmp_path / "a.gpkg", grid(1500), "GPKG")
+    edit_geopackage(path, ("UPDATE a SET geom = ? WHERE fid <= 1000", [b"GP\0\x01" + bytes(7)]))
+    [layer] = open_layers(path)
+    [batch] = layer.batches()
+    assert (batch.number(0), len(batch.geometries), layer.faults.count) == (1001, 500, 1000)
+
+
 @pytest.mark.parametrize("declared", ["TIN", "CURVEPOLYGON", "GEOMETRY", "POLYHEDRALSURFACE"])
 @pytest.mark.parametrize("z", [0, 1, 2])
 def test_layers_of_every_declared_type(tmp_path: Path, declared: str, z: int) -> None:
