@@ -28,7 +28,7 @@ def _read(caller: Caller, layer: Layer) -> int:
 
 
 def _export(caller: Caller, layer: Layer) -> int:
-    readable = rules.may_read_layer(caller, layer)
+    readable = rules.may_read_features(caller, layer)
     return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
 
 
