@@ -18,10 +18,10 @@ from samsyn_admin.imports.readers.ogr.layer import OgrLayer, ogr_layers
 from samsyn_admin.imports.readers.ogr.xml_check import XmlContent, check_xml
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.options import ReadOptions
-from samsyn_admin.imports.sources.scratch import ScratchFolder
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.faults import FeatureFault
+from samsyn_model.scratch import ScratchFolder
 
 _LARGEST = 2**63 - 1
 

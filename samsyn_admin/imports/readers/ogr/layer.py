@@ -25,11 +25,11 @@ from samsyn_admin.imports.sources.layer import (
     without_m,
 )
 from samsyn_admin.imports.sources.limits import check_count
-from samsyn_admin.imports.sources.scratch import ScratchFolder
 from samsyn_admin.imports.sources.wkb import readable_geometries
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.schema import Kind, unique_names
+from samsyn_model.scratch import ScratchFolder
 from samsyn_provider.geography import gdal
 
 _GDAL_ERRORS = (

@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 
-from samsyn_admin.imports.sources.scratch import ScratchFolder
 from samsyn_model.errors import UnreadableFileError
+from samsyn_model.scratch import ScratchFolder
 
 _GENERATED = {2, 3}  # `hidden` of a generated column
 _SECONDS = 5  # for reading the names
