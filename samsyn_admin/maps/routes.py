@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
@@ -32,6 +32,7 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
+from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.query.parameters import parse_boolean, single_values
@@ -128,10 +129,8 @@ def give_map(map_id: str) -> Response | tuple[str, HTTPStatus]:
         map_row = ownerless or lock_map(connection, principal(), key, Action.OWN_MAP)
         new_owner = validated(Person, body)
         check_if_match(version_of(map_row.updated_at))
-        user_id = find_user_id(connection, new_owner)
+        user_id = _new_owner(connection, map_row, new_owner, is_ownerless=ownerless is not None)
         if user_id != map_row.created_by:
-            if not ownerless:
-                _require_collaborator(connection, key, user_id)
             _refuse_to_publish(connection, map_row, user_id)
             former = None if ownerless else map_row.created_by
             _transfer(connection, key, former=former, owner=user_id)
@@ -163,15 +162,26 @@ def _change(connection: Connection, map_id: uuid.UUID, body: dict[str, Any]) -> 
         run(connection, update(Map).where(Map.id == map_id).values(changed))
 
 
-def _require_collaborator(connection: Connection, map_id: uuid.UUID, user_id: uuid.UUID) -> None:
-    """Raise ConflictError unless a user is a collaborator: nobody is given a map unasked."""
-    statement = select(MapCollaborator.id).where(
-        MapCollaborator.map_id == map_id, MapCollaborator.user_id == user_id
+def _new_owner(
+    connection: Connection, map_row: Row[Any], person: Person, *, is_ownerless: bool
+) -> uuid.UUID:
+    """Return the id of who is to own a map: nobody is given one unasked.
+
+    Raises ConflictError for anybody but a collaborator, in the same words whether they have an
+    account or not, which is not the owner's business; of a map without an owner NotFoundError.
+    """
+    if is_ownerless:
+        return find_user_id(connection, person)
+    is_collaborator = exists().where(
+        MapCollaborator.map_id == map_row.id, MapCollaborator.user_id == User.id
     )
-    if run(connection, statement).one_or_none() is None:
+    may_own = or_(User.id == map_row.created_by, is_collaborator)
+    try:
+        return find_user_id(connection, person, may_own)
+    except NotFoundError as error:
         raise ConflictError(
             "Only a collaborator can become the owner: invite this person to the map first."
-        )
+        ) from error
 
 
 def _refuse_to_publish(connection: Connection, map_row: Row[Any], owner: uuid.UUID) -> None:

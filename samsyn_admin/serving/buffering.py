@@ -156,6 +156,10 @@ class BufferingWorker(RespondingWorker):
 
     def _send(self, conn: Connection) -> None:
         """Send what waits on a connection, then go on with its response, or after it."""
+        if conn.is_cut:
+            conn.reset()
+            self._drop(conn)
+            return
         try:
             conn.outbox.flush()
         except OSError:

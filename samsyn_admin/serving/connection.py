@@ -1,8 +1,9 @@
 """A client's connection: what has been received, what has to be sent, the response between them."""
 
 import contextlib
+import struct
 from collections.abc import Iterator
-from socket import SHUT_WR, socket
+from socket import SHUT_WR, SO_LINGER, SOL_SOCKET, socket
 from typing import Any
 
 from gunicorn import util
@@ -78,6 +79,14 @@ class Connection(TConn):  # type: ignore[misc]
         """What `received` says of the request that is served."""
         self.is_kept = False
         """Whether another request may follow the response that is being sent."""
+        self.is_cut = False
+        """Whether the response failed when a part of it had been sent."""
+
+    def reset(self) -> None:
+        """Let the client see that the response is not complete: the end of the connection alone
+        would be that of a body without a length, as HTTP/1.0 has it."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
 
     def end(self) -> None:
         """Tell the client that nothing follows: what it still sends is read for a while, because

@@ -5,11 +5,12 @@ from http import HTTPStatus
 from typing import Any
 
 from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from samsyn_admin.serving.connection import Connection, Reply, SentResponse
 from samsyn_admin.serving.refusals import refusal, refusal_of
+from samsyn_admin.serving.request_input import RequestInput
 
 _MORE = object()  # what `handle` returns for a response of which more follows
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
@@ -35,6 +36,7 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
                 return False
             if conn.outbox.has_sent:
                 self.log.exception("A response was not completed")
+                conn.is_cut = True
             else:
                 self.refuse(conn, error)
             return False
@@ -59,6 +61,7 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
         )
         environ["wsgi.multithread"] = True
         environ["gunicorn.socket"] = conn.sock
+        environ["wsgi.input"] = RequestInput(environ["wsgi.input"], response)
         is_crowded = len(self.keepalived_conns) >= self.max_keepalived
         if is_crowded or not self.alive or not conn.received.is_whole:
             response.force_close()
@@ -74,7 +77,10 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
         self._end(conn, reply)
         if reply.response.should_close():
             return False
-        conn.parser.finish_body()  # what the application did not read
+        try:
+            conn.parser.finish_body()  # what the application did not read
+        except ParseException:  # where the next request begins is not known
+            return False
         conn.received.begin()
         return True
 

@@ -1,5 +1,6 @@
 """`/api/v1/maps/{id}/collaborators` and `…/owner`: collaborators, their roles, and the owner."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -227,6 +228,21 @@ def test_a_map_is_transferred(owner: Caller, editor: Caller, viewer: Caller) -> 
     assert roles_of(viewer, path) == {str(owner.id): "editor", str(editor.id): "editor"}
     for body, expected in (({}, ""), ({"role": "x"}, "/role"), ({"user_id": 1}, "/user_id")):
         assert expected in pointers(send(viewer, "PUT", f"{path}/owner", body))
+
+
+def test_who_has_an_account_is_not_told_by_an_offer(owner: Caller, make_caller: MakeCaller) -> None:
+    """Neither is who has blocked the owner."""
+    path, stranger, blocking = make_map(owner), make_caller("stranger"), make_caller("blocking")
+    block = f"/api/v1/users/me/blocked-users/{owner.id}"
+    assert blocking.client.put(block, headers=blocking.headers).status_code == 201
+    offers: list[dict[str, str]] = [
+        *({"email": f"{name}@example.org"} for name in ("stranger", "blocking", "nobody")),
+        *({"user_id": str(key)} for key in (stranger.id, blocking.id, uuid.uuid4())),
+    ]
+    responses = [send(owner, "PUT", f"{path}/owner", offer) for offer in offers]
+    assert {(one.status_code, one.get_json()["detail"]) for one in responses} == {
+        (409, "Only a collaborator can become the owner: invite this person to the map first.")
+    }
 
 
 def test_only_its_creator_makes_a_private_layer_public(

@@ -1,6 +1,7 @@
 """Requests that the application never sees: their responses are as its own."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,11 +54,52 @@ def test_a_refusal_is_a_problem_document(server: Server, sent: bytes, status: in
     assert json.loads(content)["status"] == status
 
 
-def test_a_malformed_body_is_refused(server: Server) -> None:
-    sent = request("/api/v1/webhooks/clerk", "Transfer-Encoding: chunked", method="POST")
+MALFORMED = (
+    b"zz\r\n",
+    b"2\r\n{}\r\nzz\r\n",
+    b"2\r\n{}xx0\r\n\r\n",
+    b"-2\r\n{}\r\n",
+    b"2;\x00\r\n{}\r\n0\r\n\r\n",
+    b"0\r\nA b: c\r\n\r\n",
+    b"2\r\n{}\r\n0\r\n",
+    b"5\r\n{}",
+)
+BODIES = (
+    "/ogc/collections/00000000-0000-0000-0000-000000000000/search",
+    "/api/v1/maps",
+    "/api/v1/webhooks/clerk",
+    "/ogc/sign-in",
+)
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("body", MALFORMED)
+def test_a_malformed_body_is_refused(server: Server, path: str, body: bytes) -> None:
+    """Also where it is cut off, after which the client waits."""
+    chunked = "Transfer-Encoding: chunked"
+    sent = request(path, chunked, "Content-Type: application/json", method="POST")
     with connected(server) as client:
-        client.sendall(sent + b"zz\r\n")
-        assert response(client).split(b" ", 2)[1] in {b"400", b"503"}
+        client.sendall(sent + body)
+        client.shutdown(socket.SHUT_WR)
+        received = response(client)
+    status = int(received.split(b" ", 2)[1]) if received else 400
+    assert 400 <= status < 500 or (status == 503 and path.endswith("clerk"))
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_the_body_of_a_layer_that_is_malformed(server: Server) -> None:
+    token = run_samsyn(server.database, "token", "create", OWNER)
+    for body in MALFORMED[:4]:
+        sent = request(
+            *("/api/v1/layers", "Transfer-Encoding: chunked", "Content-Type: application/json"),
+            f"Authorization: Bearer {token}",
+            method="POST",
+        )
+        with connected(server) as client:
+            client.sendall(sent + body)
+            client.shutdown(socket.SHUT_WR)
+            assert response(client).split(b" ", 2)[1] == b"400"
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_no_response_names_the_software(server: Server) -> None:
