@@ -1,10 +1,12 @@
 """gunicorn, run in this process: workers over one database."""
 
+import errno
 import gc
 import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -25,6 +27,7 @@ type AppFactory = Callable[[Settings, Engine], Flask]
 _GRACE = 10  # seconds
 _SWITCH_INTERVAL = 0.0005  # seconds: beside busy threads the main one waits so long at each call
 _FILES = 4096  # of a worker: a socket and up to two files for each of its connections
+_PORT_PATIENCE = 10  # seconds
 _END = 3  # seconds that a worker has for its end after its last request
 
 
@@ -87,15 +90,26 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def _check_address(settings: Settings) -> None:
+    """Raise click.ClickException where the port is taken, also a while from now: workers of a
+    server that was killed hold it for some seconds."""
+    deadline = time.monotonic() + _PORT_PATIENCE
+    while (error := _port_fault(settings)) is not None:
+        if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+            raise click.ClickException(
+                f"cannot listen at {settings.host}:{settings.port}: {error.strerror};"
+                " HOST and PORT name another address"
+            ) from error
+        time.sleep(0.2)
+
+
+def _port_fault(settings: Settings) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise click.ClickException(
-                f"cannot listen at {settings.host}:{settings.port}: {error.strerror};"
-                " HOST and PORT name another address"
-            ) from error
+            return error
+    return None
 
 
 def _allow_files() -> None:
