@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from samsyn_admin.command_database import migrate, open_database
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import InvalidParameterError
@@ -28,8 +29,9 @@ def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
         with reading(engine) as connection:
             run(connection, "ANALYZE layer_features (layer_id, id, geom)")
     click.echo(
-        f"{made.name}: {len(made.layer_ids):,} layers, {made.feature_count:,} features,"
-        f" {made.comment_count:,} comments imported",
+        f"{made.name}: {counted('{count} {layer|layers}', len(made.layer_ids))},"
+        f" {counted('{count} {feature|features}', made.feature_count)},"
+        f" {counted('{count} {comment|comments}', made.comment_count)} imported",
         err=True,
     )
     for note in made.notes:
@@ -120,8 +122,9 @@ def undo_import_command(import_id: UUID, owner: str, force: bool) -> None:
                 engine, import_id, owner_id, force=force, progress=progress, checks_rights=False
             )
     click.echo(
-        f"{report.layers_deleted:,} layers and {report.deleted:,} features deleted,"
-        f" {report.restored:,} features restored",
+        f"{counted('{count} {layer|layers}', report.layers_deleted)} and"
+        f" {counted('{count} {feature|features}', report.deleted)} deleted,"
+        f" {counted('{count} {feature|features}', report.restored)} restored",
         err=True,
     )
     for change in report.kept:
