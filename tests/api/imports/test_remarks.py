@@ -4,8 +4,10 @@ import uuid
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine
 
+from samsyn_admin import cli
 from samsyn_admin.imports.sources.counts import counted
 from tests.source_files import Remarks, add_user, collection, feature, load
 
@@ -60,3 +62,21 @@ def test_advice_that_suits_the_format(engine: Engine, owner: uuid.UUID, tmp_path
 )
 def test_one_and_many(count: int, sentence: str) -> None:
     assert counted("{count} {ring was|rings were} closed.", count) == sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["--public"], "--public"),
+        (["--global"], "--global"),
+        (["--layer", str(uuid.uuid4())], "--layer"),
+        (["--skip-faulty"], "--skip-faulty"),
+        (["--report", "a.json"], "--report"),
+    ],
+)
+def test_options_that_a_map_has_not(arguments: list[str], option: str) -> None:
+    result = CliRunner().invoke(
+        cli.main, ["import", "a.gpkg", "--owner", "a@b.c", "--map", *arguments]
+    )
+    assert result.exit_code == 1
+    assert f"such as {option}." in result.stderr
