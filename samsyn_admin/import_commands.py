@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from samsyn_admin.command_database import migrate, open_database
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import InvalidParameterError
@@ -19,7 +20,9 @@ def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
     from samsyn_admin.imports.maps.map_import import import_map  # noqa: PLC0415 - GDAL is slow to load
 
     if given := [name for name, value in options.items() if value]:
-        raise InvalidParameterError(f"--map is used without other options, such as {given[0]!r}.")
+        command = click.get_current_context().command
+        option = next(one.opts[0] for one in command.params if one.name == given[0])
+        raise InvalidParameterError(f"--map is used without other options, such as {option}.")
     with open_database() as engine:
         migrate(engine)
         with writing(engine) as connection:
@@ -28,8 +31,9 @@ def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
         with reading(engine) as connection:
             run(connection, "ANALYZE layer_features (layer_id, id, geom)")
     click.echo(
-        f"{made.name}: {len(made.layer_ids):,} layers, {made.feature_count:,} features,"
-        f" {made.comment_count:,} comments imported",
+        f"{made.name}: {counted('{count} {layer|layers}', len(made.layer_ids))},"
+        f" {counted('{count} {feature|features}', made.feature_count)},"
+        f" {counted('{count} {comment|comments}', made.comment_count)} imported",
         err=True,
     )
     for note in made.notes:
@@ -71,7 +75,7 @@ def import_command(
 ) -> None:
     """Import FILE as vector layers and print their ids, one per line."""
     if is_map:
-        _import_map(path, owner, {**options, "report": report_file})
+        _import_map(path, owner, {**options, "report_file": report_file})
         return
     from samsyn_admin.imports.loading.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
     from samsyn_admin.imports.loading.report import FaultyFeaturesError  # noqa: PLC0415
@@ -120,8 +124,9 @@ def undo_import_command(import_id: UUID, owner: str, force: bool) -> None:
                 engine, import_id, owner_id, force=force, progress=progress, checks_rights=False
             )
     click.echo(
-        f"{report.layers_deleted:,} layers and {report.deleted:,} features deleted,"
-        f" {report.restored:,} features restored",
+        f"{counted('{count} {layer|layers}', report.layers_deleted)} and"
+        f" {counted('{count} {feature|features}', report.deleted)} deleted,"
+        f" {counted('{count} {feature|features}', report.restored)} restored",
         err=True,
     )
     for change in report.kept:

@@ -157,7 +157,7 @@ def _out_of_range(geometry: Any) -> str:
         if abs(latitude) > 90 + _TOLERANCE:
             return (
                 f"the latitude {latitude:.10g} is outside -90..90"
-                " (--crs names another CRS than the file does)."
+                " (if the data are in another CRS, choose that)."
             )
         if abs(longitude) > 180 + _TOLERANCE:
             return (

@@ -26,18 +26,25 @@ _OTHERS = (
 _MOST_GUESSES = 3
 _EUROPE = (-12.0, 47.0, 35.0, 72.0)
 _MIN_CONFIDENCE = 60
+_PROJECTED_AXES = "northings and eastings"
+_SWAP = {
+    True: "choose the columns of x and y the other way round.",
+    False: "swap the axes of the file (in QGIS: Swap X and Y coordinates).",
+}
+"""How to mend swapped axes, by whether x and y are columns."""
 
 
-def crs_remarks(extent: Extent | None, crs: CRS) -> list[str]:
+def crs_remarks(extent: Extent | None, crs: CRS, *, has_columns: bool = False) -> list[str]:
     """Return what is to be said where data lie outside the area of use of their CRS.
 
     `extent` has the least x and y and the greatest, x east, in units of the CRS; None without
-    positions. Each remark tells what the data may be instead, and how to mend it.
+    positions. Each remark tells what the data may be instead, and how to mend it; where x and y are
+    columns of a table (`has_columns`) others can be chosen.
     """
-    return [] if extent is None else list(_remarks(extent, crs))
+    return [] if extent is None else list(_remarks(extent, crs, _SWAP[has_columns]))
 
 
-def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
+def _remarks(extent: Extent, crs: CRS, swap: str) -> Iterator[str]:
     code = _code(crs)
     looks_like_degrees = _is_within(extent, (-180.0, -90.0, 180.0, 90.0))
     if crs.is_projected:
@@ -49,8 +56,8 @@ def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
             return
     elif not looks_like_degrees:
         yield (
-            f"The coordinates are no degrees, but were read in {crs.name}, which has degrees:"
-            f" {_guess(extent, code)}"
+            f"The coordinates are no degrees, but were read in {crs.name}, which has degrees."
+            f" {_guess(extent, code, swap)}"
         )
         return
     area = crs.area_of_use or _area(code)
@@ -63,28 +70,21 @@ def _remarks(extent: Extent, crs: CRS) -> Iterator[str]:
         swapped = _in_degrees(_swapped(extent), code, crs)
         where = f"The data lie outside of the area in which {crs.name} is used ({area.name})."
         if swapped is not None and _is_within(swapped, _with_margin(area, crs)):
-            yield f"{where} {_swapping('northings and eastings' if crs.is_projected else '')}"
+            names = _PROJECTED_AXES if crs.is_projected else "latitudes and longitudes"
+            yield f"{where} With {names} swapped they would lie in it: {swap}"
         elif crs.is_projected:
-            yield f"{where} {_guess(extent, code)}"
+            yield f"{where} {_guess(extent, code, swap)}"
         else:
             yield f"{where} Choose another CRS if they are not there."
     elif not _is_within(extent, _EUROPE) and _is_within(_swapped(extent), _EUROPE):
         yield (
             f"The data lie between {extent[0]:.4g} and {extent[2]:.4g} degrees of longitude,"
-            f" {extent[1]:.4g} and {extent[3]:.4g} of latitude. If they belong to Europe:"
-            f" {_swapping('')}"
+            f" {extent[1]:.4g} and {extent[3]:.4g} of latitude. If they belong to Europe,"
+            f" latitudes and longitudes are swapped: {swap}"
         )
 
 
-def _swapping(names: str) -> str:
-    return (
-        f"They would lie inside with {names or 'latitudes and longitudes'} swapped: choose the"
-        " columns of x and y the other way round, or swap the axes of the file (in QGIS: Swap X"
-        " and Y coordinates)."
-    )
-
-
-def _guess(extent: Extent, code: int | None) -> str:
+def _guess(extent: Extent, code: int | None, swap: str) -> str:
     """Return a sentence about the projections in whose area coordinates would lie."""
     fitting = [
         f"EPSG:{other} ({CRS.from_epsg(other).name})"
@@ -93,11 +93,11 @@ def _guess(extent: Extent, code: int | None) -> str:
     ]
     if fitting:
         names = " or ".join(fitting[:_MOST_GUESSES])
-        return f"They would lie inside in {names}: choose the CRS that the data are in."
+        return f"They would lie in the area of {names}: choose the CRS that the data are in."
     swapped = _swapped(extent)
     if any(_fits(swapped, other) for other in _OTHERS):
-        return _swapping("northings and eastings")
-    return "choose the CRS that the data are in."
+        return f"With {_PROJECTED_AXES} swapped they would lie in northern Europe: {swap}"
+    return "Choose the CRS that the data are in."
 
 
 def _fits(extent: Extent, code: int) -> bool:

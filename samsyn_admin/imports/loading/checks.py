@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.errors import InvalidBodyError
 from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, CopiedFeatures
 from samsyn_model.settings import get_settings
@@ -24,16 +25,18 @@ def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None
 def geometry_notes(copied: CopiedFeatures, has_geometry: bool) -> Iterator[str]:
     """Yield what the user should know of the geometries copied from a source."""
     if copied.null_count and has_geometry:
-        yield f"{copied.null_count:,} features have no geometry."
+        yield counted("{count} {feature has|features have} no geometry.", copied.null_count)
     if copied.invalid_count:
-        yield (
-            f"{copied.invalid_count:,} geometries are not valid (self-intersections, say);"
-            " they were stored unchanged."
+        yield counted(
+            "{count} {geometry is|geometries are} not valid (self-intersections, say);"
+            " {it was|they were} stored unchanged.",
+            copied.invalid_count,
         )
     if copied.unchecked_count:
-        yield (
-            f"{copied.unchecked_count:,} geometries have more than {MAX_CHECKED_POSITIONS:,}"
-            " positions: whether they are valid was not checked."
+        yield counted(
+            f"{{count}} {{geometry has|geometries have}} more than {MAX_CHECKED_POSITIONS:,}"
+            " positions: whether {it is|they are} valid was not checked.",
+            copied.unchecked_count,
         )
 
 

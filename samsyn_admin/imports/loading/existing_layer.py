@@ -13,7 +13,12 @@ from samsyn_admin.imports.loading.record import add_layer, keep_schema
 from samsyn_admin.imports.loading.report import LayerReport, layer_report
 from samsyn_admin.imports.sources.reading import Reading
 from samsyn_admin.imports.staging.changes import LayerChanges
-from samsyn_admin.imports.staging.pairing import list_incoming, pair_by_key, pair_for_replacement
+from samsyn_admin.imports.staging.pairing import (
+    has_ids_of,
+    list_incoming,
+    pair_by_key,
+    pair_for_replacement,
+)
 from samsyn_admin.imports.staging.staged_features import (
     check_features,
     complete_table,
@@ -31,7 +36,7 @@ from samsyn_model.errors import (
     NotFoundError,
 )
 from samsyn_model.features.bulk_copy import stage_features
-from samsyn_model.properties.schema import property_members, property_schema
+from samsyn_model.properties.schema import Kind, property_members, property_schema
 
 _FIND = """
 SELECT id, name, source_type, geometry_type, property_schema,
@@ -179,14 +184,16 @@ class ExistingLayer:
     def _left_out(self, reading: Reading) -> tuple[str | None, list[str]]:
         """Return the field with the ids of a download, and all fields that are left out: that
         one, and, where faults are skipped, those that the layer has not. Raises InvalidBodyError
-        for these else."""
-        if self._schema is None or self._schema.get("additionalProperties"):
-            return None, []
+        for these else. Of a layer that takes any field only evident ids are left out."""
         fields, source = property_members(self._schema), reading.source
         unknown = [name for name in source.kinds if name not in fields]
-        id_field = next((name for name in _IDS_OF_DOWNLOADS if name in unknown), None)
+        is_open = self._schema is None or bool(self._schema.get("additionalProperties"))
+        named = (name for name in _IDS_OF_DOWNLOADS if name in unknown)
+        id_field = next((n for n in named if not is_open or self._has_ids(reading, n)), None)
         if id_field is not None:
             source.note(f"The field {id_field!r}, which downloads have, is no property here.")
+        if is_open:
+            return id_field, [] if id_field is None else [id_field]
         others = [name for name in unknown if name != id_field]
         if others and not self._choices.skip_faulty:
             faults = [Fault(f"/properties/{n}", "The layer has no such field.") for n in others]
@@ -197,6 +204,11 @@ class ExistingLayer:
             names = ", ".join(map(repr, others))
             source.note(f"Fields that the layer has not were left out: {names}.")
         return id_field, unknown
+
+    def _has_ids(self, reading: Reading, name: str) -> bool:
+        """Return whether a field has evidently the ids of the layer's features."""
+        is_whole = reading.source.kinds[name] is Kind.INTEGER
+        return is_whole and has_ids_of(self._connection, self._layer.id, name)
 
     def _with_types(self, reading: Reading) -> dict[str, Any] | None:
         """Return the layer's schema, with the types of fields that get their first values now."""

@@ -1,7 +1,7 @@
 """Imports a file: its layers become layers, or go into one, all in one transaction."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -26,6 +26,7 @@ from samsyn_admin.imports.loading.report import (
     LayerReport,
 )
 from samsyn_admin.imports.readers.files import open_layers
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_admin.imports.sources.layer import SourceLayer, source_crs
 from samsyn_admin.imports.sources.reading import Reading, bulk_memory
 from samsyn_model.database.transactions import set_in_transaction, writing
@@ -212,20 +213,44 @@ def import_file(  # noqa: PLR0913 - a command's options
 def remarks(layer: LayerReport) -> list[str]:
     """Return what the command says of a layer: how many features there are, where, and notes."""
     counts = {
-        "updated": layer.updated,
-        "deleted": layer.deleted,
-        "unchanged": layer.unchanged,
-        "skipped": layer.skipped,
+        "{count} updated": layer.updated,
+        "{count} deleted": layer.deleted,
+        "{count} unchanged": layer.unchanged,
+        "{count} skipped": layer.skipped,
+        "{count} {value|values} left empty": layer.emptied,
     }
-    others = "".join(f", {count:,} {name}" for name, count in counts.items() if count)
-    texts = [f"{layer.name}: {layer.inserted:,} features imported{others}"]
+    others = "".join(f", {counted(text, count)}" for text, count in counts.items() if count)
+    texts = [counted("{count} {feature|features} imported", layer.inserted) + others]
     if layer.crs is not None:
         code = f" ({layer.crs['code']})" if layer.crs["code"] else ""
-        texts.append(f"{layer.name}: read as {layer.crs['name']}{code}, from {layer.crs['origin']}")
+        texts.append(f"read as {layer.crs['name']}{code}{_why(layer.crs['origin'])}")
+    if layer.columns is not None:
+        texts += _columns(layer.columns)
+    if layer.encoding is not None:
+        encoding = layer.encoding
+        texts.append(f"texts read as {encoding['name']}{_why(encoding['origin'])}")
     if layer.extent is not None:
         west, south, east, north = layer.extent
         texts.append(
-            f"{layer.name}: from {west:.6g} to {east:.6g} degrees of longitude,"
+            f"from {west:.6g} to {east:.6g} degrees of longitude,"
             f" {south:.6g} to {north:.6g} of latitude"
         )
-    return [*texts, *(f"warning: {layer.name}: {note}" for note in layer.notes)]
+    return [
+        *(f"{layer.name}: {text}" for text in texts),
+        *(f"warning: {layer.name}: {note}" for note in layer.notes),
+    ]
+
+
+def _why(origin: str | None) -> str:
+    """Return how a CRS or an encoding was found out, after its name: `, from the .prj file`."""
+    if not origin:
+        return ""
+    return f", {'from ' if origin.startswith('the ') else ''}{origin}"
+
+
+def _columns(columns: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield where the geometries of a table are."""
+    if columns["wkt"] is not None:
+        yield f"geometries read from the column {columns['wkt']!r}"
+    elif columns["x"] is not None:
+        yield f"x and y read from the columns {columns['x']!r} and {columns['y']!r}"

@@ -194,10 +194,12 @@ class _Inspected:
         }
 
     def _notes(self) -> list[str]:
-        notes = self._source.all_notes()
-        return (
-            notes if self._crs is None else [*notes, *crs_remarks(self._source_bounds, self._crs)]
-        )
+        source, crs = self._source, self._crs
+        notes = source.all_notes()
+        if crs is None:
+            return notes
+        has_columns = source.has_xy_columns
+        return [*notes, *crs_remarks(self._source_bounds, crs, has_columns=has_columns)]
 
     def _encoding_document(self) -> dict[str, Any] | None:
         if self._source.encoding is None and not self._texts:

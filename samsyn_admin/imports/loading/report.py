@@ -1,7 +1,7 @@
 """What an import, or taking one back, has done."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from pyproj import CRS
 
 from samsyn_admin.imports.loading.checks import geometry_notes
 from samsyn_admin.imports.loading.choices import Mode
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.reading import Reading
 from samsyn_model.errors import UnstorableFeatureError
@@ -24,7 +25,9 @@ class LayerReport:
 
     `source` is the name in the file. `skipped` features had faults; `feature_count` is the number
     of those read from the file and stored or found unchanged, `extent` where they are, in degrees
-    (None without positions); `crs` (`name`, `code`, `origin`) what they were read as.
+    (None without positions); `crs` (`name`, `code`, `origin`) what they were read as. `encoding`
+    (`name`, `origin`) is that of the file's texts, `columns` those of a table with the coordinates
+    (`x` and `y`, or `wkt`, and their sign `decimal`). `emptied` values had faults.
     """
 
     layer_id: uuid.UUID
@@ -36,12 +39,15 @@ class LayerReport:
     deleted: int = 0
     unchanged: int = 0
     skipped: int = 0
+    emptied: int = 0
     feature_count: int = 0
     null_count: int = 0
     invalid_count: int = 0
     geometry_type: str | None = None
     extent: Extent | None = None
     crs: dict[str, Any] | None = None
+    encoding: dict[str, Any] | None = None
+    columns: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -60,8 +66,9 @@ def layer_report(  # noqa: PLR0913 - what is reported
     source = reading.source
     notes = (
         *source.all_notes(),
+        *_fault_notes(source.faults),
         *geometry_notes(copied, source.has_geometry),
-        *crs_remarks(reading.bounds, reading.crs),
+        *crs_remarks(reading.bounds, reading.crs, has_columns=source.has_xy_columns),
     )
     return LayerReport(
         layer_id=layer_id,
@@ -69,21 +76,43 @@ def layer_report(  # noqa: PLR0913 - what is reported
         name=name,
         mode=mode,
         skipped=source.faults.dropped,
+        emptied=source.faults.count - source.faults.dropped,
         feature_count=copied.feature_count if feature_count is None else feature_count,
         null_count=copied.null_count,
         invalid_count=copied.invalid_count,
         geometry_type=geometry_type,
         extent=copied.bounds,
         crs=described_crs(reading.crs, source) if source.has_geometry else None,
+        encoding=_described_encoding(source),
+        columns=None if source.columns is None else dict(source.columns),
         notes=notes,
         **counts,
     )
 
 
+def _fault_notes(log: FaultLog) -> Iterator[str]:
+    """Yield what was left out and left empty where faults are skipped."""
+    for text, count, is_of_value in (
+        ("{count} {feature was|features were} left out", log.dropped, False),
+        ("{count} {value was|values were} left empty", log.count - log.dropped, True),
+    ):
+        if count:
+            faults = (fault for fault in log.faults if (fault.field is not None) == is_of_value)
+            first = next(faults, None)
+            example = f"{': ' if count == 1 else ', the first: '}{first.text()}" if first else "."
+            yield f"{counted(text, count)}{_as_text(example)}"
+
+
+def _described_encoding(source: SourceLayer) -> dict[str, Any] | None:
+    if source.encoding is None:
+        return None
+    return {"name": source.encoding, "origin": source.encoding_origin or None}
+
+
 def described_crs(crs: CRS, source: SourceLayer) -> dict[str, Any]:
     """Return the CRS of a source as the API shows it: `name`, `code` and `origin`."""
     authority = crs.to_authority()
-    origin = "chosen" if source.crs_is_given else source.crs_origin
+    origin = "as chosen" if source.crs_is_given else source.crs_origin
     return {
         "name": crs.name,
         "code": ":".join(authority) if authority else None,
@@ -127,10 +156,11 @@ class ImportFaults:
     faults: list[LayerFault] = field(default_factory=list)
 
     def add(self, source: str, log: FaultLog) -> None:
-        """Add those of one layer of the file."""
+        """Add those of one layer of the file, by the numbers of the features."""
         self.count += log.count
         room = MAX_FAULTS - len(self.faults)
-        self.faults += [LayerFault(source, fault) for fault in log.faults[:room]]
+        faults = sorted(log.faults, key=lambda fault: fault.number)
+        self.faults += [LayerFault(source, fault) for fault in faults[:room]]
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the faults that are kept as the API shows them."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from samsyn_admin.imports.loading.progress import ImportProgress
 from samsyn_admin.imports.loading.record import uploader
 from samsyn_admin.imports.loading.report import UndoReport
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import set_in_transaction, writing
 from samsyn_model.errors import ConflictError, Fault, NotFoundError, PermissionDeniedError
@@ -183,7 +184,7 @@ def _change(connection: Connection, import_id: uuid.UUID, layer: Any) -> dict[st
     ids = run(connection, _CHANGED_FEATURES, values).scalars()
     if not ids:
         return None
-    reason = f"{len(ids):,} of its features have changed"
+    reason = counted("{count} of its features {has|have} changed", len(ids))
     return {**change, "reason": reason, "feature_ids": list(ids)[:_MAX_IDS]}
 
 

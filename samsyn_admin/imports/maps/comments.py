@@ -8,6 +8,7 @@ from geoalchemy2 import WKBElement
 from sqlalchemy import Connection, insert, select
 
 from samsyn_admin.imports.maps.package import parse_id
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.database.execution import run
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.tables.comments import Comment
@@ -72,12 +73,16 @@ class CommentImport:
             run(self._connection, insert(Comment).values(rows[first : first + _ROWS]))
         left_out = len(self._comments) - len(rows)
         if left_out:
-            self.notes.append(f"{left_out:,} comments were left out: what they are on is missing.")
-        if unknown:
-            self.notes.append(
-                f"{unknown:,} comments are of users who are not known here: they begin with the"
-                " names of their authors."
+            text = (
+                "{count} {comment was|comments were} left out: what {it is|they are} on is missing."
             )
+            self.notes.append(counted(text, left_out))
+        if unknown:
+            text = (
+                "{count} {comment is of a user|comments are of users} not known here:"
+                " {it begins|they begin} with the name of {its|their} author."
+            )
+            self.notes.append(counted(text, unknown))
         return len(rows)
 
     def _subject(self, row: dict[str, Any]) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.errors import InvalidParameterError, TooLargeError, UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.faults import FaultLog
@@ -85,16 +86,18 @@ class SourceLayer(ABC):
     def kinds(self) -> Mapping[str, Kind | None]:
         """The kinds of the fields in the file's order; final only once all batches are read."""
 
+    @property
+    def has_xy_columns(self) -> bool:
+        """Whether x and y are columns of a table, which can be chosen."""
+        return self.columns is not None and self.columns["x"] is not None
+
     def note(self, text: str) -> None:
         """Record a note for the user, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     def tally(self, text: str, count: int = 1) -> None:
-        """Count what is to be told with a number: `{count} dates do not exist and were left empty`.
-
-        The text has `{count}` where the number stands.
-        """
+        """Count what is to be told with a number: a text as `counted` takes it."""
         self.tallies[text] += count
 
     def restart(self) -> None:
@@ -104,8 +107,7 @@ class SourceLayer(ABC):
 
     def all_notes(self) -> list[str]:
         """Return the notes, and the tallies with their numbers."""
-        counted = (text.replace("{count}", f"{n:,}") for text, n in self.tallies.items() if n)
-        return [*self.notes, *counted]
+        return [*self.notes, *(counted(text, n) for text, n in self.tallies.items() if n)]
 
 
 def parse_crs(definition: str) -> CRS:

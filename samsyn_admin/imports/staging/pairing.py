@@ -40,6 +40,25 @@ SELECT count(*) AS known,
         OR present.content = incoming.content) AS alike
 FROM incoming JOIN present ON present.id = known_id"""
 
+_HAS_PROPERTY = """
+SELECT EXISTS (
+    SELECT FROM layer_features WHERE layer_id = %(layer)s AND properties ? %(name)s)"""
+
+_COMPARE_FIELD = f"""
+WITH given AS (
+    SELECT (properties ->> %(name)s)::bigint AS id, {_SHAPE} AS shape,
+        jsonb_strip_nulls(properties - %(name)s) AS content
+    FROM staged_features WHERE properties ->> %(name)s ~ '^[0-9]{{1,18}}$'
+),
+stored AS (
+    SELECT id, {_SHAPE} AS shape, jsonb_strip_nulls(properties) AS content
+    FROM layer_features WHERE layer_id = %(layer)s AND id IN (SELECT id FROM given)
+)
+SELECT count(*) AS known,
+    count(*) FILTER (WHERE stored.shape IS NOT DISTINCT FROM given.shape
+        OR stored.content = given.content) AS alike
+FROM given JOIN stored USING (id)"""
+
 _PAIR_BY_ID = """
 INSERT INTO pairs
 SELECT min(number), id FROM incoming JOIN present ON id = known_id GROUP BY id"""
@@ -100,7 +119,7 @@ def pair_for_replacement(connection: Connection, layer_id: uuid.UUID, key: str |
     """
     _list_present(connection, layer_id, key or _NAME, "")
     ids = run(connection, _COMPARE_IDS).one()
-    has_ids = ids.known > 0 and 2 * ids.alike >= ids.known
+    has_ids = _are_evident(ids.known, ids.alike)
     if has_ids:
         run(connection, _PAIR_BY_ID)
     passes = (_EVERYTHING, _KEY_ALONE)
@@ -112,7 +131,21 @@ def pair_for_replacement(connection: Connection, layer_id: uuid.UUID, key: str |
             break
         run(connection, _PAIR.format(value=value, condition=condition))
     run(connection, "ANALYZE pairs")
-    return bool(has_ids)
+    return has_ids
+
+
+def has_ids_of(connection: Connection, layer_id: uuid.UUID, field: str) -> bool:
+    """Return whether a field of the staged features has evidently the ids of the layer's, as in
+    `pair_for_replacement`, and no feature of the layer has a property of this name."""
+    values = {"layer": layer_id, "name": field}
+    if run(connection, _HAS_PROPERTY, values).scalar_one():
+        return False
+    ids = run(connection, _COMPARE_FIELD, values).one()
+    return _are_evident(ids.known, ids.alike)
+
+
+def _are_evident(known: int, alike: int) -> bool:
+    return known > 0 and 2 * alike >= known
 
 
 def pair_by_key(connection: Connection, layer_id: uuid.UUID, key: str) -> Iterator[FeatureFault]:

@@ -258,7 +258,7 @@ def test_comments_come_back(plan: Plan, file_of: Callable[..., Path]) -> None:
     assert (three.layer_id, three.map_id) == (made.layer_ids[0], None)
     assert three.feature_id == plan.feature_id(made.layer_ids[0], 3)
     assert deleted.deleted_at is not None
-    assert any("1 comments were left out" in note for note in made.notes)
+    assert any("1 comment was left out" in note for note in made.notes)
     with plan.engine.begin() as connection:
         connection.execute(text("DELETE FROM comments"))
         connection.execute(text("DELETE FROM users WHERE username = 'Åsa'"))
@@ -325,7 +325,7 @@ def test_the_command_makes_a_map_again(
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "1 layers, 1 features, 1 comments" in ended.stderr
+    assert "1 layer, 1 feature, 1 comment imported" in ended.stderr
     (row,) = rows(plan.engine, "SELECT id FROM maps WHERE id <> :id", id=plan.id)
     assert ended.stdout.strip() == str(row.id)
     refused = subprocess.run(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from samsyn_admin import cli
 from samsyn_admin.imports.loading.report import FaultyFeaturesError
 from samsyn_model.features.faults import MAX_FAULTS
-from tests.source_files import add_user, collection, feature, features_of, load, stored
+from tests.source_files import Remarks, add_user, collection, feature, features_of, load, stored
 
 
 @pytest.fixture
@@ -129,3 +129,28 @@ def test_the_command_writes_a_report(  # noqa: PLR0917 - fixtures
     assert stored(engine) == (0, 0)
     other = CliRunner().invoke(cli.main, [*arguments, "--report", "report.txt"])
     assert (other.exit_code, stored(engine)) == (1, (0, 0))
+
+
+def test_what_is_left_out_or_left_empty_is_told(
+    engine: Engine, owner: uuid.UUID, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.geojson"
+    path.write_text(collection(feature({"n": 1.5, "name": "a"})))
+    [layer] = load(engine, owner, path)
+    path.write_text(
+        collection(
+            *(feature({"n": "deep", "name": "b"}), feature({"n": "x", "name": "c"})),
+            feature({"n": 2, "name": "d"}, (400, 1)),
+        )
+    )
+    remarks = Remarks()
+    options = {"layer_id": layer.layer_id, "skip_faulty": True, "progress": remarks}
+    [again] = load(engine, owner, path, **options)
+    assert (again.inserted, again.skipped, again.emptied) == (2, 1, 2)
+    assert remarks.texts[0] == "a: 2 features imported, 1 skipped, 2 values left empty"
+    told = "\n".join(remarks.texts)
+    assert "warning: a: 1 feature was left out: Feature 3 cannot be stored: " in told
+    assert (
+        "warning: a: 2 values were left empty, the first: Feature 1 has a value of 'n' that cannot"
+        " be stored: " in told
+    )

@@ -142,7 +142,7 @@ def test_data_outside_the_area_of_their_crs_are_told(owner: Caller, run_jobs: Ru
     created = uploaded(owner, {"p.csv": POINTS})
     _, found = act(owner, run_jobs, created["id"], "inspect", crs="EPSG:3006")
     (inspected,) = found["inspection"]["layers"]
-    assert inspected["crs"]["origin"] == "chosen"
+    assert inspected["crs"]["origin"] == "as chosen"
     assert any("degrees" in note for note in inspected["notes"]), inspected["notes"]
     assert found["choices"]["crs"] == "EPSG:3006"
 

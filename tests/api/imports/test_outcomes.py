@@ -65,7 +65,7 @@ def test_curves_m_and_unsupported_geometries(
     assert any("Curves" in text for text in remarks.texts)
     assert any("M values" in text for text in remarks.texts)
     edit_geopackage(path, (statement, [blob(b"\x01\x03\0\0\0\x05"), 3]))
-    assert "Feature 3 (id 3)" in refused(engine, owner, path, UnstorableFeatureError)
+    assert "Feature 3 (fid 3)" in refused(engine, owner, path, UnstorableFeatureError)
 
 
 def test_unusual_but_storable_geometries(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
@@ -80,11 +80,10 @@ def test_unusual_but_storable_geometries(engine: Engine, owner: uuid.UUID, tmp_p
     assert (wkts[1], wkts[2]) == (None, "SRID=4326;POLYGON EMPTY")
     assert remarks.texts == [
         "odd: 4 features imported",
-        "odd: read as WGS 84 (EPSG:4326), from the file",
+        "odd: read as WGS 84 (EPSG:4326), from the table's definition",
         "odd: from 0 to 1.5 degrees of longitude, 0 to 1.5 of latitude",
-        "warning: odd: 1 features have no geometry.",
-        "warning: odd: 1 geometries are not valid (self-intersections, say);"
-        " they were stored unchanged.",
+        "warning: odd: 1 feature has no geometry.",
+        "warning: odd: 1 geometry is not valid (self-intersections, say); it was stored unchanged.",
     ]
     edge = tmp_path / "edge.geojson"
     edge.write_text(collection(feature({}, (180.0000000005, -90.0000000005))))
@@ -125,7 +124,10 @@ def test_append(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:
     assert [fault.pointer for fault in refusal.value.faults] == ["/properties/other"]
     path.write_text(collection(feature({"depth": "deep"}), feature({"depth": 1}, line)))
     detail = refused(engine, owner, path, UnstorableFeatureError, layer_id=layer.layer_id)
-    assert "Feature 2 cannot be stored: it is a LineString" in detail
+    assert detail.startswith("Feature 1 has a value of 'depth'")
+    path.write_text(collection(feature({"depth": 1}, line)))
+    detail = refused(engine, owner, path, UnstorableFeatureError, layer_id=layer.layer_id)
+    assert "Feature 1 cannot be stored: it is a LineString" in detail
     refused(engine, owner, path, InvalidParameterError, layer_id=layer.layer_id, name="other")
 
 

@@ -51,6 +51,20 @@ def test_data_elsewhere_and_what_they_may_be(extent: Extent, crs: str, parts: li
         assert part in remark
 
 
+def test_how_to_mend_swapped_axes() -> None:
+    swapped = (57.5, 11.5, 58.0, 12.0)
+    [remark] = crs_remarks(swapped, CRS("EPSG:4326"), has_columns=True)
+    assert remark.endswith(
+        "If they belong to Europe, latitudes and longitudes are swapped: choose the columns of x"
+        " and y the other way round."
+    )
+    [remark] = crs_remarks(swapped, CRS("EPSG:4326"))
+    assert "columns" not in remark
+    assert "QGIS" in remark
+    [remark] = crs_remarks((5e7, 5e7, 6e7, 6e7), CRS("EPSG:3006"))
+    assert remark.endswith("Choose the CRS that the data are in.")
+
+
 def test_a_crs_without_a_code_is_known_by_its_parameters() -> None:
     esri = CRS(CRS.from_epsg(3006).to_wkt("WKT1_ESRI"))
     assert crs_remarks(GOTHENBURG, esri) == []

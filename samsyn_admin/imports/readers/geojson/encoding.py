@@ -42,7 +42,7 @@ def json_encoding(path: Path, requested: str | None = None) -> JSONEncoding:
         start = file.read(4)
     codec, origin = "utf-8-sig", "all texts are valid UTF-8"
     if requested is not None:
-        codec, origin = _known(requested), "given"
+        codec, origin = _known(requested), "as chosen"
     elif marked := _marked(start):
         codec, origin = marked, "the first bytes of the file"
     found = JSONEncoding(codec, _name(codec), origin)

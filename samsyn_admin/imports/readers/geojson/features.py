@@ -89,7 +89,9 @@ class FeaturesLayer(SourceLayer):
                 self.free_texts.update(self._observed.texts_only_empty())
             raise
         for name, count in self._observed.emptied.items():
-            self.tally(f"{{count}} empty texts of the field {name!r} of dates became null.", count)
+            self.tally(
+                f"{{count}} empty {{text|texts}} of the field {name!r} of dates became null.", count
+            )
 
     def _batch(self, chunk: Sequence[ReadFeature], first: int) -> FeatureBatch:
         numbers = range(first, first + len(chunk))
@@ -140,16 +142,21 @@ class FeaturesLayer(SourceLayer):
 
     def tally_number(self, _: str = "") -> None:
         """Count a number that is none of JSON, or too large."""
-        self.tally("{count} numbers are not finite (NaN, Infinity) and were left empty.")
+        self.tally(
+            "{count} {number is|numbers are} not finite (NaN, Infinity) and {was|were} left empty."
+        )
 
     def _tell(self, parsed: ParsedGeometries) -> None:
         if parsed.shortened:
             self.note("Positions kept their first three numbers only.")
         if parsed.closed_rings:
-            text = "{count} rings did not end where they began and were closed."
+            text = "{count} {ring|rings} did not end where {it|they} began and {was|were} closed."
             self.tally(text, parsed.closed_rings)
         if parsed.flattened:
-            text = "{count} collections within collections were dissolved into them."
+            text = (
+                "{count} {collection within another was|collections within others were}"
+                " dissolved into {it|them}."
+            )
             self.tally(text, parsed.flattened)
 
     def _position_faults(self, geometries: NDArray[Any]) -> dict[int, str]:
@@ -161,8 +168,9 @@ class FeaturesLayer(SourceLayer):
             wide = int((bounds[:, 2] - bounds[:, 0] > _WIDE).sum())
             if wide:
                 self.tally(
-                    "{count} geometries are wider than 180 degrees: if they cross the antimeridian"
-                    " (180°), cut them there (`ogr2ogr -wrapdateline`).",
+                    "{count} {geometry is|geometries are} wider than 180 degrees:"
+                    " if {it crosses|they cross}"
+                    " the antimeridian (180°), cut {it|them} there (`ogr2ogr -wrapdateline`).",
                     wide,
                 )
         extremes = np.maximum(np.abs(bounds[:, :2]), np.abs(bounds[:, 2:]))

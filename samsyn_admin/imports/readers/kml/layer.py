@@ -15,6 +15,7 @@ from samsyn_admin.imports.readers.kml.fields import (
 )
 from samsyn_admin.imports.readers.kml.geometry import has_element, placemark_geometry
 from samsyn_admin.imports.readers.kml.styles import StyleOfPlacemark, Styles, style_of
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_admin.imports.sources.layer import CRS84
 from samsyn_admin.imports.sources.limits import check_count
 from samsyn_model.errors import UnreadableFileError
@@ -22,11 +23,14 @@ from samsyn_model.properties.schema import Kind, unique_names
 
 _EXPECTED = {Kind.INTEGER: "a whole number", Kind.NUMBER: "a number", Kind.BOOLEAN: "true or false"}
 _LEFT_OUT = {
-    "NetworkLink": "{count} links to other files, which are not followed, were left out.",
-    "GroundOverlay": "{count} pictures on the ground were left out.",
-    "ScreenOverlay": "{count} pictures on the screen were left out.",
-    "PhotoOverlay": "{count} photos were left out.",
-    "Tour": "{count} tours were left out.",
+    "NetworkLink": (
+        "{count} {link to another file, which is not followed, was"
+        "|links to other files, which are not followed, were} left out."
+    ),
+    "GroundOverlay": "{count} {picture on the ground was|pictures on the ground were} left out.",
+    "ScreenOverlay": "{count} {picture on the screen was|pictures on the screen were} left out.",
+    "PhotoOverlay": "{count} {photo was|photos were} left out.",
+    "Tour": "{count} {tour was|tours were} left out.",
 }
 _TRACKS = ("Track", "MultiTrack")
 
@@ -133,7 +137,7 @@ def layers_of(open_file: Callable[[], IO[bytes]], path: Path, stem: str) -> Sequ
     first = layers[ordered[0]]
     for element_name, text in _LEFT_OUT.items():
         if count := document.counts[element_name]:
-            first.note(text.replace("{count}", f"{count:,}"))
+            first.note(counted(text, count))
     return [layers[index] for index in ordered]
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from samsyn_admin.imports.readers.ogr.layer import OgrLayer, ogr_layers
 from samsyn_admin.imports.readers.ogr.xml_check import XmlContent, check_xml
+from samsyn_admin.imports.sources.counts import counted
 from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_admin.imports.sources.options import ReadOptions
 from samsyn_model.errors import UnreadableFileError
@@ -68,13 +69,19 @@ def _describe(layer: OgrLayer, content: XmlContent, path: Path) -> None:
         )
     if content.impossible_dates:
         layer.note(
-            f"{content.impossible_dates:,} dates of the file do not exist: they were left"
-            " empty, or remain texts."
+            counted(
+                "{count} {date of the file does|dates of the file do} not exist: {it was|they were}"
+                " left empty, or {remains a text|remain texts}.",
+                content.impossible_dates,
+            )
         )
     if content.references:
         layer.note(
-            f"{content.references:,} references to other elements or files (xlink:href) were not"
-            " followed."
+            counted(
+                "{count} {reference to another element or file|references to other elements or"
+                " files} (xlink:href) {was|were} not followed.",
+                content.references,
+            )
         )
     unreadable = content.unreadable.get(layer.name, {})
     ids = [index for index, name in enumerate(layer.kinds) if name in {"gml_id", "fid"}]

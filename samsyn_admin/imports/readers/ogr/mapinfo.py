@@ -84,7 +84,7 @@ def _find_encoding(layer: OgrLayer, header: bytes, options: ReadOptions) -> str 
             layer.note(f"The texts were read in the file's own encoding, {name}.")
         return None
     if options.encoding:
-        layer.encoding, layer.encoding_origin = options.encoding, "the choice of encoding"
+        layer.encoding, layer.encoding_origin = options.encoding, "as chosen"
     elif layer.texts_are_utf8():
         layer.encoding, layer.encoding_origin = "UTF-8", "all texts are valid UTF-8"
     else:

@@ -20,8 +20,10 @@ from samsyn_admin.imports.sources.layer import SourceLayer
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.properties.date_times import rfc3339
 
-_NO_DATE = "{count} dates do not exist and were left empty."
-_COMPACT = "{count} dates were written without signs between (20240501) and read as such."
+_NO_DATE = "{count} {date does|dates do} not exist and {was|were} left empty."
+_COMPACT = (
+    "{count} {date was|dates were} written without signs between (20240501) and read as such."
+)
 _DIGITS = re.compile(r"(\d{4})[-/. ]?(\d\d)[-/. ]?(\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
 _MAX_SHOWN = 40  # characters of a value
 

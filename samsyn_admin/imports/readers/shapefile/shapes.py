@@ -29,8 +29,10 @@ from samsyn_admin.imports.sources.layer import object_array
 
 _MEASURES = "M values (measures) were left out."
 _PATCHES = "Multipatches (surfaces of triangles and rings) were turned into multipolygons."
-_NO_HEIGHTS = "{count} geometries have heights that are not numbers: they were left out."
-_CLOSED = "{count} rings did not end where they begin, and were closed."
+_NO_HEIGHTS = (
+    "{count} {geometry has|geometries have} heights that are not numbers: they were left out."
+)
+_CLOSED = "{count} {ring|rings} did not end where {it begins|they begin}, and {was|were} closed."
 _LINE_POSITIONS = 2
 _RING_POSITIONS = 4
 _NOT_NUMBERS = "The shape has coordinates that are not numbers, or of no place on Earth."

@@ -26,13 +26,16 @@ _WIDE = 19
 """Digits that may be more than 64 bits hold."""
 _MAX_DIGITS = 38  # of a decimal number of 128 bits
 _PADDING = b" \0"
-_CUT = "{count} texts were cut within a character at the end of their field: it was left out."
-_NO_DATES = "{count} dates do not exist (00000000, say) and were left empty."
-_STARS = (
-    "{count} numbers are written as asterisks (there is none, or it was too wide for its field) and"
-    " were left empty."
+_CUT = (
+    "{count} {text was|texts were} cut within a character at the end of {its|their} field: it was"
+    " left out."
 )
-_NOT_FINITE = "{count} numbers are NaN or infinite and were left empty."
+_NO_DATES = "{count} {date does|dates do} not exist (00000000, say) and {was|were} left empty."
+_STARS = (
+    "{count} {number is|numbers are} written as asterisks (there is none, or it was too wide for"
+    " its field) and {was|were} left empty."
+)
+_NOT_FINITE = "{count} {number is|numbers are} NaN or infinite and {was|were} left empty."
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(rb"[+-]?\d+")
 _INFINITE = re.compile(rb"[+-]?(?:nan|inf|infinity|1\.#(?:ind|inf|qnan|snan)\w*)", re.IGNORECASE)

@@ -87,7 +87,7 @@ class CSVLayer(TableLayer):
                 )
             yield self._of_other_length(*short, len(header or ()))
         if empty:
-            self.tally("{count} empty rows were skipped.", empty)
+            self.tally("{count} empty {row was|rows were} skipped.", empty)
 
     def _of_other_length(self, line: int, length: int, expected: int) -> Row:
         reason = f"The row has {length} values, the header {expected}."

@@ -179,7 +179,7 @@ class TableLayer(SourceLayer):
     def _json(self, row: Row, batch: FeatureBatch, index: int) -> str:
         def refuse(name: str, kind: Kind, cell: Cell) -> None:
             if kind in {Kind.DATE, Kind.DATE_TIME}:
-                self.tally("{count} dates do not exist and were left empty.")
+                self.tally("{count} {date does|dates do} not exist and {was|were} left empty.")
             else:
                 reason = f"{shown(str(cell))} is not a number."
                 self.faults.record(batch.fault(index, reason, field=name))

@@ -159,8 +159,8 @@ class SheetLayer(TableLayer):
                 width = len(cells)
             beyond += sum(cell != "" for cell in cells[width:])
             yield Row(number, [*cells[:width], *[""] * (width - len(cells))])
-        self.tally("{count} empty rows were skipped.", empty)
-        self.tally("{count} values beyond the last heading were left out.", beyond)
+        self.tally("{count} empty {row was|rows were} skipped.", empty)
+        self.tally("{count} {value|values} beyond the last heading {was|were} left out.", beyond)
 
 
 def opened_sheets(

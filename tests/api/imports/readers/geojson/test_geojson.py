@@ -173,15 +173,15 @@ def test_geometries_that_are_mended(path: Path) -> None:
         "POINT (1 2)",
     ]
     assert not layer.faults
-    assert "1 rings did not end where they began" in layer.notes
-    assert "1 collections within collections" in layer.notes
+    assert "1 ring did not end where it began" in layer.notes
+    assert "1 collection within another was dissolved into it" in layer.notes
     assert "first three numbers" in layer.notes
 
 
 def test_across_the_antimeridian(path: Path) -> None:
     ring = [[179, 60], [-179, 60], [-179, 61], [179, 61], [179, 60]]
     layer = of(path, feature({}, {"type": "Polygon", "coordinates": [ring]}))
-    assert "1 geometries are wider than 180 degrees" in layer.notes
+    assert "1 geometry is wider than 180 degrees" in layer.notes
 
 
 def test_numbers_that_are_not_finite(path: Path) -> None:

@@ -230,7 +230,7 @@ OVERLAY = "<GroundOverlay><name>o</name><Icon><href>a.png</href></Icon></GroundO
 
 def test_what_is_left_out_is_told(path: Path) -> None:
     layer = of(path, LINK, OVERLAY, OVERLAY, place(""), place("", "<Model/>"))
-    assert "1 links to other files" in layer.notes
+    assert "1 link to another file, which is not followed, was left out" in layer.notes
     assert "2 pictures on the ground" in layer.notes
     assert "Models" in layer.notes
     for content, reason in (

@@ -110,7 +110,7 @@ def test_values_in_gml(tmp_path: Path) -> None:
     assert [(number, field) for number, field, _ in faults(layer)] == [(2, None), (3, "big")]
     assert layer.faults.faults[0].feature_id == "a.2"
     assert rows[1][1]["big"] is None
-    assert any("1 dates of the file do not exist" in note for note in layer.notes)
+    assert any("1 date of the file does not exist" in note for note in layer.notes)
     assert any("xlink:href" in note for note in layer.notes)
     assert (other.name, len(others)) == ("b", 1)
 

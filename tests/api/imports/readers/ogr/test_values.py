@@ -158,7 +158,7 @@ def test_files_that_people_had_trouble_with() -> None:
     assert (rows[0][1]["djup"], rows[0][1]["antal"]) == (None, None)
     layer, rows = read_one(shared_file("gpkg_types.gpkg"))
     assert rows[1][1]["d"] is None
-    assert layer.all_notes() == ["1 dates do not exist and were left empty."]
+    assert layer.all_notes() == ["1 date does not exist and was left empty."]
     assert rows[0][1]["big"] == 2**53 + 1
     assert layer.kinds["d"] is Kind.DATE
     assert (layer.format, layer.crs_origin) == ("GeoPackage", "the table's definition")

@@ -132,7 +132,7 @@ def test_heights_and_measures(tmp_path: Path) -> None:
 def test_an_open_ring_is_closed(tmp_path: Path) -> None:
     layer = read(write(tmp_path, contents(POLYGON, [parts(POLYGON, square(0, 0, 1)[:-1])])))
     assert same(layer.wkt[0], "POLYGON ((0 0, 0 1, 1 1, 1 0, 0 0))")
-    assert any(note.startswith("1 rings did not end") for note in layer.notes)
+    assert any(note.startswith("1 ring did not end") for note in layer.notes)
 
 
 def patch(*pieces: tuple[int, list[tuple[float, float, float]]]) -> bytes:

@@ -60,11 +60,11 @@ def test_sound_values(
 @pytest.mark.parametrize(
     ("kind", "raw", "note"),
     [
-        *[(field("D", 8), raw, "1 dates do not exist") for raw in (b"00000000", b"20241332", b"0")],
-        *[(field("D", 8), raw, "1 dates do not exist") for raw in (b"20230229", b"********")],
-        (field("N", 9), b"*********", "1 numbers are written as asterisks"),
-        *[(field("N", 9, 2), raw, "1 numbers are NaN") for raw in (b"nan", b"-1.#IND", b"1.#QNAN")],
-        (field("F", 12, 2), b"Infinity", "1 numbers are NaN or infinite"),
+        *[(field("D", 8), raw, "1 date does not") for raw in (b"00000000", b"20241332", b"0")],
+        *[(field("D", 8), raw, "1 date does not exist") for raw in (b"20230229", b"********")],
+        (field("N", 9), b"*********", "1 number is written as asterisks"),
+        *[(field("N", 9, 2), raw, "1 number is NaN") for raw in (b"nan", b"-1.#IND", b"1.#QNAN")],
+        (field("F", 12, 2), b"Infinity", "1 number is NaN or infinite"),
     ],
 )
 def test_what_is_null_with_a_count(

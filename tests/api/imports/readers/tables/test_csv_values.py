@@ -110,7 +110,7 @@ def test_dates_that_do_not_exist_are_counted(tmp_path: Path) -> None:
     assert "3 dates do not exist and were left empty" in read.notes
     kind, values, read = column(tmp_path, "2024-13-01T10:00:00Z", "2024-05-01 10:00:00")
     assert (kind, values) == ("date-time", [None, "2024-05-01T10:00:00Z"])
-    assert "1 dates do not exist" in read.notes
+    assert "1 date does not exist and was left empty" in read.notes
 
 
 def test_rows_with_faults_have_no_part_in_types(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_xlsx(tmp_path: Path) -> None:
         *("string", "number", "string", "number", "date", "date-time", "boolean", "integer")
     ]
     assert read.layer.faults.count == 0
-    assert "1 empty rows were skipped" in read.notes
+    assert "1 empty row was skipped" in read.notes
     assert "'Läs mig' has no geometries" in read.notes
 
 
@@ -115,7 +115,7 @@ def test_what_cells_of_xlsx_hold(tmp_path: Path) -> None:
         "e": 0.1,
     }
     assert second["c"] == "1900-03-01T00:00:00Z"
-    assert "1 values beyond the last heading were left out" in read.notes
+    assert "1 value beyond the last heading was left out" in read.notes
     later: Rows = [["lon", "lat", "c"], [1, 2, date(2024, 5, 1)]]
     [read] = read_layers(write_xlsx(tmp_path / "b.xlsx", {"s": later}, date_1904=True))
     assert read.properties[0]["c"] == "2024-05-01"
