@@ -100,7 +100,11 @@ class TableLayer(SourceLayer):
         else:
             self.geometry_type = "Point"
         self._positions = PositionReader(
-            choice.pair, header, self.options.decimal, has_semicolons=self.has_semicolons
+            choice.pair,
+            header,
+            self.options.decimal,
+            has_semicolons=self.has_semicolons,
+            hemispheres=choice.hemispheres,
         )
         self._positions.observe(sample)
         found = sampled_crs(choice, sample, self._positions, header)
