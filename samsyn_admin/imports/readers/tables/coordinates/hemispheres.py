@@ -35,7 +35,8 @@ _CODES = frozenset({"1", "-1", "0", "2", "1.0", "-1.0", "+", "-", "+1", _EITHER}
 _DEGREE_SIGNS = str.maketrans("\u00ba\u02da", "\u00b0\u00b0")
 _BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _CAMEL = re.compile(r"(?<=[a-zåäö])(?=[A-ZÅÄÖØ])")
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_WORD = re.compile(r"[^\W\d_]*\d+|[^\W\d_]+")
+_ZONE = re.compile(r"(?:utm|zone|zon)?(?:[1-9]|[1-5][0-9]|60)", re.IGNORECASE)
 _BRACKETED_MINUS = re.compile(r"[(\[][^)\]]*[-\u2212][^)\]]*[)\]]|\bneg", re.IGNORECASE)
 _OTHER_WAY_ROUND = re.compile(
     r"(?<![^\W\d_])(?:[swv]|south|west)[\s=]*(?:\+|pos)"
@@ -174,8 +175,8 @@ def _side_of_heading(text: str, axis: Axis, *, is_chosen: bool) -> int | str:
         is_second = word in {"s", "S"} and before in {"m", "M", "min", "MIN"}
         if is_second and before.isupper() == word.isupper():
             continue
-        if before.isdecimal():
-            continue  # the zone of a UTM projection
+        if word.casefold() in {"n", "s"} and _ZONE.fullmatch(before):
+            continue  # of a UTM projection
         if word.casefold() == _EITHER and len(words) > 1 and axis == "longitude":
             return f"has the heading {text!r}, where O may be east or west: write E or W."
         if side := SIDES.get(word.casefold()):

@@ -21,6 +21,7 @@ from tests.api.imports.readers.tables.test_spreadsheets import write_xlsx
         *(("lat (degS);lon (degW)", (-11.5, -57.5)), ("Lat (ºS);Lon (ºW)", (-11.5, -57.5))),
         *(("Lat (N/S);Lon (E/W)", (11.5, 57.5)), ("Lat (+N/-S);Lon (+E/-W)", (11.5, 57.5))),
         *(("Lat (d m s);Lon (D M S)", (11.5, 57.5)), ("Lat (WGS84);Lon (dd.ddd)", (11.5, 57.5))),
+        *(("Lat WGS84 (S);Lon WGS 84 (W)", (-11.5, -57.5)),),
         *(("latitude (°N);longitude (°E)", (11.5, 57.5)), ("lat (d m s S);lon", (11.5, -57.5))),
     ],
 )
@@ -115,6 +116,8 @@ def test_columns_that_were_chosen(tmp_path: Path) -> None:
     read = read_csv(tmp_path, content.replace(",a,", ",ns,"), x="Lon W", y="lat1")
     assert read.shapes == ["POINT (-11.5 -57.5)"]
     read = read_csv(tmp_path, "lat,d,lon\n57.5,S,11.5\n", x="lon", y="lat")
+    assert read.shapes == ["POINT (11.5 57.5)"]
+    read = read_csv(tmp_path, "lat_s1,lon_v2\n57.5,11.5\n", x="lon_v2", y="lat_s1")
     assert read.shapes == ["POINT (11.5 57.5)"]
     utm = "E_UTM_33N,N_UTM_33N,zon,hemisphere\n319180,6399617,33,N\n"
     assert read_csv(tmp_path, utm, x="E_UTM_33N", y="N_UTM_33N").shapes == [
