@@ -1,4 +1,4 @@
-"""CSV for spreadsheets: texts that are no formulas, and coordinates beside WKT.
+"""Files for spreadsheets: texts that are no formulas, and coordinates beside WKT.
 
 What a download writes so is read back as it was.
 """
@@ -11,8 +11,13 @@ FORMULA = "'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
 COORDINATES = (("longitude", "latitude", "height"), ("x", "y", "z"))
 """The columns with the position of a point, before that of its WKT: in degrees, and projected."""
 
+SHEETS = ("Features", "Notes")
+"""The sheets of a workbook: the features, and what their cells lack."""
+
 _GUARDED = re.compile(f"'{FORMULA}")
-_POINT = re.compile(r"(?:MULTI)?POINT (?:Z )?\(+([^ (),]+) ([^ (),]+)(?: ([^ (),]+))?\)+")
+_POINT = re.compile(
+    r"(?:SRID=[0-9]+;)?(?:MULTI)?POINT (?:Z )?\(+([^ (),]+) ([^ (),]+)(?: ([^ (),]+))?\)+"
+)
 
 
 def without_guard(text: str) -> str:

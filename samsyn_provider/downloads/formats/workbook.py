@@ -11,6 +11,7 @@ import pyarrow as pa
 from xlsxwriter import Workbook
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_model.features.spreadsheet_csv import SHEETS
 from samsyn_provider.downloads.formats.spreadsheets import coordinate_names, positions
 from samsyn_provider.downloads.formats.writers import FileContent, with_srid, wkt_texts
 from samsyn_provider.geography.crs import WGS84
@@ -88,7 +89,7 @@ class _FeatureSheet:
                 f"properties: An Excel sheet has {_MAX_COLUMNS:,} columns; name fewer properties."
             )
         self._names = names
-        self._sheet = workbook.add_worksheet("Features")
+        self._sheet = workbook.add_worksheet(SHEETS[0])
         self._date = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._date_time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._sheet.freeze_panes(1, 0)
@@ -179,7 +180,7 @@ class _FeatureSheet:
 
 
 def _write_notes(workbook: Workbook, content: FileContent, features: _FeatureSheet) -> None:
-    sheet = workbook.add_worksheet("Notes")
+    sheet = workbook.add_worksheet(SHEETS[1])
     bold = workbook.add_format({"bold": True})
     sheet.set_column(0, 1, 2 * _WIDTH)
     sheet.set_column(2, 2, 6 * _WIDTH)

@@ -32,7 +32,7 @@ from samsyn_admin.imports.readers.tables.values import (
 from samsyn_model.properties.date_times import rfc3339
 from samsyn_model.properties.schema import Kind
 
-_NUMBERS = frozenset({"integer", "number", "point", "comma", "1.234", "1,234", "spaced"})
+_NUMBERS = frozenset({"integer", "number", "point", "comma", "1.234", "1,234", "spaced", "power"})
 _DATES = frozenset({"date", "date-time", "no date"})
 _FORM = re.compile(
     r"""(?P<integer>-?(?:0|[1-9][0-9]{0,30}))
@@ -48,6 +48,7 @@ _FORM = re.compile(
     |(?P<infinite>[+-]?(?:inf|infinity|nan|1\.\#(?:inf|ind|qnan)))""",
     re.VERBOSE | re.IGNORECASE,
 )
+_POWER = re.compile(r"[0-9]+[eE][0-9]+")  # programs write the sign of an exponent: 1E+05
 _LONGEST = 64  # characters of what is not text
 
 
@@ -72,6 +73,7 @@ class Column:
         self._first_text: tuple[int, str] | None = None
         self._day_first = self._month_first = False
         self._digits: set[int] = set()
+        self._power = ""
 
     @property
     def is_text(self) -> bool:
@@ -122,6 +124,9 @@ class Column:
         sign: Sign = "," if "," in text else "."
         if "e" in text.lower() and number_of(text, sign) is None:
             return "text"  # 1e999, which no double holds
+        if not self._is_in_degrees and _POWER.fullmatch(text):
+            self._power = self._power or text
+            return "power"
         if not self._is_in_degrees and text[-4:-3] == sign and is_ambiguous(text):
             return "1,234" if sign == "," else "1.234"
         return "comma" if sign == "," else "point" if "." in text else "number"
@@ -202,7 +207,10 @@ class Column:
         if forms["spaced"] and not own and len(self._digits) == 1 and not forms["integer"]:
             return self._doubtful("digits in groups may be codes")
         decimals = ("point", "comma", "number", "1.234", "1,234")
-        if not any(forms[form] for form in decimals):
+        has_decimals = any(forms[form] for form in decimals)
+        if forms["power"] and not has_decimals:
+            return self._doubtful(f"values such as {self._power} may be codes")
+        if not has_decimals:
             return ColumnType(Kind.INTEGER, integer)
         read: Sign = used or "."
         is_plain = not forms["infinite"] and not self._digits

@@ -5,12 +5,10 @@ keep its texts from being formulas are removed, and columns that repeat coordina
 """
 
 import csv
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell
 from samsyn_admin.imports.readers.tables.layer import Row, TableLayer
 from samsyn_admin.imports.readers.tables.text import (
     MAX_LINE,
@@ -20,10 +18,7 @@ from samsyn_admin.imports.readers.tables.text import (
 )
 from samsyn_admin.imports.sources.options import DEFAULTS, ReadOptions
 from samsyn_model.errors import UnreadableFileError
-from samsyn_model.features.spreadsheet_csv import COORDINATES as REPEATED_COORDINATES
-from samsyn_model.features.spreadsheet_csv import position_texts, without_guard
-
-_NUMBERED = re.compile(r"_\d+$")
+from samsyn_model.features.spreadsheet_csv import without_guard
 
 
 class CSVLayer(TableLayer):
@@ -36,12 +31,11 @@ class CSVLayer(TableLayer):
         self._encoding = find_encoding(path, options.encoding)
         self.encoding, self.encoding_origin = self._encoding.name, self._encoding.origin
         self.may_be_damaged = not self._encoding.is_sound
-        self._is_of_spreadsheets = self._encoding.has_mark
+        self.is_of_spreadsheets = self._encoding.has_mark
         self._dialect = find_dialect(path, self._encoding)
         self.has_semicolons = self._dialect.delimiter == ";"
         self._ends_with_newline = _ends_with_newline(path)
         self.open()
-        self._repeated = self._find_repeated()
 
     def rows(self) -> Iterator[Row]:
         """Read the rows; raises UnreadableFileError for a file that is not CSV or is truncated."""
@@ -99,44 +93,10 @@ class CSVLayer(TableLayer):
 
     def text(self, text: str) -> str:
         """Return a text without the apostrophe that keeps it from being a formula."""
-        plain = without_guard(text) if self._is_of_spreadsheets else text
+        plain = without_guard(text) if self.is_of_spreadsheets else text
         if plain != text:
             self.note("Apostrophes before =, +, - and @, as spreadsheets need them, were removed.")
         return plain
-
-    def repeated(self) -> set[int]:
-        """Return the columns whose values are the coordinates of the WKT behind them."""
-        if self._repeated:
-            names = ", ".join(self.properties.names[index] for index in self._repeated)
-            self.note(f"The columns {names} repeat the coordinates of the WKT and were left out.")
-        return set(self._repeated)
-
-    def _find_repeated(self) -> list[int]:
-        """Return the columns before that of the WKT whose names are those of its coordinates."""
-        wkt = self.geometry.wkt
-        if not self._is_of_spreadsheets or wkt is None:
-            return []
-        header = [name.lower() for name in self.properties.header]
-        for names in REPEATED_COORDINATES:
-            for count in (3, 2):
-                first = wkt - count
-                columns = [_NUMBERED.sub("", name) for name in header[max(first, 0) : wkt]]
-                if columns == list(names[:count]):
-                    return list(range(first, wkt))
-        return []
-
-    def inspect(self, cells: Sequence[Cell]) -> None:
-        """Compare the columns that may repeat the coordinates with the WKT."""
-        if self._repeated and not self._repeats_coordinates(cells):
-            self._repeated = []
-
-    def _repeats_coordinates(self, cells: Sequence[Cell]) -> bool:
-        wkt = self.geometry.wkt
-        texts = [str(cells[index]) for index in self._repeated]
-        if self.has_semicolons:
-            texts = [text.replace(",", ".") for text in texts]
-        position = position_texts(str(cells[wkt or 0]))
-        return texts == list(position[: len(texts)]) and not any(position[len(texts) :])
 
 
 def _ends_with_newline(path: Path) -> bool:

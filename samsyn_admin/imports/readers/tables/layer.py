@@ -21,6 +21,11 @@ from samsyn_admin.imports.readers.tables.coordinates.choosing import (
     choose_geometry,
     sampled_crs,
 )
+from samsyn_admin.imports.readers.tables.coordinates.downloads import (
+    only_coordinates,
+    repeated_columns,
+    repeats,
+)
 from samsyn_admin.imports.readers.tables.coordinates.geometries import CURVES_NOTE, GeometryTexts
 from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell, shown
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
@@ -62,6 +67,10 @@ class TableLayer(SourceLayer):
     has_typed_cells = False
     """Whether a text is one: in CSV it may be a number."""
     has_semicolons = False
+    is_of_spreadsheets = False
+    """Whether the table may be a download for spreadsheets, with coordinates beside the WKT."""
+    has_only_coordinates = False
+    """Whether it may be one of points without WKT."""
     may_be_damaged = False
     """Whether texts may have bytes that are not of the file's encoding."""
 
@@ -71,6 +80,7 @@ class TableLayer(SourceLayer):
         self.path = path
         self.options = options
         self.geometry = Geometry()
+        self._repeated: list[int] = []
         self.properties = PropertyColumns((), self.text)
 
     def open(self) -> None:
@@ -88,7 +98,7 @@ class TableLayer(SourceLayer):
             )
         self.properties = PropertyColumns(header, self.text)
         sample = [row.cells for row in islice(rows, _SAMPLE_ROWS) if not row.reason]
-        choice = choose_geometry(header, sample, self.options)
+        choice = self._added_geometry(header) or choose_geometry(header, sample, self.options)
         if isinstance(choice, str):
             self.refuse(choice)
             return
@@ -97,10 +107,16 @@ class TableLayer(SourceLayer):
             self.note(text)
         if choice.wkt is not None:
             self.properties.left_out = {choice.wkt}
+            if self.is_of_spreadsheets:
+                self._repeated = repeated_columns(header, choice.wkt)
         else:
             self.geometry_type = "Point"
         self._positions = PositionReader(
-            choice.pair, header, self.options.decimal, has_semicolons=self.has_semicolons
+            choice.pair,
+            header,
+            self.options.decimal,
+            has_semicolons=self.has_semicolons,
+            hemispheres=choice.hemispheres,
         )
         self._positions.observe(sample)
         found = sampled_crs(choice, sample, self._positions, header)
@@ -112,6 +128,19 @@ class TableLayer(SourceLayer):
             "wkt": header[choice.wkt] if choice.wkt is not None else None,
             "decimal": self._positions.sign,
         }
+
+    def _added_geometry(self, header: Sequence[str]) -> Geometry | None:
+        """Return the coordinates that a download has behind the properties: they are none."""
+        options = self.options
+        pair = only_coordinates(header) if self.has_only_coordinates else None
+        if pair is None or options.wkt is not None:
+            return None
+        names = header[pair.x], header[pair.y]
+        if (options.x or names[0], options.y or names[1]) != names:
+            return None
+        self.properties.left_out = {pair.x, pair.y}
+        self.note(f"The columns {', '.join(names)} are the geometry, as in downloads.")
+        return Geometry(pair=pair)
 
     def refuse(self, reason: str) -> None:
         """Decide what becomes of a table whose geometry is not known."""
@@ -129,13 +158,6 @@ class TableLayer(SourceLayer):
     def text(self, text: str) -> str:
         """Return a text as it is stored."""
         return text
-
-    def inspect(self, cells: Sequence[Cell]) -> None:
-        """Look at a row before the types of the columns are decided."""
-
-    def repeated(self) -> set[int]:
-        """Return the columns that say again what another has."""
-        return set()
 
     @property
     def kinds(self) -> Mapping[str, Kind | None]:
@@ -232,15 +254,24 @@ class TableLayer(SourceLayer):
             cells = row.cells
             if row.reason or (pair is not None and isinstance(self._positions.read(cells), str)):
                 continue
-            self.inspect(cells)
+            if self._repeated and not self._repeats_coordinates(cells):
+                self._repeated = []
             for index in observed:
                 if (cell := cells[index]) != "":
                     add(columns[index], cell, row.line)
             if not count % _SAMPLE_ROWS:
                 observed = [index for index in observed if not columns[index].is_text]
         self.feature_count = count
-        self.properties.left_out |= self.repeated()
+        if self._repeated:
+            self.properties.left_out.update(self._repeated)
+            repeated = ", ".join(names[index] for index in self._repeated)
+            text = f"The columns {repeated} repeat the coordinates of the WKT and were left out."
+            self.note(text)
         for text in self.properties.decide(
             columns, self.options.decimal, has_semicolons=self.has_semicolons
         ):
             self.note(text)
+
+    def _repeats_coordinates(self, cells: Sequence[Cell]) -> bool:
+        wkt = self.geometry.wkt or 0
+        return repeats(cells, self._repeated, wkt, has_commas=self.has_semicolons)

@@ -14,6 +14,7 @@ from samsyn_admin.imports.readers.tables.layer import Row, TableLayer
 from samsyn_admin.imports.sources.limits import check_count, check_size
 from samsyn_admin.imports.sources.options import ReadOptions
 from samsyn_model.errors import UnreadableFileError
+from samsyn_model.features.spreadsheet_csv import SHEETS
 
 MAX_UNPACKED_SHEETS = 1024**3
 """The maximum size of the parts of a workbook in bytes, unpacked."""
@@ -35,6 +36,8 @@ class Workbook:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_download = False
+        """Whether the sheets have the names of those of our downloads."""
         with self.opened() as archive:
             check_size(path, archive.infolist(), MAX_UNPACKED_SHEETS)
             self.parts = frozenset(archive.namelist())
@@ -131,6 +134,8 @@ class SheetLayer(TableLayer):
     def __init__(self, workbook: Workbook, name: str, options: ReadOptions) -> None:
         super().__init__(workbook.path, name, options)
         self.workbook = workbook
+        is_download = workbook.is_download and name == SHEETS[0]
+        self.is_of_spreadsheets = self.has_only_coordinates = is_download
         self.problem = ""
 
     @abstractmethod
@@ -169,6 +174,7 @@ def opened_sheets(
     """Return the sheets of a workbook with these names, by their number; those without content are
     left out. Where no sheet has coordinates the first one says why."""
     check_count(workbook.path, len(names))
+    workbook.is_download = set(SHEETS) <= set(names)
     layers = [sheet(number, name) for number, name in enumerate(names)]
     for layer in layers:
         layer.open()

@@ -20,6 +20,11 @@ from samsyn_admin.imports.readers.tables.coordinates.headings import (
     find_candidates,
     has_minutes_apart,
 )
+from samsyn_admin.imports.readers.tables.coordinates.hemispheres import (
+    Hemisphere,
+    find_hemispheres,
+    hemisphere_notes,
+)
 from samsyn_admin.imports.readers.tables.coordinates.numbers import Cell
 from samsyn_admin.imports.readers.tables.coordinates.positions import PositionReader
 from samsyn_admin.imports.sources.layer import CRS84, file_crs
@@ -39,10 +44,12 @@ _NOT_FOUND = (
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The column with the texts of the geometries, and their SRID; or two with the coordinates."""
+    """The column with the texts of the geometries, and their SRID; or two with the coordinates,
+    and the hemispheres of x and y."""
 
     wkt: int | None = None
     pair: Pair | None = None
+    hemispheres: tuple[Hemisphere, ...] = ()
     srid: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -83,10 +90,26 @@ def choose_geometry(header: Sequence[str], sample: Sample, options: ReadOptions)
             f"has degrees in {_names(header, (pair.x, pair.y))} and minutes in other columns, which"
             " are not read: put them into one column (57 41.5), or choose columns (--x and --y)."
         )
-    if not pair.is_ambiguous:
-        return Geometry(pair=pair)
-    note = f"{header[pair.x]!r} was read as longitude, {header[pair.y]!r} as latitude."
-    return Geometry(pair=pair, notes=(note,))
+    return _coordinate_columns(header, sample, pair, is_chosen=False)
+
+
+def _coordinate_columns(
+    header: Sequence[str], sample: Sample, pair: Pair, *, is_chosen: bool
+) -> Geometry | str:
+    hemispheres = find_hemispheres(
+        header,
+        sample,
+        (pair.x, pair.y),
+        is_in_degrees=pair.family == "degrees",
+        is_chosen=is_chosen,
+    )
+    if isinstance(hemispheres, str):
+        return hemispheres
+    notes = hemisphere_notes(header, (pair.x, pair.y), hemispheres)
+    if pair.is_ambiguous:
+        note = f"{header[pair.x]!r} was read as longitude, {header[pair.y]!r} as latitude."
+        notes = (note, *notes)
+    return Geometry(pair=pair, hemispheres=hemispheres, notes=notes)
 
 
 def _chosen(header: Sequence[str], sample: Sample, options: ReadOptions) -> Geometry | str:
@@ -100,7 +123,7 @@ def _chosen(header: Sequence[str], sample: Sample, options: ReadOptions) -> Geom
         return _texts(indexes[0], sample)
     if indexes[0] == indexes[1]:
         return "has x and y in different columns: choose two (--x and --y)."
-    return Geometry(pair=chosen_pair(header, *indexes))
+    return _coordinate_columns(header, sample, chosen_pair(header, *indexes), is_chosen=True)
 
 
 def _index(header: Sequence[str], name: str) -> int | None:

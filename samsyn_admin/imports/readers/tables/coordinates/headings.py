@@ -20,6 +20,7 @@ from samsyn_admin.imports.readers.tables.coordinates.heading_words import (
     SYSTEMS,
     WKT,
 )
+from samsyn_admin.imports.readers.tables.coordinates.hemispheres import without_side
 
 type Family = Literal["degrees", "projected", "plane"]
 
@@ -79,12 +80,14 @@ def find_candidates(texts: Sequence[str]) -> Candidates:
     """Return the columns whose headings are those of a geometry or of coordinates."""
     headings = [heading(text) for text in texts]
     wkt = tuple(i for i, one in enumerate(headings) if one.joined in WKT or one.core in WKT)
+    of_degrees = [heading(without_side(text)) for text in texts]
     for pairs in (
         _pairs(headings, LONGITUDES, LATITUDES, "degrees"),
+        _pairs(of_degrees, LONGITUDES, LATITUDES, "degrees"),
         [
             replace(pair, is_ambiguous=True)
             for x, y in AMBIGUOUS
-            for pair in _pairs(headings, {x}, {y}, "degrees")
+            for pair in _pairs(of_degrees, {x}, {y}, "degrees")
         ],
         [
             *(pair for x, y in NORTH_EAST for pair in _pairs(headings, x, y, "projected")),
@@ -106,7 +109,7 @@ def has_minutes_apart(texts: Sequence[str], pair: Pair) -> bool:
 def chosen_pair(texts: Sequence[str], x: int, y: int) -> Pair:
     """Return the pair of columns that a user chose."""
     one, other = heading(texts[x]), heading(texts[y])
-    names = {_name(one), _name(other)}
+    names = {_name(heading(without_side(texts[x]))), _name(heading(without_side(texts[y])))}
     family: Family = "plane"
     if names & (LATITUDES | LONGITUDES):
         family = "degrees"
