@@ -190,9 +190,9 @@ export const fillFields = (form, inspection, choices) => {
   options(form.elements.time_field, [["", "none"], ...timeNames.map((name) => [name, name])]);
   for (const [name, value] of Object.entries(choices ?? {})) {
     const input = form.elements[name];
-    if (!input || value === null || typeof value === "object") continue;
+    if (!input || Array.isArray(value)) continue;
     if (input.type === "checkbox") input.checked = value;
-    else input.value = value;
+    else input.value = value ?? ""; // not what was chosen for another import
   }
 };
 

@@ -239,3 +239,16 @@ def test_unrelated_files_are_not_uploaded(signed_in: WebDriver, tmp_path: Path) 
     _wait(browser, lambda b: "notes.csv is no part of zones.shp" in _text(b, "#problem"))
     browser.refresh()
     assert _wait(browser, lambda b: _text(b, "#past")) == before
+
+
+def test_what_is_chosen_for_a_file_is_not_for_the_next(
+    signed_in: WebDriver, tmp_path: Path
+) -> None:
+    browser = signed_in
+    _upload(browser, _points(tmp_path / "one.geojson"))
+    browser.find_element(By.CSS_SELECTOR, "#reading summary").click()
+    browser.find_element(By.NAME, "crs").send_keys("EPSG:4258")
+    _upload(browser, _points(tmp_path / "two.geojson"))
+    _wait(browser, lambda b: "two.geojson" in _text(b, "#found-title"))
+    crs = browser.find_element(By.NAME, "crs")
+    assert crs.get_attribute("value") == ""
