@@ -1,43 +1,25 @@
 // The page of imports: uploads files, shows what was found in them, imports them, and undoes that.
 // All of it is requested from the management API, as the person who is signed in on the pages.
-import { choicesOf, fillFields, showInspection, showMode } from "./inspection.js";
+import {
+  choicesOf,
+  fillFields,
+  offerLayers,
+  showChosen,
+  showInspection,
+  showMode,
+} from "./inspection.js";
 import { element, show, showFaults, showReport } from "./reports.js";
+import { editableLayers, faultsAsCsv, problem, refusalOf, send, upload } from "./requests.js";
 
 const page = document.getElementById("imports");
 const byId = (id) => document.getElementById(id);
-const { api, header, page: name, collections } = page.dataset;
-const headers = { [header]: name, Accept: "application/json" };
+const { collections } = page.dataset;
 const ACTIVE = new Set(["accepted", "running"]);
 const POLL = 700; // milliseconds between two looks at a running job
 
 let current = null; // the import that is shown
-let layers = []; // those into which features may be written
-let upload = null; // the request that sends files
+let sending = null; // the request that sends files
 let watched = 0; // counts the imports opened: an older one's poll ends
-
-const send = async (path, method = "GET", body = undefined) => {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
-  const response = await fetch(`${api}${path}`, {
-    method,
-    headers: { ...headers, ...json },
-    body: body === undefined ? undefined : JSON.stringify(body),
-    credentials: "same-origin",
-    cache: "no-cache",
-  });
-  if (response.status === 204) return null;
-  const type = response.headers.get("Content-Type") ?? "";
-  const document = type.includes("json") ? await response.json() : null;
-  if (!response.ok) throw problem(document, response.status);
-  return document;
-};
-
-const problem = (document, status) => {
-  const parts = [document?.detail ?? `The server responded with ${status}.`];
-  for (const { pointer, detail } of document?.errors ?? []) {
-    if (detail && detail !== parts[0]) parts.push(pointer ? `${pointer}: ${detail}` : detail);
-  }
-  return Object.assign(new Error(parts.join("\n")), { status });
-};
 
 const complain = (error) => {
   byId("problem").textContent = error.message;
@@ -52,6 +34,10 @@ const work = (isWorking, progress = null) => {
   byId("working").hidden = !isWorking;
   if (progress === null) byId("progress").removeAttribute("value");
   else byId("progress").value = progress;
+  for (const id of ["upload", "read-again", "undo", "undo-rest", "again"]) {
+    byId(id).disabled = isWorking;
+  }
+  showChosen(byId("choices"), isWorking);
   page.dataset.busy = isWorking;
 };
 
@@ -67,23 +53,6 @@ const doing = (action) => async (event) => {
   }
 };
 
-const sendFiles = (files) =>
-  new Promise((resolve, reject) => {
-    const form = new FormData();
-    for (const file of files) form.append("file", file, file.name);
-    upload = new XMLHttpRequest();
-    upload.open("POST", `${api}/imports`);
-    for (const [key, value] of Object.entries(headers)) upload.setRequestHeader(key, value);
-    upload.responseType = "json";
-    upload.upload.onprogress = ({ loaded, total }) => work(true, (100 * loaded) / total);
-    upload.upload.onload = () => work(true);
-    upload.onload = () =>
-      upload.status < 300 ? resolve(upload.response) : reject(problem(upload.response, upload.status));
-    upload.onerror = () => reject(new Error("The connection broke off: upload the files again."));
-    upload.onabort = () => reject(new Error("The upload was cancelled."));
-    upload.send(form);
-  });
-
 const uploadFiles = async (files) => {
   const size = [...files].reduce((sum, file) => sum + file.size, 0);
   if (!files.length) return;
@@ -91,16 +60,23 @@ const uploadFiles = async (files) => {
     const most = Number(page.dataset.max).toLocaleString("en");
     throw new Error(`The files have ${size.toLocaleString("en")} bytes; the server takes ${most}.`);
   }
+  const refusal = refusalOf(files);
+  if (refusal) throw new Error(refusal);
   hide();
   tell(`Uploading ${[...files].map((file) => file.name).join(", ")} …`);
   work(true, 0);
+  const { request, created } = upload(files, (progress) => work(true, progress));
+  sending = request;
   try {
-    const created = await sendFiles(files);
-    byId("upload-form").reset();
-    await open(created.id);
+    current = await created;
+  } catch (error) {
+    tell("");
+    throw error;
   } finally {
-    upload = null;
+    sending = null;
   }
+  byId("upload-form").reset();
+  await open(current.id);
 };
 
 const hide = () => {
@@ -132,22 +108,19 @@ const watch = async (id, turn) => {
 };
 
 const showImport = async () => {
-  const { inspection, report, status, job, choices } = current;
+  const { inspection, report, status, job } = current;
   const hasFailed = job?.status === "failed";
   tell(job?.status === "dismissed" ? "Cancelled: nothing of it was stored." : "");
   hide();
-  if (hasFailed) complain(problem(job.problem, 500));
-  if (inspection && (status !== "imported" || hasFailed) && status !== "undone") {
-    showInspection(current);
-    byId("found").hidden = false;
-    fillFields(byId("choices"), inspection, layers, choices);
-    globalThis.dispatchEvent(new Event("resize")); // the map was drawn while it was hidden
-  }
-  if (report && (status === "imported" || status === "undone")) {
+  const isDone = Boolean(report) && (status === "imported" || status === "undone");
+  if (isDone) {
     byId("done").hidden = false;
     byId("undo").hidden = status !== "imported";
+    byId("again").hidden = status !== "undone" || !inspection;
     showReport(current, collections);
   }
+  const asksAgain = hasFailed && job.kind !== "undo" && status !== "imported";
+  if (inspection && (!isDone || asksAgain)) await showFound();
   byId("undo-rest").hidden = !(job?.kind === "undo" && hasFailed);
   if (current.fault_count) {
     const { faults, fault_count: count } = await send(`/imports/${current.id}/faults`);
@@ -156,9 +129,44 @@ const showImport = async () => {
     );
     showFaults(faults.length ? faults : inspected, count);
   }
+  if (hasFailed) {
+    complain(failure());
+    return;
+  }
   const title = byId("found").hidden ? byId("done-title") : byId("found-title");
-  if (!hasFailed) title.focus();
+  title.focus();
 };
+
+// Why the newest job failed, and what can be done about faults.
+const failure = () => {
+  const { job, status, fault_count: count, choices } = current;
+  const error = problem(job.problem, 500);
+  if (job.kind === "import" && status === "failed" && count && !choices?.skip_faulty) {
+    error.message += "\nNothing was imported. Tick “Leave out what is faulty” to import the rest.";
+  }
+  return error;
+};
+
+const showFound = async () => {
+  const { inspection, choices } = current;
+  showInspection(current);
+  fillFields(byId("choices"), inspection, choices);
+  showChosen(byId("choices"), false);
+  globalThis.dispatchEvent(new Event("resize")); // the map was drawn while it was hidden
+  await changeMode(choices?.layer_id);
+};
+
+// Shows what the mode asks for. The layers are listed anew: the person may have made one since.
+const changeMode = async (chosen) => {
+  const form = byId("choices");
+  showMode(form);
+  if (form.elements.mode.value !== "create") offerLayers(form, await editableLayers(), chosen);
+};
+
+const questionOf = ({ name, status }) =>
+  status === "imported"
+    ? `Delete the import of ${name}? Its layers stay as they are, and it can no longer be undone.`
+    : `Delete the import of ${name} with its files?`;
 
 const listPast = async () => {
   const imports = await send("/imports?limit=20");
@@ -173,8 +181,13 @@ const listPast = async () => {
     remove.addEventListener(
       "click",
       doing(async () => {
+        if (!confirm(questionOf(one))) return;
         await send(`/imports/${one.id}`, "DELETE");
         if (current?.id === one.id) {
+          watched += 1;
+          current = null;
+          tell("");
+          work(false);
           hide();
           history.replaceState(null, "", location.pathname);
         }
@@ -205,29 +218,46 @@ drop.addEventListener("drop", doing((event) => uploadFiles(event.dataTransfer.fi
 byId("cancel").addEventListener(
   "click",
   doing(async () => {
-    if (upload) upload.abort();
+    if (sending) sending.abort();
     else if (current?.job) await send(`/jobs/${current.job.id}`, "DELETE");
   }),
 );
+
+// Begins a job of the import that is shown, and watches it.
+const begin = async (action, body) => {
+  work(true);
+  const { id } = current;
+  current.job = await send(`/imports/${id}/${action}`, "POST", body);
+  await open(id);
+};
 
 byId("read-again").addEventListener(
   "click",
   doing(async () => {
     const { crs, encoding, x, y, wkt, decimal } = choicesOf(byId("choices"));
     const choices = { crs, encoding, x, y, wkt, decimal };
-    await send(`/imports/${current.id}/inspect`, "POST", choices);
-    await open(current.id);
+    await begin("inspect", choices);
   }),
 );
 
 byId("choices").addEventListener(
   "submit",
   doing(async () => {
-    await send(`/imports/${current.id}/commit`, "POST", choicesOf(byId("choices")));
-    await open(current.id);
+    await begin("commit", choicesOf(byId("choices")));
   }),
 );
-byId("choices").elements.mode.addEventListener("change", () => showMode(byId("choices")));
+byId("choices").elements.mode.addEventListener("change", doing(() => changeMode()));
+byId("layers").addEventListener("change", () => {
+  showChosen(byId("choices"), page.dataset.busy === "true");
+});
+byId("again").addEventListener(
+  "click",
+  doing(async () => {
+    byId("done").hidden = true;
+    await showFound();
+    byId("found-title").focus();
+  }),
+);
 
 for (const [id, force] of [
   ["undo", false],
@@ -236,8 +266,7 @@ for (const [id, force] of [
   byId(id).addEventListener(
     "click",
     doing(async () => {
-      await send(`/imports/${current.id}/undo`, "POST", { force });
-      await open(current.id);
+      await begin("undo", { force });
     }),
   );
 }
@@ -245,11 +274,8 @@ for (const [id, force] of [
 byId("faults-csv").addEventListener(
   "click",
   doing(async () => {
-    const response = await fetch(`${api}/imports/${current.id}/faults?f=csv`, {
-      headers: { ...headers, Accept: "text/csv" },
-    });
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await response.blob());
+    link.href = URL.createObjectURL(await faultsAsCsv(current.id));
     link.download = `faults-${current.name}.csv`;
     link.click();
     URL.revokeObjectURL(link.href);
@@ -258,8 +284,6 @@ byId("faults-csv").addEventListener(
 
 const start = doing(async () => {
   show(page);
-  const own = await send("/layers?mine=true&source_type=vector&limit=100");
-  layers = own.filter((layer) => layer.can_edit);
   await listPast();
   const id = location.hash.slice(1);
   if (/^[0-9a-f-]{36}$/.test(id)) await open(id);

@@ -1,8 +1,11 @@
 // What was found in uploaded files, and the choices of how to read them and what to make of them.
+import { inWordsOfPage } from "./labels.js";
 import { crsText, element, extentText, number } from "./reports.js";
 
 const byId = (id) => document.getElementById(id);
 let drawn = [];
+
+const noteLine = (note) => element("li", inWordsOfPage(note));
 
 const line = (term, text) => {
   if (!text) return [];
@@ -17,7 +20,8 @@ const typesText = (types) =>
 const encodingText = (encoding) => {
   if (!encoding) return "";
   const { name, origin, samples } = encoding;
-  return `${name}, ${origin}${samples?.length ? `: ${samples.join(" · ")}` : ""}`;
+  const known = [name, origin].filter(Boolean).join(", ");
+  return [known, (samples ?? []).join(" · ")].filter(Boolean).join(": ");
 };
 
 const sampleText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -48,6 +52,11 @@ const fieldsTable = (fields) => {
   return scroll;
 };
 
+const crsLine = ({ crs, has_geometry: hasGeometry, refusal }) => {
+  if (!hasGeometry) return "";
+  return crsText(crs) || (refusal ? "" : "unknown: choose one below");
+};
+
 const layerPart = (layer, index, chosen) => {
   const part = document.createElement("fieldset");
   part.className = "found-layer";
@@ -71,9 +80,9 @@ const layerPart = (layer, index, chosen) => {
   naming.append(name);
   const list = document.createElement("dl");
   list.append(
-    ...line("Features", `${number(layer.feature_count)}${layer.has_geometry ? "" : ", without geometries"}`),
+    ...line("Features", layer.refusal ? "" : `${number(layer.feature_count)}${layer.has_geometry ? "" : ", without geometries"}`),
     ...line("Geometries", typesText(layer.geometry_types)),
-    ...line("CRS", layer.has_geometry ? crsText(layer.crs) || "unknown: choose one below" : ""),
+    ...line("CRS", crsLine(layer)),
     ...line("Extent", extentText(layer.extent)),
     ...line("Texts", encodingText(layer.encoding)),
     ...line("Without geometry", layer.null_count ? number(layer.null_count) : ""),
@@ -81,11 +90,11 @@ const layerPart = (layer, index, chosen) => {
     ...line("Faults", layer.fault_count ? `${number(layer.fault_count)}, listed below` : ""),
   );
   part.append(legend);
-  if (layer.refusal) part.append(element("p", layer.refusal, "error"));
+  if (layer.refusal) part.append(element("p", inWordsOfPage(layer.refusal), "error"));
   else part.append(naming);
   const notes = document.createElement("ul");
   notes.className = "plain";
-  notes.append(...(layer.notes ?? []).map((note) => element("li", note)));
+  notes.append(...(layer.notes ?? []).map(noteLine));
   part.append(list, notes);
   if (layer.fields?.length) part.append(fieldsTable(layer.fields));
   return part;
@@ -118,13 +127,15 @@ const drawExtents = (layers) => {
 export const showInspection = ({ name, inspection, choices }) => {
   const { format, layers, notes } = inspection;
   byId("found-title").textContent = `${name}${format ? `: ${format}` : ""}`;
-  byId("found-notes").replaceChildren(...(notes ?? []).map((note) => element("li", note)));
+  byId("found-notes").replaceChildren(...(notes ?? []).map(noteLine));
   const chosen = choices?.layers
     ? new Map(choices.layers.map((layer) => [layer.source, layer.name]))
     : null;
   byId("layers").replaceChildren(...layers.map((layer, index) => layerPart(layer, index, chosen)));
   byId("found").hidden = false;
   drawExtents(layers);
+  const faults = layers.reduce((sum, layer) => sum + layer.fault_count, 0);
+  byId("stops").hidden = !faults;
   const columns = layers.find((layer) => layer.columns)?.columns;
   for (const member of ["x", "y", "wkt"]) {
     byId("choices").elements[member].placeholder = columns?.[member] ?? "";
@@ -150,7 +161,24 @@ export const showMode = (form) => {
   form.elements.layer_id.required = value !== "create";
 };
 
-export const fillFields = (form, inspection, layers, choices) => {
+// Allows the import where something is chosen; says what to do where nothing is.
+export const showChosen = (form, isBusy) => {
+  const [any, chosen] = [".chosen:enabled", ".chosen:checked"].map((part) => form.querySelector(part));
+  byId("commit").disabled = isBusy || !chosen;
+  byId("nothing").hidden = Boolean(chosen);
+  byId("nothing").textContent = any
+    ? "Tick the layers to import."
+    : "Nothing of this can be imported as it is: read it in another way, or upload another file.";
+};
+
+// Lists the layers that may be written into; `chosen` is the id of one of them.
+export const offerLayers = (form, layers, chosen) => {
+  const select = form.elements.layer_id;
+  options(select, [["", "choose"], ...layers.map(({ id, name }) => [id, name])]);
+  if (layers.some(({ id }) => id === chosen)) select.value = chosen;
+};
+
+export const fillFields = (form, inspection, choices) => {
   const fields = inspection.layers.flatMap((layer) => layer.fields ?? []);
   const names = [...new Set(fields.map((field) => field.name))];
   const times = fields.filter(({ format }) => format === "date" || format === "date-time");
@@ -160,14 +188,12 @@ export const fillFields = (form, inspection, layers, choices) => {
   options(form.elements.key, [["", "none"], ...names.map((name) => [name, name])]);
   const timeNames = [...new Set(times.map((field) => field.name))];
   options(form.elements.time_field, [["", "none"], ...timeNames.map((name) => [name, name])]);
-  options(form.elements.layer_id, [["", "choose"], ...layers.map(({ id, name }) => [id, name])]);
   for (const [name, value] of Object.entries(choices ?? {})) {
     const input = form.elements[name];
-    if (!input || value === null || typeof value === "object") continue;
+    if (!input || Array.isArray(value)) continue;
     if (input.type === "checkbox") input.checked = value;
-    else input.value = value;
+    else input.value = value ?? ""; // not what was chosen for another import
   }
-  showMode(form);
 };
 
 // What is chosen, as the management API takes it: without what is not.

@@ -1,4 +1,5 @@
 // What an import has done, and what was wrong with features. Text is set as text, never as markup.
+import { inWordsOfPage } from "./labels.js";
 
 export const element = (tag, text = "", className = "") => {
   const made = document.createElement(tag);
@@ -35,30 +36,44 @@ export const crsText = (crs) => {
   return `${crs.name}${crs.code ? ` (${crs.code})` : ""}, ${crs.origin}`;
 };
 
-export const showReport = ({ name, report, status }, collections) => {
+const importedLines = (layer) => {
+  const counts = CHANGES.filter(([member]) => layer[member]).map(
+    ([member, text]) => `${number(layer[member])} ${text}`,
+  );
+  return [
+    counts.length ? `Features: ${counts.join(", ")}` : "No features.",
+    layer.crs && `Read as ${crsText(layer.crs)}`,
+    layer.extent && `Extent: ${extentText(layer.extent)}`,
+    ...layer.notes.map(inWordsOfPage),
+  ];
+};
+
+const undoneLines = ({ layer_id: id, mode }, result) => {
+  const kept = result?.kept?.find((change) => change.layer_id === id);
+  const whole = mode === "create" ? "The layer was deleted." : "Its features are as they were.";
+  if (!kept) return [whole];
+  return mode === "create"
+    ? [`The layer was left as it is: ${kept.reason}.`]
+    : [`Left as they are: ${kept.reason}.`, "Its other features are as they were."];
+};
+
+export const showReport = ({ name, report, status, job }, collections) => {
   const title = status === "undone" ? `${name}: undone` : `${name}: imported`;
   document.getElementById("done-title").textContent = title;
   const parts = report.layers.map((layer) => {
     const part = document.createElement("div");
     const heading = document.createElement("h3");
-    if (status === "undone" && layer.mode === "create") {
+    const isKept = job?.result?.kept?.some((change) => change.layer_id === layer.layer_id);
+    if (status === "undone" && layer.mode === "create" && !isKept) {
       heading.append(element("bdi", layer.name));
     } else {
       const link = element("a", layer.name);
       link.href = `${collections}/${layer.layer_id}?f=html`;
       heading.append(link);
     }
-    const counts = CHANGES.filter(([member]) => layer[member]).map(
-      ([member, text]) => `${number(layer[member])} ${text}`,
-    );
     const list = document.createElement("ul");
     list.className = "plain";
-    const lines = [
-      counts.length ? `Features: ${counts.join(", ")}` : "No features.",
-      layer.crs && `Read as ${crsText(layer.crs)}`,
-      layer.extent && `Extent: ${extentText(layer.extent)}`,
-      ...layer.notes,
-    ];
+    const lines = status === "undone" ? undoneLines(layer, job?.result) : importedLines(layer);
     list.append(...lines.filter(Boolean).map((line) => element("li", line)));
     part.append(heading, list);
     return part;
@@ -73,7 +88,8 @@ export const showFaults = (faults, count) => {
   const rows = faults.map((fault) => {
     const row = document.createElement("tr");
     for (const member of ["layer", "number", "line", "feature_id", "field", "reason"]) {
-      row.append(element("td", fault[member] ?? ""));
+      const text = fault[member] ?? "";
+      row.append(element("td", member === "reason" ? inWordsOfPage(text) : text));
     }
     return row;
   });
