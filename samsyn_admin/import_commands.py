@@ -18,8 +18,9 @@ def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
     """Make the map of an export again, and print its id."""
     from samsyn_admin.imports.maps.map_import import import_map  # noqa: PLC0415 - GDAL is slow to load
 
-    if given := [name for name, value in options.items() if value]:
-        raise InvalidParameterError(f"--map is used without other options, such as {given[0]!r}.")
+    names = {option.name: option.opts[0] for option in click.get_current_context().command.params}
+    if given := [names[name] for name, value in options.items() if value]:
+        raise InvalidParameterError(f"--map is used without other options, such as {given[0]}.")
     with open_database() as engine:
         migrate(engine)
         with writing(engine) as connection:
@@ -71,7 +72,7 @@ def import_command(
 ) -> None:
     """Import FILE as vector layers and print their ids, one per line."""
     if is_map:
-        _import_map(path, owner, {**options, "report": report_file})
+        _import_map(path, owner, {**options, "report_file": report_file})
         return
     from samsyn_admin.imports.loading.file_import import import_file  # noqa: PLC0415 - GDAL is slow to load
     from samsyn_admin.imports.loading.report import FaultyFeaturesError  # noqa: PLC0415
