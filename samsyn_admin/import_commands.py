@@ -19,10 +19,9 @@ def _import_map(path: Path, owner: str, options: dict[str, Any]) -> None:
     """Make the map of an export again, and print its id."""
     from samsyn_admin.imports.maps.map_import import import_map  # noqa: PLC0415 - GDAL is slow to load
 
-    if given := [name for name, value in options.items() if value]:
-        command = click.get_current_context().command
-        option = next(one.opts[0] for one in command.params if one.name == given[0])
-        raise InvalidParameterError(f"--map is used without other options, such as {option}.")
+    names = {option.name: option.opts[0] for option in click.get_current_context().command.params}
+    if given := [names[name] for name, value in options.items() if value]:
+        raise InvalidParameterError(f"--map is used without other options, such as {given[0]}.")
     with open_database() as engine:
         migrate(engine)
         with writing(engine) as connection:

@@ -12,11 +12,15 @@ from samsyn_provider.http.request_body import read_json, refuse
 _MESSAGES = {
     "missing": "This is missing.",
     "string_type": "This has to be a text.",
-    "int_type": "This has to be a whole number.",
-    "float_type": "This has to be a number.",
-    "bool_type": "This has to be true or false.",
-    "dict_type": "This has to be an object.",
-    "list_type": "This has to be a list.",
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"),
+        "This has to be a whole number.",
+    ),
+    **dict.fromkeys(("float_type", "float_parsing"), "This has to be a number."),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "This has to be true or false."),
+    **dict.fromkeys(("dict_type", "model_type"), "This has to be an object."),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type"), "This has to be a list."),
+    **dict.fromkeys(("uuid_type", "uuid_parsing"), "This has to be a UUID."),
     "finite_number": "This has to be a finite number.",
 }
 """What pydantic says of a value, by the type of its error, in words for people."""
@@ -27,9 +31,11 @@ _PHRASES = {
     "Input should be less than or equal to": "This has to be at most",
     "Input should be": "This has to be",
     "List should have": "This has to have",
+    "Tuple should have": "This has to have",
+    " after validation": "",
 }
 
-__all__ = ["read_json", "refuse", "refuse_content", "validated"]
+__all__ = ["read_json", "refuse", "refuse_content", "sentence", "validated"]
 
 
 class _Empty(BaseModel):
@@ -51,14 +57,15 @@ def validated[Model: BaseModel](model: type[Model], value: Any, base_pointer: st
         errors = error.errors(include_url=False, include_context=False, include_input=False)
         refuse(
             [
-                Fault(base_pointer + pointer(*item["loc"]), _sentence(item))
+                Fault(base_pointer + pointer(*item["loc"]), sentence(item))
                 for item in errors[:MAX_FAULTS]
             ]
         )
         raise
 
 
-def _sentence(item: Any) -> str:
+def sentence(item: Any) -> str:
+    """Return what is wrong by an error of pydantic, in a sentence for people."""
     if item["type"] == "extra_forbidden":
         return "There is no such member."
     if item["type"] in _MESSAGES:

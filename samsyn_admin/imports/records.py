@@ -12,6 +12,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
 from samsyn_model.settings import Settings
+from samsyn_model.stored_text import json_text
 from samsyn_model.tables.jobs import Import
 
 if TYPE_CHECKING:  # which loads Arrow, 44 MB
@@ -128,7 +129,7 @@ def _set(
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, default=str)
+    return None if value is None else json_text(value)
 
 
 def upload_name(files: Sequence[StoredFile]) -> str:

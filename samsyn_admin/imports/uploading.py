@@ -16,6 +16,7 @@ from samsyn_admin.imports.uploads import (
     StoredFile,
     checked_name,
     limited,
+    occurs_twice,
     storage_key,
     storage_prefix,
     store_parts,
@@ -76,7 +77,7 @@ def begin_file(user_id: uuid.UUID, name: str, size: int) -> BegunUpload:
         raise too_large(settings.max_upload)
     import_id = uuid.uuid4()
     key = storage_key(import_id, 0, name)
-    file = {"name": name, "key": key, "size": size}
+    file = {"name": name, "key": key, "size": size, "is_announced": True}
     url, expires_at = storage().presigned_put(key, _PRESIGNED), None
     if url is not None:
         expires_at = iso(datetime.now(UTC) + timedelta(seconds=_PRESIGNED))
@@ -98,8 +99,8 @@ def begin_file(user_id: uuid.UUID, name: str, size: int) -> BegunUpload:
 def receive_file(user_id: uuid.UUID, import_id: uuid.UUID, name: str) -> None:
     """Store the body of the request as a file of an import that is being uploaded.
 
-    It replaces one of the same name. Raises ConflictError where the import is further already, and
-    the errors of `receive_parts`.
+    It replaces one of the same name. Raises ConflictError where the import is further already,
+    InvalidBodyError where another size was announced, and the errors of `receive_parts`.
     """
     name, settings = checked_name(name), deployment().settings
     maximum = _allow(settings.max_upload)
@@ -113,12 +114,22 @@ def receive_file(user_id: uuid.UUID, import_id: uuid.UUID, name: str) -> None:
         if own is None:
             if len(files) >= MAX_FILES:
                 raise InvalidBodyError(f"An import has at most {MAX_FILES:,} files.")
+            if any(file["name"].casefold() == name.casefold() for file in files):
+                raise occurs_twice(name)
             own = {"name": name, "key": storage_key(import_id, len(files), name)}
             files = [*files, own]
-        own["size"] = length or 0
-        if own["size"] > maximum:
+        if (length or 0) > maximum:
             raise too_large(settings.max_upload)
+        if not own.get("is_announced"):
+            own["size"] = length or 0
+        elif length not in {None, own["size"]}:
+            raise _other_size(own)
         records.set_files(connection, settings, row, files, "uploading")
+    if own.get("is_announced"):
+        body = limited(request.stream, min(maximum, own["size"]), _other_size(own))
+        if storage().write(own["key"], body) != own["size"]:
+            raise _other_size(own)
+        return
     size = storage().write(own["key"], limited(request.stream, maximum))
     if size != length:
         _set_files(user_id, import_id, lambda files: _with_size(files, name, size), "uploading")
@@ -163,6 +174,13 @@ def _uploading(connection: Any, user_id: uuid.UUID, import_id: uuid.UUID) -> Any
     if row.status != "uploading":
         raise ConflictError("The files of this import have arrived: begin another import.")
     return row
+
+
+def _other_size(file: StoredFile) -> InvalidBodyError:
+    return InvalidBodyError(
+        f"The file {file['name']} was announced with {file['size']:,} bytes, and has more or fewer:"
+        " send it whole, or begin another import."
+    )
 
 
 def _set_files(

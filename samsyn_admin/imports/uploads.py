@@ -8,7 +8,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
-from samsyn_model.errors import Fault, InvalidBodyError, MalformedBodyError, TooLargeError
+from samsyn_model.errors import (
+    Fault,
+    InvalidBodyError,
+    MalformedBodyError,
+    SamsynError,
+    TooLargeError,
+)
 
 if TYPE_CHECKING:  # which starts threads
     from samsyn_admin.storage.storage import Storage
@@ -26,7 +32,8 @@ _MAX_HEAD = 1024 * 1024  # bytes of a part's headers, and of what is read beyond
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 type StoredFile = dict[str, Any]
-"""`name` (for people, with its folders), `key` and `size` in bytes."""
+"""`name` (for people, with its folders), `key` and `size` in bytes; `is_announced` where the size
+was said before the file arrives."""
 
 
 def checked_name(name: str) -> str:
@@ -35,20 +42,28 @@ def checked_name(name: str) -> str:
     Raises InvalidBodyError for one that is absolute or leads out of its folder.
     """
     name = unicodedata.normalize("NFC", name.replace("\\", "/"))
-    segments = name.split("/")
-    is_bad = (
-        any(segment.strip() in {"", ".", ".."} for segment in segments)
-        or any(unicodedata.category(character).startswith("C") for character in name)
-        or any(len(segment.encode()) > _MAX_SEGMENT for segment in segments)
-        or len(segments) > _MAX_DEPTH
-        or len(name) > _MAX_NAME
-    )
-    if is_bad:
+    if fault := _name_fault(name):
         raise InvalidBodyError(
-            f"{name[:100]!r} is not a name of a file to upload: send the name alone, or with the"
-            " folders that it is in (plan.gdb/a00000001.gdbtable)."
+            f"{name[:100]!r} is not a name of a file to upload: {fault}", _fault(fault)
         )
     return name
+
+
+def _name_fault(name: str) -> str | None:
+    """Return what is wrong with the name of a file."""
+    segments = name.split("/")
+    if any(segment.strip() in {"", ".", ".."} for segment in segments):
+        return (
+            "send the name alone, or with the folders that it is in (plan.gdb/a00000001.gdbtable)."
+        )
+    for character in name:
+        if unicodedata.category(character).startswith("C"):
+            return f"it has the invisible character U+{ord(character):04X}."
+    if any(len(segment.encode()) > _MAX_SEGMENT for segment in segments):
+        return f"it is longer than {_MAX_SEGMENT:,} bytes of UTF-8."
+    if len(segments) > _MAX_DEPTH or len(name) > _MAX_NAME:
+        return f"it has more than {_MAX_DEPTH - 1} folders, or than {_MAX_NAME:,} characters."
+    return None
 
 
 def storage_key(import_id: uuid.UUID, number: int, name: str) -> str:
@@ -75,7 +90,7 @@ def store_parts(
     for name, chunks in _parts(limited(body, maximum), boundary):
         key = storage_key(import_id, len(files), name)
         if name.casefold() in names:
-            raise InvalidBodyError(f"There are two files called {name!r}.", _fault("Send one."))
+            raise occurs_twice(name)
         if len(files) >= MAX_FILES:
             raise InvalidBodyError(f"An import has at most {MAX_FILES:,} files.")
         names.add(name.casefold())
@@ -85,19 +100,25 @@ def store_parts(
     return files
 
 
-def limited(body: IO[bytes], maximum: int) -> Iterator[bytes]:
-    """Yield a body in chunks; raises TooLargeError where it is longer than the maximum."""
+def limited(body: IO[bytes], maximum: int, refusal: SamsynError | None = None) -> Iterator[bytes]:
+    """Yield a body in chunks; raises the refusal, else TooLargeError, where it is longer than the
+    maximum."""
     count = 0
     while chunk := body.read(_READ):
         count += len(chunk)
         if count > maximum:
-            raise too_large(maximum)
+            raise refusal or too_large(maximum)
         yield chunk
 
 
 def too_large(maximum: int) -> TooLargeError:
     """Return the error of an upload with more bytes than the maximum."""
     return TooLargeError(f"An upload has at most {maximum:,} bytes (MAX_UPLOAD).")
+
+
+def occurs_twice(name: str) -> InvalidBodyError:
+    """Return the error of a second file of a name; upper and lower case are the same."""
+    return InvalidBodyError(f"There are two files called {name!r}.", _fault("Send one."))
 
 
 def _parts(chunks: Iterable[bytes], boundary: str) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -134,7 +155,11 @@ def _events(chunks: Iterable[bytes], boundary: str) -> Iterator[Event]:
                 if isinstance(event, Epilogue):
                     return
                 yield event
-    except (ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise MalformedBodyError(
+            "The headers of a part are not UTF-8: send the name of the file in UTF-8."
+        ) from error
+    except ValueError as error:
         raise MalformedBodyError(
             "The body is not multipart/form-data, or ends before its last part does."
         ) from error

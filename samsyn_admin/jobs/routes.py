@@ -1,9 +1,11 @@
 """`/api/v1/jobs`: the jobs of the caller."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
+from sqlalchemy import Row
 
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.http.responses import respond, respond_list, version_of
@@ -15,6 +17,7 @@ from samsyn_model.errors import InvalidParameterError, NoSuchJobError, ResultNot
 from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
+from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.tables.jobs import JOB_KINDS, JOB_STATUSES
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
@@ -54,7 +57,10 @@ def read_job(job_id: str) -> Response:
 @bp.get("/<job_id>/results")
 @requires(Action.SIGNED_IN)
 def read_results(job_id: str) -> Response:
-    """Return what a job of the caller has brought, a file or JSON; of one that failed, why."""
+    """Return what a job of the caller has brought, a file or JSON; of one that failed, why.
+
+    A file of a map or a layer that the caller may no longer read is not found.
+    """
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
         row = find_job(connection, require_user(principal()), _key(job_id))
@@ -63,6 +69,7 @@ def read_results(job_id: str) -> Response:
     if row.status != "successful":
         raise ResultNotReadyError(f"The job has no results: it is {row.status}.")
     if "file" in row.result:
+        _refuse_former_reader(row)
         return respond_file(open_storage(deployment().settings), row.result["file"])
     return respond(row.result, version_of(row.updated_at))
 
@@ -96,6 +103,17 @@ def _import_id(values: Mapping[str, str]) -> UUID | None:
     if key is None:
         raise InvalidParameterError("import_id is a UUID.")
     return key
+
+
+def _refuse_former_reader(job: Row[Any]) -> None:
+    """Raise NotFoundError where the caller may no longer read what a job has written."""
+    with reading(deployment().engine) as connection:
+        if job.kind == "export_map":
+            key = UUID(job.parameters["map_id"])
+            find_map(connection, principal(), key, Action.READ_MAP)
+        elif job.kind == "export_layer":
+            key = UUID(job.parameters["layer_id"])
+            find_layer(connection, principal(), key, Action.READ_LAYER)
 
 
 def _key(text: str) -> UUID:

@@ -51,13 +51,25 @@ def storable(
         reasons.setdefault(index, reason)
     wkb = batch.wkb if geometries is batch.geometries else None
     batch = replace(batch, geometries=geometries, properties=texts, wkb=wkb)
-    if reasons:
-        for index in sorted(reasons):
-            faults.record(batch.fault(index, reasons[index]))
-        batch = batch.only(~np.isin(np.arange(len(geometries)), list(reasons)))
+    batch = _without(batch, reasons, faults)
     geometries = _oriented(_clipped(batch.geometries))
     is_same = geometries is batch.geometries
     return replace(batch, geometries=geometries, wkb=batch.wkb if is_same else None)
+
+
+def with_storable_texts(batch: FeatureBatch, faults: FaultLog) -> FeatureBatch:
+    """Return the batch without the features whose properties cannot be stored, whose faults are
+    recorded; their geometries may be in any CRS."""
+    texts, reasons = _texts(batch.properties)
+    return _without(replace(batch, properties=texts), reasons, faults)
+
+
+def _without(batch: FeatureBatch, reasons: dict[int, str], faults: FaultLog) -> FeatureBatch:
+    if not reasons:
+        return batch
+    for index in sorted(reasons):
+        faults.record(batch.fault(index, reasons[index]))
+    return batch.only(~np.isin(np.arange(len(batch.geometries)), list(reasons)))
 
 
 def type_names(geometries: NDArray[Any]) -> NDArray[np.str_]:

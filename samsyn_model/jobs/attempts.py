@@ -3,7 +3,6 @@
 An attempt that another one has replaced, or whose job was dismissed, changes nothing any more.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.stored_text import json_text, storable_text
 
 MAX_ATTEMPTS = 3
 """How often a job is begun whose worker died, or lost the database."""
@@ -74,7 +74,7 @@ def begin_attempt(
     row = run(connection, _BEGIN, {"id": job_id, "maximum": MAX_ATTEMPTS}).one_or_none()
     if row is not None:
         return Attempt(job_id, row.attempts), row.kind
-    run(connection, _GIVE_UP, {"id": job_id, "problem": json.dumps(problem)})
+    run(connection, _GIVE_UP, {"id": job_id, "problem": json_text(problem)})
     return None
 
 
@@ -87,7 +87,7 @@ def report_progress(
     connection: Connection, attempt: Attempt, progress: int, message: str | None
 ) -> None:
     """Note the progress of a job, in percent; raises AttemptOverError."""
-    values = {**_key(attempt), "progress": progress, "message": message}
+    values = {**_key(attempt), "progress": progress, "message": message and storable_text(message)}
     _require(run(connection, _REPORT, values).one_or_none())
 
 
@@ -96,13 +96,13 @@ def finish_attempt(connection: Connection, attempt: Attempt, result: dict[str, A
 
     From then on until the transaction ends nobody else can change the job: do it last.
     """
-    values = {**_key(attempt), "result": json.dumps(result)}
+    values = {**_key(attempt), "result": json_text(result)}
     _require(run(connection, _FINISH, values).one_or_none())
 
 
 def fail_attempt(connection: Connection, attempt: Attempt, problem: dict[str, Any]) -> bool:
     """Make the job failed, unless it is over; return whether it was not."""
-    values = {**_key(attempt), "problem": json.dumps(problem)}
+    values = {**_key(attempt), "problem": json_text(problem)}
     return run(connection, _FAIL, values).one_or_none() is not None
 
 

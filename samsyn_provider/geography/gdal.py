@@ -4,6 +4,8 @@ A driver recognizes a file by its content: a VRT that is named `plan.kml` would 
 the server, or fetch an address. So nothing else here imports pyogrio's functions.
 """
 
+import os
+
 import pyogrio
 from pyogrio import list_layers, open_arrow, read_info, write_arrow
 from pyogrio._geometry import GEOMETRY_TYPE_CODES, GEOMETRY_TYPES
@@ -49,6 +51,8 @@ def _unregister_other_drivers() -> None:
 _unregister_other_drivers()
 pyogrio.set_gdal_config_options(
     {
+        # pyogrio hears GDAL in one thread; what is said in others would go to the terminal
+        "CPL_LOG": os.devnull,
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
         "GML_DOWNLOAD_SCHEMA": "NO",
         "GML_SKIP_CORRUPTED_FEATURES": "YES",

@@ -69,6 +69,23 @@ def test_database_commands(samsyn) -> None:
         (("token", "create", "a@example.org", "--scope", "all"), 2, "scope"),
         (("import", "/nonexistent.gpkg", "--owner", "a@example.org"), 1, "nonexistent"),
         (("import", "file.gpkg"), 2, "--owner"),
+        (("import", "--map", "a.gpkg", "--owner", "a@example.org", "--public"), 1, "as --public."),
+        (("import", "--map", "a.gpkg", "--owner", "a@example.org", "--x", "a"), 1, "as --x."),
+        (
+            ("import", "--map", "a.gpkg", "--owner", "a@example.org", "--report", "a.csv"),
+            1,
+            "as --report.",
+        ),
+        (
+            ("import", "a.gpkg", "--owner", "a@example.org", *["--index", "a"] * 9),
+            1,
+            "--index: This has to have at most 8 items, not 9.",
+        ),
+        (
+            ("import", "a.gpkg", "--owner", "a@example.org", "--name", ""),
+            1,
+            "--name: This may not be empty.",
+        ),
         (("sail",), 2, "sail"),
     ],
 )

@@ -6,6 +6,7 @@ from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.errors import InvalidBodyError
 from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, CopiedFeatures
 from samsyn_model.settings import get_settings
+from samsyn_model.stored_text import is_storable
 
 
 def geometry_type(counts: Mapping[str, int], declared: str | None) -> str | None:
@@ -40,10 +41,17 @@ def geometry_notes(copied: CopiedFeatures, has_geometry: bool) -> Iterator[str]:
         )
 
 
-def check_number_of_properties(source: str, names: Collection[str]) -> None:
-    """Raise InvalidBodyError where a source has more properties than a layer may have."""
+def check_properties(source: str, names: Collection[str]) -> None:
+    """Raise InvalidBodyError where a source has more properties than a layer may have, or one whose
+    name cannot be stored."""
     most = get_settings().max_properties
     if len(names) > most:
         raise InvalidBodyError(
             f"{source!r} has {len(names):,} properties; a layer has at most {most:,}."
         )
+    for name in names:
+        if not is_storable(name):
+            raise InvalidBodyError(
+                f"The name of the property {name!r} of {source!r} has a NUL character or half a"
+                " surrogate pair, and cannot be stored: rename it in the file."
+            )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from samsyn_admin.imports.loading.checks import check_number_of_properties
+from samsyn_admin.imports.loading.checks import check_properties
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.progress import ImportProgress
 from samsyn_admin.imports.loading.record import add_layer, keep_schema
@@ -102,7 +102,7 @@ class ExistingLayer:
                 on_copied=self._progress.advance,
             ),
         )
-        check_number_of_properties(source.name, source.kinds)
+        check_properties(source.name, source.kinds)
         id_field, left_out = self._left_out(reading)
         complete_table(self._connection, id_field, left_out)
         schema = self._schema = self._with_types(reading)

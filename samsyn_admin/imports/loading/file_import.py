@@ -9,6 +9,7 @@ from time import monotonic
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
+from samsyn_admin.http.request_body import sentence
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.existing_layer import ExistingLayer
 from samsyn_admin.imports.loading.new_layers import NewLayers, new_names
@@ -40,6 +41,9 @@ from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.settings import get_settings
+
+_OPTIONS = {"layers": "source_layer", "key": "update_by", "layer_id": "layer"}
+"""The options of the command that are choices under another name."""
 
 
 def run_import(  # noqa: PLR0913 - what is imported how, and for whom
@@ -198,8 +202,10 @@ def import_file(  # noqa: PLR0913 - a command's options
         choices = ImportChoices.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
-        name = " ".join(map(str, fault["loc"])) or "options"
-        raise InvalidParameterError(f"{name}: {fault['msg']}.") from error
+        field = "".join(map(str, fault["loc"][:1]))
+        option = _OPTIONS.get(field, field)
+        name = f"--{option.replace('_', '-')}: " if option else ""
+        raise InvalidParameterError(f"{name}{sentence(fault)}") from error
     context: AbstractContextManager[ImportProgress]
     context = TerminalProgress() if progress is None else nullcontext(progress)
     with context as reporter:

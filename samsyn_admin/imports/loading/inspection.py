@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import shapely
 from pyproj import CRS
 
+from samsyn_admin.imports.loading.checks import check_properties
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.progress import ImportProgress
 from samsyn_admin.imports.loading.report import LayerFault, described_crs
@@ -21,7 +22,7 @@ from samsyn_admin.imports.sources.reading import bulk_memory
 from samsyn_model.errors import SamsynError
 from samsyn_model.features.batch import FeatureBatch
 from samsyn_model.features.bulk_copy import MAX_CHECKED_POSITIONS, Bounds, united
-from samsyn_model.features.storable import storable, type_names
+from samsyn_model.features.storable import storable, type_names, with_storable_texts
 from samsyn_model.properties.schema import NotDateTimesError, property_members, property_schema
 from samsyn_provider.geography.area_of_use import crs_remarks
 
@@ -87,6 +88,7 @@ class _Inspected:
         if not refusal:
             try:
                 self._read(path, crs, progress)
+                check_properties(source.name, source.kinds)
             except SamsynError as error:
                 refusal = error.detail
         schema = property_schema(source.kinds) if not source.refusal else {"properties": {}}
@@ -144,6 +146,8 @@ class _Inspected:
         if self._crs is not None:
             batch = storable(batch, self._source.faults)
             self._bounds = _with(self._bounds, batch)
+        else:
+            batch = with_storable_texts(batch, self._source.faults)
         present = batch.geometries[~shapely.is_missing(batch.geometries)]
         self._null_count += len(batch.geometries) - len(present)
         names, counts = np.unique(type_names(present), return_counts=True)

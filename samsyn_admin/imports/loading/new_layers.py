@@ -8,7 +8,7 @@ from typing import Any
 from pyproj import CRS
 from sqlalchemy import Connection
 
-from samsyn_admin.imports.loading.checks import check_number_of_properties, geometry_type
+from samsyn_admin.imports.loading.checks import check_properties, geometry_type
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.progress import ImportProgress
 from samsyn_admin.imports.loading.record import add_layer
@@ -21,6 +21,7 @@ from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.features.bulk_copy import copy_features
 from samsyn_model.properties.schema import property_schema
+from samsyn_model.stored_text import is_storable, json_text
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri, is_offerable
 
 _MAX_NAME_LENGTH = 255
@@ -51,6 +52,11 @@ def new_names(sources: Sequence[SourceLayer], choices: ImportChoices) -> list[st
     for name in names:
         if not 1 <= len(name) <= _MAX_NAME_LENGTH:
             raise InvalidParameterError("The name of a layer has 1 to 255 characters.")
+        if not is_storable(name):
+            raise InvalidParameterError(
+                f"The name {name!r} of a layer has a NUL character or half a surrogate pair: choose"
+                " another name."
+            )
     return names
 
 
@@ -84,7 +90,7 @@ class NewLayers:
             "created_by": self._owner,
             "is_global": self._choices.is_global,
             "visibility": self._choices.visibility,
-            "style": json.dumps(source.style or {}),
+            "style": json_text(source.style or {}),
         }
         run(self._connection, _INSERT, values)
         add_layer(self._connection, self._import_id, layer_id, "create")
@@ -101,7 +107,7 @@ class NewLayers:
                 skips_faulty=self._choices.skip_faulty,
             ),
         )
-        check_number_of_properties(source.name, source.kinds)
+        check_properties(source.name, source.kinds)
         schema = property_schema(source.kinds)
         imported_type = geometry_type(copied.geometry_types, source.geometry_type)
         description = {

@@ -13,6 +13,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import ConflictError, NotFoundError
 from samsyn_model.permissions.principal import Principal
+from samsyn_model.stored_text import json_text, storable_text
 
 _MAX_NAME = 255
 
@@ -59,7 +60,7 @@ def begin_import(
     """
     if import_id is None:
         import_id = uuid.uuid4()
-        values = {"id": import_id, "user": owner, "name": name[:_MAX_NAME]}
+        values = {"id": import_id, "user": owner, "name": storable_text(name)[:_MAX_NAME]}
         run(connection, _CREATE, values)
         return import_id
     row = run(connection, _LOCK, {"id": import_id, "user": owner}).one_or_none()
@@ -89,8 +90,8 @@ def finish_import(connection: Connection, choices: ImportChoices, report: Import
     values = {
         "id": report.import_id,
         "choices": choices.model_dump_json(exclude_defaults=True),
-        "report": json.dumps(report.as_json()),
-        "faults": json.dumps(report.faults.as_json(), default=str),
+        "report": json_text(report.as_json()),
+        "faults": json_text(report.faults.as_json()),
     }
     run(connection, _FINISH, values)
 
@@ -100,8 +101,8 @@ def record_failure(engine: Engine, import_id: uuid.UUID, error: FaultyFeaturesEr
     faults = error.feature_faults
     values = {
         "id": import_id,
-        "report": json.dumps({"layers": [], "fault_count": faults.count}),
-        "faults": json.dumps(faults.as_json(), default=str),
+        "report": json_text({"layers": [], "fault_count": faults.count}),
+        "faults": json_text(faults.as_json()),
     }
     with writing(engine) as connection:
         run(connection, _FAIL, values)

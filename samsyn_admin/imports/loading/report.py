@@ -15,6 +15,7 @@ from samsyn_admin.imports.sources.reading import Reading
 from samsyn_model.errors import UnstorableFeatureError
 from samsyn_model.features.bulk_copy import CopiedFeatures
 from samsyn_model.features.faults import MAX_FAULTS, FaultLog, FeatureFault
+from samsyn_model.stored_text import storable_text
 from samsyn_provider.geography.area_of_use import crs_remarks
 from samsyn_provider.geography.extents import Extent
 
@@ -143,9 +144,7 @@ def _as_text(value: Any) -> Any:
     """Return a value of a fault, of a text that which the database can store."""
     if not isinstance(value, str):
         return value if value is None or isinstance(value, int) else str(value)
-    return (
-        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-    )
+    return storable_text(value)
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ def parse_crs(definition: str) -> CRS:
     """Return the CRS that a user or a file names; raises InvalidParameterError."""
     try:
         return CRS.from_user_input(definition)
-    except CRSError as error:
+    except (CRSError, UnicodeEncodeError) as error:
         raise InvalidParameterError(f"{definition[:100]!r} is not a known CRS.") from error
 
 

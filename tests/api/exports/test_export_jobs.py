@@ -115,6 +115,39 @@ def test_a_layer_in_every_format(
     assert geo["columns"]["geometry"]["crs"]["id"]["code"] == 3035
 
 
+def test_a_former_reader_gets_no_file(  # noqa: PLR0917 - who reads what
+    owner: Caller,
+    make_caller: MakeCaller,
+    map_id: str,
+    layer_id: str,
+    empty_database: Engine,
+    tmp_path: Path,
+) -> None:
+    _execute(empty_database, "UPDATE maps SET view_permission = 'public'")
+    _execute(empty_database, "UPDATE layers SET visibility = 'public'")
+    reader = make_caller("reader")
+    paths = [f"/api/v1/maps/{map_id}/export", f"/api/v1/layers/{layer_id}/export"]
+    jobs = [begin(caller, path) for caller in (reader, owner) for path in paths]
+    finish(empty_database, tmp_path, *jobs)
+
+    def statuses(caller: Caller, *of_jobs: dict[str, Any]) -> list[int]:
+        results = [f"/api/v1/jobs/{job['id']}/results" for job in of_jobs]
+        get = caller.client.get
+        return [get(path, headers=caller.headers).status_code for path in results]
+
+    assert statuses(reader, *jobs[:2]) == [200, 200]
+    _execute(empty_database, "UPDATE maps SET view_permission = 'private'")
+    assert statuses(reader, *jobs[:2]) == [404, 200]
+    _execute(empty_database, "UPDATE layers SET visibility = 'private'")
+    assert statuses(reader, *jobs[:2]) == [404, 404]
+    assert statuses(owner, *jobs[2:]) == [200, 200]
+
+
+def _execute(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
 def test_what_no_file_can_be(owner: Caller, layer_id: str) -> None:
     path = f"/api/v1/layers/{layer_id}/export"
     uri = "http://www.opengis.net/def/crs/EPSG/0/3035"

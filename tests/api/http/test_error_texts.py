@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from samsyn_admin.imports.schemas import parse_choices
+from samsyn_model.errors import InvalidBodyError
 from tests.api.layer_requests import LINE, Caller, collection, feature, vector
 
 POINTER = re.compile(r"(^|\s)/\w+")
@@ -49,6 +51,25 @@ def test_a_refused_body_is_described_in_words(owner: Caller, body: Any, detail: 
     assert response.json["detail"].startswith(detail), response.json["detail"]
     assert response.json["errors"]
     assert not POINTER.search(response.json["detail"])
+
+
+@pytest.mark.parametrize(
+    ("choices", "detail"),
+    [
+        ({"mode": "append", "layer_id": "x"}, "Layer id: This has to be a UUID."),
+        ({"layer_id": 5}, "Layer id: This has to be a UUID."),
+        ({"layers": ["x"]}, "Layers, number 1: This has to be an object."),
+        ({"layers": []}, "Layers: This has to have at least 1 item, not 0."),
+        ({"index": ["a"] * 9}, "Index: This has to have at most 8 items, not 9."),
+        ({"index": "a"}, "Index: This has to be a list."),
+        ({"skip_faulty": "perhaps"}, "Skip faulty: This has to be true or false."),
+        ({"skip_faulty": []}, "Skip faulty: This has to be true or false."),
+    ],
+)
+def test_refused_choices_are_described_in_words(choices: Any, detail: str) -> None:
+    with pytest.raises(InvalidBodyError) as refused:
+        parse_choices(choices)
+    assert refused.value.detail == detail
 
 
 def test_features_are_counted_from_one(owner: Caller) -> None:

@@ -111,6 +111,63 @@ def test_an_inspection_says_what_the_file_holds(owner: Caller, run_jobs: RunJobs
     assert found["inspection"]["format"] == "CSV"
 
 
+def geojson(*properties: str, **members: str) -> bytes:
+    """Return a collection of points whose properties are these texts of JSON."""
+    features = ",".join(
+        f'{{"type":"Feature","geometry":{{"type":"Point","coordinates":[11,57]}},"properties":{p}}}'
+        for p in properties
+    )
+    named = "".join(f'"{name}":{value},' for name, value in members.items())
+    return f'{{"type":"FeatureCollection",{named}"features":[{features}]}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.geojson", geojson('{"a":"x\\u0000y"}', '{"a":"b"}')),
+        ("a.geojson", geojson('{"a":"\\ud83d"}', '{"a":"b"}')),
+        ("a.geojson", geojson('{"a":["\\ud83d"]}', '{"a":null}', name='"\\u0000\\ud83d"')),
+        ("a.csv", b"a,lon,lat\nx\0y,11,57\nb,11,57\n"),
+        ("a.csv", b"a,easting,northing\nx\0y,300000,6400000\nb,300001,6400000\n"),
+    ],
+)
+def test_a_text_that_cannot_be_stored_is_one_fault_of_an_inspection(
+    owner: Caller, run_jobs: RunJobs, name: str, content: bytes
+) -> None:
+    created = uploaded(owner, {name: content})
+    run_jobs()
+    found = read(owner, created["id"])
+    assert found["status"] == "inspected", found["job"]
+    (inspected,) = found["inspection"]["layers"]
+    assert (inspected["refusal"], inspected["fault_count"]) == (None, 1)
+    assert inspected["faults"][0]["number"] == 1
+    assert inspected["geometry_types"] == {"Point": 1}
+
+
+@pytest.mark.parametrize(("escape", "shown"), [("\\u0000", "x\\x00"), ("\\ud83d", "x\\ud83d")])
+def test_a_name_of_a_property_that_cannot_be_stored_is_named(
+    owner: Caller, run_jobs: RunJobs, escape: str, shown: str
+) -> None:
+    content = geojson(f'{{"x{escape}":1}}', '{"a":"b"}')
+    created = uploaded(owner, {"a.geojson": content})
+    run_jobs()
+    (inspected,) = read(owner, created["id"])["inspection"]["layers"]
+    assert f"The name of the property '{shown}'" in inspected["refusal"]
+    for skip_faulty in (False, True):
+        job, _ = act(owner, run_jobs, created["id"], "commit", skip_faulty=skip_faulty)
+        assert job["problem"]["status"] == 422
+        assert f"The name of the property '{shown}' of 'a'" in job["problem"]["detail"]
+
+
+def test_a_crs_that_is_no_text_is_no_known_one(owner: Caller, run_jobs: RunJobs) -> None:
+    crs = '{"type":"name","properties":{"name":"\\ud83d"}}'
+    created = uploaded(owner, {"a.geojson": geojson('{"a":1}', crs=crs)})
+    run_jobs()
+    found = read(owner, created["id"])
+    assert found["status"] == "inspected", found["job"]
+    assert found["inspection"]["layers"][0]["crs"] is None
+
+
 def test_an_inspection_of_several_layers_shows_each(
     owner: Caller, run_jobs: RunJobs, tmp_path: Path
 ) -> None:

@@ -278,6 +278,61 @@ def test_the_parts_of_a_shapefile_may_follow_one_by_one(owner: Caller) -> None:
     assert len(read(owner, begun["id"])["files"]) == 3
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("content", [POINTS[:-1], POINTS + b"x", b""])
+def test_a_file_of_another_size_than_announced_is_refused(
+    owner: Caller, content: bytes, is_chunked: bool
+) -> None:
+    begun = begin(owner, "points.csv", len(POINTS)).json
+    assert begun is not None
+    path = f"/{begun['id']}/files/points.csv"
+    options: dict[str, Any] = {"data": content}
+    if is_chunked:
+        options = {
+            "input_stream": io.BytesIO(content),
+            "headers": {"Transfer-Encoding": "chunked"},
+            "environ_overrides": {"wsgi.input_terminated": True},
+        }
+    refused = send(owner, "PUT", path, **options)
+    assert refused.status_code == 422, refused.text
+    assert f"announced with {len(POINTS)} bytes" in refused.text
+    assert send(owner, "POST", f"/{begun['id']}/inspect").status_code == 409
+    found = read(owner, begun["id"])
+    assert (found["status"], found["size"]) == ("uploading", len(POINTS))
+    assert send(owner, "PUT", path, data=POINTS).status_code == 200
+    assert send(owner, "POST", f"/{begun['id']}/inspect").status_code == 202
+
+
+def test_a_second_file_of_a_name_is_refused_however_it_is_sent(owner: Caller) -> None:
+    begun = begin(owner, "p.geojson", 1).json
+    assert begun is not None
+    refused = send(owner, "PUT", f"/{begun['id']}/files/P.geojson", data=b"x")
+    assert refused.status_code == 422
+    assert "two files called 'P.geojson'" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a" * 300 + ".csv", "longer than 255 bytes"),
+        ("plan\u202ecsv.kml", "the invisible character U+202E"),
+        ("a/b/c/d/e/f.csv", "more than 4 folders"),
+        ("../x.csv", "send the name alone"),
+    ],
+)
+def test_a_refused_name_says_why(owner: Caller, name: str, reason: str) -> None:
+    response = post_raw(owner, part(name, b"x") + f"--{BOUNDARY}--\r\n".encode())
+    assert response.status_code == 422
+    assert reason in response.json["detail"]
+
+
+def test_a_name_that_is_not_utf_8_is_told(owner: Caller) -> None:
+    body = part("NAME.csv", POINTS).replace(b"NAME", "Områden".encode("latin-1"))
+    response = post_raw(owner, body + f"--{BOUNDARY}--\r\n".encode())
+    assert response.status_code == 400
+    assert "the name of the file in UTF-8" in response.json["detail"]
+
+
 def test_a_file_that_has_not_arrived_whole_is_not_inspected(owner: Caller) -> None:
     begun = begin(owner, "areas.csv", 100).json
     assert begun is not None

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,17 @@ COLUMNS = {
 
 def geopackage(folder: Path) -> Path:
     return write_ogr(folder / "a.gpkg", table([square(1, 1), square(2, 2)], COLUMNS), "GPKG")
+
+
+def test_gdal_says_nothing_on_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = geopackage(tmp_path)
+    edit_geopackage(path, ("UPDATE a SET day = '0000-00-00' WHERE fid = 2", []))
+    reading = Thread(target=lambda: read_one(path))  # as imports do
+    reading.start()
+    reading.join()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
