@@ -169,7 +169,7 @@ def _check_execution(process_id: str, body: Any) -> None:
             for name in outputs
             if name not in known.outputs
         ]
-    if body.get("response", "document") not in {"document", "raw"}:
+    if body.get("response", "document") not in ("document", "raw"):
         faults.append(Fault("/response", "This has to be document or raw."))
     refuse(faults)
 
