@@ -98,7 +98,7 @@ _HEATMAP_TILE = (
 
 def _open_operations() -> Iterator[Operation]:
     for path in (
-        *("/", "/api/health", "/api/health/live", "/api/v1/gfw/health", *_DOCUMENTS),
+        *("/", "/imports", "/api/health", "/api/health/live", "/api/v1/gfw/health", *_DOCUMENTS),
         *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
         *("/ogc/?f=html", "/ogc/conformance?f=html", "/ogc/openapi?f=html", "/?q=sea"),
     ):

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from samsyn_admin.imports.readers.ogr.layer import OgrLayer
 from samsyn_model.errors import TooLargeError
 from samsyn_model.features.batch import FeatureBatch
-from tests.api.layers.test_bulk_import import POINT, bulk, points
 from tests.api.layer_requests import Caller, collection, vector
+from tests.api.layers.test_bulk_import import POINT, bulk, points
 from tests.source_files import add_user, grid, refused, write_ogr
 
 
