@@ -185,7 +185,7 @@ def test_a_nul_in_a_text(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> No
     assert refused(engine, owner, path, UnstorableFeatureError).startswith("Feature 2 ")
     path = write_ogr(tmp_path / "a.gpkg", table([square(1, 1)] * 2, column), "GPKG")
     edit_geopackage(path, ("UPDATE a SET a = ? WHERE fid = 2", ["x\0y"]))
-    assert "(id 2)" in refused(engine, owner, path, UnstorableFeatureError)
+    assert "(fid 2)" in refused(engine, owner, path, UnstorableFeatureError)
 
 
 def test_a_file_without_a_crs(engine: Engine, owner: uuid.UUID, tmp_path: Path) -> None:

@@ -275,9 +275,9 @@ LIMITS = [
         "Texts lose white space at both ends.", ("kml",), texts_changed(lambda t: t.strip() or None)
     ),
     Limit(
-        "Texts lose spaces at both ends, and are cut to 254 bytes.",
+        "Texts lose spaces at their end, and are cut to 254 bytes.",
         ("shp",),
-        texts_changed(lambda t: cut(t).strip(" ") or None),
+        texts_changed(lambda t: cut(t).rstrip(" ") or None),
     ),
     Limit(
         "Dates are date-times at midnight.",
@@ -352,18 +352,13 @@ def download(  # noqa: PLR0917 - what is sent where
 
 
 def without_our_columns(features: Layer, code: str, names: set[str]) -> Layer:
-    """The features without the columns that a table has for ids, and a sheet for coordinates."""
+    """The features without the column that a table has for ids."""
     if code not in TABLES or code == "gpkg":
         return features
     ours = [name for name in ("id", "fid", "feature_id") if name not in names]
-    for wkt, row in features:
+    for _, row in features:
         name = ours[0] if ours[0] != "id" or code != "kml" else ours[1]
         assert isinstance(row.pop(name), int)
-        if code == "xlsx":
-            position = tuple(row.pop(axis, None) for axis in ("longitude", "latitude", "height"))
-            if wkt and wkt.startswith("POINT"):
-                point = shapely.from_wkt(wkt)
-                assert position == (point.x, point.y, point.z if point.has_z else None)
     return features
 
 
