@@ -37,9 +37,16 @@ def app(empty_database: Engine, folder: Path) -> Flask:
     return created
 
 
+def make_layer(owner: Caller) -> str:
+    return str((owner.post({"name": "Kattegat", "source_type": "vector"}).json or {})["id"])
+
+
 @pytest.fixture
 def job_id(owner: Caller, empty_database: Engine, tmp_path: Path, folder: Path) -> Any:
-    job_id = defer(empty_database, owner.id, "export_layer", do="write", name=NAME)
+    layer_id = make_layer(owner)
+    job_id = defer(
+        empty_database, owner.id, "export_layer", do="write", name=NAME, layer_id=layer_id
+    )
     with worker(empty_database, tmp_path / "log", STORAGE_DIR=str(folder)):
         assert wait_until_over(empty_database, job_id).status == "successful"
     return job_id
@@ -83,7 +90,7 @@ def test_a_file_in_a_bucket_is_at_an_address_of_the_bucket(
     owner: Caller, empty_database: Engine, tmp_path: Path
 ) -> None:
     with s3_server(tmp_path) as settings:
-        job_id = defer(empty_database, owner.id, "export_layer")
+        job_id = defer(empty_database, owner.id, "export_layer", layer_id=make_layer(owner))
         key = f"results/{job_id}/k.gpkg"
         open_storage(settings).write(key, [b"contents"])
         result = json.dumps({"file": {"name": "k.gpkg", "key": key, "size": 8}})
