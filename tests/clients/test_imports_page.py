@@ -153,7 +153,7 @@ def test_a_wrong_guess_is_corrected(signed_in: WebDriver, tmp_path: Path) -> Non
     browser.save_screenshot(str(tmp_path / "asks.png"))
     browser.find_element(By.NAME, "crs").send_keys("EPSG:3006")
     _press(browser, "#read-again")
-    _wait(browser, lambda b: "SWEREF99 TM (EPSG:3006), chosen" in _text(b, "#layers"))
+    _wait(browser, lambda b: "SWEREF99 TM (EPSG:3006), as chosen" in _text(b, "#layers"))
     assert "latitude 57.7" in _text(browser, "#layers")
     browser.save_screenshot(str(tmp_path / "corrected.png"))
 
