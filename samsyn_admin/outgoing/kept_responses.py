@@ -60,15 +60,18 @@ class KeptResponses:
         self._redis = None
         if settings.redis_url:
             # slow to import, and optional
-            from samsyn_admin.outgoing.redis_responses import RedisResponses  # noqa: PLC0415
+            from samsyn_provider.cache.redis_cache import RedisCache  # noqa: PLC0415
 
-            self._redis = RedisResponses(settings.redis_url)
+            self._redis = RedisCache(settings.redis_url, "response")
 
     def get(self, name: str) -> KeptResponse | None:
         """Return what is kept of a request, also if it is no longer fresh; None for nothing."""
         if self._redis is not None:
-            found = self._redis.get(_key(name))
-            return None if found is None else KeptResponse(*found)
+            stored = self._redis.get(_key(name).hex())
+            if stored is None:
+                return None
+            moment, _, content = stored.partition(b"\n")
+            return KeptResponse(content, datetime.fromtimestamp(float(moment), UTC))
         with reading(self._engine) as connection:
             row = run(connection, _SELECT, {"key": _key(name)}, binary=True).one_or_none()
         return None if row is None else KeptResponse(row.content, row.fresh_until)
@@ -79,7 +82,8 @@ class KeptResponses:
             return
         until = datetime.now(UTC) + fresh
         if self._redis is not None:
-            self._redis.put(_key(name), content, until, kept)
+            stored = f"{until.timestamp()}\n".encode() + content
+            self._redis.put(_key(name).hex(), stored, kept)
             return
         values = {"key": _key(name), "content": content, "fresh_until": until}
         try:

@@ -6,6 +6,7 @@ slots. A tile replaces the one in its slot.
 """
 
 import logging
+from datetime import timedelta
 
 import psycopg
 from sqlalchemy import Connection
@@ -20,6 +21,7 @@ SLOTS = 8192
 CACHED_TILE = "(SELECT content FROM tile_cache WHERE slot = %(slot)s AND tag = %(tag)s)"
 """The expression for the tile that the database has under a tag; null where it has none."""
 
+_REDIS_EXPIRY = timedelta(days=1)
 _MAX_TILE_SIZE = 4 * 1024 * 1024  # bytes
 _SELECT_TILE = f"SELECT {CACHED_TILE} AS content"
 # Committed asynchronously: a tile that a crash loses is made again.
@@ -47,9 +49,9 @@ class TileCache:
         self._redis = None
         if redis_url:
             # slow to import, and optional
-            from samsyn_provider.cache.redis_tiles import RedisTiles  # noqa: PLC0415
+            from samsyn_provider.cache.redis_cache import RedisCache  # noqa: PLC0415
 
-            self._redis = RedisTiles(redis_url)
+            self._redis = RedisCache(redis_url, "tile")
 
     @property
     def is_in_database(self) -> bool:
@@ -88,7 +90,7 @@ class TileCache:
         if len(tile) > _MAX_TILE_SIZE:
             return
         if self._redis:
-            self._redis.put(tag, tile)
+            self._redis.put(tag, tile, _REDIS_EXPIRY)
             return
         try:
             values = {"slot": slot_of(tag), "tag": tag, "content": tile}

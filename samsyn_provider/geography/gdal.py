@@ -18,7 +18,7 @@ DRIVERS = frozenset(
         *("MapInfo File", "OpenFileGDB", "S57", "SQLite"),
     }
 )
-"""KML is written by the driver of this name, and read by LIBKML."""
+"""The drivers that GDAL has in this process."""
 
 # Curves, surfaces of patches, and any geometry with Z: pyogrio refuses layers declared so, although
 # it reads their WKB.

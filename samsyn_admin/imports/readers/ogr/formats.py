@@ -15,13 +15,10 @@ class OgrFormat(NamedTuple):
 
 FORMATS = {
     "DXF": OgrFormat("DXF", ""),
-    "ESRI Shapefile": OgrFormat("Shapefile", "the .prj file"),
     "FlatGeobuf": OgrFormat("FlatGeobuf", "the file's header"),
     "GML": OgrFormat("GML", "the srsName of its geometries"),
     "GPKG": OgrFormat("GeoPackage", "the table's definition"),
     "GPX": OgrFormat("GPX", "the format, which is always in WGS 84"),
-    "KML": OgrFormat("KML", "the format, which is always in WGS 84"),
-    "LIBKML": OgrFormat("KML", "the format, which is always in WGS 84"),
     "MapInfo File": OgrFormat("MapInfo", "the file's CoordSys"),
     "OpenFileGDB": OgrFormat("File Geodatabase", "the layer's definition"),
     "S57": OgrFormat("S-57", "the format, which is always in WGS 84"),

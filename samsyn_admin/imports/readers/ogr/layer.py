@@ -127,10 +127,10 @@ class OgrLayer(SourceLayer):
                 " that is not supported."
             )
             return
-        self._driver = str(info["driver"])
-        if source.driver not in {None, self._driver}:
+        driver = str(info["driver"])
+        if source.driver not in {None, driver}:
             raise UnreadableFileError(f"{source.path} is no valid {FORMATS[source.driver].name}.")
-        self.format = FORMATS[self._driver].name
+        self.format = FORMATS[driver].name
         self._fid_column = str(info["fid_column"] or "rowid")
         # GDAL decodes a shapefile's text only when its encoding is passed explicitly.
         self._encoding = None if info["encoding"] == "UTF-8" else info["encoding"]
@@ -139,7 +139,7 @@ class OgrLayer(SourceLayer):
         self.geometry_type = declared_type(info["geometry_type"])
         self.crs = _declared_crs(info["crs"])
         if self.crs is not None:
-            self.crs_origin = FORMATS[self._driver].crs_origin
+            self.crs_origin = FORMATS[driver].crs_origin
         declared = [
             (str(field), str(kind), str(subtype))
             for field, kind, subtype in zip(
@@ -254,8 +254,6 @@ class OgrLayer(SourceLayer):
 
     def _expected_count(self) -> int:
         """Return the minimum number of features."""
-        if self._driver == "ESRI Shapefile":
-            return 0  # its count includes deleted rows; the lengths of its parts are checked
         if self._package:
             return self._package.count(self.name)
         return (self.feature_count or 0) - self._unreadable
