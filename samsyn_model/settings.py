@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     """Requests to it a day, of all workers."""
 
     titiler_url: str | None = None
+    """Address of the raster tiler (`samsyn tiler`); by default `samsyn serve` starts one, `off`:
+    none."""
+    titiler_secret: SecretStr | None = None
+    """What requests to a raster tiler elsewhere are signed with; it has to have the same."""
     redis_url: str | None = None
     storage_dir: Path | None = None
     """Folder of uploaded files and results, without a bucket; by default one in the checkout."""

@@ -75,6 +75,12 @@ class Layer(Row, Base):
             "id",
             postgresql_where=text("is_global OR visibility = 'public'"),
         ),
+        Index(
+            "ix_layers_source_addresses",
+            text("source_addresses(source_config)"),
+            postgresql_using="gin",
+            postgresql_where=text("source_type <> 'vector'"),
+        ),
     )
 
     name: Mapped[str]

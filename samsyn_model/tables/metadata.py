@@ -7,6 +7,7 @@ from samsyn_model.tables import (  # noqa: F401
     kept_responses,
     layers,
     maps,
+    rasters,
     tile_cache,
     users,
 )
