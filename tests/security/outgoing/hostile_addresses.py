@@ -81,8 +81,7 @@ _REDIRECTED_TO = (
 
 
 def hostile_addresses(port: int) -> list[str]:
-    """Return them, aimed at this port of this machine: by number, by name, by a redirect of a public
-    server."""
+    """Return them, aimed at this port of this machine: by number, by name, by a redirect."""
     places = {
         "host": "127.0.0.1",
         "inner": f"127.0.0.1:{port}",

@@ -1,7 +1,6 @@
-"""Whatever address it is given, the door through which requests leave connects to no inner server."""
+"""The door through which requests leave leads to no inner server, whatever the address."""
 
 import socket
-from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
@@ -15,8 +14,8 @@ from tests.security.outgoing.inner_server import SECRET
 
 
 @pytest.fixture
-def door(net: Net) -> Iterator[Outgoing]:
-    yield Outgoing(Settings(_env_file=None))  # type: ignore[call-arg]
+def door(net: Net) -> Outgoing:
+    return Outgoing(Settings(_env_file=None))  # type: ignore[call-arg]
 
 
 def fetch(door: Outgoing, url: str) -> RemoteResponse | Exception:
