@@ -31,7 +31,7 @@ _FLAGS = (
     " --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
 )
 _WMS_SERVERS = Path(__file__).with_name("wms_servers.js")
-_LATER = tuple(f"/api/v1/{path}" for path in ("wms-servers", "wms/", "titiler/", "gfw/"))
+_LATER = tuple(f"/api/v1/{path}" for path in ("wms-servers", "wms/", "titiler/"))
 """What this server does not have yet."""
 _OURS = ("/api/", "/ogc/")
 _POLICY = "Content Security Policy"

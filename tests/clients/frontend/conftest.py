@@ -1,6 +1,7 @@
 """A server and a browser that shows the web frontend's pages, for each module of tests."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -16,6 +17,15 @@ from tests.clients.frontend_session import Person, Visitor, chromium, knows_wms_
 from tests.clients.samsyn_server import Server, migrated_database, serve
 
 
+@dataclass(frozen=True)
+class Services:
+    """Services of others on this machine: the server's settings for them, and their ports that
+    pages ask."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the built pages, which have the policy of docs/operating.md."""
@@ -24,8 +34,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def services() -> Services:
+    """No services of others; modules whose pages use some have a fixture of their own."""
+    return Services()
+
+
+@pytest.fixture(scope="module")
 def server(
-    pages: str, server_url: str, tmp_path_factory: pytest.TempPathFactory
+    pages: str, services: Services, server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that knows the frontend's origin and the key that signs its sessions."""
     log = tmp_path_factory.mktemp("server") / "log"
@@ -34,18 +50,21 @@ def server(
         "CLERK_JWT_KEY": public_pem(),
         "CLERK_ISSUER": ISSUER,
         "CLERK_AUTHORIZED_PARTIES": PARTY,
+        **services.settings,
     }
     with migrated_database(server_url) as database, serve(database, log, **known) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+def browser(
+    server: Server, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebDriver]:
     """A browser whose pages find the server and the stand-in for Clerk, and nobody else."""
     certificate, profile = map(tmp_path_factory.mktemp, ("certificate", "browser"))
     with (
         standing_in_for_clerk(server.url, certificate) as clerk,
-        chromium(profile, resolver_rules(server.url, clerk)) as running,
+        chromium(profile, resolver_rules(server.url, clerk, services.ports)) as running,
     ):
         knows_wms_servers(running)
         yield running
