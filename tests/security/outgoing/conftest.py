@@ -8,10 +8,10 @@ from threading import Thread
 
 import pytest
 import uvicorn
-from samsyn_admin.tiler.app import create_app
-from samsyn_admin.tiler.opening import Rasters
 
 from samsyn_admin.outgoing import addresses
+from samsyn_admin.tiler.app import create_app
+from samsyn_admin.tiler.opening import Rasters
 from samsyn_model.settings import Settings
 from tests.api.outgoing.remote_server import Remote
 from tests.security.outgoing.inner_server import Inner, inner_server
