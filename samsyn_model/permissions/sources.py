@@ -4,7 +4,8 @@ layers that it may read."""
 from functools import cache
 from hashlib import md5
 
-from sqlalchemy import ARRAY, Connection, Text, func, or_, select, type_coerce
+from sqlalchemy import Connection, Text, func, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import bindparam
 
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
