@@ -10,7 +10,18 @@ from gunicorn.glogging import Logger
 
 _MISSING = "-"
 _MASK = "***"
-_NAMES = ("token", "key", "secret", "passw", "signature", "session", "jwt", "mail", "auth")
+_NAMES = (
+    "token",
+    "key",
+    "secret",
+    "passw",
+    "signature",
+    "session",
+    "jwt",
+    "mail",
+    "auth",
+    "ticket",
+)
 _HINTS = (
     *_NAMES,
     "code=",
@@ -30,6 +41,10 @@ _SECRET = re.compile(
         [?&;](?:[\w%.\[\]-]{{0,40}}(?:{"|".join(_NAMES)})[\w%.\[\]-]{{0,40}}|code|sig|user|login)=
     )
     [^&;\#\s]*
+    | (?P<encoded>  # in an address that is a parameter's value
+        %(?:25)*(?:3F|26|3B)[\w.-]{{0,40}}(?:{"|".join(_NAMES)})[\w.-]{{0,40}}%(?:25)*3D
+    )
+    (?:(?!%(?:25)*(?:26|23|3B))[^&;\#\s])*
     | (?:samsyn|sk|whsec)_(?:live_|test_)?[A-Za-z0-9_-]{{16,}}    # tokens of ours and of Clerk
     | eyJ[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]*)*                 # a JSON Web Token
     | (?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+(?:@|%40)[A-Za-z0-9.-]{{1,255}}  # an email
@@ -75,7 +90,7 @@ def masked(address: str) -> str:
     lowered = address.lower()
     if not any(hint in lowered for hint in _HINTS):
         return address
-    return _SECRET.sub(lambda found: (found["name"] or "") + _MASK, address)
+    return _SECRET.sub(lambda found: (found["name"] or found["encoded"] or "") + _MASK, address)
 
 
 @lru_cache(maxsize=2)

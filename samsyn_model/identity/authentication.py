@@ -150,7 +150,7 @@ def _holder(connection: Connection, holder_row: Any) -> Principal:
     if holder_row.unmarked:
         mark_used(connection, holder_row.token_id)
     return Principal(
-        user_id=holder_row.holder_id, is_admin=holder_row.is_admin, scope=holder_row.scope
+        holder_row.holder_id, holder_row.is_admin, holder_row.scope, holder_row.token_id
     )
 
 

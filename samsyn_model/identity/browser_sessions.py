@@ -88,7 +88,7 @@ def find_session(engine: Engine, session_id: str) -> BrowserSession | None:
             mark_used(connection, row.token_id)
     if row is None:
         return None
-    principal = Principal(user_id=row.user_id, is_admin=row.is_admin, scope="read")
+    principal = Principal(row.user_id, row.is_admin, "read", row.token_id)
     importer = replace(principal, scope=row.scope)
     return BrowserSession(principal, row.name or "Signed in", importer)
 

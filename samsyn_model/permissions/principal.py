@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -19,6 +19,8 @@ class Principal:
     user_id: uuid.UUID | None = None
     is_admin: bool = False
     scope: Literal["read", "write"] = "write"
+    token_id: uuid.UUID | None = field(default=None, compare=False)
+    """The API token that was sent: tickets are void with it."""
 
     @property
     def is_anonymous(self) -> bool:

@@ -23,6 +23,16 @@ _SECRETS = {
     "/ogc?password=a%20b": "/ogc?password=***",
     "/ogc?X-Amz-Signature=00ff&b": "/ogc?X-Amz-Signature=***&b",
     "/ogc?apikey=1&api_key=2;sessionid=3": "/ogc?apikey=***&api_key=***;sessionid=***",
+    "/api/v1/layers/x/file?time=2024&ticket=aB-_9": "/api/v1/layers/x/file?time=2024&ticket=***",
+    "/api/v1/titiler/info?url=https://a.example/file?ticket=aB-_9&bidx=1": (
+        "/api/v1/titiler/info?url=https://a.example/file?ticket=***&bidx=1"
+    ),
+    "/api/v1/titiler/info?url=https%3A%2F%2Fa.example%2Ffile%3Fticket%3DaB-_9%26time%3D2&bidx=1": (
+        "/api/v1/titiler/info?url=https%3A%2F%2Fa.example%2Ffile%3Fticket%3D***%26time%3D2&bidx=1"
+    ),
+    "/x?url=https%253A%252F%252Fa.example%252Ffile%253Fa%253D1%2526Ticket%253DaB-_9%2526b": (
+        "/x?url=https%253A%252F%252Fa.example%252Ffile%253Fa%253D1%2526Ticket%253D***%2526b"
+    ),
 }
 
 
@@ -50,5 +60,5 @@ def test_the_log_of_a_server(test_database_url: str, tmp_path: Path) -> None:
             requests.get(f"{server.url}{address}", headers={"Referer": address}, timeout=30)
         log = server.log.read_text()
     assert log.count("***") > len(_SECRETS)
-    for secret in (_TOKEN, _JWT, "ann", "example.org", "abc", "00ff"):
+    for secret in (_TOKEN, _JWT, "ann", "example.org", "abc", "00ff", "aB-_9"):
         assert secret not in log
