@@ -1,0 +1,220 @@
+"""Rasters as cloud-optimised GeoTIFFs whose blocks are those of web maps (WebMercatorQuad)."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import morecantile
+import numpy as np
+import rasterio
+from pyproj import CRS
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+from rio_cogeo.cogeo import cog_translate
+
+from samsyn_admin.imports.rasters.reading.gdal import opened
+from samsyn_admin.imports.rasters.reading.sources import RasterSource, Step, rasterio_crs
+from samsyn_model.errors import UnreadableFileError
+
+BLOCK = 512
+_TILES = morecantile.tms.get("WebMercatorQuad")
+_LEVEL = 9  # of ZSTD: the compression of one that is slower is hardly better
+_ROWS = 4_000_000  # values of a part that is copied
+_INTERVAL = 0.5  # seconds between two looks at the files that grow
+_OVERVIEWS = 1.34  # how much larger they make a file
+_COMPRESSED = 0.6  # how much of it is left, about
+
+
+def convert(
+    source: RasterSource,
+    step: Step,
+    crs: CRS,
+    target: Path,
+    *,
+    is_categorical: bool,
+    nodata: float | None,
+    report: Callable[[float], None],
+) -> dict[str, Any]:
+    """Write the bands of a time of a raster as a cloud-optimised GeoTIFF; return what it is.
+
+    Its CRS is EPSG:3857, its blocks those of tiles of 512 pixels of the zoom that suits the raster
+    best. Pixels are the nearest ones of classes, else between four. Values that the file scales are
+    scaled; where nothing lies is `nodata`, or masked. Memory is bounded, whatever the raster's
+    size; the files beside `target` need about three times the size of its values. `report` is told
+    the share that is done. Raises UnreadableFileError.
+    """
+    shown = source.file.name
+    with opened(source.dataset, source.file.driver, shown) as dataset, ExitStack() as stack:
+        prepared, bands = dataset, step.bands
+        if source.is_scaled or (crs.is_geographic and source.bounds[2] > 180):
+            path = target.with_name("prepared.tif")
+            stack.callback(path.unlink, missing_ok=True)
+            _prepare(source, step, dataset, crs, path, nodata)
+            prepared, bands = stack.enter_context(rasterio.open(path)), range(1, len(bands) + 1)
+            nodata = None
+        dtype = prepared.dtypes[0].replace("float64", "float32")
+        empty = prepared.nodatavals[bands[0] - 1] if nodata is None else nodata
+        has_alpha = ColorInterp.alpha in prepared.colorinterp
+        is_of_floats = dtype.startswith("float") and not has_alpha
+        is_masked = has_alpha or (source.has_mask if is_of_floats else empty is None)
+        options: dict[str, Any] = {}
+        if not is_masked:
+            # one of 64 bits may be beyond what 32 hold
+            nodata = math.nan if is_of_floats else empty
+            options = {"nodata": nodata, "src_nodata": nodata if empty is None else empty}
+        elif not has_alpha:
+            options = {"add_alpha": True}
+        target_crs = rasterio_crs(crs)
+        warped = stack.enter_context(
+            WarpedVRT(prepared, src_crs=target_crs, crs=target_crs, **options)
+        )
+        stack.enter_context(_watched(target, _size(warped, len(bands), dtype), report))
+        cog_translate(
+            warped,
+            target,
+            _profile(dtype),
+            indexes=tuple(bands),
+            nodata=None if is_masked else nodata,
+            dtype=dtype,
+            add_mask=is_masked,
+            tms=_TILES,
+            resampling="nearest" if is_categorical else "bilinear",
+            overview_resampling="nearest" if is_categorical else "average",
+            colormap=source.colours,
+            in_memory=False,
+            quiet=True,
+        )
+    return _described(target)
+
+
+def _profile(dtype: str) -> dict[str, Any]:
+    return {
+        "driver": "GTiff",
+        "interleave": "pixel",
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": "ZSTD",
+        "zstd_level": _LEVEL,
+        "predictor": 3 if dtype.startswith("float") else 2,
+        "bigtiff": "IF_SAFER",
+    }
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with rasterio.open(path, driver="GTiff") as cog:
+        maxzoom = _TILES.zoom_for_res(cog.res[0])
+        return {
+            "width": cog.width,
+            "height": cog.height,
+            "minzoom": max(0, maxzoom - len(cog.overviews(1)) - 1),
+            "maxzoom": maxzoom,
+            "dtype": cog.dtypes[0],
+            "nodata": cog.nodata if cog.nodata is not None and np.isfinite(cog.nodata) else None,
+        }
+
+
+def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
+    source: RasterSource, step: Step, dataset: Any, crs: CRS, path: Path, nodata: float | None
+) -> None:
+    """Write the bands of a step with their values scaled, and longitudes up to 180 degrees."""
+    moved = _moved_columns(source, crs)
+    width = max(target + count for _, target, count in moved)
+    west = min(_west(source, start) for start, _, _ in moved)
+    x_size, y_size = source.resolution
+    dtype = "float32" if source.is_scaled else source.dtype
+    empty = math.nan if dtype.startswith("float") else source.nodata
+    profile = {
+        "driver": "GTiff",
+        "width": width,
+        "height": source.height,
+        "count": len(step.bands),
+        "dtype": dtype,
+        "nodata": empty,
+        "crs": rasterio_crs(crs),
+        "transform": rasterio.transform.from_origin(west, source.bounds[3], x_size, y_size),
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "bigtiff": "IF_SAFER",
+        "sparse_ok": True,
+    }
+    rows = max(1, min(source.height, _ROWS // source.width))
+    with rasterio.open(path, "w", **profile) as target_dataset:
+        for row in range(0, source.height, rows):
+            count = min(rows, source.height - row)
+            for number, (band, scaling) in enumerate(
+                zip(step.bands, source.scaling, strict=True), 1
+            ):
+                for start, to, columns in moved:
+                    window = Window(start, row, columns, count)
+                    values = dataset.read(band, window=window, masked=True)
+                    if nodata is not None:
+                        values = np.ma.masked_equal(values, nodata)
+                    if source.is_scaled:
+                        values = values.astype("float32") * scaling[0] + scaling[1]
+                    if empty is not None:
+                        values = values.filled(empty)
+                    target_dataset.write(values, number, window=Window(to, row, columns, count))
+
+
+def _moved_columns(source: RasterSource, crs: CRS) -> list[tuple[int, int, int]]:
+    """Return parts of the columns: the first, where it goes, and how many; those beyond 180 degrees
+    go to the west."""
+    if not crs.is_geographic or source.bounds[2] <= 180:
+        return [(0, 0, source.width)]
+    size = source.resolution[0]
+    first = min(source.width, max(0, round((180 - source.bounds[0]) / size)))
+    if first == 0:
+        return [(0, 0, source.width)]
+    whole = round(360 / size)
+    beyond = min(source.width - first, whole - first)
+    return [(first, 0, beyond), (0, max(beyond, whole - first), first)]
+
+
+def _west(source: RasterSource, column: int) -> float:
+    x = source.bounds[0] + column * source.resolution[0]
+    return x - 360 if x >= 180 - source.resolution[0] / 2 else x
+
+
+def _size(dataset: Any, bands: int, dtype: str) -> float:
+    """Return about how many bytes are written until a raster is converted."""
+    size = float(dataset.width) * dataset.height * bands * np.dtype(dtype).itemsize
+    return size * _OVERVIEWS * (1 + _COMPRESSED)
+
+
+@contextmanager
+def _watched(target: Path, size: float, report: Callable[[float], None]) -> Iterator[None]:
+    """Report how large the files in the folder of the target have become, until the block ends."""
+    is_over, failures = threading.Event(), []
+
+    def watch() -> None:
+        while not is_over.wait(_INTERVAL):
+            written = 0
+            for file in target.parent.iterdir():
+                with suppress(FileNotFoundError):
+                    written += file.stat().st_blocks * 512
+            try:
+                report(min(0.99, written / max(size, 1)))
+            except Exception as error:
+                failures.append(error)
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    except RasterioError as error:
+        raise UnreadableFileError(
+            "The raster cannot be converted: it does not lie where its CRS is used, or is damaged."
+        ) from error
+    finally:
+        is_over.set()
+        thread.join()
+    if failures:
+        raise failures[0]
