@@ -148,7 +148,9 @@ def _create_feature_versions() -> None:
         ),
         sa.Column("was_deleted", sa.Boolean(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("geom", Geometry(srid=-1, spatial_index=False), nullable=True),
+        sa.Column(
+            "geom", Geometry(geometry_type=None, srid=-1, spatial_index=False), nullable=True
+        ),
         sa.Column("properties", _JSON, nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("updated_by", sa.Uuid(), nullable=True),
