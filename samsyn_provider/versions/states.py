@@ -1,0 +1,147 @@
+"""The versions that a query reads: a layer as it was at a moment, or the history of an interval."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from samsyn_model.history.as_of import AsOf, as_of
+from sqlalchemy import Connection
+
+from samsyn_model.database.execution import run
+from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_provider.collections.collection import Collection
+from samsyn_provider.http.links import Link, link
+from samsyn_provider.http.media_types import HTML
+from samsyn_provider.query.items_query import ItemsQuery, SortKey
+from samsyn_provider.query.property_indexes import is_narrowed
+from samsyn_provider.query.version_set import VersionSet
+from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, VersionRequest
+
+MAX_HISTORY_LIMIT = 500
+"""The most versions on a page of an interval."""
+_BEGINNING = SortKey("valid_from", descending=False, is_moment=True, column="valid_from")
+_IS_YOUNGER = "SELECT created_at > %(moment)s FROM layers WHERE id = %(layer)s"
+_COMMITTED = """(
+        SELECT committed_at FROM layer_change_sets
+        WHERE layer_change_sets.layer_id = states.layer_id AND change_set_id = states.{}
+    )"""
+_VALIDITY = f"""coalesce({_COMMITTED.format("from_change")}, updated_at) AS valid_from,
+    {_COMMITTED.format("to_change")} AS valid_to"""
+
+
+def last_keys(asked: VersionRequest | None) -> tuple[SortKey, ...]:
+    """Return what the items of a request are sorted by after its own keys: versions of an interval
+    by when they began."""
+    return () if asked is None or asked.instant else (_BEGINNING,)
+
+
+def with_versions(
+    connection: Connection, collection: Collection, query: ItemsQuery, asked: VersionRequest | None
+) -> ItemsQuery:
+    """Return the query of the versions that are asked for; of an interval sorted by `last_keys`.
+
+    One statement at most. Raises NotFoundError where there is no history of that time.
+    """
+    if asked is None:
+        return query
+    if asked.instant:
+        return with_state(connection, collection, query, asked.instant)
+    limit = min(query.limit, MAX_HISTORY_LIMIT)
+    return replace(query, limit=limit, versions=_history(collection, asked))
+
+
+def with_state(
+    connection: Connection, collection: Collection, query: ItemsQuery, moment: datetime | None
+) -> ItemsQuery:
+    """Return the query of the layer as it was at a moment; errors as `with_versions`."""
+    if moment is None:
+        return query
+    state = state_of(connection, collection, moment)
+    values = {name: value for name, value in state.values.items() if name != "layer"}
+    few = _with_validity(state.features())
+    # in the order of ids a page ends soon, and each feature of a layer is read once
+    is_few = is_narrowed(query)
+    versions = VersionSet(
+        few if is_few else _with_validity(state.features_in_order()),
+        few if is_few else _with_validity(state.features_in_order("%(after_id)s")),
+        few,
+        tuple((name, _hashable(value)) for name, value in values.items()),
+        state.feature_count,
+        time_member=_time_member(collection),
+    )
+    return replace(query, versions=versions)
+
+
+def state_of(connection: Connection, collection: Collection, moment: datetime) -> AsOf:
+    """Return a layer as it was at a moment; raises NotFoundError where there is no history of it.
+
+    One statement, two for a time before history began.
+    """
+    try:
+        return as_of(connection, collection.id, moment)
+    except NotFoundError:
+        values: dict[str, Any] = {"layer": collection.id, "moment": moment}
+        if not run(connection, _IS_YOUNGER, values).scalar_one():
+            raise
+    return AsOf(collection.id, moment, -1, (), None, 0, 0, -1)  # before the layer, without features
+
+
+def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
+    conditions, values = ["true"], dict[str, Any]()
+    interval = asked.interval
+    if interval.start is not None:
+        conditions.append("(valid_to >= %(history_start)s OR valid_to IS NULL)")
+        values["history_start"] = interval.start
+    if interval.end is not None:
+        sign = "<=" if interval.includes_end else "<"
+        conditions.append(f"valid_from {sign} %(history_end)s")
+        values["history_end"] = interval.end
+    relation = f"""(
+    SELECT * FROM (
+        SELECT *, {_VALIDITY} FROM (
+            SELECT layer_id, id, geom, properties, updated_at,
+                coalesce(change_set, 0) AS from_change, NULL::bigint AS to_change
+            FROM layer_features
+            UNION ALL
+            SELECT layer_id, feature_id, geom, properties, updated_at, from_change, to_change
+            FROM feature_versions
+        ) AS states
+    ) AS versions
+    WHERE layer_id = %(layer)s AND {" AND ".join(conditions)}
+)"""
+    return VersionSet(
+        *(relation, relation, relation),
+        tuple(values.items()),
+        is_history=True,
+        time_member=_time_member(collection),
+        has_own_ids=asked.profile == UNIQUE_IDS,
+    )
+
+
+def _with_validity(states: str) -> str:
+    return f"(SELECT *, {_VALIDITY} FROM {states} AS states)"
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _time_member(collection: Collection) -> str:
+    return "versionTime" if collection.has_own_time else "time"
+
+
+def refuse_history(query: ItemsQuery) -> None:
+    """Raise InvalidParameterError where a query is for several versions of each feature."""
+    if query.versions is not None and query.versions.is_history:
+        raise InvalidParameterError(
+            "A file has one version of each feature: give one moment, such as"
+            " 2026-05-01T12:00:00Z. The versions of an interval are pages of GeoJSON (f=json)."
+        )
+
+
+def profile_links(versions: VersionSet | None) -> list[Link]:
+    """Return the link to the profile of a page with several versions of each feature."""
+    if versions is None or not versions.is_history:
+        return []
+    name = UNIQUE_IDS if versions.has_own_ids else "versions-as-features"
+    return [link("profile", HTML, "How versions are represented", f"{PROFILE_URI}{name}")]
