@@ -29,6 +29,9 @@ from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
+from samsyn_admin.wms import routes as wms
+from samsyn_admin.wms.capabilities import CapabilitiesOfServers
+from samsyn_admin.wms.servers import routes as wms_servers
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, sign_in
@@ -71,8 +74,9 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         rate_limits,
         CredentialLimit(rate_limits),
     )
-    kept = KeptResponses(settings, engine)
-    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, Outgoing(settings), kept)
+    kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
+    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
+    app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -108,6 +112,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         tokens,
         users,
         webhooks,
+        wms,
+        wms_servers,
     ):
         app.register_blueprint(module.bp)
     process.install(app, IMPORT)

@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """Searches and filtered requests of an address without signing in."""
     tiles_per_minute: int = Field(default=3_000, ge=0, le=MAX_PER_MINUTE)
     """Tiles that have to be made, of a user or of an address without signing in."""
+    outgoing_per_minute: int = Field(default=300, ge=0, le=MAX_PER_MINUTE)
+    """Requests to other servers for a user, or for an address without signing in."""
     lookups_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """People that a user looks for by email, or invites."""
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)

@@ -1,7 +1,7 @@
 """Tiles of Global Fishing Watch: kept ones, or new ones within the calls of a day."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from samsyn_admin.gfw.heatmap import Heatmap
+from samsyn_admin.outgoing.callers import Caller
 from samsyn_admin.outgoing.kept_responses import KeptResponse, KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_model.database.execution import run
@@ -30,15 +31,6 @@ VALUES ('gfw', (now() AT TIME ZONE 'UTC')::date, 1)
 ON CONFLICT (server, day) DO UPDATE SET calls = counted.calls + 1
 WHERE counted.calls < %(most)s
 RETURNING calls"""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: what their requests are counted by, and what counts one that is not kept."""
-
-    key: str
-    spend: Callable[[], None]
-    """Raises TooManyRequestsError."""
 
 
 @dataclass(frozen=True, slots=True)
