@@ -27,6 +27,8 @@ from samsyn_admin.maps import routes as maps
 from samsyn_admin.openapi import routes as openapi_routes
 from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
+from samsyn_admin.rasters import responses as rasters
+from samsyn_admin.rasters import routes as raster_routes
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
 from samsyn_admin.wms import routes as wms
@@ -77,6 +79,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
     app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
+    rasters.install(app, settings, engine)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -105,6 +108,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_layers,
         maps,
         process_routes,
+        raster_routes,
         sign_in,
         start,
         style_routes,
