@@ -25,7 +25,7 @@ from samsyn_model.errors import UnreadableFileError
 
 BLOCK = 512
 _TILES = morecantile.tms.get("WebMercatorQuad")
-_LEVEL = 9  # of ZSTD: the compression of one that is slower is hardly better
+_LEVEL = 3  # of ZSTD: slower ones make files of measured values hardly smaller
 _ROWS = 4_000_000  # values of a part that is copied
 _INTERVAL = 0.5  # seconds between two looks at the files that grow
 _WRITTEN = 1.34 * 1.6  # times the size of the values: with overviews, then once more compressed
@@ -64,17 +64,9 @@ def convert(  # noqa: PLR0913 - what a raster is converted to
         has_alpha = ColorInterp.alpha in prepared.colorinterp
         is_of_floats = dtype.startswith("float") and not has_alpha
         is_masked = has_alpha or (source.has_mask if is_of_floats else empty is None)
-        options: dict[str, Any] = {}
         if not is_masked:
-            # one of 64 bits may be beyond what 32 hold
-            nodata = math.nan if is_of_floats else empty
-            options = {"nodata": nodata, "src_nodata": nodata if empty is None else empty}
-        elif not has_alpha:
-            options = {"add_alpha": True}
-        target_crs = rasterio_crs(crs)
-        warped = stack.enter_context(
-            WarpedVRT(prepared, src_crs=target_crs, crs=target_crs, **options)
-        )
+            nodata = math.nan if is_of_floats and not _fits(empty) else empty
+        warped = _in_crs(stack, prepared, rasterio_crs(crs), empty, nodata, is_masked, has_alpha)
         grid = get_web_optimized_params(warped, tms=_TILES)
         size = grid["width"] * grid["height"] * len(bands) * np.dtype(dtype).itemsize
         stack.enter_context(_watched(target, size * _WRITTEN, report))
@@ -95,6 +87,32 @@ def convert(  # noqa: PLR0913 - what a raster is converted to
             quiet=True,
         )
     return _described(target)
+
+
+def _in_crs(  # noqa: PLR0913, PLR0917 - what `convert` has found out
+    stack: ExitStack,
+    dataset: Any,
+    crs: Any,
+    empty: float | None,
+    nodata: float | None,
+    is_masked: bool,
+    has_alpha: bool,
+) -> Any:
+    """Return a dataset in the CRS that is chosen, with a mask or the `nodata` in place of `empty`:
+    itself where it is so already, since each step in between costs as much as the conversion."""
+    options: dict[str, Any] = {}
+    if is_masked and not has_alpha:
+        options = {"add_alpha": True}
+    elif empty is not None and not _fits(empty) and not math.isnan(empty):
+        options = {"nodata": nodata, "src_nodata": empty}
+    if not options and dataset.crs == crs:
+        return dataset
+    return stack.enter_context(WarpedVRT(dataset, src_crs=crs, crs=crs, **options))
+
+
+def _fits(number: float | None) -> bool:
+    """Return whether 32 bits hold a number: a nodata value of 64 may be beyond."""
+    return number is not None and abs(number) <= float(np.finfo("float32").max)
 
 
 def _profile(dtype: str) -> dict[str, Any]:
