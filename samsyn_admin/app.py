@@ -20,6 +20,7 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
+from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
@@ -103,6 +104,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         imports,
         layer_features,
         layer_indexes,
+        layer_rasters,
         layers,
         map_duplicates,
         map_layers,

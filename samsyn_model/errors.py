@@ -109,6 +109,14 @@ class TooLargeError(SamsynError):
     """The body is larger than the server takes."""
 
 
+class RangeNotSatisfiableError(SamsynError):
+    """No byte of the requested range is in the file, which has `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size:,} bytes, none of which is in this range.")
+        self.size = size
+
+
 class LimitReachedError(InvalidBodyError):
     """There are as many of these already as the server's settings allow."""
 

@@ -31,6 +31,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidBodyError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RangeNotSatisfiableError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ClientGoneError: HTTPStatus.BAD_REQUEST,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -196,6 +197,8 @@ def problem_of(error: SamsynError) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         response.headers["RateLimit-Policy"] = error.policy
         response.headers["RateLimit"] = f"{policy};r=0;t={error.retry_after}"
+    if isinstance(error, errors.RangeNotSatisfiableError):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
     return response
 
 

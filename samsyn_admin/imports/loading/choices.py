@@ -1,7 +1,7 @@
 """What the user of an import chooses."""
 
 import uuid
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,8 +10,19 @@ from samsyn_admin.layers.index_checks import MAX_INDEXES
 
 Mode = Literal["create", "append", "replace", "update"]
 Colormap = Literal[
-    *("viridis", "plasma", "inferno", "magma", "terrain", "blues", "reds", "greens", "greys"),
-    *("rdylgn", "spectral", "coolwarm", "bwr"),
+    "viridis",
+    "plasma",
+    "inferno",
+    "magma",
+    "terrain",
+    "blues",
+    "reds",
+    "greens",
+    "greys",
+    "rdylgn",
+    "spectral",
+    "coolwarm",
+    "bwr",
 ]
 """Those that the web application offers."""
 
@@ -60,7 +71,7 @@ class ImportChoices(BaseModel):
     skip_faulty: bool = False
     nodata: float | None = None
     colormap: Colormap | None = None
-    rescale: tuple[float, float] | None = None
+    rescale: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     categorical: bool | None = None
     series: bool = True
     visibility: Literal["private", "public"] = "private"

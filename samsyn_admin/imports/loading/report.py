@@ -90,7 +90,7 @@ def layer_report(  # noqa: PLR0913 - what is reported
         encoding=_described_encoding(source),
         columns=None if source.columns is None else dict(source.columns),
         notes=notes,
-        **counts,
+        **counts,  # type: ignore[arg-type]
     )
 
 

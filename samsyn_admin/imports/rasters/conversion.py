@@ -11,11 +11,13 @@ import morecantile
 import numpy as np
 import rasterio
 from pyproj import CRS
+from rasterio import Affine
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_translate
+from rio_cogeo.utils import get_web_optimized_params
 
 from samsyn_admin.imports.rasters.reading.gdal import opened
 from samsyn_admin.imports.rasters.reading.sources import RasterSource, Step, rasterio_crs
@@ -23,14 +25,13 @@ from samsyn_model.errors import UnreadableFileError
 
 BLOCK = 512
 _TILES = morecantile.tms.get("WebMercatorQuad")
-_LEVEL = 9  # of ZSTD: the compression of one that is slower is hardly better
+_LEVEL = 3  # of ZSTD: slower ones make files of measured values hardly smaller
 _ROWS = 4_000_000  # values of a part that is copied
 _INTERVAL = 0.5  # seconds between two looks at the files that grow
-_OVERVIEWS = 1.34  # how much larger they make a file
-_COMPRESSED = 0.6  # how much of it is left, about
+_WRITTEN = 1.34 * 1.6  # times the size of the values: with overviews, then once more compressed
 
 
-def convert(
+def convert(  # noqa: PLR0913 - what a raster is converted to
     source: RasterSource,
     step: Step,
     crs: CRS,
@@ -55,25 +56,20 @@ def convert(
             path = target.with_name("prepared.tif")
             stack.callback(path.unlink, missing_ok=True)
             _prepare(source, step, dataset, crs, path, nodata)
-            prepared, bands = stack.enter_context(rasterio.open(path)), range(1, len(bands) + 1)
+            prepared = stack.enter_context(rasterio.open(path))
+            bands = tuple(range(1, len(bands) + 1))
             nodata = None
         dtype = prepared.dtypes[0].replace("float64", "float32")
         empty = prepared.nodatavals[bands[0] - 1] if nodata is None else nodata
         has_alpha = ColorInterp.alpha in prepared.colorinterp
         is_of_floats = dtype.startswith("float") and not has_alpha
         is_masked = has_alpha or (source.has_mask if is_of_floats else empty is None)
-        options: dict[str, Any] = {}
         if not is_masked:
-            # one of 64 bits may be beyond what 32 hold
-            nodata = math.nan if is_of_floats else empty
-            options = {"nodata": nodata, "src_nodata": nodata if empty is None else empty}
-        elif not has_alpha:
-            options = {"add_alpha": True}
-        target_crs = rasterio_crs(crs)
-        warped = stack.enter_context(
-            WarpedVRT(prepared, src_crs=target_crs, crs=target_crs, **options)
-        )
-        stack.enter_context(_watched(target, _size(warped, len(bands), dtype), report))
+            nodata = math.nan if is_of_floats and not _fits(empty) else empty
+        warped = _in_crs(stack, prepared, rasterio_crs(crs), empty, nodata, is_masked, has_alpha)
+        grid = get_web_optimized_params(warped, tms=_TILES)
+        size = grid["width"] * grid["height"] * len(bands) * np.dtype(dtype).itemsize
+        stack.enter_context(_watched(target, size * _WRITTEN, report))
         cog_translate(
             warped,
             target,
@@ -83,6 +79,7 @@ def convert(
             dtype=dtype,
             add_mask=is_masked,
             tms=_TILES,
+            overview_level=max(0, (max(grid["width"], grid["height"]) - 1).bit_length() - 9),
             resampling="nearest" if is_categorical else "bilinear",
             overview_resampling="nearest" if is_categorical else "average",
             colormap=source.colours,
@@ -90,6 +87,32 @@ def convert(
             quiet=True,
         )
     return _described(target)
+
+
+def _in_crs(  # noqa: PLR0913, PLR0917 - what `convert` has found out
+    stack: ExitStack,
+    dataset: Any,
+    crs: Any,
+    empty: float | None,
+    nodata: float | None,
+    is_masked: bool,
+    has_alpha: bool,
+) -> Any:
+    """Return a dataset in the CRS that is chosen, with a mask or the `nodata` in place of `empty`:
+    itself where it is so already, since each step in between costs as much as the conversion."""
+    options: dict[str, Any] = {}
+    if is_masked and not has_alpha:
+        options = {"add_alpha": True}
+    elif empty is not None and not _fits(empty) and not math.isnan(empty):
+        options = {"nodata": nodata, "src_nodata": empty}
+    if not options and dataset.crs == crs:
+        return dataset
+    return stack.enter_context(WarpedVRT(dataset, src_crs=crs, crs=crs, **options))
+
+
+def _fits(number: float | None) -> bool:
+    """Return whether 32 bits hold a number: a nodata value of 64 may be beyond."""
+    return number is not None and abs(number) <= float(np.finfo("float32").max)
 
 
 def _profile(dtype: str) -> dict[str, Any]:
@@ -125,8 +148,9 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
     """Write the bands of a step with their values scaled, and longitudes up to 180 degrees."""
     moved = _moved_columns(source, crs)
     width = max(target + count for _, target, count in moved)
-    west = min(_west(source, start) for start, _, _ in moved)
-    x_size, y_size = source.resolution
+    first = source.bounds[0] + moved[0][0] * source.resolution[0]
+    is_moved = crs.is_geographic and first >= 180 - source.resolution[0] / 2
+    place = dataset.transform
     dtype = "float32" if source.is_scaled else source.dtype
     empty = math.nan if dtype.startswith("float") else source.nodata
     profile = {
@@ -137,7 +161,9 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
         "dtype": dtype,
         "nodata": empty,
         "crs": rasterio_crs(crs),
-        "transform": rasterio.transform.from_origin(west, source.bounds[3], x_size, y_size),
+        "transform": Affine(place.a, place.b, first - 360, place.d, place.e, place.f)
+        if is_moved
+        else place,
         "tiled": True,
         "blockxsize": BLOCK,
         "blockysize": BLOCK,
@@ -175,17 +201,6 @@ def _moved_columns(source: RasterSource, crs: CRS) -> list[tuple[int, int, int]]
     whole = round(360 / size)
     beyond = min(source.width - first, whole - first)
     return [(first, 0, beyond), (0, max(beyond, whole - first), first)]
-
-
-def _west(source: RasterSource, column: int) -> float:
-    x = source.bounds[0] + column * source.resolution[0]
-    return x - 360 if x >= 180 - source.resolution[0] / 2 else x
-
-
-def _size(dataset: Any, bands: int, dtype: str) -> float:
-    """Return about how many bytes are written until a raster is converted."""
-    size = float(dataset.width) * dataset.height * bands * np.dtype(dtype).itemsize
-    return size * _OVERVIEWS * (1 + _COMPRESSED)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def drawing(
     values: Sequence[BandValues],
     *,
     colormap: str | None = None,
-    rescale: tuple[float, float] | None = None,
+    rescale: Sequence[float] | None = None,
     is_categorical: bool | None = None,
 ) -> Drawing:
     """Return how a raster of these values, one of each band, is drawn, as chosen or by default.
@@ -69,7 +69,7 @@ def drawing(
     return Drawing(processing, _legend(chosen, low, high), categorical)
 
 
-def _image(values: Sequence[BandValues], rescale: tuple[float, float] | None) -> Drawing:
+def _image(values: Sequence[BandValues], rescale: Sequence[float] | None) -> Drawing:
     processing = {"bidx": "1,2,3"}
     found = [band for band in values[:3] if band.valid]
     is_of_bytes = all(band.minimum >= 0 and band.maximum <= 255 for band in found)

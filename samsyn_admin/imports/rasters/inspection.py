@@ -11,8 +11,8 @@ from samsyn_admin.imports.rasters.planning import found_rasters, series_name, se
 from samsyn_admin.imports.rasters.reading.files import RasterFiles
 from samsyn_admin.imports.rasters.reading.gdal import opened
 from samsyn_admin.imports.rasters.reading.sources import RasterSource
-from samsyn_admin.imports.rasters.reading.times import shown_time
 from samsyn_admin.imports.rasters.reading.values import BandValues, read_values
+from samsyn_admin.layers.rasters.times import shown_time
 from samsyn_model.errors import SamsynError
 
 _SHOWN_TIMES = 100

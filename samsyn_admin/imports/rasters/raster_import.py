@@ -29,11 +29,11 @@ from samsyn_admin.imports.rasters.layers import (
 from samsyn_admin.imports.rasters.planning import PlannedLayer, planned_layers
 from samsyn_admin.imports.rasters.reading.files import RasterFile, RasterFiles
 from samsyn_admin.imports.rasters.reading.gdal import opened
-from samsyn_admin.imports.rasters.reading.times import shown_time
 from samsyn_admin.imports.rasters.reading.values import BandValues, read_values
 from samsyn_admin.imports.records import refuse_excess_bytes
 from samsyn_admin.jobs.context import JobContext
 from samsyn_admin.layers.rasters.stored_files import FOLDER, storage_folder, storage_key
+from samsyn_admin.layers.rasters.times import shown_time
 from samsyn_admin.storage.storage import Storage, open_storage
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import (
@@ -54,8 +54,8 @@ def import_rasters(
 ) -> ImportReport:
     """Make layers of rasters as chosen, or give a layer another one, and end the job.
 
-    Nothing is left in the storage where it fails. Raises UnreadableFileError, InvalidParameterError,
-    ConflictError, LimitReachedError, PermissionDeniedError, NotFoundError.
+    Nothing is left in the storage where it fails. Raises UnreadableFileError,
+    InvalidParameterError, ConflictError, LimitReachedError, PermissionDeniedError, NotFoundError.
     """
     storage = open_storage(context.settings)
     planned = planned_layers(rasters, choices, context.settings.max_raster_values)

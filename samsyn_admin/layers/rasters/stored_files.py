@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import NotFoundError
+from samsyn_model.errors import NotFoundError, SamsynError
+from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.rasters import RasterFile
+from samsyn_provider.http.deployment import deployment
 from samsyn_provider.query.parameters import parse_uuid
 
 if TYPE_CHECKING:  # which starts threads
@@ -22,6 +25,12 @@ FOLDER = "rasters"
 """What the keys of all files of layers begin with."""
 _YOUNG = timedelta(hours=1)  # files of a job that has not told yet how it ended
 _UUID_LENGTH = 36
+
+HOLDS_RASTERS: ColumnElement[bool] = and_(
+    Layer.source_type == "geotiff",
+    exists().where(RasterFile.layer_id == Layer.id).correlate(Layer),
+)
+"""Whether a layer is drawn from files of ours, rather than from an address."""
 
 # without a time the newest
 _FIND = """
@@ -97,8 +106,23 @@ def remove_unneeded(engine: Engine, storage: "Storage", folders: Iterable[str]) 
     return len(unneeded)
 
 
+def remove_files(folders: Iterable[str]) -> None:
+    """Remove the folders of a layer that a request has deleted; what fails is left to the sweep."""
+    names = list(folders)
+    if not names:
+        return
+    from samsyn_admin.storage.storage import open_storage  # noqa: PLC0415 - starts threads
+
+    try:
+        storage = open_storage(deployment().settings)
+        remove_unneeded(deployment().engine, storage, names)
+    except SamsynError as error:
+        LOGGER.warning("the files of a layer are not removed yet: %s", error.detail)
+
+
 def sweep(engine: Engine, storage: "Storage") -> int:
-    """Remove what layers that are gone and jobs that were killed have left; return how many folders.
+    """Remove the folders that layers that are gone and jobs that were killed have left; return how
+    many.
 
     Any number of processes may do it at the same time.
     """

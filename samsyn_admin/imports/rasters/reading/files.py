@@ -136,7 +136,7 @@ def _apart(found: dict[str, str], sides: Sequence[str], unread: Sequence[str]) -
         Path(name).rename(path)
         shown = name.split("/", 1)[1] if name.startswith("unpacked-") else name
         files.append(RasterFile(shown, path, driver))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if unread:
         shown = ", ".join(unread[:_MAX_NAMED])
         more = f" and {len(unread) - _MAX_NAMED:,} others" if len(unread) > _MAX_NAMED else ""

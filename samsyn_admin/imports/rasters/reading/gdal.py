@@ -1,11 +1,12 @@
 """GDAL's readers of rasters, with the drivers of our formats alone, and without the network.
 
-A raster can name other files, which GDAL then opens by what they hold: an overview of a GeoTIFF that
-is a VRT would publish any file of the server, or fetch an address. So nothing else of the imports
-imports rasterio's `open`. Only processes of jobs load this.
+A raster can name other files, which GDAL then opens by what they hold: an overview of a GeoTIFF
+that is a VRT would publish any file of the server, or fetch an address. So nothing of the imports
+opens rasters of users but by `opened`. Only processes of jobs load this.
 """
 
 import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,3 +75,5 @@ def _unregister_other_drivers() -> None:
 
 
 _unregister_other_drivers()
+# what GDAL warns of while it converts says nothing to whoever reads the log
+logging.getLogger("rasterio._env").setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""Times of rasters: in the names of their files, and on the axes of NetCDF (CF conventions, 4.4)."""
+"""Times of rasters: in the names of files, and on the axes of NetCDF (CF conventions, 4.4)."""
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 _IN_NAME = re.compile(
     r"(?<!\d)(?P<year>(?:18|19|20|21)\d\d)"
@@ -32,9 +32,10 @@ def time_in_name(stem: str) -> datetime | None:
     found = None
     for match in _IN_NAME.finditer(stem):
         parts = match.groupdict()
-        numbers = (int(parts[name] or default) for name, default in _PARTS)
+        numbers = [int(parts[name] or default) for name, default in _PARTS]
+        year, month, day, hour, minute, second = numbers
         try:
-            found = datetime(*numbers, tzinfo=UTC)  # type: ignore[misc, arg-type]
+            found = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         except ValueError:  # 30 February
             continue
     return found
@@ -61,28 +62,10 @@ def times_of_axis(values: Iterable[str], units: str, calendar: str) -> list[date
         return None
     try:
         numbers = [int(match[name] or default) for name, default in _PARTS]
-        origin = datetime(*numbers, tzinfo=UTC)  # type: ignore[arg-type]
+        year, month, day, hour, minute, second = numbers
+        origin = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         return [origin + timedelta(seconds=round(float(value) * seconds)) for value in values]
     except (ValueError, OverflowError):
-        return None
-
-
-def shown_time(moment: datetime) -> str:
-    """Return a time as addresses have it: a date where it is the beginning of a day in UTC."""
-    moment = moment.astimezone(UTC)
-    if moment.time().replace(tzinfo=None) == datetime.min.time():
-        return moment.date().isoformat()
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def parsed_time(text: str) -> datetime | None:
-    """Return the time of an address, or None for a text that `shown_time` does not return."""
-    try:
-        if len(text) == len("2024-05-01"):
-            day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
         return None
 
 

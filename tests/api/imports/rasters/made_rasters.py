@@ -16,7 +16,6 @@ from tests.api.layer_requests import Caller
 import rasterio  # isort: skip
 from rasterio.transform import from_origin  # isort: skip
 
-assert gdal.DRIVERS
 SIZE = 64
 WEST, NORTH, PIXEL = 300_000, 6_500_000, 100  # metres in SWEREF 99 TM
 
@@ -45,7 +44,7 @@ def tiff(
         **profile,
     }
     scales = settings.pop("scales", None)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, gdal.raster_environment():
         path = Path(folder) / "made.tif"
         with rasterio.open(path, "w", **settings) as dataset:
             dataset.write(bands)
