@@ -44,7 +44,7 @@ COLUMNS = (
     *("layer_id", "id", "geom", "properties", "version"),
     *("created_by", "updated_by", "created_at", "updated_at"),
 )
-"""The columns of `layer_features` that its states at a moment have too, beside `from_change`."""
+"""The columns of `layer_features` that its states at a moment have too."""
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
@@ -102,16 +102,18 @@ class AsOf:
         )
 
     def features(self) -> str:
-        """Return the states that were there, as a subquery with COLUMNS and `from_change`.
+        """Return the states that were there, as a subquery with COLUMNS, `from_change` and
+        `to_change`, null for what is there still.
 
         For statements that find few by an index: of an id, in a box (`geom &&`), by `updated_at`.
         Conditions on these are pushed down to the indexes of both tables.
         """
         return f"""(
-    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change
+    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change,
+        NULL::bigint AS to_change
     FROM layer_features WHERE layer_id = %(layer)s AND {self.present()}
     UNION ALL
-    SELECT {_columns("feature_versions")}, from_change
+    SELECT {_columns("feature_versions")}, from_change, to_change
     FROM feature_versions WHERE layer_id = %(layer)s AND {self.former()}
         AND {SPAN} && int8range(%(as_of_least)s, %(as_of)s, '[]'))"""
 
@@ -137,19 +139,20 @@ class AsOf:
             )
         sooner = since.replace("gone.", "sooner.")
         return f"""(
-    (SELECT {_columns("state")}, state.from_change
+    (SELECT {_columns("state")}, state.from_change, state.to_change
      FROM layer_features AS stored
      CROSS JOIN LATERAL (
-        SELECT {_columns("stored")}, coalesce(stored.change_set, 0) AS from_change
+        SELECT {_columns("stored")}, coalesce(stored.change_set, 0) AS from_change,
+            NULL::bigint AS to_change
         WHERE {self.present("stored")}
         UNION ALL
-        SELECT {changed}, former.from_change
+        SELECT {changed}, former.from_change, former.to_change
         FROM ({state.format("stored.id")}) AS former WHERE NOT ({self.present("stored")})
      ) AS state
      WHERE stored.layer_id = %(layer)s AND stored.id {bounds}{after.format("stored.id")}
      ORDER BY stored.id)
     UNION ALL
-    (SELECT {changed}, former.from_change
+    (SELECT {changed}, former.from_change, former.to_change
      FROM feature_versions AS gone
      CROSS JOIN LATERAL ({state.format("gone.feature_id")}) AS former
      WHERE gone.layer_id = %(layer)s AND gone.was_deleted AND {since}

@@ -99,8 +99,13 @@ def feature_expression(
     if query.versions:
         if not extra_members or query.versions.time_member != "time":
             extra_members += f""" || ',"{query.versions.time_member}":' || {VALIDITY}"""
-        if query.versions.has_own_ids:
+        if query.versions.items_url:
             identifier = f"""'"' || id || '.' || {_ID_TIME} || '"'"""
+            values["original"] = json.dumps(f"{query.versions.items_url}/")[:-1]
+            extra_members += (
+                """ || ',"links":[{"rel":"original","type":"application/geo+json","href":'"""
+                """ || %(original)s || id || '"}]'"""
+            )
     return (
         f"""'{{"type":"Feature","id":' || {identifier} || ',"{member}":' || {geometry_text}"""
         f"""{extra_members} || ',"properties":' || {properties} || '}}'"""

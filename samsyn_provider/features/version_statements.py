@@ -97,7 +97,7 @@ def select_differences(layer_id: uuid.UUID, feature_id: int, maximum: int) -> St
     """Return the statement for the last versions of a feature, the last one first, at most
     `maximum`: `valid_from`, `valid_to`, and what differs from the version before.
 
-    `is_first` says that there is none before, `is_restored` that the feature was deleted in between;
+    `is_first` says that there is none before, `is_restored` that the feature was deleted since;
     `is_moved` whether the geometry is another; `names` are the properties that are others.
     """
     text = f"""

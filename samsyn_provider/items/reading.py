@@ -55,7 +55,13 @@ from samsyn_provider.versions.responses import (
     keep_for_long,
     links_of_version,
 )
-from samsyn_provider.versions.states import last_keys, profile_links, refuse_history, with_versions
+from samsyn_provider.versions.states import (
+    last_keys,
+    one_version,
+    profile_links,
+    refuse_history,
+    with_versions,
+)
 
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
 """Headers that are set anew for each response."""
@@ -162,6 +168,8 @@ def item(collection_id: str, feature_id: str) -> Response:
         query = parse_item_query(arguments, collection.crs)
         if media_type == HTML:
             query = replace(query, crs=HTML_CRS)
+        if moment is not None:
+            query = replace(query, versions=one_version(collection))
         key = parse_feature_id(feature_id)
         document = item_document(connection, collection, key, query, moment)
     stored = document.pop("stored")

@@ -26,8 +26,9 @@ class VersionSet:
     """Whether there may be several versions of a feature."""
     time_member: str = "time"
     """The member of a feature in a response that has its validity."""
-    has_own_ids: bool = False
-    """Whether each version has an id of its own in a response, and not that of its feature."""
+    items_url: str | None = None
+    """Where each version has an id of its own in a response, and a link to its feature: the address
+    of the items. Else it has the id of its feature."""
 
     @property
     def values(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What has been made, changed and deleted in a layer between two moments, for those who follow it."""
+"""What has been made, changed and deleted in a layer between two moments."""
 
 import json
 import re

@@ -27,14 +27,10 @@ class VersionRequest:
     """What a request asks of the history: an instant, or the versions of an interval."""
 
     interval: Interval
+    instant: datetime | None
+    """The instant, None where the request is for an interval."""
     profile: str
     """Of PROFILES; of an interval only."""
-
-    @property
-    def instant(self) -> datetime | None:
-        """The instant, None where the request is for an interval."""
-        start = self.interval.start
-        return start if self.interval.includes_end and start == self.interval.end else None
 
 
 def version_parameter(*, has_own_time: bool) -> str:
@@ -56,15 +52,21 @@ def parse_version_request(
         return arguments, None
     if len(names) > 1:
         raise InvalidParameterError(f"datetime and {VERSION_DATETIME} are the same parameter here.")
-    asked = [*names, "profile"]
-    values = single_values(MultiDict((n, v) for n in asked for v in arguments.getlist(n)), asked)
-    interval = parse_datetime(values[names[0]], names[0])
-    request = VersionRequest(interval, values.get("profile", PROFILES[0]))
-    if request.profile not in PROFILES:
+    relevant = [*names, "profile"]
+    values = single_values(
+        MultiDict((n, v) for n in relevant for v in arguments.getlist(n)), relevant
+    )
+    text = values[names[0]]
+    interval = parse_datetime(text, names[0])
+    is_interval = "/" in text or not interval.includes_end
+    # of one state there is one form, and a property may have the name
+    removed = relevant if is_interval else names
+    profile = values.get("profile", PROFILES[0])
+    if is_interval and profile not in PROFILES:
         raise InvalidParameterError(f"profile is one of {', '.join(PROFILES)}.")
-    removed = names if request.instant else asked
+    asked_for = VersionRequest(interval, None if is_interval else interval.start, profile)
     others = MultiDict(pair for pair in arguments.items(multi=True) if pair[0] not in removed)
-    return others, request
+    return others, asked_for
 
 
 def parse_version_instant(
@@ -75,13 +77,13 @@ def parse_version_instant(
 
     Raises InvalidParameterError, for an interval too.
     """
-    others, request = parse_version_request(arguments, has_own_time=has_own_time)
-    if request is not None and request.instant is None:
+    others, asked = parse_version_request(arguments, has_own_time=has_own_time)
+    if asked is not None and asked.instant is None:
         raise InvalidParameterError(
             "Give one moment, such as 2026-05-01T12:00:00Z: versions of an interval are pages of"
             " /items, as GeoJSON."
         )
-    return others, None if request is None else request.instant
+    return others, None if asked is None else asked.instant
 
 
 def refuse_writing_versions() -> None:

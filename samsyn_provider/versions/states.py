@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from samsyn_model.history.as_of import AsOf, as_of
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.history.as_of import AsOf, as_of
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.http.links import Link, link
+from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import HTML
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
 from samsyn_provider.query.property_indexes import is_narrowed
@@ -72,6 +72,11 @@ def with_state(
     return replace(query, versions=versions)
 
 
+def one_version(collection: Collection) -> VersionSet:
+    """Return the form of a version that is read by itself."""
+    return VersionSet("", "", "", (), time_member=_time_member(collection))
+
+
 def state_of(connection: Connection, collection: Collection, moment: datetime) -> AsOf:
     """Return a layer as it was at a moment; raises NotFoundError where there is no history of it.
 
@@ -87,6 +92,7 @@ def state_of(connection: Connection, collection: Collection, moment: datetime) -
 
 
 def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
+    is_unique = asked.profile == UNIQUE_IDS
     conditions, values = ["true"], dict[str, Any]()
     interval = asked.interval
     if interval.start is not None:
@@ -114,7 +120,7 @@ def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
         tuple(values.items()),
         is_history=True,
         time_member=_time_member(collection),
-        has_own_ids=asked.profile == UNIQUE_IDS,
+        items_url=f"{collection_url(collection.id)}/items" if is_unique else None,
     )
 
 
@@ -143,5 +149,5 @@ def profile_links(versions: VersionSet | None) -> list[Link]:
     """Return the link to the profile of a page with several versions of each feature."""
     if versions is None or not versions.is_history:
         return []
-    name = UNIQUE_IDS if versions.has_own_ids else "versions-as-features"
+    name = UNIQUE_IDS if versions.items_url else "versions-as-features"
     return [link("profile", HTML, "How versions are represented", f"{PROFILE_URI}{name}")]
