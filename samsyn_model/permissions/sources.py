@@ -4,7 +4,8 @@ layers that it may read."""
 from functools import cache
 from hashlib import md5
 
-from sqlalchemy import ARRAY, Connection, Text, func, or_, select, type_coerce
+from sqlalchemy import Connection, Text, any_, func, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import bindparam
 
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
@@ -25,7 +26,7 @@ def knows_wms(connection: Connection, principal: Principal, *addresses: str) -> 
 @cache
 def _statement(kind: Principal) -> CompiledStatement:
     hashes = bindparam("hashes", type_=ARRAY(Text))
-    server = select(WMSServer.id).where(func.md5(WMSServer.base_url) == func.any(hashes))
+    server = select(WMSServer.id).where(func.md5(WMSServer.base_url) == any_(hashes))
     held = type_coerce(func.source_addresses(Layer.source_config), ARRAY(Text))
     layer = select(Layer.id).where(
         Layer.source_type == "wms",

@@ -1,29 +1,20 @@
 """A server and a browser that shows the web frontend's pages, for each module of tests."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.clerk_instance import ISSUER, PARTY, public_pem
+from tests.clients.frontend.services import OtherServers, Services, other_servers
 from tests.clients.frontend_server import (
     pages_folder,
     resolver_rules,
     serving_pages_by_nginx,
     standing_in_for_clerk,
 )
-from tests.clients.frontend_session import Person, Visitor, chromium, knows_wms_servers
+from tests.clients.frontend_session import Person, Visitor, chromium
 from tests.clients.samsyn_server import Server, migrated_database, serve
-
-
-@dataclass(frozen=True)
-class Services:
-    """Services of others on this machine: the server's settings for them, and their ports that
-    pages ask."""
-
-    settings: dict[str, str] = field(default_factory=dict)
-    ports: tuple[int, ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +25,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServers]:
+    """Servers of others."""
+    with other_servers(tmp_path_factory.mktemp("files")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def services() -> Services:
-    """No services of others; modules whose pages use some have a fixture of their own."""
+    """No services of others; modules whose pages use some return those of `others`."""
     return Services()
 
 
@@ -66,7 +64,6 @@ def browser(
         standing_in_for_clerk(server.url, certificate) as clerk,
         chromium(profile, resolver_rules(server.url, clerk, services.ports)) as running,
     ):
-        knows_wms_servers(running)
         yield running
 
 

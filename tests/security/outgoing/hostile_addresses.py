@@ -80,19 +80,24 @@ _REDIRECTED_TO = (
 )
 
 
-def hostile_addresses(port: int) -> list[str]:
-    """Return them, aimed at this port of this machine: by number, by name, by a redirect."""
+def hostile_addresses(port: int, public: str = "") -> list[str]:
+    """Return them, aimed at this port of this machine: by number, by name, by a redirect.
+
+    `public` is the server that redirects, the one that PUBLIC_NAME has at this port if it is left
+    out.
+    """
+    public = public or f"{PUBLIC_NAME}:{port}"
     places = {
         "host": "127.0.0.1",
         "inner": f"127.0.0.1:{port}",
-        "public": f"{PUBLIC_NAME}:{port}",
+        "public": public,
         "port": str(port),
     }
     direct = [_filled(template, places) for template in _templates()]
     targets = [_filled(template, places) for template in _REDIRECTED_TO]
-    redirects = [_redirect(port, s, target) for s in STATUSES for target in targets]
-    chain = _redirect(port, 301, _redirect(port, 307, f"http://127.0.0.1:{port}/"))
-    return list(dict.fromkeys([*direct, *redirects, chain, _redirect(port, 302, chain)]))
+    redirects = [_redirect(public, s, target) for s in STATUSES for target in targets]
+    chain = _redirect(public, 301, _redirect(public, 307, f"http://127.0.0.1:{port}/"))
+    return list(dict.fromkeys([*direct, *redirects, chain, _redirect(public, 302, chain)]))
 
 
 def _templates() -> Iterator[str]:
@@ -117,6 +122,6 @@ def _filled(template: str, places: dict[str, str]) -> str:
     return template
 
 
-def _redirect(port: int, status: int, target: str) -> str:
+def _redirect(public: str, status: int, target: str) -> str:
     """Return the address of the public server that redirects to this target."""
-    return f"http://{PUBLIC_NAME}:{port}/redirect/{status}/{target.encode().hex()}"
+    return f"http://{public}/redirect/{status}/{target.encode().hex()}"

@@ -49,6 +49,16 @@ REBINDING: dict[str, tuple[tuple[str, ...], ...]] = {
 """What these are, lookup by lookup."""
 
 
+_CAPABILITIES = b"""<?xml version="1.0"?>
+<WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms">
+  <Service><Name>WMS</Name><Title>Sea</Title></Service>
+  <Capability>
+    <Request><GetMap><Format>image/png</Format></GetMap></Request>
+    <Layer><Title>All</Title><Layer><Name>depth</Name><Title>Depth</Title></Layer></Layer>
+  </Capability>
+</WMS_Capabilities>"""
+
+
 class Resolver:
     """Stands in for `socket.getaddrinfo`; `lookups` counts how often a name was asked for."""
 
@@ -56,6 +66,8 @@ class Resolver:
         self._public = public
         self._system = socket.getaddrinfo
         self.lookups: Counter[str] = Counter()
+        self.moved: dict[str, tuple[str, ...]] = {}
+        """The addresses of names that have others now."""
 
     def __call__(self, host: Any, port: Any, *arguments: Any, **options: Any) -> list[Any]:
         if host == _PUBLIC:  # on its way to be connected to
@@ -67,6 +79,8 @@ class Resolver:
             return found
         turn = self.lookups[host]
         self.lookups[host] += 1
+        if host in self.moved:
+            return _entries(self.moved[host], port)
         if host in REBINDING:
             turns = REBINDING[host]
             return _entries(turns[turn % len(turns)], port)
@@ -89,7 +103,8 @@ def _entries(addresses: tuple[str, ...], port: int) -> list[Any]:
 
 @contextmanager
 def public_server() -> Iterator[Remote]:
-    """Run the server that redirects wherever its path says, and else sends a page."""
+    """Run the server that redirects wherever its path says, has the capabilities of a WMS at
+    `/capabilities`, and else sends a page."""
     with remote_server(_respond) as running:
         yield running
 
@@ -99,6 +114,9 @@ def _respond(client: socket.socket, head: str) -> None:
     status, target = 0, b""
     with suppress(ValueError, IndexError):
         status, target = int(path[path.index("redirect") + 1]), bytes.fromhex(path[3])
+    if path[1:] == ["capabilities"]:
+        respond(_CAPABILITIES, "Content-Type: text/xml")(client, head)
+        return
     if not status:
         page = b"<html><meta http-equiv=refresh content='0;url=http://127.0.0.1/'></html>"
         respond(page, "Content-Type: text/html", "Refresh: 0;url=http://127.0.0.1/")(client, head)
