@@ -47,6 +47,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
 _MEDIA_TYPES = {
     "Page": "text/html",
+    "Picture": "image/png",
     "VectorTile": "application/vnd.mapbox-vector-tile",
     "GeoTIFF": "image/tiff",
     "GeoTIFFPart": "image/tiff",
