@@ -14,7 +14,10 @@ from samsyn_admin.http.responses import respond, version_of
 from samsyn_admin.layers.rasters.documents import tilejson, wmts_capabilities
 from samsyn_admin.layers.rasters.reader import raster_reader, ticket_for_tiles
 from samsyn_admin.layers.rasters.stored_files import find_file
+from samsyn_admin.layers.rasters.tiles import drawing_of, own_raster, remote_address
 from samsyn_admin.layers.rasters.times import parsed_time
+from samsyn_admin.rasters.parameters import DRAWING_PARAMETERS, single_values_but
+from samsyn_admin.rasters.responses import admission, tile_response
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.permissions.actions import Action
@@ -70,6 +73,23 @@ def read_wmts(layer_id: str) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return response
+
+
+@bp.get("/<layer_id>/raster/tiles/<int:zoom>/<int:column>/<int:row>")
+@requires(Action.READ_LAYER)
+def layer_tile(layer_id: str, zoom: int, column: int, row: int) -> Response:
+    """Return a tile of a GeoTIFF layer, of 256 pixels, drawn as the layer is by default."""
+    known = ("ticket", "time", *DRAWING_PARAMETERS)
+    values = single_values_but(request.args, known, ("rescale", "bidx"))
+    moment, key = _time(values), _key(layer_id)
+    with reading(deployment().engine) as connection:
+        reader, layer = raster_reader(connection, key, values.get("ticket"))
+        raster = own_raster(connection, reader, key, moment)
+    drawn = {name: values[name] for name in DRAWING_PARAMETERS if name in values}
+    drawing = drawing_of(layer, drawn)
+    if raster is None:
+        raster = admission().raster(remote_address(layer, moment))
+    return tile_response(raster, drawing, zoom, column, row)
 
 
 def _sent(key: str, tag: str, file: Any) -> Response:

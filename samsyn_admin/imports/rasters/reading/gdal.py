@@ -47,6 +47,7 @@ def opened(dataset: str, driver: str, shown: str) -> Iterator[DatasetReader]:
 
     Raises UnreadableFileError, also for what is found while it is read.
     """
+    _unregister_other_drivers()  # GDAL registers that of VRTs wherever something is warped
     options: dict[str, Any] = {"OVERVIEW_LEVEL": "NONE"} if driver == "GTiff" else {}
     with raster_environment():
         try:
