@@ -70,7 +70,6 @@ def _create_change_sets() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change_sets")),
     )
     op.create_index("ix_change_sets_user_id_id", "change_sets", ["user_id", "id"])
-    op.create_index("ix_change_sets_created_at", "change_sets", ["created_at"])
     op.create_table(
         "subject_changes",
         sa.Column("change_set_id", sa.BigInteger(), nullable=False),
@@ -148,7 +147,9 @@ def _create_feature_versions() -> None:
         ),
         sa.Column("was_deleted", sa.Boolean(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("geom", Geometry(srid=-1, spatial_index=False), nullable=True),
+        sa.Column(
+            "geom", Geometry(geometry_type=None, srid=-1, spatial_index=False), nullable=True
+        ),
         sa.Column("properties", _JSON, nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("updated_by", sa.Uuid(), nullable=True),
