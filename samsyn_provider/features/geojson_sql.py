@@ -50,7 +50,7 @@ def properties_column(query: ItemsQuery) -> str:
 
 def stored_features(query: ItemsQuery) -> str:
     """Return `layer_features` with this `properties_column`, for statements that read by id."""
-    relation = relation_of(query.versions, by_id=True)
+    relation = relation_of(query.versions)
     if not query.has_updated:
         return relation
     columns = f"{properties_column(query)}{version_columns(query.versions)}"

@@ -28,8 +28,8 @@ from samsyn_provider.geography.crs import (
 from samsyn_provider.query.conditions import (
     after_position,
     feature_conditions,
-    following_relation,
     ordering,
+    page_relation,
     sort_value,
     spatial_conditions,
 )
@@ -98,7 +98,7 @@ def select_streamed_page(  # noqa: PLR0913 - as select_page
     page = _page_sql(layer_id, query, times, names, indexed)
     if not is_counted:
         page = replace(page, matched="NULL::bigint")
-    if not query.sortby and not is_filtered(query, times):
+    if query.versions is None and not query.sortby and not is_filtered(query, times):
         return _whole_page_statement(query, page)
     # string_agg with ORDER BY makes it group by sorting: hashing would hold all parts to the end
     prefix = f"{page.with_clause}," if page.with_clause else "WITH"
@@ -123,7 +123,7 @@ def _whole_page_statement(query: ItemsQuery, page: "_PageSql") -> Statement:
     values = page.values
     where = " AND ".join(["layer_id = %(layer)s", *after_position(query, values)])
     selection = f"""
-        SELECT id, {_SIZE} AS size FROM {following_relation(query)} WHERE {where}
+        SELECT id, {_SIZE} AS size FROM {page_relation(query)} WHERE {where}
         ORDER BY id LIMIT %(limit)s + 1 OFFSET %(offset)s"""
     text = f"""WITH page AS MATERIALIZED ({_rows(selection, "%(limit)s", "size")})
 SELECT NULL::bpchar AS features, {page.columns("count(*) FILTER (WHERE fits)")} FROM page
@@ -209,7 +209,7 @@ def _page_sql(
         conditions + position_conditions,
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         with_clause,
-        following_relation(query),
+        page_relation(query),
     )
     rows, feature = _rows(selection, limit), feature_expression(query, values, names=names)
     return _PageSql(with_clause, rows, feature, last, matched, values, prepared)

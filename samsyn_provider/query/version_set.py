@@ -13,12 +13,11 @@ class VersionSet:
     """
 
     relation: str
-    """The versions for the query, as its conditions are best evaluated."""
+    """The versions, in no order."""
+    ordered: str
+    """The same in the order of ids, for those who read the first few."""
     following: str
-    """Those of them that may come after the position of the query, in the order of ids: it binds
-    `after_id`."""
-    by_id: str
-    """The same for statements that find a few by their ids."""
+    """The same after an id that the SQL binds as `after_id`."""
     bound: tuple[tuple[str, Any], ...]
     count: int | None = None
     """The number of these versions, None where it is not known."""
@@ -36,11 +35,9 @@ class VersionSet:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in self.bound}
 
 
-def relation_of(versions: VersionSet | None, *, by_id: bool = False) -> str:
+def relation_of(versions: VersionSet | None) -> str:
     """Return the SQL of what a query reads, by the name `layer_features`."""
-    if versions is None:
-        return "layer_features"
-    return f"{versions.by_id if by_id else versions.relation} AS layer_features"
+    return "layer_features" if versions is None else f"{versions.relation} AS layer_features"
 
 
 def version_columns(versions: VersionSet | None) -> str:

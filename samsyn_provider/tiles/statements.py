@@ -130,7 +130,7 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     }
     conditions = feature_conditions(source.query, source.times, values)
     properties = properties_column(source.query)
-    relation = relation_of(source.query.versions, by_id=True)
+    relation = relation_of(source.query.versions)
     columns, named = attribute_columns(shown_names(source.query, source.names))
     values |= named
     expressions = _Expressions(

@@ -13,7 +13,6 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import HTML
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
-from samsyn_provider.query.property_indexes import is_narrowed
 from samsyn_provider.query.version_set import VersionSet
 from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, VersionRequest
 
@@ -21,12 +20,15 @@ MAX_HISTORY_LIMIT = 500
 """The most versions on a page of an interval."""
 _BEGINNING = SortKey("valid_from", descending=False, is_moment=True, column="valid_from")
 _IS_YOUNGER = "SELECT created_at > %(moment)s FROM layers WHERE id = %(layer)s"
-_COMMITTED = """(
-        SELECT committed_at FROM layer_change_sets
-        WHERE layer_change_sets.layer_id = states.layer_id AND change_set_id = states.{}
-    )"""
-_VALIDITY = f"""coalesce({_COMMITTED.format("from_change")}, updated_at) AS valid_from,
-    {_COMMITTED.format("to_change")} AS valid_to"""
+_WITH_VALIDITY = """(
+    SELECT states.*, coalesce(began.committed_at, states.updated_at) AS valid_from,
+        ended.committed_at AS valid_to
+    FROM {} AS states
+    LEFT JOIN layer_change_sets AS began
+        ON began.layer_id = states.layer_id AND began.change_set_id = states.from_change
+    LEFT JOIN layer_change_sets AS ended
+        ON ended.layer_id = states.layer_id AND ended.change_set_id = states.to_change
+)"""
 
 
 def last_keys(asked: VersionRequest | None) -> tuple[SortKey, ...]:
@@ -58,13 +60,10 @@ def with_state(
         return query
     state = state_of(connection, collection, moment)
     values = {name: value for name, value in state.values.items() if name != "layer"}
-    few = _with_validity(state.features())
-    # in the order of ids a page ends soon, and each feature of a layer is read once
-    is_few = is_narrowed(query)
     versions = VersionSet(
-        few if is_few else _with_validity(state.features_in_order()),
-        few if is_few else _with_validity(state.features_in_order("%(after_id)s")),
-        few,
+        _WITH_VALIDITY.format(state.features()),
+        _WITH_VALIDITY.format(state.features_in_order()),
+        _WITH_VALIDITY.format(state.features_in_order("%(after_id)s")),
         tuple((name, _hashable(value)) for name, value in values.items()),
         state.feature_count,
         time_member=_time_member(collection),
@@ -102,17 +101,16 @@ def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
         sign = "<=" if interval.includes_end else "<"
         conditions.append(f"valid_from {sign} %(history_end)s")
         values["history_end"] = interval.end
+    states = """(
+        SELECT layer_id, id, geom, properties, updated_at,
+            coalesce(change_set, 0) AS from_change, NULL::bigint AS to_change
+        FROM layer_features
+        UNION ALL
+        SELECT layer_id, feature_id, geom, properties, updated_at, from_change, to_change
+        FROM feature_versions
+    )"""
     relation = f"""(
-    SELECT * FROM (
-        SELECT *, {_VALIDITY} FROM (
-            SELECT layer_id, id, geom, properties, updated_at,
-                coalesce(change_set, 0) AS from_change, NULL::bigint AS to_change
-            FROM layer_features
-            UNION ALL
-            SELECT layer_id, feature_id, geom, properties, updated_at, from_change, to_change
-            FROM feature_versions
-        ) AS states
-    ) AS versions
+    SELECT * FROM {_WITH_VALIDITY.format(states)} AS versions
     WHERE layer_id = %(layer)s AND {" AND ".join(conditions)}
 )"""
     return VersionSet(
@@ -122,10 +120,6 @@ def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
         time_member=_time_member(collection),
         items_url=f"{collection_url(collection.id)}/items" if is_unique else None,
     )
-
-
-def _with_validity(states: str) -> str:
-    return f"(SELECT *, {_VALIDITY} FROM {states} AS states)"
 
 
 def _hashable(value: Any) -> Any:

@@ -16,7 +16,6 @@ from samsyn_provider.features.geojson_sql import (
 from samsyn_provider.query.conditions import (
     after_position,
     feature_conditions,
-    following_relation,
     ordering,
     sort_value,
 )
@@ -98,7 +97,7 @@ def declare_sizes(
     text = f"""
 DECLARE {CURSOR} NO SCROLL CURSOR FOR
 SELECT id, coalesce(pg_column_size(geom), 0) + pg_column_size(properties) AS size
-FROM {following_relation(query)}
+FROM {relation_of(query.versions)}
 WHERE {" AND ".join(conditions)}
 ORDER BY {ordering(keys, query)}
 LIMIT %(limit)s OFFSET %(offset)s"""
