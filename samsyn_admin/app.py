@@ -20,8 +20,8 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
-from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.layers.deleted import routes as deleted_layers
+from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
