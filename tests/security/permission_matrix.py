@@ -18,6 +18,7 @@ from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
 from tests.security.server_operations import SERVER_OPERATIONS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
+from tests.security.titiler_operations import TITILER_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -61,6 +62,7 @@ _GUARDED = (
     *JOB_OPERATIONS,
     *SERVER_OPERATIONS,
     *TILE_OPERATIONS,
+    *TITILER_OPERATIONS,
 )
 
 OPERATIONS = (
