@@ -64,11 +64,11 @@ def layer_of(source: str, member: str, url: str) -> dict[str, Any]:
 
 
 def is_refusal(status: int, content: bytes) -> bool:
-    """Whether a response refuses an address: a problem document, or no properties, and nothing of
-    the inner server."""
+    """Whether a response refuses an address: a problem document, or nothing of a page that is no
+    WMS, and nothing of the inner server."""
     if SECRET in content:
         return False
     document = json.loads(content)
     if status == 200:
-        return document.get("properties") == []
+        return document.get("properties", document.get("features")) == []
     return status in _REFUSALS and len(document["detail"]) > 10
