@@ -71,7 +71,7 @@ class CapabilitiesOfServers:
 
     def newest(self, url: str, caller: Caller) -> bytes:
         """Return the capabilities as the server has them now; errors as `document`."""
-        return self._fetched(url, begin(self.outgoing, caller), None)
+        return self._fetched(url, begin(self.outgoing, caller, SECONDS), None)
 
     def summary(self, url: str, caller: Caller) -> Summary:
         """Return the summary of what `document` returns; errors the same."""
@@ -88,7 +88,7 @@ class CapabilitiesOfServers:
         return known
 
     def _renewed(self, url: str, caller: Caller, old: KeptResponse | None) -> bytes:
-        asking = begin(self.outgoing, caller)
+        asking = begin(self.outgoing, caller, SECONDS)
         try:
             return self._fetched(url, asking, old)
         except (RemoteServerError, TooManyRequestsError, NotConfiguredError) as error:

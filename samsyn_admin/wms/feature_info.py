@@ -17,7 +17,7 @@ from samsyn_admin.wms.documents.feature_info import (
     ranked_formats,
 )
 from samsyn_admin.wms.places import Place, place_image
-from samsyn_admin.wms.responses import Asking, begin, check_status, content_type, host_of
+from samsyn_admin.wms.responses import SECONDS, Asking, begin, check_status, content_type, host_of
 from samsyn_model.errors import InvalidParameterError, RemoteServerError, RemoteTimeoutError
 
 MAX_BYTES = 1024 * 1024
@@ -64,7 +64,7 @@ def feature_info(
     if kept is not None and kept.is_fresh:
         known: dict[str, Any] = json.loads(kept.content)
         return known
-    document = info_document(ask(begin(servers.outgoing, caller), question, summary))
+    document = info_document(ask(begin(servers.outgoing, caller, SECONDS), question, summary))
     servers.kept.put(name, json.dumps(document).encode(), FRESH, FRESH)
     return document
 

@@ -34,7 +34,7 @@ class Asking:
         )
 
 
-def begin(outgoing: Outgoing, caller: Caller, seconds: float = SECONDS) -> Asking:
+def begin(outgoing: Outgoing, caller: Caller, seconds: float) -> Asking:
     """Begin with a question that may take so long."""
     return Asking(outgoing, caller, monotonic() + seconds)
 

@@ -7,8 +7,8 @@ from samsyn_admin.wms.documents.xml import text_of
 
 MAX_VALUES = 1_000
 """Values of a dimension; of more, the last ones are told."""
-MAX_EXTENT = 2_000
-"""Characters of an extent that is no list."""
+MAX_EXTENT = 200
+"""Characters of a value or an interval."""
 _MAX_NAME = 100
 
 
@@ -19,23 +19,16 @@ class Dimension:
     name: str
     units: str | None = None
     extent: str = ""
+    """A value, an interval, or the interval of a list, which is what the web app reads; empty where
+    it is not known."""
+    values: tuple[str, ...] = ()
+    """Of a list, the last ones."""
     default: str | None = None
 
-    def document(self) -> dict[str, Any] | None:
-        """Return it as JSON, None where no extent is known.
-
-        A list is told as `start/end`, which is what the web app reads, and its values besides.
-        """
-        parts = [part.strip() for part in self.extent.split(",") if part.strip()]
-        if not parts:
-            return None
-        extent, values = parts[0], []
-        if len(parts) > 1:
-            extent, values = _whole(parts), parts[-MAX_VALUES:]
-        if len(extent) > MAX_EXTENT:
-            return None
-        members = {"name": self.name, "extent": extent, "units": self.units}
-        return {**members, "default": self.default, "values": values}
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        members = {"name": self.name, "extent": self.extent, "units": self.units}
+        return {**members, "default": self.default, "values": self.values}
 
 
 def read_dimension(element: Any, declared: dict[str, Dimension]) -> Dimension | None:
@@ -48,12 +41,21 @@ def read_dimension(element: Any, declared: dict[str, Dimension]) -> Dimension | 
         return None
     known = declared.get(name.lower(), Dimension(name))
     units = element.get("units")
+    extent, values = _read_extent(text_of(element))
     return replace(
         known,
         units=known.units if units is None else units.strip()[:_MAX_NAME] or None,
-        extent=" ".join(text_of(element).split()) or known.extent,
+        extent=extent or known.extent,
+        values=values if extent else known.values,
         default=(element.get("default") or "").strip()[:_MAX_NAME] or known.default,
     )
+
+
+def _read_extent(text: str) -> tuple[str, tuple[str, ...]]:
+    parts = [part for part in map(str.strip, text.split(",")) if part]
+    if not parts or max(map(len, parts)) > MAX_EXTENT:
+        return "", ()
+    return (_whole(parts), tuple(parts[-MAX_VALUES:])) if len(parts) > 1 else (parts[0], ())
 
 
 def _whole(parts: list[str]) -> str:

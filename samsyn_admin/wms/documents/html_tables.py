@@ -24,6 +24,7 @@ def table_features(text: str) -> list[dict[str, Any]] | None:
         return None
     if page is None:
         return None
+    etree.strip_elements(page, "script", "style", with_tail=False)
     tables = [table for table in page.iter("table") if table.find(".//table") is None]
     found = [features for table in tables if (features := _of_table(list(_rows(table))))]
     return [feature for features in found for feature in features] or None

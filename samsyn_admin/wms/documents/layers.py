@@ -77,7 +77,7 @@ class LayerElement:
         own, inherited = list(self.own_styles.values()), self.styles.values()
         others = [style for style in inherited if style["name"] not in self.own_styles]
         first = [crs for crs in _PREFERRED if crs in self.crs]
-        dimensions = [dimension.document() for dimension in self.dimensions.values()]
+        dimensions = [known.document() for known in self.dimensions.values() if known.extent]
         return {
             "name": self.name,
             "title": self.title or self.name,
@@ -86,7 +86,7 @@ class LayerElement:
             "bounds": None if self.bounds is None else list(self.bounds),
             "crs": list(dict.fromkeys(first) | self.crs)[:MAX_CRS],
             "styles": (own + others)[:MAX_STYLES],
-            "dimensions": [known for known in dimensions if known],
+            "dimensions": dimensions,
             "min_scale": self.scales[0],
             "max_scale": self.scales[1],
             "keywords": self.keywords,

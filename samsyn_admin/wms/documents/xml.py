@@ -21,7 +21,7 @@ _DECLARATIONS = re.compile(
     rb"\[(?:\s++|<!--.*?-->|<!(?:ELEMENT|ATTLIST)\s[^<>%&\]]*+>)*+\]\s*+", re.DOTALL
 )
 _ROOT = re.compile(rb"<[A-Za-z_:\x80-\xff]")
-MAX_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 400_000
 """Elements of a document that is read."""
 _MAX_PROLOG = 64 * 1024
 _PART = 256 * 1024

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
 from tests.api.layer_requests import Caller
+from tests.api.wms.answers import WMS, wms
 from tests.documented_responses import validate_responses
 from tests.mapserver import MapServer, mapserver
 
@@ -25,9 +26,15 @@ def sea() -> Iterator[MapServer]:
 
 
 @pytest.fixture
-def allowed() -> tuple[str, ...]:
+def remote() -> Iterator[WMS]:
+    with wms() as running:
+        yield running
+
+
+@pytest.fixture
+def allowed(remote: WMS) -> tuple[str, ...]:
     """The servers that may be asked although they are on this machine."""
-    return ()
+    return (remote.remote.server,)
 
 
 @pytest.fixture
