@@ -17,6 +17,7 @@ from tests.security.operations import Operation
 from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
+from tests.security.titiler_operations import TITILER_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -59,6 +60,7 @@ _GUARDED = (
     *ACCOUNT_OPERATIONS,
     *JOB_OPERATIONS,
     *TILE_OPERATIONS,
+    *TITILER_OPERATIONS,
 )
 
 OPERATIONS = (
