@@ -20,6 +20,8 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
+from samsyn_admin.layers.deleted import routes as deleted_layers
+from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
@@ -49,6 +51,7 @@ from samsyn_provider.rates.credentials import CredentialLimit
 from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
+from samsyn_provider.versions import routes as version_routes
 
 
 class _App(Flask):
@@ -95,6 +98,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         bulk_import,
         collaborators,
         comments,
+        deleted_layers,
         gfw,
         exports,
         health,
@@ -103,6 +107,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         imports,
         layer_features,
         layer_indexes,
+        layer_rasters,
         layers,
         map_duplicates,
         map_layers,
@@ -115,6 +120,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         tile_routes,
         tokens,
         users,
+        version_routes,
         webhooks,
         wms,
         wms_servers,

@@ -51,6 +51,9 @@ _MEDIA_TYPES = {
     "Page": "text/html",
     "Picture": "image/png",
     "VectorTile": "application/vnd.mapbox-vector-tile",
+    "GeoTIFF": "image/tiff",
+    "GeoTIFFPart": "image/tiff",
+    "Capabilities": "application/xml",
 }
 _PAGE_HEADERS = ("X-Total-Count", "Link")
 _CALLERS: dict[Action | None, str] = {
