@@ -4,7 +4,7 @@ layers that it may read."""
 from functools import cache
 from hashlib import md5
 
-from sqlalchemy import Connection, Text, any_, func, or_, select, type_coerce
+from sqlalchemy import Connection, Text, any_, func, literal_column, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import bindparam
 
@@ -30,7 +30,7 @@ def _statement(kind: Principal) -> CompiledStatement:
     held = type_coerce(func.source_addresses(Layer.source_config), ARRAY(Text))
     layer = select(Layer.id).where(
         Layer.source_type == "wms",
-        Layer.source_type != "vector",  # what the index is of
+        Layer.source_type != literal_column("'vector'"),  # what the index is of
         held.overlap(hashes),
         readable_layers(kind),
     )
