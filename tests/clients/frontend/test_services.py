@@ -115,12 +115,12 @@ def test_a_geotiff(visitor: Visitor, server: Server, others: OtherServers) -> No
     Plan(server, "carl", name="Depth plan", view_permission="public", zoom=6)
     carl = visitor("carl")
     ui.add_from_library(carl, "Depths")
-    carl.until(lambda: shown_share(carl, SHALLOW) > 0.005 and shown_share(carl, DEEP) > 0.005)
+    carl.until(lambda: shown_share(carl, SHALLOW) > 0.001 and shown_share(carl, DEEP) > 0.001)
     carl.shows("geotiff")
     assert refused(carl) == []
     assert carl.violations() == []
     nobody = visitor(None)
-    nobody.until(lambda: shown_share(nobody, DEEP) > 0.005)
+    nobody.until(lambda: shown_share(nobody, DEEP) > 0.001)
     assert refused(nobody) == []
     ranges = [wanted for _, wanted in others.files.requests]
     assert None not in ranges, "the whole file was read"
