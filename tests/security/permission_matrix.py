@@ -16,6 +16,7 @@ from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
 from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
+from tests.security.raster_operations import RASTER_OPERATIONS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -59,6 +60,7 @@ _GUARDED = (
     *ACCOUNT_OPERATIONS,
     *JOB_OPERATIONS,
     *TILE_OPERATIONS,
+    *RASTER_OPERATIONS,
 )
 
 OPERATIONS = (
