@@ -18,7 +18,7 @@ from samsyn_model.settings import Settings
 from tests.api.imports.rasters.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import act, netcdf, ramp, tiff
 from tests.api.imports.upload_requests import read, uploaded
-from tests.api.jobs.workers import wait_until_over, worker
+from tests.api.jobs.workers import CHECKOUT, wait_until_over, worker
 from tests.api.layer_requests import Caller
 
 VRT = """<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Float32" band="1">
@@ -156,7 +156,7 @@ def test_a_program_that_a_file_ends_says_that_it_is_damaged(
 ) -> None:
     content = netcdf({"sst": ramp(20)[None]})
     made = [uploaded(owner, {"a.nc": damaged(content, seed)}) for seed in range(1, 25, 2)]
-    storage = {"STORAGE_DIR": str(settings.storage_dir)}
+    storage = {"STORAGE_DIR": str(settings.storage_dir), "PYTHONPATH": str(CHECKOUT)}
     with worker(empty_database, tmp_path / "log", **storage):
         for created in made:
             job = wait_until_over(empty_database, UUID(read(owner, created["id"])["job"]["id"]))
