@@ -76,7 +76,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     )
     kept = KeptResponses(settings, engine)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, Outgoing(settings), kept)
-    rasters.install(app, settings, engine)
+    rasters.install(app, settings, kept)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)

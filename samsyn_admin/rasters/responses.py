@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, request
-from sqlalchemy import Engine
 
 from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.rasters.admission import Admission, Raster
@@ -23,9 +22,9 @@ _MAX_AGE, _OUTSIDE_MAX_AGE, _OWN_MAX_AGE = 900, 3600, 300  # seconds
 _SIDE = 256  # pixels
 
 
-def install(app: Flask, settings: Settings, engine: Engine) -> None:
+def install(app: Flask, settings: Settings, kept: KeptResponses) -> None:
     """Give the app its rasters."""
-    admitted = Admission(KeptResponses(settings, engine), frozenset(settings.outgoing_allow))
+    admitted = Admission(kept, frozenset(settings.outgoing_allow))
     app.extensions[_EXTENSION] = (admitted, Pictures(Tiler(settings)))
 
 

@@ -58,9 +58,11 @@ def raster_info() -> Response:
     values = single_values_but(request.args, ("url",), ())
     raster = admission().raster(parse_url(values), is_look=True)
     tag = entity_tag(raster, "info")
-    return document_response(
+    response = document_response(
         tag, lambda: {"nodata": None, **pictures().document(raster, "/info", "", tag)}
     )
+    admission().note_look(raster)
+    return response
 
 
 @bp.get("/statistics")

@@ -18,6 +18,7 @@ from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
 from tests.security.raster_operations import RASTER_OPERATIONS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
+from tests.security.titiler_operations import TITILER_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -61,6 +62,7 @@ _GUARDED = (
     *JOB_OPERATIONS,
     *TILE_OPERATIONS,
     *RASTER_OPERATIONS,
+    *TITILER_OPERATIONS,
 )
 
 OPERATIONS = (
