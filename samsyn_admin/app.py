@@ -45,6 +45,7 @@ from samsyn_provider.rates.credentials import CredentialLimit
 from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
+from samsyn_provider.versions import routes as version_routes
 
 
 class _App(Flask):
@@ -109,6 +110,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         tile_routes,
         tokens,
         users,
+        version_routes,
         webhooks,
     ):
         app.register_blueprint(module.bp)

@@ -66,8 +66,10 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
     none; and how many are `returned`.
     """
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
+    if query.versions:
+        values.update(query.versions.values)
     feature = feature_expression(
-        query, values, json_fg_members(query.crs, times, values) if json_fg else "", names=names
+        query, values, json_fg_members(query, times, values) if json_fg else "", names=names
     )
     text = f"""
 SELECT string_agg({feature}, %(separator)s ORDER BY ordinality) AS features,
