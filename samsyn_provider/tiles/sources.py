@@ -102,8 +102,9 @@ def tile_sources(
 
     In a tile of several collections, a property that one of them lacks is absent from its features,
     not an error. Of a map (`is_map`), `datetime` is the time that features have themselves, and
-    versions are asked for by `version-datetime` alone. One statement at most, one more of each collection whose versions are read.
-    Raises InvalidParameterError for an unknown or malformed parameter.
+    versions are asked for by `version-datetime` alone. One statement at most, and one for each
+    collection whose versions are read. Raises InvalidParameterError for an unknown or malformed
+    parameter, NotFoundError where there is no history of that time.
     """
     single_values(arguments, TILE_PARAMETERS)
     others, moment = parse_version_instant(
