@@ -20,6 +20,7 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
+from samsyn_admin.layers.deleted import routes as deleted_layers
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
@@ -89,6 +90,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         bulk_import,
         collaborators,
         comments,
+        deleted_layers,
         gfw,
         exports,
         health,

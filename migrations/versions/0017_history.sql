@@ -1,3 +1,6 @@
+-- Of what was before nobody knows.
+INSERT INTO change_sets (via, message) VALUES ('command', 'History begins.');
+
 -- The number of the transaction's change set, which the first change makes. Settings of the
 -- transaction hold what is known of it: a rollback to a savepoint takes that back as well.
 CREATE FUNCTION current_change_set() RETURNS bigint LANGUAGE plpgsql AS $$
@@ -8,6 +11,7 @@ DECLARE
 BEGIN
     IF made IS NULL THEN
         origin := nullif(current_setting('samsyn.origin', true), '');
+        told := set_config('samsyn.change_set', 'new', true);
         INSERT INTO change_sets (user_id, via, request_id, message)
         VALUES ((origin ->> 'user_id')::uuid, coalesce(origin ->> 'via', 'database'),
             origin ->> 'request_id', origin ->> 'message')
@@ -53,10 +57,18 @@ DECLARE
     last_time timestamptz;
     last_change bigint;
     last_count bigint;
-    -- what a statement after SET CONSTRAINTS changes is another change set
-    told text := set_config('samsyn.change_set', '', true)
-        || set_config('samsyn.changed_layers', '', true);
+    told text;
 BEGIN
+    -- after SET CONSTRAINTS ALL IMMEDIATE this is called as soon as the row is inserted
+    IF current_setting('samsyn.change_set', true) = 'new' THEN
+        SET CONSTRAINTS commit_change_set DEFERRED;
+        DELETE FROM change_sets WHERE id = NEW.id;
+        INSERT INTO change_sets SELECT NEW.*;
+        RETURN NULL;
+    END IF;
+    -- what a statement after SET CONSTRAINTS changes is another change set
+    told := set_config('samsyn.change_set', '', true)
+        || set_config('samsyn.changed_layers', '', true);
     IF noted IS NULL THEN
         IF NOT EXISTS (SELECT FROM subject_changes WHERE change_set_id = NEW.id) THEN
             DELETE FROM change_sets WHERE id = NEW.id;
@@ -330,6 +342,3 @@ CREATE TRIGGER record_subject_change AFTER INSERT OR UPDATE OR DELETE ON api_tok
 CREATE TRIGGER record_subject_change AFTER INSERT OR UPDATE ON imports
     FOR EACH ROW WHEN (NEW.status IN ('imported', 'undone'))
     EXECUTE FUNCTION record_subject_change('import', 'user_id,name,status', '');
-
--- History begins here: of what was before nobody knows.
-INSERT INTO change_sets (via, message) VALUES ('command', 'History begins.');

@@ -221,6 +221,20 @@ def _indexes() -> Iterator[Operation]:
     yield Operation("DELETE", f"{path}/{{property}}", _remove_index, LAYERS)
 
 
+def _restore(caller: Caller, _: Any) -> int:
+    """Return 404 to whoever is signed in: no layer here has been deleted."""
+    return rules.status_for_user(caller, success=404)
+
+
+def _list_deleted(caller: Caller, _: Any) -> int:
+    return rules.status_of_private_reading(caller)
+
+
+def _deleted() -> Iterator[Operation]:
+    yield Operation("GET", f"{_LAYERS}/deleted", _list_deleted)
+    yield Operation("POST", f"{_LAYERS}/{{layer}}/restore", _restore, LAYERS)
+
+
 def _ogc() -> Iterator[Operation]:
     yield Operation("GET", "/ogc/collections", _list)
     yield Operation("GET", "/ogc/collections?q=sea&bbox=1,2,3,4", _list)
@@ -286,6 +300,7 @@ LAYER_OPERATIONS = (
     *_features(f"{_COLLECTION}/items"),
     *_bulk(),
     *_indexes(),
+    *_deleted(),
     *_ogc(),
     *_versions(),
     *_queries(),
