@@ -60,7 +60,8 @@ def stored_features(query: ItemsQuery) -> str:
 def ids_condition(query: ItemsQuery) -> str:
     """Return the condition that a statement which joins `stored_features` with `ids` needs beside
     the join: that does not reach the indexes of versions."""
-    return "" if query.versions is None else " AND id = ANY (%(ids)s::bigint[])"
+    table = "stored" if query.has_updated else "layer_features"
+    return "" if query.versions is None else f" AND {table}.id = ANY (%(ids)s::bigint[])"
 
 
 def shown_names(query: ItemsQuery, names: Sequence[str]) -> tuple[str, ...]:
