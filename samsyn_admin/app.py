@@ -82,7 +82,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
     app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
-    rasters.install(app, settings, engine)
+    rasters.install(app, settings, kept)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)

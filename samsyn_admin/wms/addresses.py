@@ -7,10 +7,11 @@ _OF_REQUEST = frozenset({"SERVICE", "REQUEST", "VERSION"})
 
 
 def base_address(url: str) -> str:
-    """Return the address of a WMS as it is stored: without what names one request, and without an
-    end that was left open; a query of its own (`map=…`) stays."""
+    """Return the address of a WMS as it is stored: without what names one request; a query of its
+    own (`map=…`) stays, and ends in `&`."""
     path, own = _parts(url, _OF_REQUEST)
-    return f"{path}?{own}" if own else path
+    # the web app adds "?SERVICE=WMS&…" to whatever address, which must not end its last value
+    return f"{path}?{own}&" if own else path
 
 
 def request_address(url: str, parameters: Mapping[str, str]) -> str:

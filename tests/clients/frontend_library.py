@@ -55,6 +55,7 @@ def add_geotiff(admin: Person, name: str, url: str, colormap: str) -> str:
         for limit in ("Min", "Max")
     )
     told = f"{admin.text()}\nrescale: {low} to {high}\npreview: {width} px"
+    admin.browser.execute_script("arguments[0].scrollIntoView()", admin.find(_PREVIEW))
     admin.shows("geotiff-form")
     admin.writes("#name", name)
     admin.writes("#description", f"What {name} is")

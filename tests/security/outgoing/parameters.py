@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from samsyn_admin.rasters.responses import not_yet_response
 from tests.security.outgoing.inner_server import SECRET
 
 type Headers = dict[str, str]
@@ -64,11 +65,13 @@ def layer_of(source: str, member: str, url: str) -> dict[str, Any]:
 
 
 def is_refusal(status: int, content: bytes) -> bool:
-    """Whether a response refuses an address: a problem document, or no properties, and nothing of
-    the inner server."""
+    """Whether a response refuses an address: a problem document, nothing of a page that is no WMS,
+    or the preview of what nobody has looked at; and nothing of the inner server."""
     if SECRET in content:
         return False
+    if content == not_yet_response().data:
+        return status == 200
     document = json.loads(content)
     if status == 200:
-        return document.get("properties") == []
+        return document.get("properties", document.get("features")) == []
     return status in _REFUSALS and len(document["detail"]) > 10
