@@ -57,7 +57,7 @@ def import_map(
     """
     package = MapPackage(path)
     deadline = monotonic() + timeout
-    with writing(engine) as connection:
+    with writing(engine, via="import", user_id=owner_id, message=path.name) as connection:
         set_in_transaction(
             connection,
             statement_timeout=f"{timeout}s",
@@ -83,7 +83,14 @@ def import_map(
         tuple(layers.ids),
         layers.feature_count,
         comment_count,
-        (*layers.notes, *comments.notes),
+        (
+            *(
+                f"{name}: left out, since its raster is not in the file."
+                for name in package.left_out
+            ),
+            *layers.notes,
+            *comments.notes,
+        ),
     )
 
 

@@ -89,13 +89,16 @@ def test_the_file_is_read_in_parts_and_its_tiles_are_kept(
 def test_who_may_look_at_an_address_that_no_layer_holds(
     files: Files, owner: Caller, anonymous: Caller
 ) -> None:
-    url = f"{files.remote.url}/cog.tif?looked-at"
+    url, before = f"{files.remote.url}/cog.tif?looked-at", list(files.remote.requests)
     assert ask(anonymous.client, INFO, url).status_code == 401
-    for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
-        assert ask(owner.client, path, url, owner.headers).status_code == 404
+    assert tile(owner.client, url).status_code == 404
+    not_yet = ask(anonymous.client, "/api/v1/titiler/preview", url)
+    assert (not_yet.status_code, not_yet.headers["Cache-Control"]) == (200, "no-store")
+    assert files.remote.requests == before
     assert ask(owner.client, INFO, url, owner.headers).status_code == 200
     for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview", INFO):
         assert ask(anonymous.client, path, url).status_code == 200
+    assert ask(anonymous.client, "/api/v1/titiler/preview", url).data != not_yet.data
 
 
 def test_looks_are_counted(files: Files, make_caller: MakeCaller) -> None:
