@@ -7,6 +7,7 @@ panned over four zoom levels: each tile is asked for once, then all of them for 
 
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from rio_cogeo.profiles import cog_profiles
 from sqlalchemy import text
 
 from bench.databases import database_server, scratch_database, written
-from bench.load import CONNECTIONS, Client, measure
+from bench.load import CONNECTIONS, Client, measure, request_times
 from bench.peers import WORKERS
 from bench.processes import Launch, Running, free_port, serving
 from bench.subject import launch, run_samsyn
@@ -42,6 +43,7 @@ _PIXEL = 100  # metres
 _LEVELS = (7, 8, 9, 10)
 _TILES = 60  # of a level at most
 _SECONDS = 3
+_AT_ONCE = 8
 _COLORMAPS = ("viridis", "plasma", "inferno", "magma", "terrain", "coolwarm", "spectral")
 _DRAWING = {"rescale": "-12,12"}
 _STOCK = """
@@ -173,8 +175,12 @@ def main(rounds: int) -> None:
         )
         address = f"{samsyn.url}/api/v1/layers/{layer}/file?ticket={ticket}"
         _compare(samsyn, titiler, address, folder / "plain.tif", rounds)
+        _isolation(samsyn, address)
         process = _tiler_of(samsyn)
         click.echo(f"memory of the tiler      {_largest(process):8.0f} MiB at most")
+        os.kill(process, signal.SIGKILL)
+        seconds = request_times(samsyn.url, [_paths(address, "reds")[0]], 1)[0]
+        click.echo(f"a tile after kill -9     {seconds:8.1f} s")
 
 
 def _compare(samsyn: Running, titiler: Running, address: str, plain: Path, rounds: int) -> None:
@@ -184,10 +190,7 @@ def _compare(samsyn: Running, titiler: Running, address: str, plain: Path, round
     again: dict[str, list[float]] = {"samsyn again": [], "vector tiles again": []}
     for number in range(rounds + 1):  # the first one fills caches of the system
         drawing = {**_DRAWING, "colormap": _COLORMAPS[number % len(_COLORMAPS)]}
-        ours = [
-            f"/api/v1/titiler/tiles/{z}/{x}/{y}?{urlencode({'url': address, **drawing})}"
-            for z, x, y in places
-        ]
+        ours = _paths(address, drawing["colormap"])
         named = {**_DRAWING, "colormap_name": drawing["colormap"], "url": str(plain)}
         theirs = [
             f"/tiles/WebMercatorQuad/{z}/{x}/{y}.png?{urlencode(named)}" for z, x, y in places
@@ -204,6 +207,39 @@ def _compare(samsyn: Running, titiler: Running, address: str, plain: Path, round
     click.echo(
         f"ratio of first ones      {statistics.median(one / two for one, two in pairs):8.1f}"
     )
+
+
+def _paths(address: str, colormap: str) -> list[str]:
+    drawn = urlencode({"url": address, **_DRAWING, "colormap": colormap})
+    return [f"/api/v1/titiler/tiles/{z}/{x}/{y}?{drawn}" for z, x, y in tiles()]
+
+
+def _isolation(samsyn: Running, address: str) -> None:
+    """Print the times of other requests, alone and beside eight tiles that are being made."""
+    others = {"health": ["/api/health"], "a vector tile again": _vector_tiles(samsyn)[:1]}
+    alone = {name: sorted(request_times(samsyn.url, paths, 60)) for name, paths in others.items()}
+    waiting = [path for name in ("reds", "blues", "greens") for path in _paths(address, name)]
+
+    def send() -> None:
+        client = Client(samsyn.url)
+        while waiting:
+            client.get(waiting.pop())
+        client.close()
+
+    threads = [threading.Thread(target=send) for _ in range(_AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for name, paths in others.items():
+        beside = sorted(request_times(samsyn.url, paths, 60))
+        shown = [
+            f"{times[30] * 1000:.1f} ({times[56] * 1000:.1f})" for times in (alone[name], beside)
+        ]
+        click.echo(
+            f"{name:24} {shown[0]} ms alone, {shown[1]} beside {_AT_ONCE} tiles: median (95 %)"
+        )
+    waiting.clear()
+    for thread in threads:
+        thread.join()
 
 
 def _vector_tiles(samsyn: Running) -> list[str]:
