@@ -102,6 +102,18 @@ class AsOf:
             f"{table}.from_change"
         )
 
+    def feature(self, feature_id: str) -> str:
+        """Return what `features` does, of the one feature whose id the SQL `feature_id` is: for
+        joins, which push no conditions down."""
+        return f"""(
+    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change,
+        NULL::bigint AS to_change
+    FROM layer_features WHERE layer_id = %(layer)s AND id = {feature_id} AND {self.present()}
+    UNION ALL
+    SELECT {_columns("feature_versions")}, from_change, to_change
+    FROM feature_versions
+    WHERE layer_id = %(layer)s AND feature_id = {feature_id} AND {self.former()})"""
+
     def features(self) -> str:
         """Return the states that were there, as a subquery with COLUMNS, `from_change` and
         `to_change`, null for what is there still.
@@ -118,14 +130,16 @@ class AsOf:
     FROM feature_versions WHERE layer_id = %(layer)s AND {self.former()}
         AND {SPAN} && int8range(%(as_of_least)s, %(as_of)s, '[]'))"""
 
-    def features_in_order(self, after_id: str | None = None) -> str:
+    def features_in_order(self, after_id: str | None = None, limit: str | None = None) -> str:
         """Return what `features` does, in ascending order of ids where that is asked for.
 
         For pages in that order, and for all features. `after_id` is SQL of an id that all are
         greater than. It reads each feature of the layer between the ids that it had then, and its
         one state of the moment by a key: its cost does not grow with the number of versions.
+        `limit` is SQL of how many are read at most, where nothing leaves any of them out.
         """
         bounds = "BETWEEN %(as_of_first_id)s AND %(as_of_last_id)s"
+        end = "" if limit is None else f" LIMIT {limit}"
         after = "" if after_id is None else f" AND {{}} > {after_id}"
         state = f"""
         SELECT * FROM feature_versions AS former
@@ -151,7 +165,7 @@ class AsOf:
         FROM ({state.format("stored.id")}) AS former WHERE NOT ({self.present("stored")})
      ) AS state
      WHERE stored.layer_id = %(layer)s AND stored.id {bounds}{after.format("stored.id")}
-     ORDER BY stored.id)
+     ORDER BY stored.id{end})
     UNION ALL
     (SELECT {_columns("former", "gone.feature_id")}, former.from_change, former.to_change
      FROM feature_versions AS gone
@@ -165,7 +179,7 @@ class AsOf:
             SELECT FROM feature_versions AS sooner
             WHERE sooner.layer_id = %(layer)s AND sooner.feature_id = gone.feature_id
                 AND sooner.was_deleted AND sooner.to_change < gone.to_change AND {sooner})
-     ORDER BY gone.feature_id))"""
+     ORDER BY gone.feature_id{end}))"""
 
     def _unless(self, column: str, *, is_nullable: bool = False) -> str:
         if not self.exceptions:

@@ -57,6 +57,13 @@ def stored_features(query: ItemsQuery) -> str:
     return f"(SELECT layer_id, id, geom, {columns} FROM {relation}) AS stored"
 
 
+def ids_condition(query: ItemsQuery) -> str:
+    """Return the condition that a statement which joins `stored_features` with `ids` needs beside
+    the join: that does not reach the indexes of versions."""
+    table = "stored" if query.has_updated else "layer_features"
+    return "" if query.versions is None else f" AND {table}.id = ANY (%(ids)s::bigint[])"
+
+
 def shown_names(query: ItemsQuery, names: Sequence[str]) -> tuple[str, ...]:
     """Return those of the names that a query shows, in their order."""
     selected = query.properties

@@ -8,6 +8,7 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.features.geojson_sql import (
     feature_expression,
+    ids_condition,
     may_be_prepared,
     stored_features,
 )
@@ -76,7 +77,7 @@ SELECT string_agg({feature}, %(separator)s ORDER BY ordinality) AS features,
        count(*) AS returned
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN {stored_features(query)} USING (id)
-WHERE layer_id = %(layer)s"""
+WHERE layer_id = %(layer)s{ids_condition(query)}"""
     return Statement(text, values)
 
 

@@ -15,7 +15,8 @@ class VersionSet:
     relation: str
     """The versions, in no order."""
     ordered: str
-    """The same in the order of ids, for those who read the first few."""
+    """The same in the order of ids, for a page; where the query has no conditions it binds `limit`
+    and `offset`."""
     following: str
     """The same after an id that the SQL binds as `after_id`."""
     bound: tuple[tuple[str, Any], ...]

@@ -92,18 +92,23 @@ def common_bounds(connection: Connection, collections: Sequence[Collection]) -> 
 
 
 def tile_sources(
-    connection: Connection, collections: Sequence[Collection], arguments: MultiDict[str, str]
+    connection: Connection,
+    collections: Sequence[Collection],
+    arguments: MultiDict[str, str],
+    *,
+    is_map: bool,
 ) -> list[TileSource]:
     """Return the sources of a tile: each collection with the query of the parameters.
 
     In a tile of several collections, a property that one of them lacks is absent from its features,
-    not an error; and `datetime` is the time that its features have, for versions are asked by
-    `version-datetime`. One statement at most, one more of each collection whose versions are read.
-    Raises InvalidParameterError for an unknown or malformed parameter.
+    not an error. Of a map (`is_map`), `datetime` is the time that features have themselves, and
+    versions are asked for by `version-datetime` alone. One statement at most, and one for each
+    collection whose versions are read. Raises InvalidParameterError for an unknown or malformed
+    parameter, NotFoundError where there is no history of that time.
     """
     single_values(arguments, TILE_PARAMETERS)
     others, moment = parse_version_instant(
-        arguments, has_own_time=len(collections) > 1 or collections[0].has_own_time
+        arguments, has_own_time=is_map or collections[0].has_own_time
     )
     values = others.to_dict()
     values.pop("f", None)

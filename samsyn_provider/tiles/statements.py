@@ -192,16 +192,25 @@ WITH load AS MATERIALIZED (
 ), selected AS (
     SELECT id, geom, properties FROM {sql.features} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
-    SELECT feature.*
-    FROM ({thinned_ids(sql.features, is_mercator, shares)}) AS representative
-    CROSS JOIN LATERAL (
-        SELECT id, geom, {sql.properties} FROM {sql.relation}
-        WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
-    ) AS feature
+    {_thinned(sql, is_mercator, shares)}
 ), drawn AS MATERIALIZED (
     SELECT * FROM {drawn_features("selected", is_mercator, "(SELECT is_simplified FROM load)")}
 )
 {_mvt_statement(limited, sql.columns)}"""
+
+
+def _thinned(sql: _Expressions, is_mercator: bool, shares: int) -> str:
+    """Return the statement for the features that remain after thinning."""
+    representatives = f"({thinned_ids(sql.features, is_mercator, shares)}) AS representative"
+    if sql.relation != "layer_features":  # versions have no key that a join by id could use
+        return f"""SELECT features.*
+    FROM {sql.features} JOIN {representatives} USING (id)"""
+    return f"""SELECT feature.*
+    FROM {representatives}
+    CROSS JOIN LATERAL (
+        SELECT id, geom, {sql.properties} FROM layer_features
+        WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
+    ) AS feature"""
 
 
 def _tile_values(tile: Tile) -> dict[str, Any]:

@@ -55,10 +55,10 @@ FROM (
             ) AS ids ORDER BY id
         ) AS touched
         LEFT JOIN LATERAL (
-            SELECT * FROM {before.features()} AS states WHERE states.id = touched.id
+            SELECT * FROM {before.feature("touched.id")} AS states
         ) AS former ON true
         LEFT JOIN LATERAL (
-            SELECT * FROM {_until_text(after.features())} AS states WHERE states.id = touched.id
+            SELECT * FROM {_until_text(after.feature("touched.id"))} AS states
         ) AS now ON true
         WHERE (now.id, now.properties) IS DISTINCT FROM (former.id, former.properties)
             OR now.geom::bytea IS DISTINCT FROM former.geom::bytea

@@ -10,6 +10,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.history.as_of import AsOf, as_of
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.features.count_statements import is_filtered
 from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import HTML
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
@@ -60,10 +61,12 @@ def with_state(
         return query
     state = state_of(connection, collection, moment)
     values = {name: value for name, value in state.values.items() if name != "layer"}
+    # told how many are read, the database reads them in the order of the ids and no others
+    limit = None if is_filtered(query, collection.times) else "%(limit)s + %(offset)s + 1"
     versions = VersionSet(
         _WITH_VALIDITY.format(state.features()),
-        _WITH_VALIDITY.format(state.features_in_order()),
-        _WITH_VALIDITY.format(state.features_in_order("%(after_id)s")),
+        _WITH_VALIDITY.format(state.features_in_order(None, limit)),
+        _WITH_VALIDITY.format(state.features_in_order("%(after_id)s", limit)),
         tuple((name, _hashable(value)) for name, value in values.items()),
         state.feature_count,
         time_member=_time_member(collection),

@@ -44,7 +44,7 @@ def test_rasters_are_imported_and_replaced(
     assert "2 to 64, mean 33" in found
     assert "inferno, 3 to 63" in found
     assert browser.find_elements(By.CSS_SELECTOR, ".leaflet-overlay-pane path")
-    assert "One layer with several times: sst: 2 times" in _text(browser, "#series")
+    assert "One layer with several times:\nsst: 2 times" in _text(browser, "#series")
     for hidden in ("encoding", "time_field", "skip_faulty"):
         assert not browser.find_element(By.NAME, hidden).is_displayed()
     Select(browser.find_element(By.NAME, "colormap")).select_by_visible_text("blues")

@@ -144,6 +144,8 @@ def _content(layer: Layer) -> dict[str, Any]:
     """A PUT as the web frontend sends it: all features of the layer in `source_config`."""
     if layer.source_type == "vector":
         return {"source_config": {"geojson": _collection(_POINT)}}
+    if layer.source_type == "geotiff":
+        return {"source_config": {"processing": {"colormap": "blues"}}}
     return {"source_config": {"url": "https://wms.test/other", "layers": "other"}}
 
 

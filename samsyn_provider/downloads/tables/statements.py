@@ -10,6 +10,7 @@ from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.temporal import DAY, TIME
 from samsyn_provider.features.geojson_sql import (
     geometry_expression,
+    ids_condition,
     properties_column,
     stored_features,
 )
@@ -127,7 +128,7 @@ def select_rows(
 SELECT id, ST_AsBinary({geometry}) AS wkb, properties
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN {stored_features(query)} USING (id)
-WHERE layer_id = %(layer)s
+WHERE layer_id = %(layer)s{ids_condition(query)}
 ORDER BY ordinality"""
     values = query.versions.values if query.versions else {}
     return Statement(text, {"layer": layer_id, "ids": list(feature_ids), **values})

@@ -208,6 +208,23 @@ def test_tiles_of_a_moment(changed: Layer) -> None:
     assert interval.status_code == 400
 
 
+def test_tiles_of_a_map_at_a_moment(changed: Layer) -> None:
+    body = {"name": "Plan", "view_permission": "public"}
+    shared = changed.client.post("/api/v1/maps", json=body, headers=changed.headers).json["id"]
+    changed.client.post(
+        f"/api/v1/maps/{shared}/layers", json={"layer_id": changed.id}, headers=changed.headers
+    )
+    path = f"/ogc/maps/{shared}/tiles/WebMercatorQuad/0/0/0"
+    moment, copy = list(changed.copies.items())[3]
+    for parameter, ids in (
+        ("version-datetime", [one["id"] for one in copy]),
+        ("datetime", [one["id"] for one in content(changed.get(limit=1000))]),
+    ):
+        tile = changed.client.get(path, query_string={parameter: moment}, headers=changed.headers)
+        (drawn,) = decode(tile.data).values()
+        assert sorted(one["id"] for one in drawn) == ids
+
+
 def test_the_page_of_a_moment(changed: Layer) -> None:
     moment, copy = list(changed.copies.items())[-2]
     page = changed.get(f="html", datetime=moment, limit=100)

@@ -1,5 +1,6 @@
 """The variables of NetCDF files that are grids, and the times of their axes."""
 
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,12 @@ from samsyn_admin.imports.rasters.reading.sources import RasterSource, Step, des
 from samsyn_admin.imports.rasters.reading.times import times_of_axis
 from samsyn_model.errors import UnreadableFileError
 
+LOGGER = logging.getLogger(__name__)
+
 _VARIABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*(/[A-Za-z0-9_][A-Za-z0-9_.@+-]*)*", re.ASCII)
 _HDF5 = b"\x89HDF"
+# what names and numbers of all kinds raise that are not what they should be
+_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 _MAX_VARIABLES = 50
 _MAX_OBJECTS = 10_000
 _TIME_AXES = {"time", "t", "valid_time", "time_counter", "date"}
@@ -27,6 +32,14 @@ def netcdf_sources(file: RasterFile) -> list[RasterSource]:
 
     Raises UnreadableFileError, also for a file of HDF5 whose values are in other files.
     """
+    try:
+        return _grids(file)
+    except _DAMAGE as error:
+        LOGGER.warning("a NetCDF file cannot be read: %r", error)
+        raise UnreadableFileError(f"{file.name} is damaged. Was it uploaded as a whole?") from error
+
+
+def _grids(file: RasterFile) -> list[RasterSource]:
     _refuse_other_files(file)
     names = _variables(file)
     if not names:
@@ -128,14 +141,11 @@ def _refuse_other_files(file: RasterFile) -> None:
     with file.path.open("rb") as start:
         if start.read(4) != _HDF5:
             return
-    try:
-        with h5py.File(file.path, "r") as content:
-            for found in _outside(content):
-                raise UnreadableFileError(
-                    f"{file.name} has values in another file ({found[:100]!r}): write it as one."
-                )
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise UnreadableFileError(f"{file.name} is damaged. Was it uploaded as a whole?") from error
+    with h5py.File(file.path, "r") as content:
+        for found in _outside(content):
+            raise UnreadableFileError(
+                f"{file.name} has values in another file ({found[:100]!r}): write it as one."
+            )
 
 
 def _outside(content: h5py.File) -> Iterator[str]:

@@ -4,17 +4,21 @@ import io
 import zipfile
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import h5py
 import numpy as np
 import pytest
 import rasterio
+from rasterio.vrt import WarpedVRT
+from sqlalchemy import Engine
 
 from samsyn_admin.imports.rasters.reading import gdal
 from samsyn_model.settings import Settings
 from tests.api.imports.rasters.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import act, netcdf, ramp, tiff
 from tests.api.imports.upload_requests import read, uploaded
+from tests.api.jobs.workers import CHECKOUT, wait_until_over, worker
 from tests.api.layer_requests import Caller
 
 VRT = """<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Float32" band="1">
@@ -28,8 +32,14 @@ def inspection(caller: Caller, run_jobs: RunJobs, files: dict[str, bytes]) -> di
     return read(caller, created["id"])
 
 
-def test_gdal_has_the_drivers_of_the_formats_alone() -> None:
-    with rasterio.Env() as environment:
+def test_gdal_has_the_drivers_of_the_formats_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff(ramp()))
+    with gdal.opened(str(tmp_path / "a.tif"), "GTiff", "a.tif") as dataset:
+        with rasterio.Env() as environment:
+            assert environment.drivers().keys() == gdal.DRIVERS
+        with WarpedVRT(dataset, crs="EPSG:3857") as warped:  # after which GDAL has that of VRTs
+            assert warped.count == 1
+    with gdal.opened(str(tmp_path / "a.tif"), "GTiff", "a.tif"), rasterio.Env() as environment:
         assert environment.drivers().keys() == gdal.DRIVERS
 
 
@@ -121,7 +131,11 @@ def test_paths_in_zip_files_do_not_lead_out(owner: Caller, run_jobs: RunJobs, na
 
 def test_one_piece_that_is_too_large_is_not_read(owner: Caller, run_jobs: RunJobs) -> None:
     content = tiff(
-        np.zeros((1, 8200, 8200), "uint8"), compress="deflate", blockysize=8200, tiled=False
+        np.zeros((1, 64, 64), "uint8"),
+        compress="deflate",
+        tiled=True,
+        blockxsize=8208,
+        blockysize=8208,
     )
     assert len(content) < 1_000_000
     (one,) = inspection(owner, run_jobs, {"a.tif": content})["inspection"]["layers"]
@@ -130,13 +144,29 @@ def test_one_piece_that_is_too_large_is_not_read(owner: Caller, run_jobs: RunJob
 
 @pytest.mark.parametrize("seed", range(20))
 def test_damaged_files_fail_with_a_sentence(owner: Caller, run_jobs: RunJobs, seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    whole = [tiff(ramp(), compress="deflate"), netcdf({"sst": ramp(20)[None]})][seed % 2]
-    content = bytearray(whole)
-    for place in generator.integers(4, len(content), 12).tolist():
-        content[place] = int(generator.integers(256))
-    found = inspection(owner, run_jobs, {f"a.{'tif' if seed % 2 == 0 else 'nc'}": bytes(content)})
+    found = inspection(owner, run_jobs, {"a.tif": damaged(tiff(ramp(), compress="deflate"), seed)})
     job = found["job"]
     if job["status"] == "successful":
         job, _ = act(owner, run_jobs, found["id"], "commit")
     assert job["status"] == "successful" or job["problem"]["status"] < 500, job
+
+
+def test_a_program_that_a_file_ends_says_that_it_is_damaged(
+    owner: Caller, empty_database: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    content = netcdf({"sst": ramp(20)[None]})
+    made = [uploaded(owner, {"a.nc": damaged(content, seed)}) for seed in range(1, 25, 2)]
+    storage = {"STORAGE_DIR": str(settings.storage_dir), "PYTHONPATH": str(CHECKOUT)}
+    with worker(empty_database, tmp_path / "log", **storage):
+        for created in made:
+            job = wait_until_over(empty_database, UUID(read(owner, created["id"])["job"]["id"]))
+            assert job.status == "successful" or job.problem["status"] < 500, job.problem
+
+
+def damaged(content: bytes, seed: int) -> bytes:
+    """Return a file with some bytes changed, the same for the same seed."""
+    generator = np.random.default_rng(seed)
+    changed = bytearray(content)
+    for place in generator.integers(4, len(changed), 12).tolist():
+        changed[place] = int(generator.integers(256))
+    return bytes(changed)
