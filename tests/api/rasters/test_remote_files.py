@@ -3,6 +3,7 @@
 import json
 import warnings
 import zlib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -232,6 +233,19 @@ def test_all_kinds_of_values_and_numbers_of_bands(
         assert value is None
     else:
         assert 28 <= value <= 29
+
+
+@pytest.mark.parametrize("nodata", ["nan", "300", "-1", "1e300", "0.5", "28"])
+def test_a_nodata_that_no_value_can_be(files: Files, owner: Caller, nodata: str) -> None:
+    for name in ("uint8-1.tif", "float64-1.tif", "plain.tif"):
+        kind = name.partition("-")[0] if "-" in name else "float32"
+        if name not in files.files:
+            values = ramp(64, hole=False).astype(kind)
+            files.files[name] = write_geotiff(Path(files.storage, name), values).read_bytes()
+        url = f"{files.remote.url}/{name}"
+        assert ask(owner.client, INFO, url, owner.headers).status_code == 200
+        for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
+            assert ask(owner.client, path, url, nodata=nodata).status_code == 200
 
 
 def test_a_file_that_changes_while_it_is_read(
