@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import Caller, MakeCaller
+from tests.api.outgoing.remote_server import remote_server, respond
 from tests.api.rasters.conftest import TILES, Files
 from tests.api.rasters.geotiffs import ramp, write_geotiff
 
@@ -152,6 +153,18 @@ def test_an_address_that_no_server_sends(files: Files, owner: Caller) -> None:
     response = ask(owner.client, INFO, f"{files.remote.url}/none.tif", owner.headers)
     assert response.status_code == 502
     assert response.json["detail"] == "127.0.0.1 has no such file."
+
+
+def test_redirects_lead_to_public_servers_only(files: Files, owner: Caller) -> None:
+    with remote_server(respond(files.files["cog.tif"])) as inner:
+        for target in (f"{inner.url}/cog.tif", "file:///etc/passwd", "vrt://x", "//127.0.0.1/x"):
+            url = f"{files.remote.url}/redirect/{target}"
+            response = ask(owner.client, INFO, url, owner.headers)
+            assert response.status_code == 502, response.data
+            assert "redirects to an address that is not asked" in response.json["detail"]
+        assert inner.connections == 0
+    url = f"{files.remote.url}/redirect/{files.remote.url}/cog.tif"
+    assert ask(owner.client, INFO, url, owner.headers).status_code == 200
 
 
 def test_what_is_no_geotiff(files: Files, owner: Caller) -> None:
