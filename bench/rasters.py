@@ -5,7 +5,9 @@ the same tiles again, and vector tiles again.
 panned over four zoom levels: each tile is asked for once, then all of them for some seconds.
 """
 
+import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -27,7 +29,7 @@ from rio_cogeo.profiles import cog_profiles
 from sqlalchemy import text
 
 from bench.databases import database_server, scratch_database, written
-from bench.load import CONNECTIONS, Client, Load, measure, request_times
+from bench.load import CONNECTIONS, Client, measure, request_times
 from bench.peers import WORKERS
 from bench.processes import Launch, Running, free_port, serving
 from bench.subject import launch, run_samsyn
@@ -40,7 +42,9 @@ _SIZE = 4000
 _PIXEL = 100  # metres
 _LEVELS = (7, 8, 9, 10)
 _TILES = 60  # of a level at most
-_SECONDS = 5
+_SECONDS = 3
+_AT_ONCE = 8
+_COLORMAPS = ("viridis", "plasma", "inferno", "magma", "terrain", "coolwarm", "spectral")
 _DRAWING = {"rescale": "-12,12"}
 _STOCK = """
 from fastapi import FastAPI
@@ -171,50 +175,100 @@ def main(rounds: int) -> None:
         )
         address = f"{samsyn.url}/api/v1/layers/{layer}/file?ticket={ticket}"
         _compare(samsyn, titiler, address, folder / "plain.tif", rounds)
-        vector = _vector_tiles(samsyn)
-        click.echo(f"a vector tile again      {vector.rate:8.0f}/s")
+        _isolation(samsyn, address)
+        process = _tiler_of(samsyn)
+        click.echo(f"memory of the tiler      {_largest(process):8.0f} MiB at most")
+        os.kill(process, signal.SIGKILL)
+        seconds = request_times(samsyn.url, [_paths(address, "bwr")[-1]], 1)[0]
+        click.echo(f"a tile after kill -9     {seconds:8.1f} s")
 
 
 def _compare(samsyn: Running, titiler: Running, address: str, plain: Path, rounds: int) -> None:
     places = tiles()
+    vector = _vector_tiles(samsyn)
     first: dict[str, list[float]] = {"samsyn": [], "titiler": []}
-    colormaps = ("viridis", "plasma", "inferno", "magma", "terrain", "coolwarm", "spectral")
+    again: dict[str, list[float]] = {"samsyn again": [], "vector tiles again": []}
     for number in range(rounds + 1):  # the first one fills caches of the system
-        drawing = {**_DRAWING, "colormap": colormaps[number % len(colormaps)]}
-        ours = [
-            f"/api/v1/titiler/tiles/{z}/{x}/{y}?{urlencode({'url': address, **drawing})}"
-            for z, x, y in places
-        ]
+        drawing = {**_DRAWING, "colormap": _COLORMAPS[number % len(_COLORMAPS)]}
+        ours = _paths(address, drawing["colormap"])
         named = {**_DRAWING, "colormap_name": drawing["colormap"], "url": str(plain)}
         theirs = [
             f"/tiles/WebMercatorQuad/{z}/{x}/{y}.png?{urlencode(named)}" for z, x, y in places
         ]
         first["samsyn"].append(each_once(samsyn.url, ours))
         first["titiler"].append(each_once(titiler.url, theirs))
-    rates = {name: statistics.median(values[1:]) for name, values in first.items()}
-    click.echo(f"{len(places)} tiles of levels {_LEVELS}, each once, {rounds} rounds")
-    for name, rate in rates.items():
-        click.echo(f"{name:24} {rate:8.0f}/s   {[round(value) for value in first[name]]}")
-    click.echo(f"ratio                    {rates['samsyn'] / rates['titiler']:8.1f}")
-    kept = measure(samsyn.url, ours, _SECONDS)
-    click.echo(f"samsyn again             {kept.rate:8.0f}/s  ({kept.failures} failures)")
-    one = statistics.median(request_times(samsyn.url, ours[:20], 20)) * 1000
-    click.echo(f"one of them again        {one:8.2f} ms")
+        again["samsyn again"].append(measure(samsyn.url, ours, _SECONDS).rate)
+        again["vector tiles again"].append(measure(samsyn.url, vector, _SECONDS).rate)
+    click.echo(f"{len(places)} tiles of levels {_LEVELS}, each once, {rounds} rounds; again")
+    for name, values in {**first, **again}.items():
+        rate = statistics.median(values[1:])
+        click.echo(f"{name:24} {rate:8.0f}/s   {[round(value) for value in values]}")
+    pairs = zip(first["samsyn"][1:], first["titiler"][1:], strict=True)
+    click.echo(
+        f"ratio of first ones      {statistics.median(one / two for one, two in pairs):8.1f}"
+    )
 
 
-def _vector_tiles(samsyn: Running) -> Load:
-    import json  # noqa: PLC0415
+def _paths(address: str, colormap: str) -> list[str]:
+    drawn = urlencode({"url": address, **_DRAWING, "colormap": colormap})
+    return [f"/api/v1/titiler/tiles/{z}/{x}/{y}?{drawn}" for z, x, y in tiles()]
 
+
+def _isolation(samsyn: Running, address: str) -> None:
+    """Print the times of other requests, alone and beside eight tiles that are being made."""
+    others = {"health": ["/api/health"], "a vector tile again": _vector_tiles(samsyn)[:1]}
+    alone = {name: sorted(request_times(samsyn.url, paths, 60)) for name, paths in others.items()}
+    waiting = [path for name in ("reds", "blues", "greens") for path in _paths(address, name)]
+
+    def send() -> None:
+        client = Client(samsyn.url)
+        while waiting:
+            client.get(waiting.pop())
+        client.close()
+
+    threads = [threading.Thread(target=send) for _ in range(_AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for name, paths in others.items():
+        beside = sorted(request_times(samsyn.url, paths, 60))
+        shown = [
+            f"{times[30] * 1000:.1f} ({times[56] * 1000:.1f})" for times in (alone[name], beside)
+        ]
+        click.echo(
+            f"{name:24} {shown[0]} ms alone, {shown[1]} beside {_AT_ONCE} tiles: median (95 %)"
+        )
+    waiting.clear()
+    for thread in threads:
+        thread.join()
+
+
+def _vector_tiles(samsyn: Running) -> list[str]:
+    """Return the paths of vector tiles of the demo plan that are not empty."""
     client = Client(samsyn.url)
     collections = json.loads(client.body("/ogc/collections?f=json"))["collections"]
-    client.close()
     paths = [
         f"/ogc/collections/{quote(entry['id'])}/tiles/WebMercatorQuad/8/{row}/{column}"
-        for entry in collections[:4]
+        for entry in collections
         for row in (77, 78)
         for column in (135, 136)
     ]
-    return measure(samsyn.url, paths, _SECONDS)
+    full = [path for path in paths if client.body(path)]
+    client.close()
+    return full
+
+
+def _tiler_of(samsyn: Running) -> int:
+    """Return the process of the server's tiler."""
+    children = Path(f"/proc/{samsyn.process.pid}/task").glob("*/children")
+    processes = [int(number) for file in children for number in file.read_text().split()]
+    commands = {number: Path(f"/proc/{number}/cmdline").read_text() for number in processes}
+    return next(number for number, command in commands.items() if "tiler" in command)
+
+
+def _largest(process: int) -> float:
+    """Return the maximum resident size of a process in MiB."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The errors, independent of HTTP; `samsyn_provider.http.problems` gives the statuses."""
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,29 @@ class PermissionDeniedError(SamsynError):
 
 class NotFoundError(SamsynError):
     """There is no such resource, or the principal may not know of it."""
+
+
+class GoneError(NotFoundError):
+    """There is no such feature at this moment, but there is one in the history of the layer.
+
+    `layer_id` and `feature_id` say which; `latest` is when its last version began; `has_own_time`
+    whether the features of the layer have a time of their own.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        layer_id: uuid.UUID,
+        feature_id: int,
+        latest: datetime,
+        has_own_time: bool,
+    ) -> None:
+        super().__init__(detail)
+        self.layer_id = layer_id
+        self.feature_id = feature_id
+        self.latest = latest
+        self.has_own_time = has_own_time
 
 
 class NoSuchProcessError(NotFoundError):

@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     """Imports of a user that are not committed."""
     import_retention: int = Field(default=90, ge=1)
     """Days after its last change for which an import can be undone and its files are kept."""
+    deleted_layer_retention: int = Field(default=90, ge=1, le=36_500)
+    """Days for which the creator of a layer that was deleted can restore it."""
     upload_retention: int = Field(default=7, ge=1)
     """The same of an import that is not committed."""
 
@@ -162,6 +164,8 @@ class Settings(BaseSettings):
     """Searches and filtered requests of an address without signing in."""
     tiles_per_minute: int = Field(default=3_000, ge=0, le=MAX_PER_MINUTE)
     """Tiles that have to be made, of a user or of an address without signing in."""
+    outgoing_per_minute: int = Field(default=300, ge=0, le=MAX_PER_MINUTE)
+    """Requests to other servers for a user, or for an address without signing in."""
     lookups_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """People that a user looks for by email, or invites."""
     rasters_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)

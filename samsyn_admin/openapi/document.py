@@ -31,6 +31,7 @@ from samsyn_admin.maps.schemas import (
 from samsyn_admin.openapi.components import components
 from samsyn_admin.openapi.model_schemas import changed_schema, model_schemas
 from samsyn_admin.users.tokens import TokenCreate
+from samsyn_admin.wms.servers.schemas import WMSServerCreate, WMSServerUpdate
 from samsyn_model.permissions.actions import Action
 from samsyn_model.settings import CHECKOUT
 from samsyn_provider import openapi
@@ -40,6 +41,7 @@ from samsyn_provider.http.media_types import MERGE_PATCH
 MODELS = (
     *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
+    *(WMSServerCreate, WMSServerUpdate),
     *(CommentCreate, TokenCreate, ImportCreate, ImportChoices, ImportUndo, ReadChoices),
 )
 """The models of request bodies."""

@@ -73,6 +73,10 @@ class _FileAddress:
     moment: datetime | None
 
 
+class NotLookedAtError(NotFoundError):
+    """Nobody has looked at a raster of another server that no layer holds."""
+
+
 class Admission:
     """The rasters of one deployment; thread-safe."""
 
@@ -83,8 +87,8 @@ class Admission:
         """Return the raster of an address as the caller of the request may see it.
 
         With `is_look` signed-in users are admitted to addresses that no layer holds, within
-        Rate.RASTERS. Raises NotFoundError, and with `is_look` CredentialsError,
-        TooManyRequestsError, and InvalidParameterError for an address that is not asked.
+        Rate.RASTERS. Raises NotFoundError, of those addresses NotLookedAtError; with `is_look`
+        CredentialsError, TooManyRequestsError, and InvalidParameterError for one that is not asked.
         """
         own = _file_address(url)
         with reading(deployment().engine) as connection:
@@ -96,7 +100,7 @@ class Admission:
         is_new = not is_held and not self._has_been_looked_at(url)
         if is_new:
             if not is_look:
-                raise NotFoundError(_NO_SUCH)
+                raise NotLookedAtError(_NO_SUCH)
             require_user(principal())
             parse_address(url, self._allowed)
             spend(Rate.RASTERS)

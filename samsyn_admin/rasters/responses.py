@@ -74,6 +74,11 @@ def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
     return response
 
 
+def not_yet_response() -> Response:
+    """Return a transparent picture, which nobody keeps: in place of one that there may be later."""
+    return Response(_EMPTY, content_type=_PNG, headers={"Cache-Control": "no-store"})
+
+
 def _complete(response: Response, raster: Raster, tag: str) -> Response:
     response.headers["ETag"] = f'"{tag}"'
     response.headers["Cache-Control"] = (

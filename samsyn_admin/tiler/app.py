@@ -1,6 +1,5 @@
 """The application of the raster tiler: TiTiler's routes, for what the server has signed."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Annotated, Any
@@ -13,7 +12,6 @@ from rasterio.errors import RasterioError
 from rio_tiler.errors import RioTilerError, TileOutsideBounds
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 from titiler.core.factory import TilerFactory
 
 from samsyn_admin.tiler.opening import Opened, Rasters
@@ -45,28 +43,6 @@ class _Factory(TilerFactory):  # type: ignore[misc]
         self.preview()
 
 
-class RunningRequests:
-    """ASGI middleware that knows for how long the requests run."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._begun: dict[int, float] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        self._begun[id(scope)] = time.monotonic()
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            del self._begun[id(scope)]
-
-    @property
-    def longest(self) -> float:
-        """The seconds that the oldest request has been running for."""
-        begun = [*self._begun.values()]
-        return time.monotonic() - min(begun) if begun else 0.0
-
-
 def create_app(rasters: Rasters, secret: str) -> FastAPI:
     """Return the application: what it is asked for has a source signed with the secret."""
     remote = anyio.Semaphore(REMOTE_THREADS)
@@ -91,7 +67,7 @@ def create_app(rasters: Rasters, secret: str) -> FastAPI:
         reader=RasterReader, path_dependency=opening, render_func=render_picture
     )
     app.include_router(factory.router)
-    for kind in (SamsynError, RioTilerError, RasterioError, MemoryError):
+    for kind in (SamsynError, RioTilerError, RasterioError, MemoryError, Exception):
         app.add_exception_handler(kind, _on_error)
     return app
 

@@ -9,14 +9,11 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from samsyn_admin.companions.tied import end_with_server
 from samsyn_admin.tiler.gdal import leave_drivers
+from samsyn_admin.tiler.running import RunningRequests
 from samsyn_model.settings import Settings, get_settings
-
-if TYPE_CHECKING:
-    from samsyn_admin.tiler.app import RunningRequests
 
 LOGGER = logging.getLogger(__name__)
 
@@ -56,7 +53,7 @@ def _serve(listener: socket.socket, settings: Settings, limit: int) -> None:
     # GDAL's drivers are chosen before it is loaded
     import uvicorn  # noqa: PLC0415
 
-    from samsyn_admin.tiler.app import RunningRequests, create_app  # noqa: PLC0415
+    from samsyn_admin.tiler.app import create_app  # noqa: PLC0415
     from samsyn_admin.tiler.opening import Rasters  # noqa: PLC0415
 
     secret = settings.titiler_secret
@@ -75,7 +72,7 @@ def _serve(listener: socket.socket, settings: Settings, limit: int) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _watch(app: "RunningRequests", limit: int) -> None:
+def _watch(app: RunningRequests, limit: int) -> None:
     while True:
         time.sleep(_LOOK)
         if app.longest > _LONGEST or _memory() > limit:

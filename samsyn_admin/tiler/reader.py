@@ -16,7 +16,7 @@ from rasterio.warp import transform_bounds
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
-from rio_tiler.models import BandStatistics, ImageData, Info, PointData
+from rio_tiler.models import ImageData, Info, PointData
 
 from samsyn_admin.tiler.opening import Opened
 from samsyn_model.errors import UnusableRasterError
@@ -143,10 +143,6 @@ class RasterReader(Reader):  # type: ignore[misc]
         found.array = numpy.ma.masked_invalid(found.array)
         return found
 
-    def statistics(self, **_: Any) -> dict[str, BandStatistics]:
-        """Not used: TiTiler takes the statistics of a preview."""
-        raise NotImplementedError
-
     def _chosen(self, indexes: list[int] | None, *, all_bands: bool = False) -> list[int]:
         """Return the bands that are asked for, or those that make a picture."""
         if indexes:
@@ -164,11 +160,13 @@ class RasterReader(Reader):  # type: ignore[misc]
 
     def _nodata(self, given: Any) -> float | None:
         """Return the value of missing pixels: that of a raster of floats is NaN otherwise."""
+        kind = numpy.dtype(self.dataset.dtypes[0])
         nodata = self.dataset.nodata if given is None else float(given)
-        is_float = self.dataset.dtypes[0].startswith("float")
-        if nodata is None and is_float and not _has_mask(self.dataset):
+        if nodata is not None and not _is_value_of(kind, nodata):
+            nodata = None
+        if nodata is None and kind.kind == "f" and not _has_mask(self.dataset):
             return math.nan
-        return None if nodata is not None and math.isnan(nodata) and not is_float else nodata
+        return nodata
 
     def _warped(
         self, bounds: tuple[float, float, float, float], size: int, bands: list[int], nodata: Any
@@ -276,10 +274,17 @@ def _range(values: numpy.ndarray[Any, Any]) -> Range:
     return (low, high) if low < high else (low, low + 1.0)
 
 
+def _is_value_of(kind: numpy.dtype[Any], number: float) -> bool:
+    if kind.kind == "f":
+        return not math.isfinite(number) or abs(number) <= numpy.finfo(kind).max
+    limits = numpy.iinfo(kind)
+    return math.isfinite(number) and number.is_integer() and limits.min <= number <= limits.max
+
+
 def _has_alpha(dataset: Any) -> bool:
     return ColorInterp.alpha in dataset.colorinterp
 
 
 def _has_mask(dataset: Any) -> bool:
     flags = {flag for band in dataset.mask_flag_enums for flag in band}
-    return any(flag.name in {"alpha", "per_dataset"} for flag in flags if flag.name != "all_valid")
+    return any(flag.name in {"alpha", "per_dataset"} for flag in flags)

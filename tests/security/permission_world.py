@@ -119,6 +119,8 @@ REPLIES = tuple(
 )
 
 
+MAP_SERVER = "web map server"
+"""The server of the list, by its name."""
 BLOCKS = ((OUTSIDER, OWNER), (VIEWER, STRANGER))
 """Users, and whom each of them has blocked from inviting them."""
 

@@ -24,7 +24,7 @@ from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
-from samsyn_model.tables.rasters import DeploymentKey, RasterFile
+from samsyn_model.tables.rasters import DeploymentKey, RasterFile, WMSServer
 from samsyn_model.tables.users import ApiToken, BlockedUser, BrowserSession, User
 from samsyn_provider.rates.rate_limits import Rate
 from tests.clerk_instance import ISSUER, public_pem, settings
@@ -36,6 +36,7 @@ from tests.security.permission_world import (
     COMMENTS,
     DELETED,
     LAYERS,
+    MAP_SERVER,
     MAPS,
     PLACEMENTS,
     PRINCIPALS,
@@ -140,6 +141,7 @@ def _app(engine: Engine, storage: Path) -> Flask:
         clerk_issuer=ISSUER,
         trusted_proxies=0,
         storage_dir=storage,
+        outgoing=False,
         titiler_url="off",
         **unlimited,
     )
@@ -163,11 +165,26 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(MapLayer), list(_placements()))
     connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
+    connection.execute(insert(WMSServer), _map_server())
     connection.execute(insert(Import), [_import(user) for user in USERS])
 
 
 def _import(user: str) -> dict[str, Any]:
     return {"id": id_of(f"import of {user}"), "user_id": id_of(user), "name": "points.csv"}
+
+
+def _map_server() -> dict[str, Any]:
+    layers = [{"name": "depth", "title": "Depth"}]
+    return {
+        "id": id_of(MAP_SERVER),
+        "name": "Charts",
+        "base_url": f"https://wms.test/{word_of(MAP_SERVER)}",
+        "version": "1.3.0",
+        "layer_count": 1,
+        "capabilities": {"layers": layers, "layers_left_out": 0},
+        "cached_at": _now(),
+        "created_by": id_of(ADMINISTRATOR),
+    }
 
 
 def _now() -> datetime:
@@ -254,7 +271,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     word = word_of(layer)
     configs: dict[str, dict[str, Any]] = {
         "vector": {},
-        "wms": {"url": "https://wms.test/", "layers": word},
+        "wms": {"url": f"https://wms.test/{word}", "layers": word},
         "geotiff": {"bounds": [0, 0, 1, 1], "processing": {"colormap": word}},
     }
     return {

@@ -47,6 +47,7 @@ def test_the_colormaps_are_those_of_rio_tiler() -> None:
         ([("nodata", "-9999")], "nodata=-9999.0"),
         ([("nodata", "NaN")], "nodata=nan"),
         ([("nodata", ""), ("rescale", ""), ("colormap", "")], ""),
+        ([("colormap", " ")], ""),
     ],
 )
 def test_equal_drawings_have_one_query(pairs: Any, query: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import warnings
 import zlib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -89,13 +90,16 @@ def test_the_file_is_read_in_parts_and_its_tiles_are_kept(
 def test_who_may_look_at_an_address_that_no_layer_holds(
     files: Files, owner: Caller, anonymous: Caller
 ) -> None:
-    url = f"{files.remote.url}/cog.tif?looked-at"
+    url, before = f"{files.remote.url}/cog.tif?looked-at", list(files.remote.requests)
     assert ask(anonymous.client, INFO, url).status_code == 401
-    for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
-        assert ask(owner.client, path, url, owner.headers).status_code == 404
+    assert tile(owner.client, url).status_code == 404
+    not_yet = ask(anonymous.client, "/api/v1/titiler/preview", url)
+    assert (not_yet.status_code, not_yet.headers["Cache-Control"]) == (200, "no-store")
+    assert files.remote.requests == before
     assert ask(owner.client, INFO, url, owner.headers).status_code == 200
     for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview", INFO):
         assert ask(anonymous.client, path, url).status_code == 200
+    assert ask(anonymous.client, "/api/v1/titiler/preview", url).data != not_yet.data
 
 
 def test_looks_are_counted(files: Files, make_caller: MakeCaller) -> None:
@@ -231,20 +235,37 @@ def test_all_kinds_of_values_and_numbers_of_bands(
         assert 28 <= value <= 29
 
 
+@pytest.mark.parametrize("nodata", ["nan", "300", "-1", "1e300", "0.5", "28"])
+def test_a_nodata_that_no_value_can_be(files: Files, owner: Caller, nodata: str) -> None:
+    for name in ("uint8-1.tif", "float64-1.tif", "plain.tif"):
+        kind = name.partition("-")[0] if "-" in name else "float32"
+        if name not in files.files:
+            values = ramp(64, hole=False).astype(kind)
+            files.files[name] = write_geotiff(Path(files.storage, name), values).read_bytes()
+        url = f"{files.remote.url}/{name}"
+        assert ask(owner.client, INFO, url, owner.headers).status_code == 200
+        for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
+            assert ask(owner.client, path, url, nodata=nodata).status_code == 200
+
+
 def test_a_file_that_changes_while_it_is_read(
-    empty_database: Engine, files: Files, geotiffs: Any, owner: Caller, anonymous: Caller
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller, tmp_path: Any
 ) -> None:
     """What was read before is not mixed with another file."""
-    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes()
+    noise = numpy.random.default_rng(2).normal(size=(2, 1, 1024, 1024)).astype("float32")
+    first, second = (
+        write_geotiff(tmp_path / f"{number}.tif", values, tiled=True).read_bytes()
+        for number, values in enumerate(noise)
+    )
+    files.files["moving.tif"] = first
     url = f"{files.remote.url}/moving.tif"
     hold(empty_database, owner, cogUrl=url)
     assert ask(anonymous.client, INFO, url).status_code == 200
-    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes() + b"x"
-    changed = tile(anonymous.client, url, "12/2174/1250")
-    if changed.status_code != 200:  # else all of it had been read
-        assert changed.status_code == 502
-        assert "has changed" in changed.json["detail"]
-        assert tile(anonymous.client, url, "12/2174/1250").status_code == 200
+    files.files["moving.tif"] = second
+    changed = tile(anonymous.client, url, "9/271/155")
+    assert changed.status_code == 502
+    assert changed.json["detail"] == "The file on 127.0.0.1 has changed while it was read."
+    assert tile(anonymous.client, url, "9/271/155").status_code == 200
 
 
 def test_a_file_that_names_others_is_refused(
