@@ -20,6 +20,7 @@ from bench.subject import OWNER, Subject, import_layer, launch, run_samsyn
 from samsyn_admin.app import create_app
 from samsyn_model.database.engine import open_engine
 from samsyn_model.settings import Settings
+from samsyn_provider.query.position import encode_position
 
 _FILE = "history.fgb"
 _IMPORTED = 100_000
@@ -135,10 +136,10 @@ def _compare_pages(run: Run, polygons: int) -> None:
         port = free_port()
         log = run.folder / "versions.log"
         server = stack.enter_context(serving(launch(database, port), port, log))
-        ids, areas = _REQUESTS * 100, boxes(_REQUESTS)
+        starts = subject.ids[: -100 : len(subject.ids) // _REQUESTS][:_REQUESTS]
         for kind, queries in (
-            ("a page", [f"limit=100&offset={number}" for number in range(0, ids, 100)][:_REQUESTS]),
-            ("a box", [f"bbox={area}&limit=100" for area in areas]),
+            ("a page", [f"limit=100&after={encode_position(f'[{start}]')}" for start in starts]),
+            ("a box", [f"bbox={area}&limit=100" for area in boxes(_REQUESTS)]),
         ):
             paths = [f"{subject.items}?{query}" for query in queries]
             for name, moment in moments.items():
