@@ -168,7 +168,9 @@ def test_searches_by_post(changed: Layer) -> None:
 
 def test_files_of_a_moment(changed: Layer, tmp_path: Path) -> None:
     for moment, copy in list(changed.copies.items())[::4]:
-        assert content(changed.get(datetime=moment, f="geojson")) == copy
+        file = changed.get(datetime=moment, f="geojson")
+        assert content(file) == copy
+        assert all("time" not in one for one in file.json["features"]), "an import would keep it"
         lines = changed.get(datetime=moment, f="geojsonseq").text.split("\x1e")[1:]
         assert [json.loads(line)["id"] for line in lines] == [one["id"] for one in copy]
         table = changed.get(datetime=moment, f="csv").text.splitlines()
