@@ -133,6 +133,7 @@ def test_conditions_are_those_of_the_versions(changed: Layer) -> None:
         assert {tuple(one["properties"]) for one in content(names)} == {("name", "updated")}
         far = changed.get(datetime=moment, filter="updated > TIMESTAMP('2999-01-01T00:00:00Z')")
         assert content(far) == []
+        assert content(changed.get(datetime=moment, offset=2)) == copy[2:12]
         near = changed.get(datetime=moment, filter=f"updated <= TIMESTAMP('{moment}')", limit=1000)
         assert content(near) == copy
 
