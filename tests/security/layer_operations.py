@@ -85,6 +85,12 @@ def _read_features(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_features(caller, layer))
 
 
+def _read_empty_tile(caller: Caller, layer: Layer) -> int:
+    """Return 204 where the caller may read the layer: it was not there yet."""
+    status = _read_features(caller, layer)
+    return 204 if status == 200 else status
+
+
 def _features_options(caller: Caller, layer: Layer) -> int:
     """Return the status of OPTIONS: `Allow` depends on permissions, like the features."""
     status = _read_features(caller, layer)
@@ -259,8 +265,10 @@ def _versions() -> Iterator[Operation]:
     for moment in (*moments, f"datetime={_LONG_AGO}/..", f"datetime={_FUTURE}&f=csv"):
         path = f"{_COLLECTION}/items?{moment}"
         yield Operation("GET", path, _read_features, _SOME_LAYERS)
-    for path in ("/items/{feature}?", "/tiles/{grid}/{matrix}/{row}/{col}?", "/items?f=html&"):
+    for path in ("/items/{feature}?", "/items?f=html&"):
         yield Operation("GET", f"{_COLLECTION}{path}{moments[0]}", _read_features, _SOME_LAYERS)
+    tile = f"{_COLLECTION}/tiles/{{grid}}/{{matrix}}/{{row}}/{{col}}?datetime={_LONG_AGO}"
+    yield Operation("GET", tile, _read_empty_tile, _SOME_LAYERS)
     for query in ("f=html", "f=link-format"):
         path = f"{_COLLECTION}/items/{{feature}}/versions?{query}"
         yield Operation("GET", path, _read_features, _SOME_LAYERS)
