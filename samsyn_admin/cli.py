@@ -20,6 +20,7 @@ from samsyn_model.database.revisions import current_revision
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.identity import api_tokens
+from samsyn_model.origin import Origin, set_origin
 from samsyn_model.settings import Settings, get_settings
 
 
@@ -46,6 +47,7 @@ class _SamsynGroup(click.Group):
 @click.version_option(package_name="samsyn")
 def main() -> None:
     """SamSyn: layers of the sea on shared maps, served as OGC API collections."""
+    set_origin(Origin("command"))
 
 
 @main.command()

@@ -23,6 +23,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import DatabaseUnavailableError
 from samsyn_model.jobs.attempts import Attempt, AttemptOverError, fail_attempt
+from samsyn_model.origin import Origin, set_origin
 from samsyn_model.settings import Settings, get_settings
 from samsyn_model.tables.jobs import Job
 from samsyn_provider.http.problems import SERVER_FAULT, known_error, problem_document, status_of
@@ -85,6 +86,7 @@ def _run(settings: Settings, attempt: Attempt, engine: Engine) -> None:
         parameters=row.parameters,
         deadline=monotonic() + timeout,
     )
+    set_origin(Origin("job", row.user_id))
     result = function_of(row.kind)(context)
     if not context.is_finished:
         with writing(engine) as connection:

@@ -85,7 +85,7 @@ def import_features(layer_id: str) -> Response | tuple[Response, HTTPStatus]:
             count = sum(len(batch.properties) for batch in features.batches())
             return features.problem_response() or jsonify(success=True, valid_count=count)
         try:
-            with writing(engine) as connection:
+            with writing(engine, via="import") as connection:
                 set_in_transaction(
                     connection, lock_timeout=LOCK_TIMEOUT, statement_timeout=f"{timeout}s"
                 )

@@ -23,6 +23,7 @@ from samsyn_model.database.watchdog import PROBE_TIMEOUT, Watchdog
 from samsyn_model.errors import (
     DatabaseSetupError,
 )
+from samsyn_model.origin import current_origin
 
 _TRUSTED = 1.0  # seconds
 
@@ -119,9 +120,16 @@ def open_engine(
 
 
 def _begin(connection: Connection, statement: str) -> None:
-    """Open a transaction in the database where SQLAlchemy begins one, but for reading."""
+    """Open a transaction in the database where SQLAlchemy begins one, but for reading.
+
+    In the same round trip it is told where its changes come from.
+    """
     options = connection.get_execution_options()
     if READING_OPTION not in options and options.get("isolation_level") != "AUTOCOMMIT":
+        origin = current_origin()
+        if origin is not None:
+            text = origin.text().replace("'", "''").replace("%", "%%")
+            statement = f"{statement}; SET LOCAL samsyn.origin = '{text}'"
         connection.exec_driver_sql(statement)
 
 

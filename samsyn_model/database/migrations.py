@@ -39,6 +39,7 @@ FROM (
     SELECT relnamespace, relname, 'constraint ' || relname || '.' || conname || ' '
         || pg_get_constraintdef(pg_constraint.oid)
     FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE contype <> 't'
     UNION ALL
     SELECT relnamespace, relname, 'index ' || pg_get_indexdef(indexrelid)
     FROM pg_index JOIN pg_class ON pg_class.oid = indrelid

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from uuid import UUID
 
 from sqlalchemy import (
     Connection,
@@ -13,6 +14,7 @@ from samsyn_model.database.driver_errors import translated_errors
 from samsyn_model.database.engine import READING_OPTION
 from samsyn_model.database.execution import driver_of, run
 from samsyn_model.database.watchdog import MARGIN
+from samsyn_model.origin import Via, coming_by
 
 _UNITS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
 
@@ -40,9 +42,22 @@ def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection in one transaction: committed at the end, rolled back on any error."""
-    with translated_errors(), engine.begin() as connection:
+def writing(
+    engine: Engine,
+    *,
+    via: Via | None = None,
+    user_id: UUID | None = None,
+    message: str | None = None,
+) -> Iterator[Connection]:
+    """Yield a connection in one transaction: committed at the end, rolled back on any error.
+
+    Its change set has these where they are given, else those of the request, job or command.
+    """
+    with (
+        translated_errors(),
+        coming_by(via, user_id, message),
+        engine.begin() as connection,
+    ):
         yield connection
 
 

@@ -128,6 +128,10 @@ class LayerFeature(Timestamps, Base):
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_by: Mapped[uuid.UUID | None]
     updated_by: Mapped[uuid.UUID | None]
+    change_set: Mapped[int | None] = mapped_column(
+        server_default=text("(NULLIF(current_setting('samsyn.change_set', true), ''))::bigint")
+    )
+    """The change set that made it what it is; null: it was so when history began."""
 
 
 class PropertyValue(Base):

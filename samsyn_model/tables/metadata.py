@@ -3,6 +3,7 @@
 # imported for their tables, which register themselves
 from samsyn_model.tables import (  # noqa: F401
     comments,
+    history,
     jobs,
     kept_responses,
     layers,

@@ -6,9 +6,11 @@ A view without a declared action is never served.
 import base64
 import binascii
 import re
+import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
+from uuid import UUID
 
 from flask import Flask, Response, current_app, g, request
 
@@ -16,6 +18,7 @@ from samsyn_model.database.cancellation import StatementLimits, set_limits
 from samsyn_model.errors import CredentialsError, ExpiredSessionError, SamsynError
 from samsyn_model.identity.authentication import is_api_token
 from samsyn_model.identity.clerk_sessions import MAX_TOKEN
+from samsyn_model.origin import Origin, Via, set_origin
 from samsyn_model.permissions.actions import WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
@@ -32,6 +35,7 @@ UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK, Action.SIGN_IN})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ATTRIBUTE = "samsyn_action"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class UndeclaredActionError(RuntimeError):
@@ -66,7 +70,8 @@ def install(app: Flask) -> None:
     app.before_request(_authorize)
     app.after_request(_note_deferred_token)
     app.after_request(_reject_invalid_token)
-    app.teardown_request(lambda _: set_limits(None))
+    app.after_request(_tell_request_id)
+    app.teardown_request(_forget_request)
 
 
 def principal() -> Principal:
@@ -141,6 +146,9 @@ def _authorize() -> None:
     is_reading = request.method in _SAFE_METHODS or action is Action.SEARCH_LAYER
     limits = StatementLimits(request.environ.get("gunicorn.socket")) if is_reading else None
     set_limits(limits)  # what writes comes to its end
+    if not is_reading:
+        g.request_id = _request_id()
+        _set_origin(None)
     if action in UNGUARDED:
         return
     header = request.headers.get("Authorization")
@@ -162,6 +170,33 @@ def _authorize() -> None:
         if action not in WRITING:
             require_write_scope(principal())
         spend(Rate.WRITES)
+        _set_origin(principal().user_id)
+
+
+def _set_origin(user_id: UUID | None) -> None:
+    """Let change sets of this request name it, and this user."""
+    via: Via = "ogc" if request.path.startswith("/ogc") else "web"
+    set_origin(Origin(via, user_id, g.request_id))
+
+
+def _request_id() -> str:
+    """Return the id that a trusted proxy has given the request, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    if deployment().settings.trusted_proxies and _REQUEST_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
+
+
+def _tell_request_id(response: Response) -> Response:
+    """Name a request that writes in its response, as in the history of what it has changed."""
+    if "request_id" in g:
+        response.headers["X-Request-Id"] = g.request_id
+    return response
+
+
+def _forget_request(_: BaseException | None) -> None:
+    set_limits(None)
+    set_origin(None)
 
 
 def _authenticate(token: str, action: Action) -> None:

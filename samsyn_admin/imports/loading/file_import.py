@@ -74,7 +74,10 @@ def run_import(  # noqa: PLR0913 - what is imported how, and for whom
     if timeout <= 0:
         raise TooLargeError("The import takes longer than the limit (IMPORT_TIMEOUT).")
     try:
-        with bulk_memory(), writing(engine) as connection:
+        with (
+            bulk_memory(),
+            writing(engine, via="import", user_id=owner, message=path.name) as connection,
+        ):
             set_in_transaction(
                 connection,
                 statement_timeout=f"{timeout}s",

@@ -113,7 +113,7 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
     takes back the rest. Raises NotFoundError, and PermissionDeniedError where the user may not
     write into a layer any more; the command, which an operator gives, does not check that.
     """
-    with writing(engine) as connection:
+    with writing(engine, via="undo", user_id=owner) as connection:
         set_in_transaction(connection, statement_timeout=f"{get_settings().import_timeout}s")
         found = run(connection, _LOCK_IMPORT, {"id": import_id, "user": owner}).one_or_none()
         if found is None:

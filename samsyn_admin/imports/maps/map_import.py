@@ -57,7 +57,7 @@ def import_map(
     """
     package = MapPackage(path)
     deadline = monotonic() + timeout
-    with writing(engine) as connection:
+    with writing(engine, via="import", user_id=owner_id, message=path.name) as connection:
         set_in_transaction(
             connection,
             statement_timeout=f"{timeout}s",

@@ -32,7 +32,7 @@ def insert(connection: Connection, layer: uuid.UUID, number: int = 1) -> list[in
 def update(connection: Connection, layer: uuid.UUID, ids: list[int]) -> None:
     connection.execute(
         text(
-            "UPDATE layer_features SET properties = properties || '{\"seen\": true}'"
+            "UPDATE layer_features SET properties = jsonb_build_object('seen', version)"
             " WHERE layer_id = :layer AND id = ANY(:ids)"
         ),
         {"layer": layer, "ids": ids},

@@ -42,7 +42,8 @@ def change_at_random(
         connection.execute(
             text(
                 "INSERT INTO layer_features (layer_id, id) VALUES (:layer, :id), (:layer, -:id)"
-                " ON CONFLICT (layer_id, id) DO UPDATE SET properties = '{}'"
+                " ON CONFLICT (layer_id, id) DO UPDATE"
+                " SET properties = jsonb_build_object('seen', layer_features.version)"
             ),
             {"layer": layer, "id": some[0]},
         )
