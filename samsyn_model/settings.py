@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     none."""
     titiler_secret: SecretStr | None = None
     """What requests to a raster tiler elsewhere are signed with; it has to have the same."""
+    live_socket: str | None = None
+    """Unix socket of the process that sends events (`samsyn live`); by default `samsyn serve`
+    starts one, `off`: none."""
+    live_streams: int = Field(default=100, ge=1)
+    """Streams of events that a user, or an address without signing in, may have at a server."""
     redis_url: str | None = None
     storage_dir: Path | None = None
     """Folder of uploaded files and results, without a bucket; by default one in the checkout."""
