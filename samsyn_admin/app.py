@@ -20,6 +20,7 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
+from samsyn_admin.live import routes as live
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
@@ -97,6 +98,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         layer_features,
         layer_indexes,
         layers,
+        live,
         map_duplicates,
         map_layers,
         maps,

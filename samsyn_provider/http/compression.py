@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 
 _Compress = Callable[[bytes], bytes]
 _MIN_SIZE = 1024  # bytes: less fits in a packet
+_EVENTS = "text/event-stream"  # goes on when the response has been handed over
 _COMPRESSIBLE_TYPES = (
     "text/",
     "application/vnd.mapbox-vector-tile",
@@ -67,6 +68,8 @@ def _compress_response(response: Response) -> Response:
 
 def _is_compressible(mimetype: str | None) -> bool:
     media_type = mimetype or ""
+    if media_type == _EVENTS:
+        return False
     return media_type.startswith(_COMPRESSIBLE_TYPES) or media_type.endswith(("json", "json-seq"))
 
 

@@ -34,6 +34,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.ClientGoneError: HTTPStatus.BAD_REQUEST,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EventsUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RemoteServerError: HTTPStatus.BAD_GATEWAY,
     errors.RemoteTimeoutError: HTTPStatus.GATEWAY_TIMEOUT,
