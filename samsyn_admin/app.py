@@ -28,6 +28,8 @@ from samsyn_admin.maps import routes as maps
 from samsyn_admin.openapi import routes as openapi_routes
 from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
+from samsyn_admin.rasters import responses as rasters
+from samsyn_admin.rasters import routes as raster_routes
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
 from samsyn_model.identity.authentication import Authenticator
@@ -74,6 +76,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     )
     kept = KeptResponses(settings, engine)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, Outgoing(settings), kept)
+    rasters.install(app, settings, engine)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -103,6 +106,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         map_layers,
         maps,
         process_routes,
+        raster_routes,
         sign_in,
         start,
         style_routes,

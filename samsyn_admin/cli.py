@@ -1,6 +1,7 @@
 """The `samsyn` command, on the database of `DATABASE_URL` or the checkout's own."""
 
 import json
+import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,17 @@ def live() -> None:
         raise click.ClickException("LIVE_SOCKET names the Unix socket at which servers connect.")
     with database_address(keeps_running=True) as url:
         run_live(url, get_settings(), listen_at(Path(path)))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+def tiler(host: str, port: int) -> None:
+    """Run a raster tiler for the servers that have its TITILER_SECRET, until stopped."""
+    if get_settings().titiler_secret is None:
+        raise click.ClickException("TITILER_SECRET is not set; servers have to have the same one")
+    program = [sys.executable, "-m", "samsyn_admin.tiler.process", host, str(port)]
+    os.execv(sys.executable, program)  # noqa: S606 - GDAL's drivers are chosen before it is loaded
 
 
 def _create_app(settings: Settings, engine: Engine) -> Flask:

@@ -124,12 +124,24 @@ class RemoteServerError(SamsynError):
     """Another server, which was asked for somebody, has not responded as it should."""
 
 
+class RemoteTooLargeError(RemoteServerError):
+    """Another server has sent more than is read."""
+
+
 class RemoteTimeoutError(RemoteServerError):
     """Another server has not responded in time."""
 
 
 class NotConfiguredError(SamsynError):
     """This needs a setting that the server does not have."""
+
+
+class UnusableRasterError(SamsynError):
+    """A raster cannot be drawn, or not as it was asked for."""
+
+
+class TilerUnavailableError(SamsynError):
+    """The raster tiler cannot be reached, or has ended in the middle of a request."""
 
 
 class StorageUnavailableError(SamsynError):

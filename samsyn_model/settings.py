@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """Requests to it a day, of all workers."""
 
     titiler_url: str | None = None
-    """Address of the raster tiler (`samsyn tiler`); by default `samsyn serve` starts one, `off`:
+    """Address of a raster tiler (`samsyn tiler`); by default `samsyn serve` starts one, `off`:
     none."""
     titiler_secret: SecretStr | None = None
     """What requests to a raster tiler elsewhere are signed with; it has to have the same."""
@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     starts one, `off`: none."""
     live_streams: int = Field(default=100, ge=1)
     """Streams of events that a user, or an address without signing in, may have at a server."""
+    titiler_memory: int = Field(default=1024, ge=256)
+    """MiB of memory that a raster tiler may use."""
     redis_url: str | None = None
     storage_dir: Path | None = None
     """Folder of uploaded files and results, without a bucket; by default one in the checkout."""
@@ -165,6 +167,8 @@ class Settings(BaseSettings):
     """Tiles that have to be made, of a user or of an address without signing in."""
     lookups_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """People that a user looks for by email, or invites."""
+    rasters_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
+    """GeoTIFFs of other servers that a user looks at and that no layer holds."""
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
     """Credentials from an address that are not valid."""
 
@@ -173,6 +177,13 @@ class Settings(BaseSettings):
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("titiler_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value and value != "off" and not value.startswith(("http://", "https://")):
+            raise ValueError("an address that begins with http:// or https://, or off")
         return value
 
     @field_validator("public_url", "frontend_url", "titiler_url", "clerk_issuer", "gfw_api_url")

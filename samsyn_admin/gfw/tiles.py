@@ -1,8 +1,6 @@
 """Tiles of Global Fishing Watch: kept ones, or new ones within the calls of a day."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +9,7 @@ from sqlalchemy import Engine
 from samsyn_admin.gfw.heatmap import Heatmap
 from samsyn_admin.outgoing.kept_responses import KeptResponse, KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
+from samsyn_admin.outgoing.under_way import UnderWay
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import (
@@ -57,8 +56,7 @@ class FishingTiles:
     ) -> None:
         self._settings, self._engine = settings, engine
         self._outgoing, self._kept = outgoing, kept
-        self._under_way: dict[str, threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._under_way = UnderWay()
 
     @property
     def is_configured(self) -> bool:
@@ -78,22 +76,11 @@ class FishingTiles:
         address = heatmap.address(z, x, y)
         kept = self._kept.get(address)
         if kept is None or not kept.is_fresh:
-            with self._only_one(address):
+            with self._under_way.only_one(address):
                 kept = self._kept.get(address)
                 if kept is None or not kept.is_fresh:
                     return self._new_tile(address, heatmap, kept, caller)
         return RemoteTile(kept.content, int(heatmap.lifetime.total_seconds()))
-
-    @contextmanager
-    def _only_one(self, address: str) -> Iterator[None]:
-        with self._lock:
-            lock = self._under_way.setdefault(address, threading.Lock())
-        with lock:
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self._under_way.pop(address, None)
 
     def _new_tile(
         self, address: str, heatmap: Heatmap, old: KeptResponse | None, caller: Caller

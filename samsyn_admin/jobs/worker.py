@@ -1,11 +1,9 @@
 """The worker: takes jobs from the queue, and has each run by a process of its own."""
 
 import asyncio
-import ctypes
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -20,6 +18,7 @@ from procrastinate.jobs import Job
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, Engine
 
+from samsyn_admin.companions.tied import end_with_server
 from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.results import remove_unneeded
@@ -43,7 +42,6 @@ _DISMISSALS = 0.5  # seconds between two looks for jobs to end, where no notific
 _UPKEEP = 3  # seconds
 _RETENTION = 3600  # seconds between two removals of old jobs
 _PAUSE = 2  # seconds before a job whose process lost the database, or a lost queue, is tried again
-_PR_SET_PDEATHSIG = 1
 
 _GIVEN_UP = problem_document(
     HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -195,9 +193,7 @@ async def _until_stopped(worker: Worker) -> None:
 def main() -> None:
     """Run the worker of a `samsyn serve`, whose process number is in SAMSYN_SERVER; end with it."""
     settings = get_settings()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(os.environ["SAMSYN_SERVER"]):
-        sys.exit(1)
+    end_with_server()
     run_worker(settings.database_url or "", settings)
 
 

@@ -45,7 +45,11 @@ MODELS = (
 """The models of request bodies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
-_MEDIA_TYPES = {"Page": "text/html", "VectorTile": "application/vnd.mapbox-vector-tile"}
+_MEDIA_TYPES = {
+    "Page": "text/html",
+    "Picture": "image/png",
+    "VectorTile": "application/vnd.mapbox-vector-tile",
+}
 _PAGE_HEADERS = ("X-Total-Count", "Link")
 _CALLERS: dict[Action | None, str] = {
     **{action: f"callers who may {action.value}" for action in Action},

@@ -18,6 +18,7 @@ from samsyn_model.errors import (
     NotConfiguredError,
     RemoteServerError,
     RemoteTimeoutError,
+    RemoteTooLargeError,
     TooManyRequestsError,
 )
 from samsyn_model.settings import Settings
@@ -56,7 +57,7 @@ class Outgoing:
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def get(
+    def get(  # noqa: PLR0913 - what bounds a request
         self,
         url: str,
         *,
@@ -64,20 +65,26 @@ class Outgoing:
         max_bytes: int,
         seconds: float,
         headers: Mapping[str, str] | None = None,
+        span: tuple[int, int] | None = None,
     ) -> RemoteResponse:
         """Return the response to a GET, redirects followed: of any status but those.
 
         `caller` names who asks, for the number of their requests. `headers` are sent to the server
-        of the address alone, not to one that it redirects to. Raises InvalidParameterError for
-        an address that may not be asked, RemoteServerError and RemoteTimeoutError (which server,
-        and what is wrong), TooManyRequestsError, NotConfiguredError where OUTGOING is off.
+        of the address alone, not to one that it redirects to. `span` is the first byte and the last
+        one that are asked for: a server may send them (206), or all (200). Raises
+        InvalidParameterError for an address that may not be asked, RemoteServerError,
+        RemoteTooLargeError and RemoteTimeoutError (which server, and what is wrong),
+        TooManyRequestsError, NotConfiguredError where OUTGOING is off.
         """
         if not self._is_on:
             raise NotConfiguredError("This server makes no requests to others (OUTGOING).")
         deadline = monotonic() + seconds
+        span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
         with self._caller_slot(caller):
             first = parse_address(url, self._allowed)
-            response = self._response(first, headers or {}, max_bytes, deadline)
+            response = self._response(
+                first, {**(headers or {}), **span_header}, max_bytes, deadline
+            )
             for _ in range(MAX_REDIRECTS):
                 location = response.headers.get("location")
                 if response.status not in _REDIRECTS or location is None:
@@ -85,7 +92,7 @@ class Outgoing:
                 try:
                     address = parse_address(urljoin(response.url, location), self._allowed)
                     own = headers if headers and address.server == first.server else {}
-                    response = self._response(address, own, max_bytes, deadline)
+                    response = self._response(address, {**own, **span_header}, max_bytes, deadline)
                 except InvalidParameterError as error:
                     raise RemoteServerError(
                         f"{first.host} redirects to an address that is not asked."
@@ -148,7 +155,7 @@ def _body(response: httpcore.Response, address: Address, max_bytes: int) -> byte
     for part in response.iter_stream():
         size += len(part)
         if size > max_bytes:
-            raise RemoteServerError(
+            raise RemoteTooLargeError(
                 f"The response of {address.host} is larger than {max_bytes:,} bytes."
             )
         parts.append(part)

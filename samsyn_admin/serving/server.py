@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -16,7 +16,9 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from sqlalchemy import Engine
 
-from samsyn_admin.jobs.companion import worker_beside
+from samsyn_admin.companions.companion import Program, beside
+from samsyn_admin.companions.live import live_beside
+from samsyn_admin.companions.tiler import tiler_beside
 from samsyn_admin.serving.access_log import AccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
 from samsyn_model.database.engine import open_engine
@@ -138,5 +140,12 @@ def serve(
     if show_token_hint:
         lines.append("  a token  .venv/bin/samsyn token create you@example.org")
     click.echo("\n".join(lines), err=True)
-    with worker_beside(url) if settings.jobs_workers else nullcontext():
+    with ExitStack() as stack:
+        if settings.jobs_workers:
+            worker = Program(
+                "The worker of jobs", "samsyn_admin.jobs.worker", {"DATABASE_URL": url}
+            )
+            stack.enter_context(beside(worker))
+        settings = stack.enter_context(tiler_beside(settings))
+        settings = stack.enter_context(live_beside(url, settings))
         _Server(url, settings, load_app).run()

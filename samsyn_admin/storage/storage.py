@@ -86,6 +86,10 @@ class Storage(ABC):
         """Have a file at a local path, which does not exist yet; it is not to be changed."""
 
     @abstractmethod
+    def local_path(self, key: str) -> Path | None:
+        """Return where a file is on this machine, which may have none there; None for a bucket."""
+
+    @abstractmethod
     def delete(self, prefix: str) -> None:
         """Delete the file with a key, or all whose keys are below it; none is no error."""
 
@@ -143,6 +147,10 @@ class FolderStorage(Storage):
                 shutil.copyfile(stored, path)
         except OSError as error:
             raise _of_system(error) from error
+
+    def local_path(self, key: str) -> Path:
+        """Return the path in the folder."""
+        return self._folder / _checked(key)
 
     def delete(self, prefix: str) -> None:
         """Delete the file, or the folder with all that is in it, incomplete files too."""
@@ -205,6 +213,9 @@ class BucketStorage(Storage):
                     file.write(chunk)
         except OSError as error:
             raise _of_system(error) from error
+
+    def local_path(self, key: str) -> None:
+        """Return None: files are read from the bucket."""
 
     def delete(self, prefix: str) -> None:
         """Delete the file, and those below it."""

@@ -36,6 +36,8 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.EventsUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UnusableRasterError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TilerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RemoteServerError: HTTPStatus.BAD_GATEWAY,
     errors.RemoteTimeoutError: HTTPStatus.GATEWAY_TIMEOUT,
     errors.NotConfiguredError: HTTPStatus.SERVICE_UNAVAILABLE,

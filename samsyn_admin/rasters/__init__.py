@@ -1,0 +1,1 @@
+"""Pictures and values of GeoTIFFs, which the raster tiler makes and the server keeps."""

@@ -1,0 +1,104 @@
+"""Pictures and documents of rasters: kept ones, or new ones of the tiler."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from samsyn_admin.outgoing.under_way import UnderWay
+from samsyn_admin.rasters.admission import Raster
+from samsyn_admin.rasters.parameters import Drawing
+from samsyn_admin.rasters.tiler import Tiler
+from samsyn_model.database.transactions import reading
+from samsyn_model.errors import NotFoundError, UnusableRasterError
+from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.guard import spend
+from samsyn_provider.rates.rate_limits import Rate
+
+_GRID = "WebMercatorQuad"
+_VERSION = "1"  # of how rasters are drawn: another one is another tag
+_SHARED = 0.05  # seconds: what took as long is kept for all processes
+
+type Make = Callable[[], bytes]
+
+
+def entity_tag(raster: Raster, *asked: object) -> str:
+    """Return the entity tag of a response: another one for each other raster and request."""
+    text = "\n".join(map(str, (_VERSION, raster.version, *asked)))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Pictures:
+    """What the tiler makes for one process; thread-safe.
+
+    All methods raise the errors of Tiler, and TooManyRequestsError where the caller has had many
+    made.
+    """
+
+    def __init__(self, tiler: Tiler) -> None:
+        self._tiler = tiler
+        self._under_way = UnderWay()
+
+    def tile(self, raster: Raster, drawing: Drawing, tile: tuple[int, int, int], tag: str) -> bytes:
+        """Return a tile (z, x, y) as PNG; nothing where there is nothing of the raster."""
+        path = f"/tiles/{_GRID}/{'/'.join(map(str, tile))}"
+        query = f"{drawing.query}&tilesize=256"
+        return self._kept(raster, tag, lambda: self._tiler.picture(raster.source, path, query))
+
+    def preview(self, raster: Raster, drawing: Drawing, size: tuple[int, int], tag: str) -> bytes:
+        """Return the whole raster as a PNG that fits into the size, in its own CRS."""
+        query = f"{drawing.query}&width={size[0]}&height={size[1]}"
+        return self._kept(
+            raster, tag, lambda: self._tiler.picture(raster.source, "/preview", query)
+        )
+
+    def document(self, raster: Raster, path: str, query: str, tag: str) -> Any:
+        """Return the information or the statistics of TiTiler."""
+
+        def make() -> bytes:
+            return json.dumps(self._tiler.document(raster.source, path, query)).encode()
+
+        return json.loads(self._kept(raster, tag, make))
+
+    def values(self, raster: Raster, longitude: float, latitude: float) -> Any:
+        """Return TiTiler's values at a place, of the file that was uploaded where it can be read.
+
+        Nothing of it is kept.
+        """
+        spend(Rate.TILES)
+        path = f"/point/{longitude!r},{latitude!r}"
+        if raster.original is not None:
+            try:
+                return self._tiler.document(raster.original, path)
+            except (UnusableRasterError, NotFoundError):
+                pass  # as one without a CRS, which the import was told
+        return self._tiler.document(raster.source, path)
+
+    def _kept(self, raster: Raster, tag: str, make: Make) -> bytes:
+        cache = deployment().tile_cache
+        content = cache.get(tag)
+        if content is not None:
+            return content
+        with self._under_way.only_one(tag):
+            content = cache.get(tag)
+            if content is None:
+                content = self._shared(raster, tag, make)
+                cache.put_local(tag, content)
+        return content
+
+    def _shared(self, raster: Raster, tag: str, make: Make) -> bytes:
+        """Return what another process has made, or make it: without a connection meanwhile."""
+        cache, engine = deployment().tile_cache, deployment().engine
+        if cache.is_in_database:
+            with reading(engine) as connection:
+                content = cache.get_from_database(connection, tag)
+            if content is not None:
+                return content
+        spend(Rate.TILES)
+        start = monotonic()
+        content = make()
+        if not raster.is_ours or monotonic() - start >= _SHARED:
+            with reading(engine) as connection:
+                cache.put(connection, tag, content)
+        return content

@@ -1,0 +1,114 @@
+"""Responses with rasters: kept by clients, the same for all who may have them."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, jsonify, request
+from sqlalchemy import Engine
+
+from samsyn_admin.outgoing.kept_responses import KeptResponses
+from samsyn_admin.rasters.admission import Admission, Raster
+from samsyn_admin.rasters.parameters import Drawing
+from samsyn_admin.rasters.pictures import Pictures, entity_tag
+from samsyn_admin.rasters.tiler import Tiler
+from samsyn_model.settings import Settings
+
+_EXTENSION = "samsyn-rasters"
+_PNG = "image/png"
+_MAX_ZOOM = 24
+_MAX_AGE, _OUTSIDE_MAX_AGE, _OWN_MAX_AGE = 900, 3600, 300  # seconds
+_SIDE = 256  # pixels
+
+
+def install(app: Flask, settings: Settings, engine: Engine) -> None:
+    """Give the app its rasters."""
+    admitted = Admission(KeptResponses(settings, engine), frozenset(settings.outgoing_allow))
+    app.extensions[_EXTENSION] = (admitted, Pictures(Tiler(settings)))
+
+
+def admission() -> Admission:
+    """Return what says which rasters there are for the caller."""
+    found: Admission = current_app.extensions[_EXTENSION][0]
+    return found
+
+
+def pictures() -> Pictures:
+    """Return what makes pictures, and keeps them."""
+    found: Pictures = current_app.extensions[_EXTENSION][1]
+    return found
+
+
+def tile_response(raster: Raster, drawing: Drawing, z: int, x: int, y: int) -> Response:
+    """Return a tile of Web Mercator of 256 pixels, a transparent one outside the raster.
+
+    Raises the errors of Pictures.
+    """
+    if z > _MAX_ZOOM or x >= 1 << z or y >= 1 << z:
+        return _empty_tile(raster)
+    tag = entity_tag(raster, "tile", z, x, y, drawing.query)
+    return picture_response(raster, tag, lambda: pictures().tile(raster, drawing, (z, x, y), tag))
+
+
+def picture_response(raster: Raster, tag: str, picture: Callable[[], bytes]) -> Response:
+    """Return a picture under its entity tag: 304 where the client has it already."""
+    if request.if_none_match.contains_weak(tag):
+        return _complete(Response(b"", HTTPStatus.NOT_MODIFIED), raster, tag)
+    content = picture()
+    if not content:
+        return _empty_tile(raster)
+    return _complete(Response(content, content_type=_PNG), raster, tag)
+
+
+def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
+    """Return a JSON document about a raster, under its entity tag where it has one."""
+    if tag is not None and request.if_none_match.contains_weak(tag):
+        response = Response(b"", HTTPStatus.NOT_MODIFIED)
+    else:
+        response = jsonify(document())
+    if tag is not None:
+        response.headers["ETag"] = f'W/"{tag}"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization"
+    return response
+
+
+def _complete(response: Response, raster: Raster, tag: str) -> Response:
+    response.headers["ETag"] = f'"{tag}"'
+    response.headers["Cache-Control"] = (
+        f"private, max-age={_OWN_MAX_AGE}" if raster.is_ours else f"public, max-age={_MAX_AGE}"
+    )
+    if raster.is_ours:
+        response.headers["Vary"] = "Authorization"
+    return response
+
+
+def _empty_tile(raster: Raster) -> Response:
+    response = Response(_EMPTY, content_type=_PNG)
+    scope = "private" if raster.is_ours else "public"
+    response.headers["Cache-Control"] = f"{scope}, max-age={_OUTSIDE_MAX_AGE}"
+    return response
+
+
+def _transparent_png() -> bytes:
+    """Return a PNG of nothing: a bit for each pixel, of a palette of one transparent colour."""
+    lines = bytes(_SIDE * (1 + _SIDE // 8))
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", _SIDE, _SIDE, 1, 3, 0, 0, 0),
+        b"PLTE": bytes(3),
+        b"tRNS": bytes(1),
+        b"IDAT": zlib.compress(lines, 9),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks.items()
+    )
+
+
+_EMPTY = _transparent_png()

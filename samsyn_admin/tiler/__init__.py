@@ -1,0 +1,1 @@
+"""The raster tiler: a process of its own, which draws only what this server has signed."""

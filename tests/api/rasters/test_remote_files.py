@@ -1,0 +1,217 @@
+"""GeoTIFFs of other servers: whose addresses there are pictures of, and what is read of them."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+
+from tests.api.layer_requests import Caller, MakeCaller
+from tests.api.rasters.conftest import TILES, Files
+from tests.api.rasters.geotiffs import ramp, write_geotiff
+
+MIDDLE = "8/135/78"
+INFO = "/api/v1/titiler/info"
+
+
+def hold(engine: Engine, owner: Caller, visibility: str = "private", **config: Any) -> None:
+    """Make a GeoTIFF layer of the owner with this source."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO layers (name, source_type, created_by, visibility, source_config)"
+                " VALUES ('Sea', 'geotiff', :owner, :visibility, CAST(:config AS jsonb))"
+            ),
+            {
+                "owner": owner.id,
+                "visibility": visibility,
+                "config": json.dumps(config),
+            },
+        )
+
+
+def ask(client: FlaskClient, path: str, url: str, headers: Any = None, **values: Any) -> Any:
+    return client.get(f"{path}?{urlencode({'url': url, **values})}", headers=headers)
+
+
+def tile(client: FlaskClient, url: str, place: str = MIDDLE, **values: Any) -> Any:
+    return ask(client, f"{TILES}/{place}", url, **values)
+
+
+def test_an_address_that_a_layer_holds(
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller
+) -> None:
+    url = f"{files.remote.url}/cog.tif?held"
+    assert tile(anonymous.client, url).status_code == 404
+    hold(empty_database, owner, cogUrl=url)
+    response = tile(anonymous.client, url, colormap="rdylgn", rescale="0,30")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "public, max-age=900"
+    assert ask(anonymous.client, INFO, url).json["count"] == 1
+    for path in ("statistics", "preview"):
+        assert ask(anonymous.client, f"/api/v1/titiler/{path}", url).status_code == 200
+    point = ask(anonymous.client, "/api/v1/titiler/point", url, lon=10.2, lat=57.5)
+    assert 2.9 < point.json["values"][0] < 3.1
+
+
+def test_the_times_of_a_template(
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller
+) -> None:
+    template = f"{files.remote.url}/cog.tif?t={{time}}"
+    hold(empty_database, owner, cogUrlTemplate=template, times=["2024-05-01", "2024-06-01"])
+    for moment, status in (("2024-05-01", 200), ("2024-06-01", 200), ("2024-07-01", 404)):
+        url = template.replace("{time}", moment)
+        assert tile(anonymous.client, url).status_code == status
+
+
+def test_the_file_is_read_in_parts_and_its_tiles_are_kept(
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller
+) -> None:
+    url = f"{files.remote.url}/cog.tif?parts"
+    hold(empty_database, owner, url=url)
+    before = len(files.remote.requests)
+    assert tile(anonymous.client, url).status_code == 200
+    asked = files.remote.requests[before:]
+    assert asked
+    assert all("range: bytes=" in head.lower() for head in asked)
+    assert all(head.startswith("GET /cog.tif?parts ") for head in asked)
+    assert tile(anonymous.client, url).status_code == 200
+    assert len(files.remote.requests) == before + len(asked)
+
+
+def test_who_may_look_at_an_address_that_no_layer_holds(
+    files: Files, owner: Caller, anonymous: Caller
+) -> None:
+    url = f"{files.remote.url}/cog.tif?looked-at"
+    assert ask(anonymous.client, INFO, url).status_code == 401
+    for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
+        assert ask(owner.client, path, url, owner.headers).status_code == 404
+    assert ask(owner.client, INFO, url, owner.headers).status_code == 200
+    for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview", INFO):
+        assert ask(anonymous.client, path, url).status_code == 200
+
+
+def test_looks_are_counted(files: Files, make_caller: MakeCaller) -> None:
+    caller = make_caller("looker")
+    allowed = caller.client.application.extensions["samsyn"].settings.rasters_per_minute
+    for number in range(allowed + 1):
+        url = f"{files.remote.url}/missing-{number}.tif"
+        response = ask(caller.client, INFO, url, caller.headers)
+        assert response.status_code == (502 if number < allowed else 429)
+    assert "GeoTIFFs of other servers" in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "vrt:///etc/passwd",
+        "vrt://http://127.0.0.1/x.tif",
+        "/vsicurl/http://127.0.0.1/x.tif",
+        "/vsizip//vsicurl/http://127.0.0.1/x.zip/x.tif",
+        "/vsis3/bucket/key.tif",
+        "/vsistdin/",
+        "<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>",
+        "WMTS:http://127.0.0.1/wmts",
+        "NETCDF:/etc/passwd:x",
+        "GTIFF_DIR:1:/etc/passwd",
+        "zip+https://example.org/a.zip!b.tif",
+        "s3://bucket/key.tif",
+        "ftp://example.org/x.tif",
+        "http://user:word@example.org/x.tif",
+        "http://127.0.0.1/x.tif",
+        "http://[::1]/x.tif",
+        "http://example.org:22/x.tif",
+        "https://",
+    ],
+)
+def test_what_is_no_public_address_is_refused(
+    files: Files, owner: Caller, empty_database: Engine, url: str
+) -> None:
+    before = files.remote.connections
+    hold(empty_database, owner, cogUrl=url)  # as if one had got in
+    for path in (INFO, f"{TILES}/{MIDDLE}", "/api/v1/titiler/statistics"):
+        response = ask(owner.client, path, url, owner.headers)
+        assert response.status_code in {400, 404}, response.data
+    assert files.remote.connections == before
+
+
+def test_an_address_that_no_server_sends(files: Files, owner: Caller) -> None:
+    response = ask(owner.client, INFO, f"{files.remote.url}/none.tif", owner.headers)
+    assert response.status_code == 502
+    assert response.json["detail"] == "127.0.0.1 has no such file."
+
+
+def test_what_is_no_geotiff(files: Files, owner: Caller) -> None:
+    files.files["page.tif"] = b"<html>" * 30_000
+    response = ask(owner.client, INFO, f"{files.remote.url}/page.tif", owner.headers)
+    assert response.status_code == 422
+    assert response.json["detail"] == "The file cannot be read as a GeoTIFF."
+
+
+def test_a_large_one_that_is_not_cloud_optimised(
+    files: Files, owner: Caller, tmp_path: Any
+) -> None:
+    values = numpy.zeros((1, 4100, 4100), "uint8")
+    path = write_geotiff(tmp_path / "large.tif", values)
+    files.files["large.tif"] = path.read_bytes()
+    response = ask(owner.client, INFO, f"{files.remote.url}/large.tif", owner.headers)
+    assert response.status_code == 422
+    assert "not a cloud-optimised GeoTIFF" in response.json["detail"]
+
+
+def test_a_file_that_changes_while_it_is_read(
+    empty_database: Engine, files: Files, geotiffs: Any, owner: Caller, anonymous: Caller
+) -> None:
+    """What was read before is not mixed with another file."""
+    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes()
+    url = f"{files.remote.url}/moving.tif"
+    hold(empty_database, owner, cogUrl=url)
+    assert ask(anonymous.client, INFO, url).status_code == 200
+    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes() + b"x"
+    changed = tile(anonymous.client, url, "12/2174/1250")
+    if changed.status_code != 200:  # else all of it had been read
+        assert changed.status_code == 502
+        assert "has changed" in changed.json["detail"]
+        assert tile(anonymous.client, url, "12/2174/1250").status_code == 200
+
+
+def test_a_file_that_names_others_is_refused(
+    files: Files, owner: Caller, tmp_path: Any, geotiffs: Any
+) -> None:
+    """GDAL opens what a GeoTIFF names as its overviews, whatever it is."""
+    for number, name in enumerate(
+        (str(geotiffs["plain.tif"]), f"/vsicurl/{files.remote.url}/cog.tif", "<VRTDataset/>")
+    ):
+        domains = {"OVERVIEWS": {"OVERVIEW_FILE": name}}
+        path = write_geotiff(tmp_path / f"{number}.tif", ramp(), domains=domains)
+        files.files[f"names-{number}.tif"] = path.read_bytes()
+        before = len(files.remote.requests)
+        url = f"{files.remote.url}/names-{number}.tif"
+        response = ask(owner.client, INFO, url, owner.headers)
+        assert response.status_code == 422
+        assert "refers to other files" in response.json["detail"]
+        assert all(f"names-{number}.tif" in head for head in files.remote.requests[before:])
+
+
+def test_no_other_files_are_looked_for_beside_it(files: Files, owner: Caller) -> None:
+    before = len(files.remote.requests)
+    url = f"{files.remote.url}/plain.tif?alone"
+    for path in (INFO, "/api/v1/titiler/statistics", "/api/v1/titiler/preview"):
+        assert ask(owner.client, path, url, owner.headers).status_code == 200
+    paths = {head.split(" ")[1] for head in files.remote.requests[before:]}
+    assert paths == {"/plain.tif?alone"}
+
+
+@pytest.mark.parametrize(("name", "status"), [("whole/small.tif", 200), ("whole/large.tif", 422)])
+def test_a_server_that_sends_no_parts(files: Files, owner: Caller, name: str, status: int) -> None:
+    files.files["whole/small.tif"] = files.files["plain.tif"]
+    files.files["whole/large.tif"] = files.files["plain.tif"] + bytes(9 * 1024 * 1024)
+    response = ask(owner.client, INFO, f"{files.remote.url}/{name}", owner.headers)
+    assert response.status_code == status
+    if status == 422:
+        assert "does not send parts of the file" in response.json["detail"]
