@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from samsyn_admin.live.audiences import Audience, Audiences
-from samsyn_admin.live.events import RESET, id_line
+from samsyn_admin.live.events import ready_event, reset_event
 from samsyn_admin.live.reading import Reader
 from samsyn_admin.live.rendering import Renderer
 from samsyn_admin.live.streams import MAX_UNSENT, Stream
@@ -43,9 +43,9 @@ class Arrivals:
             if audience is None:
                 continue
             if last is None:
-                texts[stream] = id_line(change_set) + b"\n"
+                texts[stream] = ready_event(change_set)
             elif last not in known:
-                texts[stream] = RESET[:-1] + id_line(change_set) + b"\n"
+                texts[stream] = reset_event(change_set)
             elif known[last] < position:
                 missed += [(number, subject, known[last]) for subject in audience.subjects]
             stream.after = max(position, known.get(last or 0, 0))
@@ -93,7 +93,7 @@ class Arrivals:
             if len(notices) <= _MAX_MISSED:
                 text = _joined(renderer, notices, audiences[stream], stream)
             if len(notices) > _MAX_MISSED or len(text) > MAX_UNSENT // 2:
-                text = RESET[:-1] + id_line(change_set) + b"\n"
+                text = reset_event(change_set)
             texts[stream] = text
         return texts
 

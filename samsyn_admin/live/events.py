@@ -16,6 +16,8 @@ from samsyn_model.live.viewers import Presence
 
 RESET = b'event: reset\ndata: {"reason":"too much has changed"}\n\n'
 """Tells a client to load anew what it shows."""
+READY = b"event: ready\ndata: {}\n\n"
+"""Tells a client from which change set on it follows: its id."""
 HEARTBEAT = b": \n\n"
 
 _ITEM = "org.ogc.api.collection.item"
@@ -39,6 +41,16 @@ class Event:
 def id_line(change_set: int) -> bytes:
     """Return the line from which a stream is resumed: with the last event of a change set."""
     return b"id: %d\n" % change_set
+
+
+def ready_event(change_set: int) -> bytes:
+    """Return the first event of a stream, which follows what comes after this change set."""
+    return id_line(change_set) + READY
+
+
+def reset_event(change_set: int) -> bytes:
+    """Return the event of a stream that goes on after this change set: some before are left out."""
+    return id_line(change_set) + RESET
 
 
 def presence_event(presence: Presence) -> bytes:

@@ -44,7 +44,6 @@ class Hub:
         self._audiences = Audiences(per_caller)
         self._arrivals = Arrivals(self._reader, self._audiences)
         self._presence = MapPresence(self._reader, self._audiences)
-        self._farewells = Renderer({})
         self._wake = asyncio.Event()
         self._rights_due = self._retention_due = 0.0
         self._position = self._change_set = 0
@@ -122,6 +121,7 @@ class Hub:
         """End the streams of those who may not read any more what they follow; they are told
         where it has been deleted."""
         self._audiences.remove_ended()
+        renderer = Renderer({})
         readable = await self._reader.readable(self._audiences.followers())
         for audience in self._audiences.set_rights(readable):
             farewell = [
@@ -131,7 +131,7 @@ class Hub:
             ]
             for stream in audience.streams:
                 if farewell:
-                    stream.send(self._farewells.text(farewell, audience, stream))
+                    stream.send(renderer.text(farewell, audience, stream))
                 stream.end()
                 self._audiences.release(stream)
         self._rights_due = monotonic() + _RIGHTS

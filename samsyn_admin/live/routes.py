@@ -29,14 +29,14 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_provider.http.browser_session import browser_session, sent_cookie
 from samsyn_provider.http.deployment import client_address, deployment, public_url
 from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.media_types import EVENTS
 from samsyn_provider.query.parameters import parse_uuid, single_values
 
 bp = Blueprint("live", __name__, url_prefix="/api/v1")
 
-EVENTS = "events"
-"""The action of tickets for streams."""
 PROFILES = ("cloudevents", "origo")
 
+_TICKETS = "events"  # the action of tickets for streams
 _TICKET_LIFE, _TICKET_STEP = timedelta(seconds=90), timedelta(seconds=30)
 _SESSION_LIFE = 15 * 60  # seconds of a stream by a session of Clerk, whose end nobody tells us
 _RETRY = b"retry: 3000\n\n"  # milliseconds after which a client connects again
@@ -94,7 +94,7 @@ def _ticket(subject: uuid.UUID, find: _Find) -> Response:
     holder, expires_at = principal(), expiry(_TICKET_LIFE, _TICKET_STEP)
     with reading(deployment().engine) as connection:
         find(connection, holder, subject)
-        ticket = make_ticket(connection, holder, EVENTS, subject, expires_at)
+        ticket = make_ticket(connection, holder, _TICKETS, subject, expires_at)
     response = jsonify(ticket=ticket, expires_at=iso(expires_at))
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -125,9 +125,10 @@ def _stream(
         last,
         _SESSION_LIFE if is_temporary else None,
     )
+    companion = _companion()
     if request.method == "GET":
-        request.environ[HANDS_OVER] = _hand_over(admission)
-    response = Response(iter([_RETRY]), mimetype="text/event-stream")  # of no known length
+        request.environ[HANDS_OVER] = HandOver(companion, admission)
+    response = Response(iter([_RETRY]), mimetype=EVENTS)  # of no known length
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx passes on what comes as it comes
     return response
@@ -145,16 +146,17 @@ def _last_change_set(values: dict[str, str]) -> int | None:
 def _holder(connection: Connection, ticket: str | None, subject: uuid.UUID) -> Principal:
     if ticket is None:
         return principal()
-    holder = ticket_holder(connection, ticket, EVENTS, subject)
+    holder = ticket_holder(connection, ticket, _TICKETS, subject)
     if holder is None:
         raise CredentialsError("The ticket is not valid here, or not any more: ask for another.")
     return holder
 
 
-def _hand_over(admission: Admission) -> HandOver:
+def _companion() -> str:
+    """Return the Unix socket of the companion."""
     path = deployment().settings.live_socket
     if path == "off":
         raise NotConfiguredError("Live events are switched off at this server.")
     if path is None or "gunicorn.socket" not in request.environ:
         raise EventsUnavailableError("Live events are sent by `samsyn serve` alone.")
-    return HandOver(path, admission)
+    return path
