@@ -49,7 +49,8 @@ BEGIN
     INSERT INTO change_notices (subject_id, position, change_set_id, committed_at,
         inserted, updated, deleted, features)
     SELECT layer_id, present, NEW.id, committed_at, inserted, updated, deleted,
-        CASE WHEN jsonb_array_length(noticed -> layer_id::text) = inserted + updated + deleted
+        CASE WHEN inserted + updated + deleted <= 20
+            AND inserted + updated + deleted = jsonb_array_length(noticed -> layer_id::text)
             THEN noticed -> layer_id::text END
     FROM layer_change_sets WHERE change_set_id = NEW.id;
     INSERT INTO change_notices (subject_id, position, change_set_id, committed_at)

@@ -38,7 +38,8 @@ from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
 from samsyn_provider.http.deployment import deployment
-from samsyn_provider.http.links import collection_url
+from samsyn_provider.http.links import collection_url, events_url
+from samsyn_provider.http.media_types import EVENTS
 
 _FIRST_TYPES = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
@@ -234,14 +235,17 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
 
 def _links(row: Row[Any]) -> list[dict[str, str]]:
+    hub = {"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}
     if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
         return [
             {"rel": "collection", "type": "application/json", "href": url},
             {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
+            hub,
         ]
     tiles = _titiler_tiles(row.source_config) if row.source_type == "geotiff" else None
-    return [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
+    links = [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
+    return [*links, hub]
 
 
 def _titiler_tiles(config: dict[str, Any]) -> str | None:

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from samsyn_admin.http.responses import iso
 from samsyn_admin.live.handover import HANDS_OVER, Admission, HandOver
-from samsyn_admin.maps.locking import map_key
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import (
     CredentialsError,
@@ -47,28 +46,28 @@ _CHANGE_SET = re.compile(r"[0-9]{1,18}")
 @requires(Action.FOLLOW_LAYER)
 def follow_layer(layer_id: str) -> Response:
     """Stream the changes of a layer: its features, its definition, comments on it."""
-    return _stream("layer", _layer_key(layer_id), _find_layer, PROFILES)
+    return _stream("layer", _key(layer_id, "layer"), _find_layer, PROFILES)
 
 
 @bp.post("/layers/<layer_id>/events/ticket")
 @requires(Action.FOLLOW_LAYER)
 def create_layer_ticket(layer_id: str) -> Response:
     """Make a ticket with which a browser's EventSource follows a layer."""
-    return _ticket(_layer_key(layer_id), _find_layer)
+    return _ticket(_key(layer_id, "layer"), _find_layer)
 
 
 @bp.get("/maps/<map_id>/events")
 @requires(Action.FOLLOW_MAP)
 def follow_map(map_id: str) -> Response:
     """Stream the changes of a map, and of those of its layers that the caller may read."""
-    return _stream("map", map_key(map_id), _find_map, PROFILES[:1])
+    return _stream("map", _key(map_id, "map"), _find_map, PROFILES[:1])
 
 
 @bp.post("/maps/<map_id>/events/ticket")
 @requires(Action.FOLLOW_MAP)
 def create_map_ticket(map_id: str) -> Response:
     """Make a ticket with which a browser's EventSource follows a map."""
-    return _ticket(map_key(map_id), _find_map)
+    return _ticket(_key(map_id, "map"), _find_map)
 
 
 type _Find = Callable[[Connection, Principal, uuid.UUID], Any]
@@ -82,10 +81,10 @@ def _find_map(connection: Connection, holder: Principal, map_id: uuid.UUID) -> A
     return find_map(connection, holder, map_id, Action.FOLLOW_MAP)
 
 
-def _layer_key(text: str) -> uuid.UUID:
+def _key(text: str, kind: SubjectKind) -> uuid.UUID:
     key = parse_uuid(text)
     if key is None:
-        raise NotFoundError("There is no such layer.")
+        raise NotFoundError(f"There is no such {kind}.")
     return key
 
 
