@@ -111,11 +111,12 @@ class Subject:
         return range(row.first, row.last + 1)
 
     def touch(self) -> None:
-        """Update a feature without a change: cached responses of the layer become stale."""
+        """Change a feature: cached responses of the layer become stale."""
         with writing(self.engine) as connection:
             run(
                 connection,
-                "UPDATE layer_features SET properties = properties"
+                "UPDATE layer_features"
+                " SET properties = properties || jsonb_build_object('touched', version)"
                 " WHERE layer_id = %(layer)s AND id = %(id)s",
                 {"layer": self.layer_id, "id": self.ids[0]},
             )

@@ -20,6 +20,8 @@ from samsyn_admin.layers import bulk_import
 from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
+from samsyn_admin.layers.deleted import routes as deleted_layers
+from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.live import routes as live
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
@@ -32,6 +34,9 @@ from samsyn_admin.rasters import responses as rasters
 from samsyn_admin.rasters import routes as raster_routes
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
+from samsyn_admin.wms import routes as wms
+from samsyn_admin.wms.capabilities import CapabilitiesOfServers
+from samsyn_admin.wms.servers import routes as wms_servers
 from samsyn_model.identity.authentication import Authenticator
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, sign_in
@@ -47,6 +52,7 @@ from samsyn_provider.rates.credentials import CredentialLimit
 from samsyn_provider.rates.rate_limits import RateLimits
 from samsyn_provider.styles import routes as style_routes
 from samsyn_provider.tiles import routes as tile_routes
+from samsyn_provider.versions import routes as version_routes
 
 
 class _App(Flask):
@@ -74,9 +80,10 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         rate_limits,
         CredentialLimit(rate_limits),
     )
-    kept = KeptResponses(settings, engine)
-    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, Outgoing(settings), kept)
-    rasters.install(app, settings, engine)
+    kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
+    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
+    app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
+    rasters.install(app, settings, kept)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -92,6 +99,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         bulk_import,
         collaborators,
         comments,
+        deleted_layers,
         gfw,
         exports,
         health,
@@ -100,6 +108,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         imports,
         layer_features,
         layer_indexes,
+        layer_rasters,
         layers,
         live,
         map_duplicates,
@@ -113,7 +122,10 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         tile_routes,
         tokens,
         users,
+        version_routes,
         webhooks,
+        wms,
+        wms_servers,
     ):
         app.register_blueprint(module.bp)
     process.install(app, IMPORT)

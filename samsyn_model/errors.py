@@ -1,6 +1,8 @@
 """The errors, independent of HTTP; `samsyn_provider.http.problems` gives the statuses."""
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,29 @@ class NotFoundError(SamsynError):
     """There is no such resource, or the principal may not know of it."""
 
 
+class GoneError(NotFoundError):
+    """There is no such feature at this moment, but there is one in the history of the layer.
+
+    `layer_id` and `feature_id` say which; `latest` is when its last version began; `has_own_time`
+    whether the features of the layer have a time of their own.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        layer_id: uuid.UUID,
+        feature_id: int,
+        latest: datetime,
+        has_own_time: bool,
+    ) -> None:
+        super().__init__(detail)
+        self.layer_id = layer_id
+        self.feature_id = feature_id
+        self.latest = latest
+        self.has_own_time = has_own_time
+
+
 class NoSuchProcessError(NotFoundError):
     """There is no such process."""
 
@@ -82,6 +107,14 @@ class UnsupportedMediaTypeError(SamsynError):
 
 class TooLargeError(SamsynError):
     """The body is larger than the server takes."""
+
+
+class RangeNotSatisfiableError(SamsynError):
+    """No byte of the requested range is in the file, which has `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size:,} bytes, none of which is in this range.")
+        self.size = size
 
 
 class LimitReachedError(InvalidBodyError):

@@ -147,11 +147,15 @@ class Settings(BaseSettings):
     max_upload: int = Field(default=2 * 1024**3, ge=1024)
     """Bytes of all files of an import."""
     max_upload_bytes_per_user: int = Field(default=20 * 1024**3, ge=0)
-    """Bytes of the files of all imports of a user that are stored."""
+    """Bytes of the files of all imports and layers of a user that are stored."""
+    max_raster_values: int = Field(default=2_000_000_000, ge=1_000)
+    """Values of a raster that is imported: its pixels, of all bands and times."""
     max_pending_imports_per_user: int = Field(default=100, ge=0)
     """Imports of a user that are not committed."""
     import_retention: int = Field(default=90, ge=1)
     """Days after its last change for which an import can be undone and its files are kept."""
+    deleted_layer_retention: int = Field(default=90, ge=1, le=36_500)
+    """Days for which the creator of a layer that was deleted can restore it."""
     upload_retention: int = Field(default=7, ge=1)
     """The same of an import that is not committed."""
 
@@ -165,6 +169,8 @@ class Settings(BaseSettings):
     """Searches and filtered requests of an address without signing in."""
     tiles_per_minute: int = Field(default=3_000, ge=0, le=MAX_PER_MINUTE)
     """Tiles that have to be made, of a user or of an address without signing in."""
+    outgoing_per_minute: int = Field(default=300, ge=0, le=MAX_PER_MINUTE)
+    """Requests to other servers for a user, or for an address without signing in."""
     lookups_per_minute: int = Field(default=60, ge=0, le=MAX_PER_MINUTE)
     """People that a user looks for by email, or invites."""
     rasters_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from samsyn_model.database.transactions import reading
+from samsyn_model.errors import GoneError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider import landing, openapi
 from samsyn_provider.collections import documents, schemas
@@ -25,6 +26,8 @@ from samsyn_provider.items.reading import add_reading_rules, search
 from samsyn_provider.query.collections_query import parse_collections_query
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
 from samsyn_provider.styles.symbols import colour_code
+from samsyn_provider.versions.collections import changes_link, versioning
+from samsyn_provider.versions.responses import respond_gone
 
 bp = Blueprint(
     "ogc",
@@ -43,6 +46,7 @@ def base_urls() -> dict[str, str]:
 
 add_reading_rules(bp, "/collections/<collection_id>/items")
 add_editing_rules(bp, "/collections/<collection_id>/items")
+bp.register_error_handler(GoneError, respond_gone)
 bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods=["POST"])
 bp.add_url_rule("/collections/<collection_id>/form", view_func=items_form)
 
@@ -102,6 +106,8 @@ def collections() -> Response:
     with reading(deployment().engine) as connection:
         page, has_more = list_collections(connection, principal(), query)
     document = documents.collections_document(page)
+    for member, listed in zip(document["collections"], page, strict=True):
+        member.update(versioning(listed))
     document["links"] = links.self_links(media_type, JSON, "These collections")
     if has_more:
         document["links"].append(
@@ -130,7 +136,8 @@ def collection(collection_id: str) -> Response:
         requested = with_extents(connection, requested)
         if media_type == HTML:
             requested = with_fields(connection, requested)
-    document = documents.collection_document(requested)
+    document = documents.collection_document(requested) | versioning(requested)
+    document["links"].append(changes_link(requested))
     context: dict[str, Any] = {}
     if media_type == HTML:
         context = {

@@ -1,5 +1,7 @@
 """The conformance classes that `/ogc/conformance` declares."""
 
+from samsyn_provider.versions.collections import CONFORMANCE_CLASSES as VERSIONING_CLASSES
+
 _SPEC = "http://www.opengis.net/spec"
 _CQL2_CLASSES = (
     *("cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators"),
@@ -43,5 +45,6 @@ CONFORMANCE_CLASSES = (
     *(f"{_SPEC}/ogcapi-processes-1/1.0/conf/{name}" for name in _PROCESSES_CLASSES),
     *(f"{_SPEC}/ogcapi-tiles-1/1.0/conf/{name}" for name in _TILES_CLASSES),
     *(f"{_SPEC}/tms/2.0/conf/{name}" for name in _TILE_MATRIX_SET_CLASSES),
+    *VERSIONING_CLASSES,
 )
 """The conformance classes of this server; `docs/conformance.md` names the test of each."""

@@ -16,6 +16,7 @@ import click
 OPTIONAL = {
     "web frontend": r"clients\.frontend\.",
     "Chromium": r"test_browser::",
+    "MapServer": r"test_mapserver::",
     "nginx": r"test_nginx::",
     "OpenLayers": r"test_map_libraries.*openlayers",
     "MapLibre": r"test_map_libraries.*maplibre",

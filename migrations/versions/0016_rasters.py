@@ -85,6 +85,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_nulls_not_distinct=True,
     )
+    op.add_column("import_layers", sa.Column("rasters", _JSON, nullable=True))
     for table in ("wms_servers", "raster_files"):
         op.execute(
             f"CREATE TRIGGER keep_updated_at BEFORE UPDATE ON {table}"
@@ -100,6 +101,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("deployment_keys")
+    op.drop_column("import_layers", "rasters")
     op.drop_table("raster_files")
     op.drop_table("wms_servers")
     op.drop_index("ix_layers_source_addresses", table_name="layers")

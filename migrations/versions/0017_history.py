@@ -70,7 +70,6 @@ def _create_change_sets() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change_sets")),
     )
     op.create_index("ix_change_sets_user_id_id", "change_sets", ["user_id", "id"])
-    op.create_index("ix_change_sets_created_at", "change_sets", ["created_at"])
     op.create_table(
         "subject_changes",
         sa.Column("change_set_id", sa.BigInteger(), nullable=False),

@@ -1,17 +1,22 @@
+-- Of what was before nobody knows.
+INSERT INTO change_sets (via, message) VALUES ('command', 'History begins.');
+
 -- The number of the transaction's change set, which the first change makes. Settings of the
 -- transaction hold what is known of it: a rollback to a savepoint takes that back as well.
 CREATE FUNCTION current_change_set() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     made bigint := nullif(current_setting('samsyn.change_set', true), '');
     origin jsonb;
+    told text;
 BEGIN
     IF made IS NULL THEN
         origin := nullif(current_setting('samsyn.origin', true), '');
+        told := set_config('samsyn.change_set', 'new', true);
         INSERT INTO change_sets (user_id, via, request_id, message)
         VALUES ((origin ->> 'user_id')::uuid, coalesce(origin ->> 'via', 'database'),
             origin ->> 'request_id', origin ->> 'message')
         RETURNING id INTO made;
-        PERFORM set_config('samsyn.change_set', made::text, true);
+        told := set_config('samsyn.change_set', made::text, true);
     END IF;
     RETURN made;
 END $$;
@@ -21,61 +26,87 @@ END $$;
 CREATE FUNCTION note_changed_features(layer uuid, inserted bigint, updated bigint, deleted bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    noted jsonb := coalesce(nullif(current_setting('samsyn.changed_layers', true), ''), '{}');
-    former jsonb := coalesce(noted -> layer::text, '[0, 0, 0]');
+    noted jsonb := nullif(current_setting('samsyn.changed_layers', true), '');
+    former jsonb := noted -> layer::text;
+    told text;
 BEGIN
-    noted := jsonb_set(noted, ARRAY[layer::text], jsonb_build_array(
-        (former ->> 0)::bigint + inserted, (former ->> 1)::bigint + updated,
-        (former ->> 2)::bigint + deleted));
-    PERFORM set_config('samsyn.changed_layers', noted::text, true);
+    IF former IS NOT NULL THEN
+        inserted := inserted + (former ->> 0)::bigint;
+        updated := updated + (former ->> 1)::bigint;
+        deleted := deleted + (former ->> 2)::bigint;
+    END IF;
+    noted := coalesce(noted, '{}') || jsonb_build_object(layer,
+        jsonb_build_array(inserted, updated, deleted));
+    told := set_config('samsyn.changed_layers', noted::text, true);
 END $$;
 
--- At the end of the transaction. The lock is held until its changes are seen by others, so that the
--- times of a layer's change sets are in the order of their commits, without a writer waiting for
--- another one while it works; every statement after it sees what was committed before.
-CREATE FUNCTION commit_change_set() RETURNS trigger LANGUAGE plpgsql AS $$
+-- At the end of the transaction. The locks are held until its changes are seen by others, so that
+-- the times of a layer's change sets are in the order of their commits, without a writer waiting for
+-- another one while it works; every statement after them sees what was committed before. All layers
+-- of the transaction have one time. By the indexes, also of tables whose statistics are older than
+-- the layer.
+CREATE FUNCTION commit_change_set() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_sort = off AS $$
 DECLARE
     noted jsonb := nullif(current_setting('samsyn.changed_layers', true), '');
     sees_all boolean := current_setting('transaction_isolation') = 'read committed';
+    layers uuid[];
+    layer uuid;
+    counts jsonb;
     moment timestamptz;
+    last_time timestamptz;
+    last_change bigint;
+    last_count bigint;
+    told text;
 BEGIN
+    -- after SET CONSTRAINTS ALL IMMEDIATE this is called as soon as the row is inserted
+    IF current_setting('samsyn.change_set', true) = 'new' THEN
+        SET CONSTRAINTS commit_change_set DEFERRED;
+        DELETE FROM change_sets WHERE id = NEW.id;
+        INSERT INTO change_sets SELECT NEW.*;
+        RETURN NULL;
+    END IF;
     -- what a statement after SET CONSTRAINTS changes is another change set
-    PERFORM set_config('samsyn.change_set', '', true);
-    PERFORM set_config('samsyn.changed_layers', '', true);
+    told := set_config('samsyn.change_set', '', true)
+        || set_config('samsyn.changed_layers', '', true);
     IF noted IS NULL THEN
         IF NOT EXISTS (SELECT FROM subject_changes WHERE change_set_id = NEW.id) THEN
             DELETE FROM change_sets WHERE id = NEW.id;
         END IF;
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock(uuid_hash_extended(layer, 0))
-    FROM (SELECT key::uuid AS layer FROM jsonb_object_keys(noted) AS key ORDER BY 1) AS layers;
-    -- one moment for all layers of the transaction
-    SELECT greatest(clock_timestamp(), max((
-        SELECT committed_at FROM layer_change_sets WHERE layer_id = key::uuid
-        ORDER BY committed_at DESC LIMIT 1)) + interval '1 microsecond')
-    INTO moment FROM jsonb_object_keys(noted) AS key;
-    INSERT INTO layer_change_sets (layer_id, change_set_id, inserted, updated, deleted,
-        committed_at, latest, overtaken_at, feature_count, first_id, last_id)
-    SELECT layer, NEW.id, inserted, updated, deleted, moment,
-        greatest(former.latest, NEW.id),
-        CASE WHEN former.latest > NEW.id THEN (
-            SELECT min(committed_at) FROM layer_change_sets
-            WHERE layer_id = layer AND change_set_id > NEW.id) END,
-        CASE WHEN sees_all THEN coalesce(former.feature_count + inserted - deleted, (
-            SELECT sum(feature_count) FROM layer_changes WHERE layer_id = layer), 0) END,
-        CASE WHEN sees_all THEN (
-            SELECT id FROM layer_features WHERE layer_id = layer ORDER BY id LIMIT 1) END,
-        CASE WHEN sees_all THEN (
-            SELECT id FROM layer_features WHERE layer_id = layer ORDER BY id DESC LIMIT 1) END
-    FROM (
-        SELECT key::uuid AS layer, (value ->> 0)::bigint AS inserted,
-            (value ->> 1)::bigint AS updated, (value ->> 2)::bigint AS deleted
-        FROM jsonb_each(noted)
-    ) AS changed
-    LEFT JOIN LATERAL (
-        SELECT latest, feature_count FROM layer_change_sets WHERE layer_id = layer
-        ORDER BY committed_at DESC LIMIT 1) AS former ON true;
+    layers := ARRAY(SELECT key::uuid FROM jsonb_object_keys(noted) AS key ORDER BY 1);
+    FOREACH layer IN ARRAY layers LOOP
+        told := pg_advisory_xact_lock(uuid_hash_extended(layer, 0))::text;
+    END LOOP;
+    moment := clock_timestamp();
+    FOREACH layer IN ARRAY layers LOOP
+        SELECT committed_at INTO last_time FROM layer_change_sets
+        WHERE layer_id = layer ORDER BY committed_at DESC LIMIT 1;
+        moment := greatest(moment, last_time + interval '1 microsecond');
+    END LOOP;
+    FOREACH layer IN ARRAY layers LOOP
+        counts := noted -> layer::text;
+        SELECT latest, feature_count INTO last_change, last_count FROM layer_change_sets
+        WHERE layer_id = layer ORDER BY committed_at DESC LIMIT 1;
+        IF last_count IS NULL THEN
+            SELECT sum(feature_count) INTO last_count FROM layer_changes WHERE layer_id = layer;
+        ELSE
+            last_count := last_count + (counts ->> 0)::bigint - (counts ->> 2)::bigint;
+        END IF;
+        INSERT INTO layer_change_sets (layer_id, change_set_id, inserted, updated, deleted,
+            committed_at, latest, overtaken_at, feature_count, first_id, last_id)
+        VALUES (layer, NEW.id, (counts ->> 0)::bigint, (counts ->> 1)::bigint,
+            (counts ->> 2)::bigint, moment, greatest(last_change, NEW.id),
+            CASE WHEN last_change > NEW.id THEN (
+                SELECT min(committed_at) FROM layer_change_sets
+                WHERE layer_id = layer AND change_set_id > NEW.id) END,
+            CASE WHEN sees_all THEN coalesce(last_count, 0) END,
+            CASE WHEN sees_all THEN (
+                SELECT id FROM layer_features WHERE layer_id = layer ORDER BY id LIMIT 1) END,
+            CASE WHEN sees_all THEN (
+                SELECT id FROM layer_features WHERE layer_id = layer ORDER BY id DESC LIMIT 1) END);
+    END LOOP;
     RETURN NULL;
 END $$;
 
@@ -85,8 +116,9 @@ CREATE CONSTRAINT TRIGGER commit_change_set AFTER INSERT ON change_sets
 -- Before: the rows take the number of the change set by the default of their column, which costs
 -- COPY less than a trigger a row.
 CREATE FUNCTION begin_change_set() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    made bigint := current_change_set();
 BEGIN
-    PERFORM current_change_set();
     RETURN NULL;
 END $$;
 
@@ -310,6 +342,3 @@ CREATE TRIGGER record_subject_change AFTER INSERT OR UPDATE OR DELETE ON api_tok
 CREATE TRIGGER record_subject_change AFTER INSERT OR UPDATE ON imports
     FOR EACH ROW WHEN (NEW.status IN ('imported', 'undone'))
     EXECUTE FUNCTION record_subject_change('import', 'user_id,name,status', '');
-
--- History begins here: of what was before nobody knows.
-INSERT INTO change_sets (via, message) VALUES ('command', 'History begins.');

@@ -46,6 +46,7 @@ def export_map(context: JobContext) -> dict[str, Any]:
         "file": store_result(context, path, f"{exported.name[:100]}.gpkg"),
         "layers": exported.layer_count,
         "features": exported.feature_count,
+        "rasters_left_out": list(exported.rasters_left_out),
     }
 
 

@@ -22,6 +22,7 @@ from samsyn_admin.exports.package_tables import (
     RESERVED,
     VERSION,
 )
+from samsyn_admin.layers.rasters.stored_files import HOLDS_RASTERS
 from samsyn_admin.maps.layer_order import ReadableMapLayer, load_map_layers
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import snapshot
@@ -65,6 +66,8 @@ class ExportedMap:
 
     name: str
     layer_count: int
+    rasters_left_out: tuple[str, ...]
+    """The names of layers that are drawn from files of ours, which are not in the package."""
     feature_count: int
 
 
@@ -98,11 +101,18 @@ def export_map(
             geometry_type="Point",
             crs="EPSG:4326",
         )
-    return ExportedMap(str(exported.name), len(entries), package.feature_count)
+    left_out = tuple(
+        rows[entry.layer_id].name for entry in entries if rows[entry.layer_id].holds_rasters
+    )
+    return ExportedMap(str(exported.name), len(entries), left_out, package.feature_count)
 
 
 def _layers(connection: Connection, layer_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row[Any]]:
-    statement = select(Layer.__table__, HOLDS_FEATURES.label("holds_features"))
+    statement = select(
+        Layer.__table__,
+        HOLDS_FEATURES.label("holds_features"),
+        HOLDS_RASTERS.label("holds_rasters"),
+    )
     rows = run(connection, statement.where(Layer.id.in_(layer_ids)))
     return {row.id: row for row in rows}
 

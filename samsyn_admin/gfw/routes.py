@@ -7,7 +7,8 @@ from http import HTTPStatus
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from samsyn_admin.gfw.heatmap import PARAMETERS, check_tile, parse_heatmap
-from samsyn_admin.gfw.tiles import Caller, FishingTiles
+from samsyn_admin.gfw.tiles import FishingTiles
+from samsyn_admin.outgoing.callers import Caller
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.guard import caller_key, requires, spend
 from samsyn_provider.query.parameters import single_values

@@ -1,12 +1,12 @@
 """Tiles of Global Fishing Watch: kept ones, or new ones within the calls of a day."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from samsyn_admin.gfw.heatmap import Heatmap
+from samsyn_admin.outgoing.callers import Caller
 from samsyn_admin.outgoing.kept_responses import KeptResponse, KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_admin.outgoing.under_way import UnderWay
@@ -29,15 +29,6 @@ VALUES ('gfw', (now() AT TIME ZONE 'UTC')::date, 1)
 ON CONFLICT (server, day) DO UPDATE SET calls = counted.calls + 1
 WHERE counted.calls < %(most)s
 RETURNING calls"""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: what their requests are counted by, and what counts one that is not kept."""
-
-    key: str
-    spend: Callable[[], None]
-    """Raises TooManyRequestsError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SEARCH_METHODS = _READ_METHODS | {"POST"}
 _REQUEST_HEADERS = (
     *("Accept", "Authorization", "Content-Type", "Accept-Crs", "Content-Crs"),
-    *("Cache-Control", "If-Match", "If-None-Match", "Prefer", "X-Requested-With"),
+    *("Cache-Control", "If-Match", "If-None-Match", "If-Range", "Prefer", "Range"),
+    "X-Requested-With",
 )
 _RESPONSE_HEADERS = (
     "ETag, Location, Link, X-Total-Count, Content-Crs, OGC-NumberMatched, OGC-NumberReturned,"
     " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition,"
-    " RateLimit, RateLimit-Policy"
+    " RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range"
 )
 _MAX_AGE = 7200
 

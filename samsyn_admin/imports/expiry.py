@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin.imports.records import delete_record
 from samsyn_admin.imports.uploads import FOLDER, storage_prefix
+from samsyn_admin.layers.rasters.stored_files import sweep
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.settings import Settings
@@ -34,7 +35,7 @@ _KNOWN = "SELECT id::text FROM imports WHERE id = ANY(%(ids)s::uuid[])"
 
 def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> int:
     """Remove imports that were last changed longer ago than IMPORT_RETENTION days, those that are
-    not committed after UPLOAD_RETENTION, and files of none; return how many.
+    not committed after UPLOAD_RETENTION, and files of none, nor of a layer; return how many.
 
     Any number of processes may do it at the same time.
     """
@@ -48,6 +49,7 @@ def remove_expired(engine: Engine, storage: "Storage", settings: Settings) -> in
             delete_record(connection, import_id)
     for import_id in expired:
         storage.delete(storage_prefix(import_id))
+    sweep(engine, storage)
     abandoned = _without_row(engine, storage)
     for key in abandoned:
         storage.delete(key)

@@ -15,8 +15,10 @@ from samsyn_admin.imports.loading.file_import import run_import
 from samsyn_admin.imports.loading.inspection import inspect_file
 from samsyn_admin.imports.loading.report import FaultyFeaturesError, ImportFaults, ImportReport
 from samsyn_admin.imports.loading.undo import undo_import
+from samsyn_admin.imports.rasters.reading.files import RasterFiles, find_rasters
 from samsyn_admin.imports.schemas import parse_choices
 from samsyn_admin.jobs.context import JobContext
+from samsyn_admin.layers.rasters.stored_files import folders_of_import, remove_unneeded
 from samsyn_admin.storage.storage import Storage, open_storage
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import (
@@ -37,8 +39,12 @@ def inspect(context: JobContext) -> dict[str, Any]:
     choices = parse_choices(context.parameters.get("choices", {}))
     row = _record(context)
     try:
-        with _local_file(context, row) as path:
-            inspection = inspect_file(path, choices, JobProgress(context, "Reading"))
+        with _local_files(context, row) as names:
+            if (rasters := find_rasters(names)) is not None:
+                inspection = _inspected_rasters(context, rasters, choices)
+            else:
+                path = opened_file(names)
+                inspection = inspect_file(path, choices, JobProgress(context, "Reading"))
     except DatabaseUnavailableError:  # the job is begun again
         raise
     except SamsynError as error:
@@ -67,7 +73,10 @@ def commit(context: JobContext) -> dict[str, Any]:
         context.finish(connection, {"import_id": str(row.id), **report.as_json()})
 
     try:
-        with _local_file(context, row) as path:
+        with _local_files(context, row) as names:
+            if (rasters := find_rasters(names)) is not None:
+                return _committed_rasters(context, row, rasters, choices)
+            path = opened_file(names)
             progress = JobProgress(context, "Importing")
             progress.expect(_expected(row, choices))
             report = run_import(
@@ -88,9 +97,31 @@ def commit(context: JobContext) -> dict[str, Any]:
     return {"import_id": str(row.id), **report.as_json()}
 
 
+def _inspected_rasters(
+    context: JobContext, rasters: RasterFiles, choices: ImportChoices
+) -> dict[str, Any]:
+    from samsyn_admin.imports.rasters.inspection import inspect_rasters  # noqa: PLC0415 - and GDAL
+
+    def report(share: float, name: str) -> None:
+        context.report(round(98 * share), f"Reading {name}")
+
+    return inspect_rasters(rasters, choices, context.settings.max_raster_values, report)
+
+
+def _committed_rasters(
+    context: JobContext, row: Row[Any], rasters: RasterFiles, choices: ImportChoices
+) -> dict[str, Any]:
+    from samsyn_admin.imports.rasters.raster_import import import_rasters  # noqa: PLC0415 - and GDAL
+
+    report = import_rasters(context, row, rasters, choices)
+    return {"import_id": str(row.id), **report.as_json()}
+
+
 def undo(context: JobContext) -> dict[str, Any]:
     """Take an import back, and the job's success with it."""
     row = _record(context)
+    with reading(context.engine) as connection:
+        folders = folders_of_import(connection, row.id)
     report = undo_import(
         context.engine,
         row.id,
@@ -99,6 +130,7 @@ def undo(context: JobContext) -> dict[str, Any]:
         progress=JobProgress(context, "Undoing"),
         finish=lambda connection, report: context.finish(connection, report.as_json()),
     )
+    remove_unneeded(context.engine, open_storage(context.settings), folders)
     return report.as_json()
 
 
@@ -117,8 +149,8 @@ def _record(context: JobContext) -> Row[Any]:
 
 
 @contextmanager
-def _local_file(context: JobContext, row: Row[Any]) -> Iterator[Path]:
-    """Yield the path of the files of an import in a folder of their own, which is the present one.
+def _local_files(context: JobContext, row: Row[Any]) -> Iterator[list[str]]:
+    """Yield the names of the files of an import in a folder of their own, which is the present one.
 
     So messages name a file as its user does, not where it is on this machine.
     """
@@ -127,11 +159,12 @@ def _local_file(context: JobContext, row: Row[Any]) -> Iterator[Path]:
     storage = open_storage(context.settings)
     with tempfile.TemporaryDirectory(prefix="samsyn-") as folder, chdir(folder):
         context.report(0, "Fetching the files")
-        yield _fetched(storage, row)
+        _fetch(storage, row)
+        yield [file["name"] for file in row.files]
 
 
-def _fetched(storage: Storage, row: Row[Any]) -> Path:
-    """Fetch the files into the present folder, and return which of them is to be opened."""
+def _fetch(storage: Storage, row: Row[Any]) -> None:
+    """Fetch the files into the present folder."""
     for file in row.files:
         path = Path(file["name"])
         try:
@@ -141,7 +174,6 @@ def _fetched(storage: Storage, row: Row[Any]) -> Path:
         storage.download(file["key"], path)
         if path.stat().st_size != file["size"]:
             raise ConflictError(f"{file['name']} has changed since it was uploaded.")
-    return opened_file([file["name"] for file in row.files])
 
 
 def opened_file(names: list[str]) -> Path:
@@ -160,8 +192,8 @@ def opened_file(names: list[str]) -> Path:
     if len(names) == 1:
         return Path(names[0])
     raise ConflictError(
-        f"There are {len(names):,} files: an import has one, the parts of one shapefile, or the"
-        " folder of a File Geodatabase. Make an import of each, or zip them."
+        f"There are {len(names):,} files: an import has one, the parts of one shapefile, the"
+        " folder of a File Geodatabase, or rasters. Make an import of each, or zip them."
     )
 
 

@@ -1,7 +1,10 @@
 """`/imports`: the page on which files are uploaded, looked at, imported and taken back."""
 
+from typing import get_args
+
 from flask import Blueprint, Response, render_template, request
 
+from samsyn_admin.imports.loading.choices import Colormap
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.browser_session import IMPORTS_PAGE, PAGE_HEADER, session_of_page
 from samsyn_provider.http.deployment import deployment, public_url
@@ -23,6 +26,7 @@ def imports_page() -> Response:
         page_header=PAGE_HEADER,
         page_name=IMPORTS_PAGE,
         max_upload=deployment().settings.max_upload,
+        colormaps=get_args(Colormap),
         is_signed_in=session_of_page() is not None,
     )
     return must_revalidate(as_page(page))

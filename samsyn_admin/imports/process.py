@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
+from samsyn_admin.http.request_body import refuse
 from samsyn_admin.imports import records
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.schemas import parse_choices
@@ -40,15 +41,37 @@ def create_import_job(connection: Connection, import_id: UUID, choices: ImportCh
         raise ConflictError("This has been imported already: undo it first, or upload it again.")
     if row.status == "uploading":
         raise ConflictError("The files have not arrived: inspect the import first.")
+    holds_rasters = _holds_rasters(row)
+    if holds_rasters is not None:
+        _refuse_unsuitable(choices, holds_rasters=holds_rasters)
     if choices.layer_id is not None:
-        find_layer(
-            *(connection, principal(), choices.layer_id, Action.WRITE_FEATURES),
-            source_type="vector",
-        )
+        action = Action.CHANGE_LAYER if holds_rasters else Action.WRITE_FEATURES
+        source_type = "geotiff" if holds_rasters else "vector"
+        find_layer(connection, principal(), choices.layer_id, action, source_type=source_type)
     parameters = {"choices": choices.model_dump(mode="json")}
     job_id = create_job(connection, row.user_id, "import", parameters, row.id)
     refuse_excess(connection, deployment().settings, (Quota.JOBS_OF_USER, row.user_id))
     return job_id
+
+
+def _holds_rasters(row: Row[Any]) -> bool | None:
+    """Return whether the files of an import are rasters; None where they were not inspected."""
+    if row.inspection is None or not row.inspection["layers"]:
+        return None
+    return any(layer.get("raster") is not None for layer in row.inspection["layers"])
+
+
+def _refuse_unsuitable(choices: ImportChoices, *, holds_rasters: bool) -> None:
+    """Raise InvalidBodyError for choices that rasters, or features, have not."""
+    unsuitable = choices.of_features if holds_rasters else choices.of_rasters
+    kind = "rasters" if holds_rasters else "features"
+    refuse(
+        [Fault(f"/{name}", f"There is no such choice for {kind}.") for name in sorted(unsuitable)]
+    )
+    if holds_rasters and choices.mode not in {"create", "replace"}:
+        refuse([Fault("/mode", "Of a raster a new layer is made, or it replaces one: replace.")])
+    if not holds_rasters and choices.mode == "replace" and len(choices.layers or ()) > 1:
+        refuse([Fault("/layers", "Choose one layer of the file to write into a layer.")])
 
 
 def _start(inputs: dict[str, Any]) -> UUID:

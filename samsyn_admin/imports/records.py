@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # which loads Arrow, 44 MB
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imports ' || %(user_id)s::text, 0))"
 
 _STORED = """
-SELECT coalesce(sum(size), 0)::bigint AS size,
+SELECT (coalesce(sum(size), 0) + (
+        SELECT coalesce(sum(raster_files.size), 0)
+        FROM raster_files JOIN layers ON layers.id = layer_id
+        WHERE layers.created_by = %(user_id)s))::bigint AS size,
     count(*) FILTER (WHERE status NOT IN ('imported', 'undone')) AS pending
 FROM imports WHERE user_id = %(user_id)s"""
 
@@ -196,6 +199,14 @@ def delete_record(connection: Connection, import_id: uuid.UUID) -> None:
     run(connection, _DELETE, {"id": import_id})
 
 
+def refuse_excess_bytes(connection: Connection, settings: Settings, user_id: uuid.UUID) -> None:
+    """Raise LimitReachedError where the files of a user, also those of layers, have too many bytes.
+
+    Call it after they are inserted, just before the transaction ends.
+    """
+    _refuse_excess(settings, _stored(connection, user_id).size)
+
+
 def _stored(connection: Connection, user_id: uuid.UUID) -> Row[Any]:
     run(connection, _LOCK, {"user_id": user_id})
     row: Row[Any] = run(connection, _STORED, {"user_id": user_id}).one()
@@ -206,5 +217,6 @@ def _refuse_excess(settings: Settings, size: int) -> None:
     maximum = settings.max_upload_bytes_per_user
     if maximum and size > maximum:
         raise LimitReachedError(
-            f"The uploads of an account have up to {maximum:,} bytes: delete one first."
+            f"The uploads of an account, and the files of its layers, have up to {maximum:,} bytes:"
+            " delete one first."
         )

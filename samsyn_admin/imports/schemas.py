@@ -36,6 +36,7 @@ class ReadChoices(BaseModel):
     y: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)] | None = None
     wkt: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)] | None = None
     decimal: Literal[".", ","] | None = None
+    nodata: float | None = None
 
 
 class ImportUndo(BaseModel):

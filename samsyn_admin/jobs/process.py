@@ -20,6 +20,8 @@ from samsyn_provider.http.problems import problem_document
 
 _INTERVAL = 0.5  # seconds between two looks at the process
 _MIB = 1024**2
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+_READING_FILES = {"inspect", "import"}
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -40,7 +42,9 @@ class Limits:
         return cls(settings.job_timeout or settings.import_timeout, settings.job_memory * _MIB)
 
 
-async def run_process(attempt: Attempt, limits: Limits, scratch: Path) -> dict[str, Any] | None:
+async def run_process(
+    attempt: Attempt, kind: str, limits: Limits, scratch: Path
+) -> dict[str, Any] | None:
     """Run an attempt in a process of its own until that ends; where it is cancelled, kill it.
 
     Its temporary files are in a folder of `scratch`, which is removed. Returns None where the
@@ -56,7 +60,7 @@ async def run_process(attempt: Attempt, limits: Limits, scratch: Path) -> dict[s
             start_new_session=True,
         )
         try:
-            return await _watch(process, limits)
+            return await _watch(process, kind, limits)
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
@@ -64,11 +68,12 @@ async def run_process(attempt: Attempt, limits: Limits, scratch: Path) -> dict[s
                 await process.wait()
 
 
-async def _watch(process: Process, limits: Limits) -> dict[str, Any] | None:
+async def _watch(process: Process, kind: str, limits: Limits) -> dict[str, Any] | None:
     end = monotonic() + limits.seconds
     while True:
         with suppress(TimeoutError):
-            return _problem_of_status(await asyncio.wait_for(process.wait(), _INTERVAL))
+            status = await asyncio.wait_for(process.wait(), _INTERVAL)
+            return _problem_of_status(status, kind)
         if monotonic() > end:
             return problem_document(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -83,11 +88,17 @@ async def _watch(process: Process, limits: Limits) -> dict[str, Any] | None:
             )
 
 
-def _problem_of_status(status: int) -> dict[str, Any] | None:
+def _problem_of_status(status: int, kind: str) -> dict[str, Any] | None:
     if status == 0:
         return None
     if status == AGAIN:
         raise LostDatabaseError
+    if -status in _CRASHES and kind in _READING_FILES:
+        return problem_document(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The file is damaged: the program that reads its format ended by it"
+            f" ({signal.Signals(-status).name}). Was it uploaded as a whole?",
+        )
     how = f"with status {status}" if status > 0 else f"by {signal.Signals(-status).name}"
     if -status == signal.SIGKILL:
         how += ", perhaps since the machine has no memory left"

@@ -123,7 +123,7 @@ class Worker:
         attempt, kind = begun
         LOGGER.info("job %s (%s) begins, attempt %s", job_id, kind, attempt.number)
         try:
-            problem = await run_process(attempt, self._limits, self._scratch)
+            problem = await run_process(attempt, kind, self._limits, self._scratch)
         except asyncio.CancelledError:
             await self._abort(context, attempt)
             raise JobAborted from None

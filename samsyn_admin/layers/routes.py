@@ -12,6 +12,7 @@ from samsyn_admin.http.responses import check_if_match, no_content, respond, res
 from samsyn_admin.http.update_body import read_change
 from samsyn_admin.layers.content import insert_content
 from samsyn_admin.layers.listing import parse_layers_query, select_layer_ids
+from samsyn_admin.layers.rasters.stored_files import folders_of, remove_files
 from samsyn_admin.layers.schemas import (
     LayerCreate,
     is_of_fishing_watch,
@@ -123,7 +124,9 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
         # The library is what administrators look after; the web app has no way to send `force`.
         if not force and not (row.is_global and principal().is_admin):
             _refuse_in_use(connection, key)
+        folders = folders_of(connection, key)
         run(connection, _DELETE, {"layer": key})
+    remove_files(folders)
     return no_content()
 
 

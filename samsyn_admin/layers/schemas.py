@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from samsyn_admin.http.request_body import refuse, validated
 from samsyn_admin.http.update_body import same_json
+from samsyn_admin.layers.rasters.addresses import ticket_faults
 from samsyn_model.database.spatial_ref_sys import epsg_codes_unknown_to_postgis
 from samsyn_model.errors import Fault
 from samsyn_model.properties.roles import time_field_fault
@@ -258,4 +259,4 @@ def _raster_faults(layer: LayerCreate) -> list[Fault]:
     ]
     if layer.source_config.get("geojson") is not None:
         faults.append(Fault("/source_config/geojson", "Only a vector layer has features."))
-    return faults
+    return faults + ticket_faults(layer.source_config)

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,6 +23,9 @@ from sqlalchemy.orm import aliased
 from samsyn_admin.http.json_columns import RawText, json_object, utc
 from samsyn_admin.http.responses import Parts, json_text, version_of
 from samsyn_admin.layers.inline_features import InlineFeatures, inline_features
+from samsyn_admin.layers.rasters.addresses import answered_config, ticket_of
+from samsyn_admin.layers.rasters.documents import raster_links
+from samsyn_admin.layers.rasters.stored_files import HOLDS_RASTERS
 from samsyn_admin.layers.simplification_notice import with_notice
 from samsyn_admin.users.serializer import user_object
 from samsyn_model.database.execution import run
@@ -37,7 +39,6 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
-from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.links import collection_url, events_url
 from samsyn_provider.http.media_types import EVENTS
 
@@ -45,7 +46,6 @@ _FIRST_TYPES = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
  FROM (SELECT geom FROM layer_features
        WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
-_TITILER_PARAMETERS = {"colormap": "colormap_name", "rescale": "rescale", "bidx": "bidx"}
 
 
 def current_version(connection: Connection, layer_id: uuid.UUID) -> str:
@@ -69,6 +69,7 @@ def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
         literal_column(_FIRST_TYPES).label("first_types"),
+        HOLDS_RASTERS.label("holds_rasters"),
         _data_version(),
         editable_layers(principal).label("can_edit"),
         _first_members().label("first_members"),
@@ -151,7 +152,15 @@ def serialize_rows(
 ) -> dict[uuid.UUID, Parts]:
     """Return the JSON of rows with `layer_columns`; arguments and value as `serialize_layers`."""
     features = inline_features(connection, rows) if inline else {}
-    return {row.id: _serialize_row(row, principal, features.get(row.id)) for row in rows}
+    tickets = {
+        row.id: ticket_of(connection, principal, row.id)
+        for row in rows
+        if row.source_type == "geotiff"
+    }
+    return {
+        row.id: _serialize_row(row, principal, features.get(row.id), tickets.get(row.id))
+        for row in rows
+    }
 
 
 def _creator(principal: Principal) -> Any:
@@ -195,7 +204,9 @@ def _readable_order(principal: Principal) -> Any:
     )
 
 
-def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures | None) -> Parts:
+def _serialize_row(
+    row: Row[Any], principal: Principal, features: InlineFeatures | None, ticket: str | None
+) -> Parts:
     is_vector = row.source_type == "vector"
     config, metadata = row.source_config, row.metadata
     bounds = list(row.edges) if is_vector and None not in row.edges else None
@@ -203,6 +214,8 @@ def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures
         config["geometryType"] = _geometry_type(row)
         config["featureCount"] = row.feature_count
         config["bounds"] = bounds
+    if row.holds_rasters and ticket is not None:
+        config = answered_config(config, row.id, ticket)
     if features is not None and features.is_generalized:
         config["geojson_generalized"] = True
         metadata = json_text(with_notice(json.loads(metadata))).encode()
@@ -210,7 +223,7 @@ def _serialize_row(row: Row[Any], principal: Principal, features: InlineFeatures
         "feature_count": row.feature_count,
         "bounds": bounds if is_vector else config.get("bounds"),
         "can_edit": bool(row.can_edit) and principal.scope == "write",
-        "links": _links(row),
+        "links": _links(row, ticket),
     }
     first = b'%b,"layer_metadata":%b,"metadata":%b' % (row.first_members[:-1], metadata, metadata)
     before = b'%b,"source_config":%b' % (first, json_text(config).encode())
@@ -234,7 +247,7 @@ def _geometry_type(row: Row[Any]) -> str | None:
     return f"Multi{single.pop()}" if len(single) == 1 else "GeometryCollection"
 
 
-def _links(row: Row[Any]) -> list[dict[str, str]]:
+def _links(row: Row[Any], ticket: str | None) -> list[dict[str, str]]:
     hub = {"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}
     if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
@@ -243,21 +256,6 @@ def _links(row: Row[Any]) -> list[dict[str, str]]:
             {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
             hub,
         ]
-    tiles = _titiler_tiles(row.source_config) if row.source_type == "geotiff" else None
-    links = [{"rel": "tiles", "type": "image/png", "href": tiles}] if tiles else []
-    return [*links, hub]
-
-
-def _titiler_tiles(config: dict[str, Any]) -> str | None:
-    """Return the URL template of a GeoTIFF's TiTiler tiles, drawn as its layer configures."""
-    titiler = deployment().settings.titiler_url
-    source = config.get("cogUrl") or config.get("url")
-    if not titiler or not source:
-        return None
-    processing = config.get("processing") or {}
-    parameters = {"url": source} | {
-        parameter: processing[name]
-        for name, parameter in _TITILER_PARAMETERS.items()
-        if isinstance(processing.get(name), str | int)
-    }
-    return f"{titiler}/cog/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}.png?{urlencode(parameters)}"
+    if ticket is None:
+        return [hub]
+    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), hub]

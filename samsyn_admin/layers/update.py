@@ -6,9 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, update
 
+from samsyn_admin.http.request_body import refuse
 from samsyn_admin.http.responses import check_if_match
 from samsyn_admin.http.update_body import merge_patch, same_json
 from samsyn_admin.layers.content import replace_content, schema_text
+from samsyn_admin.layers.rasters.addresses import config_to_store, raster_url
+from samsyn_admin.layers.rasters.stored_files import HOLDS_RASTERS
 from samsyn_admin.layers.schemas import (
     COMPUTED,
     SETTABLE,
@@ -72,7 +75,8 @@ def change_layer(
     check_if_match(current_version(connection, layer_id))
     stored = {name: getattr(row, name) for name in SETTABLE}
     body = without_notice(body, stored["layer_metadata"], merge=merge)
-    layer = parse_layer(_merged(stored, body, merge=merge))
+    members = _merged(stored, body, merge=merge)
+    layer = _drawn_here(members, row) if row.holds_rasters else parse_layer(members)
     number_properties(layer, stored["property_schema"])
     if is_of_fishing_watch(layer) and not principal.is_admin:
         layer.is_global = row.is_global
@@ -96,8 +100,23 @@ def change_layer(
         run(connection, update(Layer).where(Layer.id == layer_id).values(changed))
 
 
+def _drawn_here(members: dict[str, Any], row: Row[Any]) -> LayerCreate:
+    """Return the layer that is drawn from files of ours, with none of their addresses, which only
+    responses have."""
+    config = members.get("source_config")
+    if not isinstance(config, dict):
+        return parse_layer(members)
+    config, faults = config_to_store(config, row.source_config, row.id)
+    refuse(faults)
+    address = raster_url(row.id, "file")
+    layer = parse_layer({**members, "source_config": {**config, "cogUrl": address}})
+    layer.source_config = config
+    return layer
+
+
 def _rights(principal: Principal) -> tuple[ColumnElement[bool], ...]:
     return (
+        HOLDS_RASTERS.label("holds_rasters"),
         editable_layers(principal).label("can_edit"),
         owned_layers(principal).label("is_owner"),
         owned_by(principal).label("is_creator"),

@@ -31,6 +31,7 @@ from samsyn_admin.maps.schemas import (
 from samsyn_admin.openapi.components import components
 from samsyn_admin.openapi.model_schemas import changed_schema, model_schemas
 from samsyn_admin.users.tokens import TokenCreate
+from samsyn_admin.wms.servers.schemas import WMSServerCreate, WMSServerUpdate
 from samsyn_model.permissions.actions import READING_BY_POST, Action
 from samsyn_model.settings import CHECKOUT
 from samsyn_provider import openapi
@@ -40,6 +41,7 @@ from samsyn_provider.http.media_types import MERGE_PATCH
 MODELS = (
     *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
+    *(WMSServerCreate, WMSServerUpdate),
     *(CommentCreate, TokenCreate, ImportCreate, ImportChoices, ImportUndo, ReadChoices),
 )
 """The models of request bodies."""
@@ -50,6 +52,9 @@ _MEDIA_TYPES = {
     "Picture": "image/png",
     "Events": "text/event-stream",
     "VectorTile": "application/vnd.mapbox-vector-tile",
+    "GeoTIFF": "image/tiff",
+    "GeoTIFFPart": "image/tiff",
+    "Capabilities": "application/xml",
 }
 _PAGE_HEADERS = ("X-Total-Count", "Link")
 _CALLERS: dict[Action | None, str] = {

@@ -15,7 +15,12 @@ MAX_URL = 8_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR_RELAYS = IPv4Network("192.88.99.0/24")
+# of the registries of special-purpose addresses, which `ipaddress` knows as its Python did
+_SPECIAL = (
+    *(IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24")),
+    *(IPv6Network("2001::/23"), IPv6Network("3fff::/20")),
+    IPv4Network("168.63.129.16/32"),  # the host of Azure's machines, for these alone
+)
 _SAFE = "/?&=+$,;:@!'()*~%[]|{}"
 _RESOLVERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolver")
 
@@ -99,7 +104,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return is_public(inner)
         if address not in _GLOBAL_UNICAST or address.scope_id:
             return False
-    elif address in _SIX_TO_FOUR_RELAYS:
+    if any(address in network for network in _SPECIAL):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

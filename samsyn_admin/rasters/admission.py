@@ -55,6 +55,8 @@ class Raster:
     """With the source it tells the content; of another server's file for 15 minutes."""
     original: Source | None = None
     """The file that ours was made from, which has the values themselves."""
+    is_looked_at: bool = False
+    """Whether it is of an address that no layer holds, and nobody has looked at yet."""
 
     @property
     def is_ours(self) -> bool:
@@ -71,6 +73,10 @@ class _FileAddress:
     moment: datetime | None
 
 
+class NotLookedAtError(NotFoundError):
+    """Nobody has looked at a raster of another server that no layer holds."""
+
+
 class Admission:
     """The rasters of one deployment; thread-safe."""
 
@@ -81,8 +87,8 @@ class Admission:
         """Return the raster of an address as the caller of the request may see it.
 
         With `is_look` signed-in users are admitted to addresses that no layer holds, within
-        Rate.RASTERS. Raises NotFoundError, and with `is_look` CredentialsError,
-        TooManyRequestsError, and InvalidParameterError for an address that is not asked.
+        Rate.RASTERS. Raises NotFoundError, of those addresses NotLookedAtError; with `is_look`
+        CredentialsError, TooManyRequestsError, and InvalidParameterError for one that is not asked.
         """
         own = _file_address(url)
         with reading(deployment().engine) as connection:
@@ -91,22 +97,27 @@ class Admission:
             if _is_of_our_files(url):
                 raise NotFoundError(_NO_SUCH)
             is_held = bool(run(connection, _IS_HELD, {"url": url}, prepared=True).scalar())
-        if not is_held:
-            self._admit(url, is_look=is_look)
+        is_new = not is_held and not self._has_been_looked_at(url)
+        if is_new:
+            if not is_look:
+                raise NotLookedAtError(_NO_SUCH)
+            require_user(principal())
+            parse_address(url, self._allowed)
+            spend(Rate.RASTERS)
         window = int(datetime.now(UTC).timestamp() // LOOKED_AT.total_seconds())
-        return Raster(Source(url=url), f"{url} {window}")
+        return Raster(Source(url=url), f"{url} {window}", is_looked_at=is_new)
 
-    def _admit(self, url: str, *, is_look: bool) -> None:
-        name = f"raster {url}"
-        kept = self._kept.get(name)
-        if kept is not None and kept.is_fresh:
-            return
-        if not is_look:
-            raise NotFoundError(_NO_SUCH)
-        require_user(principal())
-        parse_address(url, self._allowed)
-        spend(Rate.RASTERS)
-        self._kept.put(name, b"1", LOOKED_AT, LOOKED_AT)
+    def note_look(self, raster: Raster) -> None:
+        """Admit everybody to pictures of a raster that the caller has just looked at, for a while.
+
+        Nothing happens where they were admitted before.
+        """
+        if raster.is_looked_at:
+            self._kept.put(f"raster {raster.source.url}", b"1", LOOKED_AT, LOOKED_AT)
+
+    def _has_been_looked_at(self, url: str) -> bool:
+        kept = self._kept.get(f"raster {url}")
+        return kept is not None and kept.is_fresh
 
 
 def raster_of_layer(

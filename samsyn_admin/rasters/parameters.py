@@ -77,7 +77,7 @@ def single_values_but(
 
 def parse_drawing(values: dict[str, str]) -> Drawing:
     """Return how a raster is drawn; raises InvalidParameterError."""
-    colormap = values.get("colormap") or None
+    colormap = values.get("colormap", "").strip() or None  # the web app sends a space for none
     if colormap is not None and colormap not in colormap_names():
         raise InvalidParameterError(
             "There is no such colormap: viridis, plasma, terrain, blues, rdylgn and spectral are"

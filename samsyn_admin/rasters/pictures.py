@@ -2,20 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
+from samsyn_admin.outgoing.slots import Slots
 from samsyn_admin.outgoing.under_way import UnderWay
 from samsyn_admin.rasters.admission import Raster
 from samsyn_admin.rasters.parameters import Drawing
 from samsyn_admin.rasters.tiler import Tiler
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import NotFoundError, UnusableRasterError
+from samsyn_model.errors import NotFoundError, TilerUnavailableError, UnusableRasterError
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import spend
 from samsyn_provider.rates.rate_limits import Rate
 
+MAX_OF_SERVER = 4
+"""Requests of a worker at the same time for files of one other server."""
+MAX_OF_OTHERS = 6
+"""The same of all other servers: a slow one does not keep anybody from files of ours."""
+_PATIENCE = 1.0  # seconds
 _GRID = "WebMercatorQuad"
 _VERSION = "1"  # of how rasters are drawn: another one is another tag
 _SHARED = 0.05  # seconds: what took as long is kept for all processes
@@ -39,6 +47,8 @@ class Pictures:
     def __init__(self, tiler: Tiler) -> None:
         self._tiler = tiler
         self._under_way = UnderWay()
+        self._of_servers = Slots(MAX_OF_SERVER)
+        self._of_all = Slots(MAX_OF_OTHERS)
 
     def tile(self, raster: Raster, drawing: Drawing, tile: tuple[int, int, int], tag: str) -> bytes:
         """Return a tile (z, x, y) as PNG; nothing where there is nothing of the raster."""
@@ -73,7 +83,8 @@ class Pictures:
                 return self._tiler.document(raster.original, path)
             except (UnusableRasterError, NotFoundError):
                 pass  # as one without a CRS, which the import was told
-        return self._tiler.document(raster.source, path)
+        with self._turn(raster):
+            return self._tiler.document(raster.source, path)
 
     def _kept(self, raster: Raster, tag: str, make: Make) -> bytes:
         cache = deployment().tile_cache
@@ -97,8 +108,26 @@ class Pictures:
                 return content
         spend(Rate.TILES)
         start = monotonic()
-        content = make()
+        with self._turn(raster):
+            content = make()
         if not raster.is_ours or monotonic() - start >= _SHARED:
             with reading(engine) as connection:
                 cache.put(connection, tag, content)
         return content
+
+    @contextmanager
+    def _turn(self, raster: Raster) -> Iterator[None]:
+        """Have a turn at files of other servers; raises TilerUnavailableError without one."""
+        if raster.source.url is None:
+            yield
+            return
+        server = urlsplit(raster.source.url).netloc
+        with (
+            self._of_servers.taken(server, _PATIENCE) as has_server,
+            self._of_all.taken("", _PATIENCE if has_server else 0.0) as has_turn,
+        ):
+            if not (has_server and has_turn):
+                raise TilerUnavailableError(
+                    "Many GeoTIFFs of other servers are being read: try again in some seconds."
+                )
+            yield

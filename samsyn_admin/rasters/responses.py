@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, request
-from sqlalchemy import Engine
 
 from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.rasters.admission import Admission, Raster
@@ -23,9 +22,9 @@ _MAX_AGE, _OUTSIDE_MAX_AGE, _OWN_MAX_AGE = 900, 3600, 300  # seconds
 _SIDE = 256  # pixels
 
 
-def install(app: Flask, settings: Settings, engine: Engine) -> None:
+def install(app: Flask, settings: Settings, kept: KeptResponses) -> None:
     """Give the app its rasters."""
-    admitted = Admission(KeptResponses(settings, engine), frozenset(settings.outgoing_allow))
+    admitted = Admission(kept, frozenset(settings.outgoing_allow))
     app.extensions[_EXTENSION] = (admitted, Pictures(Tiler(settings)))
 
 
@@ -73,6 +72,11 @@ def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"
     return response
+
+
+def not_yet_response() -> Response:
+    """Return a transparent picture, which nobody keeps: in place of one that there may be later."""
+    return Response(_EMPTY, content_type=_PNG, headers={"Cache-Control": "no-store"})
 
 
 def _complete(response: Response, raster: Raster, tag: str) -> Response:

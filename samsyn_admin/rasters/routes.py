@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
+from samsyn_admin.rasters.admission import NotLookedAtError
 from samsyn_admin.rasters.parameters import (
     DRAWING_PARAMETERS,
     parse_bands,
@@ -17,6 +18,7 @@ from samsyn_admin.rasters.pictures import entity_tag
 from samsyn_admin.rasters.responses import (
     admission,
     document_response,
+    not_yet_response,
     picture_response,
     pictures,
     tile_response,
@@ -41,12 +43,16 @@ def raster_tile(zoom: int, column: int, row: int) -> Response:
 @bp.get("/preview")
 @requires(Action.READ_LAYER)
 def raster_preview() -> Response:
-    """Return a picture of a whole raster, of at most `width` and `height` pixels."""
+    """Return a picture of a whole raster, of at most `width` and `height` pixels; a transparent one
+    while nobody has looked at it."""
     known = ("url", "width", "height", *DRAWING_PARAMETERS)
     values = single_values_but(request.args, known, _REPEATABLE)
     drawing = parse_drawing(values)
     size = parse_side(values, "width", _SIDE), parse_side(values, "height", _SIDE)
-    raster = admission().raster(parse_url(values))
+    try:
+        raster = admission().raster(parse_url(values))
+    except NotLookedAtError:  # the web app gives an image up that has failed once
+        return not_yet_response()
     tag = entity_tag(raster, "preview", *size, drawing.query)
     return picture_response(raster, tag, lambda: pictures().preview(raster, drawing, size, tag))
 
@@ -58,9 +64,11 @@ def raster_info() -> Response:
     values = single_values_but(request.args, ("url",), ())
     raster = admission().raster(parse_url(values), is_look=True)
     tag = entity_tag(raster, "info")
-    return document_response(
+    response = document_response(
         tag, lambda: {"nodata": None, **pictures().document(raster, "/info", "", tag)}
     )
+    admission().note_look(raster)
+    return response
 
 
 @bp.get("/statistics")

@@ -26,7 +26,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FRAMING = re.compile(rb"\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.I)
 _EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r", re.I)
 _HEALTH = re.compile(rb"(?:\r\n)?(?:GET|HEAD) /api/health[/? ]")
-_OF_OTHERS = re.compile(rb"(?:\r\n)?[A-Z]+ /api/v1/(?:gfw|titiler|wms|wms-servers)[/? ]")
+_OF_OTHERS = re.compile(
+    rb"(?:\r\n)?[A-Z]+ /api/v1/(?:gfw|titiler|wms|wms-servers|layers/[^/? ]{36}/raster)[/? ]"
+)
 
 
 class NoRoomError(Exception):

@@ -119,6 +119,8 @@ def checked(dataset: DatasetReader) -> DatasetReader:
         raise UnusableRasterError("The GeoTIFF refers to other files, which are not read.")
     if dataset.crs is None or dataset.transform.is_identity or dataset.gcps[0]:
         raise UnusableRasterError("The GeoTIFF does not say where on earth it is.")
+    if any(name.startswith("complex") for name in dataset.dtypes):
+        raise UnusableRasterError("The values of the GeoTIFF are complex numbers.")
     if dataset.count > _MAX_BANDS:
         raise UnusableRasterError(f"The GeoTIFF has more than {_MAX_BANDS} bands.")
     height, width = dataset.block_shapes[0]

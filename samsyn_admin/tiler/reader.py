@@ -242,6 +242,7 @@ class RasterReader(Reader):  # type: ignore[misc]
             raise UnusableRasterError("The place of the GeoTIFF on earth is not known.") from error
         if not all(map(math.isfinite, (west, south, east, north))):
             raise UnusableRasterError("The place of the GeoTIFF on earth is not known.")
+        south, north = sorted((south, north))  # of a raster whose first row is its southernmost
         return max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0)
 
     def _resolution(self, west: float, south: float, east: float, north: float) -> float:

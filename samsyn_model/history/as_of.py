@@ -44,9 +44,10 @@ COLUMNS = (
     *("layer_id", "id", "geom", "properties", "version"),
     *("created_by", "updated_by", "created_at", "updated_at"),
 )
-"""The columns of `layer_features` that its states at a moment have too, beside `from_change`."""
+"""The columns of `layer_features` that its states at a moment have too."""
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
+_FORMER = frozenset({"feature_versions", "former"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +102,44 @@ class AsOf:
             f"{table}.from_change"
         )
 
+    def feature(self, feature_id: str) -> str:
+        """Return what `features` does, of the one feature whose id the SQL `feature_id` is: for
+        joins, which push no conditions down."""
+        return f"""(
+    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change,
+        NULL::bigint AS to_change
+    FROM layer_features WHERE layer_id = %(layer)s AND id = {feature_id} AND {self.present()}
+    UNION ALL
+    SELECT {_columns("feature_versions")}, from_change, to_change
+    FROM feature_versions
+    WHERE layer_id = %(layer)s AND feature_id = {feature_id} AND {self.former()})"""
+
     def features(self) -> str:
-        """Return the states that were there, as a subquery with COLUMNS and `from_change`.
+        """Return the states that were there, as a subquery with COLUMNS, `from_change` and
+        `to_change`, null for what is there still.
 
         For statements that find few by an index: of an id, in a box (`geom &&`), by `updated_at`.
         Conditions on these are pushed down to the indexes of both tables.
         """
         return f"""(
-    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change
+    SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change,
+        NULL::bigint AS to_change
     FROM layer_features WHERE layer_id = %(layer)s AND {self.present()}
     UNION ALL
-    SELECT {_columns("feature_versions")}, from_change
+    SELECT {_columns("feature_versions")}, from_change, to_change
     FROM feature_versions WHERE layer_id = %(layer)s AND {self.former()}
         AND {SPAN} && int8range(%(as_of_least)s, %(as_of)s, '[]'))"""
 
-    def features_in_order(self, after_id: str | None = None) -> str:
+    def features_in_order(self, after_id: str | None = None, limit: str | None = None) -> str:
         """Return what `features` does, in ascending order of ids where that is asked for.
 
         For pages in that order, and for all features. `after_id` is SQL of an id that all are
         greater than. It reads each feature of the layer between the ids that it had then, and its
         one state of the moment by a key: its cost does not grow with the number of versions.
+        `limit` is SQL of how many are read at most, where nothing leaves any of them out.
         """
         bounds = "BETWEEN %(as_of_first_id)s AND %(as_of_last_id)s"
+        end = "" if limit is None else f" LIMIT {limit}"
         after = "" if after_id is None else f" AND {{}} > {after_id}"
         state = f"""
         SELECT * FROM feature_versions AS former
@@ -137,19 +154,20 @@ class AsOf:
             )
         sooner = since.replace("gone.", "sooner.")
         return f"""(
-    (SELECT {_columns("state")}, state.from_change
+    (SELECT {_columns("state", "stored.id")}, state.from_change, state.to_change
      FROM layer_features AS stored
      CROSS JOIN LATERAL (
-        SELECT {_columns("stored")}, coalesce(stored.change_set, 0) AS from_change
+        SELECT {_columns("stored")}, coalesce(stored.change_set, 0) AS from_change,
+            NULL::bigint AS to_change
         WHERE {self.present("stored")}
         UNION ALL
-        SELECT {changed}, former.from_change
+        SELECT {changed}, former.from_change, former.to_change
         FROM ({state.format("stored.id")}) AS former WHERE NOT ({self.present("stored")})
      ) AS state
      WHERE stored.layer_id = %(layer)s AND stored.id {bounds}{after.format("stored.id")}
-     ORDER BY stored.id)
+     ORDER BY stored.id{end})
     UNION ALL
-    (SELECT {changed}, former.from_change
+    (SELECT {_columns("former", "gone.feature_id")}, former.from_change, former.to_change
      FROM feature_versions AS gone
      CROSS JOIN LATERAL ({state.format("gone.feature_id")}) AS former
      WHERE gone.layer_id = %(layer)s AND gone.was_deleted AND {since}
@@ -161,7 +179,7 @@ class AsOf:
             SELECT FROM feature_versions AS sooner
             WHERE sooner.layer_id = %(layer)s AND sooner.feature_id = gone.feature_id
                 AND sooner.was_deleted AND sooner.to_change < gone.to_change AND {sooner})
-     ORDER BY gone.feature_id))"""
+     ORDER BY gone.feature_id{end}))"""
 
     def _unless(self, column: str, *, is_nullable: bool = False) -> str:
         if not self.exceptions:
@@ -170,11 +188,13 @@ class AsOf:
         return f" AND {value} <> ALL (%(as_of_exceptions)s)"
 
 
-def _columns(table: str) -> str:
-    """Return COLUMNS of a table; `feature_versions` has the id under another name."""
-    id_column = "feature_id AS id" if table in {"feature_versions", "former"} else "id"
-    names = (id_column if name == "id" else name for name in COLUMNS)
-    return ", ".join(f"{table}.{name}" for name in names)
+def _columns(table: str, feature_id: str | None = None) -> str:
+    """Return COLUMNS of a table; `feature_id` is the SQL of the id where a statement is sorted by
+    it, in the same words: else the rows would be sorted once more."""
+    if feature_id is None:
+        feature_id = f"{table}.{'feature_id' if table in _FORMER else 'id'}"
+    names = (f"{feature_id} AS id" if name == "id" else f"{table}.{name}" for name in COLUMNS)
+    return ", ".join(names)
 
 
 def as_of(connection: Connection, layer_id: uuid.UUID, moment: datetime) -> AsOf:

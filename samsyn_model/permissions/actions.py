@@ -22,6 +22,8 @@ class Action(enum.Enum):
     EXPORT_MAP = "have a map written as a file"
     LEAVE_MAP = "leave a map"
     OWN_MAP = "delete a map, change its permissions, collaborators or owner"
+    ASK_SERVERS = "read what other servers have"
+    KEEP_SERVERS = "keep the list of web map servers"
     WEBHOOK = "deliver a signed event"
     SIGN_IN = "begin or end the session of a browser"
 
@@ -34,6 +36,7 @@ WRITING = frozenset(Action) - {
     Action.FOLLOW_LAYER,
     Action.FOLLOW_MAP,
     Action.READ_MAP,
+    Action.ASK_SERVERS,
     Action.WEBHOOK,
     Action.SIGN_IN,
 }

@@ -24,3 +24,14 @@ def require_write_scope(principal: Principal) -> None:
     """Raise PermissionDeniedError when the principal's token may only read."""
     if principal.scope != "write":
         raise PermissionDeniedError("This token may only read.")
+
+
+def require_administrator(principal: Principal, action: Action) -> uuid.UUID:
+    """Return the administrator's id.
+
+    Raises as `require_user`, and PermissionDeniedError for every other user.
+    """
+    user_id = require_user(principal, action)
+    if not principal.is_admin:
+        raise PermissionDeniedError(f"Only administrators may {action.value}.")
+    return user_id

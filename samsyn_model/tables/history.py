@@ -32,7 +32,6 @@ class ChangeSet(Base):
             name="via",
         ),
         Index("ix_change_sets_user_id_id", "user_id", "id"),
-        Index("ix_change_sets_created_at", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

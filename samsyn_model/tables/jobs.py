@@ -70,6 +70,9 @@ class ImportLayer(Base):
     """The same of the layer's definition."""
     property_schema: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """The layer's schema before the import, where fields without a type got one."""
+    rasters: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """`source_config`, `legend_config` and `files` (rows of `raster_files`) of a layer before its
+    rasters were replaced."""
 
 
 class ImportChange(Base):

@@ -73,6 +73,11 @@ class Collection:
         """The properties with the time of a feature, None where there are none."""
         return temporal_properties(self.property_schema, self.time_field)
 
+    @property
+    def has_own_time(self) -> bool:
+        """Whether its features have a time of their own, beside that of their versions."""
+        return self.times is not None
+
     @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """The schemas of the properties by name, in the order of `x-ogc-propertySeq`.

@@ -41,11 +41,19 @@ def items_document(
 
 
 def item_document(
-    connection: Connection, collection: Collection, feature_id: int, query: ItemsQuery
+    connection: Connection,
+    collection: Collection,
+    feature_id: int,
+    query: ItemsQuery,
+    moment: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return one item: its bytes as `feature`, its `version` and its link to the collection."""
+    """Return one item, as it was at a moment or is now: its bytes as `feature`, its row as `stored`
+    (that of `select_version`) and its link to the collection.
+
+    Raises the errors of `PostGISProvider.get`.
+    """
     _, _, document = get_collection_item(
-        api_for(resources([collection], ItemsRequest(connection, query))),
+        api_for(resources([collection], ItemsRequest(connection, query, moment))),
         DocumentRequest(),
         str(collection.id),
         feature_id,

@@ -12,6 +12,7 @@ from samsyn_provider.cql2.costs import Comparison, comparisons
 from samsyn_provider.geography.distances import Box
 from samsyn_provider.query.conditions import spatial_conditions
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.version_set import relation_of
 
 MAX_COMPARED_VERTICES = 10_000_000
 """The most vertices of a filter's geometries, each counted for every feature that it is compared
@@ -40,7 +41,10 @@ def refuse_costly_filter(
         edges = ", ".join(f"(%(edges)s::float8[])[{number}]" for number in range(1, 5))
         conditions.append(f"geom && ST_MakeEnvelope({edges}, 4326)")
     where = " AND ".join(conditions)
-    counts = ", ".join(_count(comparison, where) for comparison in costly)
+    if query.versions:
+        values.update(query.versions.values)
+    relation = relation_of(query.versions)
+    counts = ", ".join(_count(comparison, where, relation) for comparison in costly)
     row = run(connection, f"SELECT ARRAY[{counts}]", values).scalar_one()
     products = [number * one.vertices for number, one in zip(row, costly, strict=True)]
     if sum(products) > MAX_COMPARED_VERTICES:
@@ -52,11 +56,11 @@ def refuse_costly_filter(
         )
 
 
-def _count(comparison: Comparison, where: str) -> str:
+def _count(comparison: Comparison, where: str, relation: str) -> str:
     """Return the expression for how many features are compared, the least that are too many where
     there are more. Those in the box are counted first: mostly they are few enough."""
     most = MAX_COMPARED_VERTICES // comparison.vertices
-    features = "SELECT FROM layer_features WHERE"
+    features = f"SELECT FROM {relation} WHERE"
     box, limit = f"{where} AND {comparison.box}", f"LIMIT {most + 1}"
     return f"""(
         SELECT CASE WHEN count(*) <= {most} THEN count(*) ELSE (

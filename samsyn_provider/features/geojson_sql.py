@@ -13,11 +13,25 @@ from samsyn_provider.geography.crs import (
     ReferenceSystem,
 )
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.version_set import relation_of, version_columns
 
 _DECIMALS = 9
 _MAX_ARGUMENTS = 50
 _MAX_PREPARED_NAMES = 32
-_UPDATED_TEXT = "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+
+def utc_text(moment: str) -> str:
+    """Return the expression for a moment as RFC 3339 has it, in UTC, to the microsecond."""
+    return f"to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+
+VALIDITY = (
+    f"""'{{"interval":["' || {utc_text("valid_from")} || '","'"""
+    f""" || coalesce({utc_text("valid_to")}, '..') || '"]}}'"""
+)
+"""The expression for the time in which a version is valid, as JSON-FG has it."""
+_ID_TIME = "to_char(valid_from AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISSUS\"Z\"')"
+_UPDATED_TEXT = utc_text("updated_at")
 
 
 def may_be_prepared(names: Sequence[str]) -> bool:
@@ -36,9 +50,18 @@ def properties_column(query: ItemsQuery) -> str:
 
 def stored_features(query: ItemsQuery) -> str:
     """Return `layer_features` with this `properties_column`, for statements that read by id."""
+    relation = relation_of(query.versions)
     if not query.has_updated:
-        return "layer_features"
-    return f"(SELECT layer_id, id, geom, {properties_column(query)} FROM layer_features) AS stored"
+        return relation
+    columns = f"{properties_column(query)}{version_columns(query.versions)}"
+    return f"(SELECT layer_id, id, geom, {columns} FROM {relation}) AS stored"
+
+
+def ids_condition(query: ItemsQuery) -> str:
+    """Return the condition that a statement which joins `stored_features` with `ids` needs beside
+    the join: that does not reach the indexes of versions."""
+    table = "stored" if query.has_updated else "layer_features"
+    return "" if query.versions is None else f" AND {table}.id = ANY (%(ids)s::bigint[])"
 
 
 def shown_names(query: ItemsQuery, names: Sequence[str]) -> tuple[str, ...]:
@@ -79,8 +102,19 @@ def feature_expression(
     else:
         geometry_text = f"coalesce(ST_AsGeoJSON({geometry}, {_DECIMALS}, 0), 'null')"
     member = "place" if extra_members and query.crs.uri != CRS84 else "geometry"
+    identifier = "id"
+    if query.versions:
+        if not extra_members or query.versions.time_member != "time":
+            extra_members += f""" || ',"{query.versions.time_member}":' || {VALIDITY}"""
+        if query.versions.items_url:
+            identifier = f"""'"' || id || '.' || {_ID_TIME} || '"'"""
+            values["original"] = json.dumps(f"{query.versions.items_url}/")[:-1]
+            extra_members += (
+                """ || ',"links":[{"rel":"original","type":"application/geo+json","href":'"""
+                """ || %(original)s || id || '"}]'"""
+            )
     return (
-        f"""'{{"type":"Feature","id":' || id || ',"{member}":' || {geometry_text}"""
+        f"""'{{"type":"Feature","id":' || {identifier} || ',"{member}":' || {geometry_text}"""
         f"""{extra_members} || ',"properties":' || {properties} || '}}'"""
     )
 

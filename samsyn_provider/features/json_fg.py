@@ -5,20 +5,24 @@ from typing import Any
 
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.temporal import moment_or_null
+from samsyn_provider.features.geojson_sql import VALIDITY
 from samsyn_provider.geography.crs import CRS84, ReferenceSystem
+from samsyn_provider.query.items_query import ItemsQuery
 
 _CLASSES = ("http://www.opengis.net/spec/json-fg-1/1.0/conf/core",)
 
 
 def json_fg_members(
-    crs: ReferenceSystem, times: TemporalProperties | None, values: dict[str, Any]
+    query: ItemsQuery, times: TemporalProperties | None, values: dict[str, Any]
 ) -> str:
     """Return the SQL of a feature's `time`, and of its `place` or `geometry` that is null.
 
-    A geometry in CRS84 is the feature's `geometry`, in any other CRS its `place`.
+    A geometry in CRS84 is the feature's `geometry`, in any other CRS its `place`. The time is that
+    of a version, where versions are read and the features have no time of their own.
     """
-    absent = "place" if crs.uri == CRS84 else "geometry"
-    return f""" || ',"{absent}":null,"time":' || {_time(times, values)}"""
+    absent = "place" if query.crs.uri == CRS84 else "geometry"
+    time = VALIDITY if times is None and query.versions else _time(times, values)
+    return f""" || ',"{absent}":null,"time":' || {time}"""
 
 
 def collection_head(title: str, crs: ReferenceSystem) -> str:

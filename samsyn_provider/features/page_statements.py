@@ -29,11 +29,13 @@ from samsyn_provider.query.conditions import (
     after_position,
     feature_conditions,
     ordering,
+    page_relation,
     sort_value,
     spatial_conditions,
 )
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.property_indexes import index_clause, select_candidates
+from samsyn_provider.query.version_set import relation_of, version_columns
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 """The stored size of a page's features at most; a larger page ends early."""
@@ -96,7 +98,7 @@ def select_streamed_page(  # noqa: PLR0913 - as select_page
     page = _page_sql(layer_id, query, times, names, indexed)
     if not is_counted:
         page = replace(page, matched="NULL::bigint")
-    if not query.sortby and not is_filtered(query, times):
+    if query.versions is None and not query.sortby and not is_filtered(query, times):
         return _whole_page_statement(query, page)
     # string_agg with ORDER BY makes it group by sorting: hashing would hold all parts to the end
     prefix = f"{page.with_clause}," if page.with_clause else "WITH"
@@ -121,7 +123,7 @@ def _whole_page_statement(query: ItemsQuery, page: "_PageSql") -> Statement:
     values = page.values
     where = " AND ".join(["layer_id = %(layer)s", *after_position(query, values)])
     selection = f"""
-        SELECT id, {_SIZE} AS size FROM layer_features WHERE {where}
+        SELECT id, {_SIZE} AS size FROM {page_relation(query)} WHERE {where}
         ORDER BY id LIMIT %(limit)s + 1 OFFSET %(offset)s"""
     text = f"""WITH page AS MATERIALIZED ({_rows(selection, "%(limit)s", "size")})
 SELECT NULL::bpchar AS features, {page.columns("count(*) FILTER (WHERE fits)")} FROM page
@@ -189,7 +191,9 @@ def _page_sql(
     limit, offset = (str(query.limit), "") if prepared else ("%(limit)s", " OFFSET %(offset)s")
     conditions = feature_conditions(query, times, values)
     with_clause = index_clause(query, indexed, FEATURE_COUNT, values)
-    matched = matched_expression(conditions, len(spatial_conditions(query, {})), with_clause)
+    matched = matched_expression(
+        conditions, len(spatial_conditions(query, {})), with_clause, query.versions
+    )
     position_conditions = after_position(query, values)
     keys = [f"key{number}" for number in range(len(query.sortby))]
     columns = "".join(
@@ -201,10 +205,11 @@ def _page_sql(
         members = ", ".join([*(f"to_jsonb({name})" for name in keys), "id"])
         last = f"(array_agg(jsonb_build_array({members})) FILTER (WHERE fits))[{{fitting}}]"
     selection = select_candidates(
-        f"id, geom, {properties_column(query)}{columns}",
+        f"id, geom, {properties_column(query)}{version_columns(query.versions)}{columns}",
         conditions + position_conditions,
         f"ORDER BY {ordering(keys, query)} LIMIT {limit} + 1{offset}",
         with_clause,
+        page_relation(query),
     )
     rows, feature = _rows(selection, limit), feature_expression(query, values, names=names)
     return _PageSql(with_clause, rows, feature, last, matched, values, prepared)
@@ -213,20 +218,28 @@ def _page_sql(
 def _box_page_sql(layer_id: uuid.UUID, query: ItemsQuery, names: Sequence[str]) -> _PageSql:
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit}
     where = " AND ".join(feature_conditions(query, None, values))
+    columns = version_columns(query.versions)
     with_clause = f"""WITH in_box AS MATERIALIZED (
-    SELECT id, geom, properties FROM layer_features WHERE {where} LIMIT {MAX_COUNTED_IN_BOX + 1}
+    SELECT id, geom, properties{columns} FROM {relation_of(query.versions)}
+    WHERE {where} LIMIT {MAX_COUNTED_IN_BOX + 1}
 )"""
     conditions = [
         f"(SELECT count(*) FROM in_box) <= {MAX_COUNTED_IN_BOX}",
         *after_position(query, values),
     ]
     selection = f"""
-        SELECT id, geom, properties FROM in_box WHERE {" AND ".join(conditions)}
+        SELECT id, geom, properties{columns} FROM in_box WHERE {" AND ".join(conditions)}
         ORDER BY id LIMIT %(limit)s + 1"""
     matched = f"(SELECT CASE WHEN count(*) <= {MAX_COUNTED_IN_BOX} THEN count(*) END FROM in_box)"
     rows, feature = _rows(selection, "%(limit)s"), feature_expression(query, values, names=names)
     return _PageSql(
-        with_clause, rows, feature, _LAST_ID, matched, values, prepared=may_be_prepared(names)
+        with_clause,
+        rows,
+        feature,
+        _LAST_ID,
+        matched,
+        values,
+        prepared=may_be_prepared(names),
     )
 
 
@@ -249,7 +262,14 @@ def _is_plain(query: ItemsQuery) -> bool:
 
 def _is_box(query: ItemsQuery) -> bool:
     """Return whether the query is for a page of the features in one box, as maps request it."""
-    plain = ItemsQuery(crs=query.crs, limit=query.limit, after=query.after, bbox=query.bbox)
+    plain = ItemsQuery(
+        crs=query.crs,
+        limit=query.limit,
+        after=query.after,
+        bbox=query.bbox,
+        versions=query.versions,
+    )
     bbox = query.bbox
     is_single = bbox is not None and len(bbox.areas) == 1 and bbox.heights is None
-    return is_single and query == plain and query.crs.uri == CRS84
+    is_state = query.versions is None or not query.versions.is_history
+    return is_single and is_state and query == plain and query.crs.uri == CRS84

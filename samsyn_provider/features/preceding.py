@@ -22,6 +22,7 @@ from samsyn_provider.query.conditions import (
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.position import encode_position
 from samsyn_provider.query.property_indexes import index_clause, select_candidates
+from samsyn_provider.query.version_set import relation_of
 
 MAX_PRECEDING = 10_000
 """The most features before a page that are counted."""
@@ -88,6 +89,7 @@ def select_preceding(
         conditions,
         f"ORDER BY {ordering(keys, query, is_reversed=True)} LIMIT %(maximum)s",
         with_clause,
+        relation_of(query.versions),
     )
     members = ", ".join([*(f"to_jsonb({key})" for key in keys), "id"])
     text = f"""{with_clause}

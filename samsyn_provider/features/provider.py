@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pygeoapi.provider.base import BaseProvider
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run, stream
 from samsyn_model.database.statement import Statement
-from samsyn_model.errors import NotFoundError
+from samsyn_model.errors import GoneError, NotFoundError
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.count_statements import is_filtered, select_hits
 from samsyn_provider.features.counting import count_matches
@@ -18,7 +19,11 @@ from samsyn_provider.features.page_statements import (
     select_page,
     select_streamed_page,
 )
-from samsyn_provider.features.statements import select_feature
+from samsyn_provider.features.version_statements import (
+    select_latest,
+    select_present_version,
+    select_version,
+)
 from samsyn_provider.http.representations import SerializedFeatures
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.position import encode_position
@@ -33,6 +38,8 @@ class ItemsRequest:
 
     connection: Connection
     query: ItemsQuery
+    moment: datetime | None = None
+    """When the one feature is to be read, None for now."""
 
 
 class PostGISProvider(BaseProvider):  # type: ignore[misc]
@@ -86,17 +93,21 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         return page
 
     def get(self, identifier: int, **_: Any) -> dict[str, Any]:
-        """Return one feature: its bytes as `feature`, and its `version`.
+        """Return one feature: its bytes as `feature`, and its row as `stored`.
 
-        Raises NotFoundError when the collection has no such feature.
+        Raises NotFoundError when the collection never had such a feature, GoneError when it has
+        none at the moment of the request.
         """
-        crs = self._items_request().query.crs
-        row = self._read_row(
-            select_feature(self.collection.id, identifier, crs, self.collection.names)
-        )
-        if row is None:
-            raise NotFoundError("There is no such feature in this collection.")
-        return {"feature": row.feature, "version": row.version, "properties": {}}
+        moment = self._items_request().moment
+        source = (self.collection.id, identifier, self._items_request().query)
+        names = self.collection.names
+        if moment is None:
+            row = self._read_row(select_present_version(*source, names))
+        else:
+            row = self._read_row(select_version(*source, names, moment))
+        if row is None or row.feature is None:
+            raise missing_feature(self._items_request().connection, self.collection, identifier)
+        return {"feature": row.feature, "stored": row, "properties": {}}
 
     def _read_page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures, int | None]:
         """Return the row of a page without the features, the features, maybe yet to be read, and
@@ -158,6 +169,24 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
             statement.values,
             prepared=statement.prepared,
         ).one_or_none()
+
+
+def missing_feature(
+    connection: Connection, collection: Collection, feature_id: int
+) -> NotFoundError:
+    """Return the error of a request for a feature that a collection does not have: GoneError where
+    it had it once. One statement."""
+    statement = select_latest(collection.id, feature_id)
+    latest = run(connection, statement.text, statement.values).scalar_one()
+    if latest is None:
+        return NotFoundError("There is no such feature in this collection.")
+    return GoneError(
+        "There is no such feature in this collection at this moment; it has versions of others.",
+        layer_id=collection.id,
+        feature_id=feature_id,
+        latest=latest,
+        has_own_time=collection.has_own_time,
+    )
 
 
 def _count_of_page(query: ItemsQuery, row: Any) -> int | None:

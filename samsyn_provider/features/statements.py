@@ -8,6 +8,7 @@ from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.features.geojson_sql import (
     feature_expression,
+    ids_condition,
     may_be_prepared,
     stored_features,
 )
@@ -66,15 +67,17 @@ def select_texts(  # noqa: PLR0913 - the features, and their form
     none; and how many are `returned`.
     """
     values: dict[str, Any] = {"layer": layer_id, "ids": list(feature_ids), "separator": separator}
+    if query.versions:
+        values.update(query.versions.values)
     feature = feature_expression(
-        query, values, json_fg_members(query.crs, times, values) if json_fg else "", names=names
+        query, values, json_fg_members(query, times, values) if json_fg else "", names=names
     )
     text = f"""
 SELECT string_agg({feature}, %(separator)s ORDER BY ordinality) AS features,
        count(*) AS returned
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN {stored_features(query)} USING (id)
-WHERE layer_id = %(layer)s"""
+WHERE layer_id = %(layer)s{ids_condition(query)}"""
     return Statement(text, values)
 
 

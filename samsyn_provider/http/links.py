@@ -123,7 +123,8 @@ def collection_link(collection_id: object, title: str) -> Link:
 
 
 def header(links: Iterable[Link]) -> dict[str, str]:
-    """Return the `Link` header of a page: of its links, those to the next and the previous page.
+    """Return the `Link` header of a page: of its links, those to the next and the previous page,
+    and to the profile that it has.
 
     Each repeats the address of the request. The header has no method, so that a link to follow by
     POST cannot be in it.
@@ -131,7 +132,7 @@ def header(links: Iterable[Link]) -> dict[str, str]:
     return bounded_header(
         f'<{link["href"]}>; rel="{link["rel"]}"; type="{link["type"]}"'
         for link in links
-        if link["rel"] in {"next", "prev"} and "method" not in link
+        if link["rel"] in {"next", "prev", "profile"} and "method" not in link
     )
 
 

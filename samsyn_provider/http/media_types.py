@@ -28,6 +28,7 @@ KML = "application/vnd.google-earth.kml+xml"
 PARQUET = "application/vnd.apache.parquet"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP = "application/zip"
+LINK_FORMAT = "application/link-format"
 
 _NO_OTHERS: Mapping[str, str] = {}
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from samsyn_model import errors
 from samsyn_model.errors import SamsynError
-from samsyn_provider.http.links import MAX_HEADER
+from samsyn_provider.http.links import MAX_HEADER, Link
 from samsyn_provider.http.representations import as_page
 
 LOGGER = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidBodyError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RangeNotSatisfiableError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ClientGoneError: HTTPStatus.BAD_REQUEST,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -111,13 +113,17 @@ def problem(
     detail: str,
     faults: tuple[errors.Fault, ...] = (),
     kind: str = "about:blank",
+    links: Sequence[Link] = (),
 ) -> Response:
     """Return the response to a request that failed, in a media type that the client accepts.
 
     `application/problem+json` when the Accept header names it, an HTML page for browsers outside
-    `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`.
+    `/api`, else `application/json`; always with `type`, `title`, `status` and `detail`, and with
+    `links` to what there is instead.
     """
     document = problem_document(status, detail, faults) | {"type": kind}
+    if links:
+        document["links"] = list(links)
     if not prefers_html():
         return _complete(_json_response(document), status)
     page = as_page(render_template("ogc/error.html", document=document))
@@ -192,6 +198,8 @@ def problem_of(error: SamsynError) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         response.headers["RateLimit-Policy"] = error.policy
         response.headers["RateLimit"] = f"{policy};r=0;t={error.retry_after}"
+    if isinstance(error, errors.RangeNotSatisfiableError):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
     return response
 
 

@@ -12,7 +12,6 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (
     CredentialsError,
-    NotFoundError,
     PermissionDeniedError,
     PreconditionFailedError,
 )
@@ -27,7 +26,9 @@ from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.lookup import find_collection
 from samsyn_provider.cql2.parsing import UPDATED
+from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.features.statements import select_feature, select_features
+from samsyn_provider.features.version_statements import PRESENT_SINCE
 from samsyn_provider.geography.crs import ReferenceSystem, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
@@ -42,9 +43,10 @@ from samsyn_provider.items.feature_body import (
     without_last_change,
 )
 from samsyn_provider.query.parameters import parse_feature_id, single_values
+from samsyn_provider.versions.parameters import refuse_writing_versions
 
-_LOCK_FEATURE = """
-SELECT version, properties, updated_at FROM layer_features
+_LOCK_FEATURE = f"""
+SELECT version, properties, updated_at, {PRESENT_SINCE} AS valid_from FROM layer_features AS stored
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
 
 
@@ -107,6 +109,7 @@ def replace_item(collection_id: str, feature_id: str) -> Response:
 
     The path identifies the feature; an id in the body is ignored, and no feature is created.
     """
+    refuse_writing_versions()
     body = _body(GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
@@ -123,6 +126,7 @@ def update_item(collection_id: str, feature_id: str) -> Response:
 
     A geometry is replaced as a whole.
     """
+    refuse_writing_versions()
     body = _body(MERGE_PATCH, GEOJSON, JSON)
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
@@ -136,6 +140,7 @@ def update_item(collection_id: str, feature_id: str) -> Response:
 @requires(Action.WRITE_FEATURES)
 def delete_item(collection_id: str, feature_id: str) -> tuple[str, HTTPStatus]:
     """Delete a feature, /req/create-replace-delete/delete-op."""
+    refuse_writing_versions()
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
         collection = _lock_collection(connection, collection_id)
@@ -179,13 +184,13 @@ def _lock_feature(
     """Return a feature's id, and its row with `properties` and `updated_at`; it is locked until the
     transaction ends.
 
-    Raises NotFoundError, and PreconditionFailedError when `If-Match` names another version or
-    `If-None-Match` this one.
+    Raises NotFoundError, GoneError, and PreconditionFailedError when `If-Match` names another
+    version, `If-None-Match` this one, or `If-Unmodified-Since` a time before it.
     """
     key = parse_feature_id(feature_id)
     row = run(connection, _LOCK_FEATURE, {"layer": collection.id, "id": key}).one_or_none()
     if row is None:
-        raise NotFoundError("There is no such feature in this collection.")
+        raise missing_feature(connection, collection, key)
     if "If-Match" in request.headers and str(row.version) not in request.if_match:
         raise PreconditionFailedError(
             f"The feature has changed since you read it: it is now at version {row.version}."
@@ -193,6 +198,12 @@ def _lock_feature(
     if str(row.version) in request.if_none_match:
         raise PreconditionFailedError(
             f"The feature is at version {row.version}, which If-None-Match rules out."
+        )
+    # RFC 9110, 13.1.4: to the second, and only without If-Match
+    since = None if "If-Match" in request.headers else request.if_unmodified_since
+    if since is not None and row.valid_from.replace(microsecond=0) > since:
+        raise PreconditionFailedError(
+            f"The feature has changed since you read it: it is as it is since {row.valid_from}."
         )
     return key, row
 

@@ -19,10 +19,11 @@ from samsyn_provider.items.form_fields import (
 )
 from samsyn_provider.query.items_query import DEFAULT_LIMIT, ITEMS_PARAMETERS
 from samsyn_provider.query.parameters import typed_value
+from samsyn_provider.versions.parameters import VERSION_DATETIME
 
 _PASSED_ON = (
     *("limit", "sortby", "properties", "skipGeometry"),
-    *("bbox", "bbox-crs", "filter", "filter-crs"),
+    *("bbox", "bbox-crs", "filter", "filter-crs", VERSION_DATETIME),
 )
 FORM_PARAMETERS = frozenset({*_PASSED_ON, "start", "end"})
 """The inputs of every form; the others are those of the properties' fields."""

@@ -46,6 +46,13 @@ from samsyn_provider.query.items_query import (
 )
 from samsyn_provider.query.parameters import single_values
 from samsyn_provider.styles.symbols import colour_code
+from samsyn_provider.versions.parameters import (
+    VERSION_DATETIME,
+    moment_text,
+    parse_version_instant,
+    version_parameter,
+)
+from samsyn_provider.versions.states import with_state
 
 _NO_ARGUMENTS: Mapping[str, str] = {}
 MAX_HTML_ITEMS = 500
@@ -83,12 +90,17 @@ def items_page(
     collection = with_fields(connection, collection)
     capabilities = Capabilities(collection.fields, collection.crs, relations)
     try:
-        query = parse_items_query(arguments, capabilities)
+        others, moment = parse_version_instant(arguments, has_own_time=collection.has_own_time)
+        query = parse_items_query(others, capabilities)
+        query = with_state(connection, collection, query, moment)
         refuse_dialect(query)
         refuse_costly_filter(connection, collection.id, query)
     except InvalidParameterError as error:
         values = form_values(collection, arguments.to_dict())
         return _faulty_page(connection, collection, make_form(collection, values, error.detail))
+    arguments = others
+    if moment is not None:
+        arguments = MultiDict({**others, VERSION_DATETIME: moment_text(moment)})
     if query.is_search:
         spend_search()
     query = replace(query, limit=min(query.limit, MAX_HTML_ITEMS), crs=HTML_CRS)
@@ -132,6 +144,11 @@ def items_page(
             for code, file_format in FORMATS.items()
         },
         json_url=links.request_url(f="json"),
+        moment=moment_text(moment) if moment else None,
+        moment_parameter=version_parameter(has_own_time=collection.has_own_time),
+        present=links.request_url(
+            **{VERSION_DATETIME: None, "datetime": others.get("datetime"), "after": None}
+        ),
     )
 
 
@@ -151,9 +168,10 @@ def items_form(collection_id: str) -> Response:
             )
         if message is None:
             try:
-                parse_items_query(
-                    MultiDict(arguments), Capabilities(collection.fields, collection.crs)
+                others, _ = parse_version_instant(
+                    MultiDict(arguments), has_own_time=collection.has_own_time
                 )
+                parse_items_query(others, Capabilities(collection.fields, collection.crs))
             except InvalidParameterError as error:
                 message = error.detail
         if message is not None:
@@ -249,6 +267,7 @@ def tiles_url(collection: Collection, arguments: Mapping[str, str] = _NO_ARGUMEN
         "f": "mvt",
         "properties": "" if collection.names else None,  # without any, where that costs nothing
         "datetime": arguments.get("datetime"),
+        VERSION_DATETIME: arguments.get(VERSION_DATETIME),
         **combined_filter(collection, arguments),
     }
     if "filter" in parameters:

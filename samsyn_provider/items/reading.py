@@ -47,6 +47,21 @@ from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.query.search_body import read_search
 from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.styles.symbols import colour_code
+from samsyn_provider.versions.links import address_of
+from samsyn_provider.versions.parameters import parse_version_instant, parse_version_request
+from samsyn_provider.versions.responses import (
+    headers_of_version,
+    is_immutable,
+    keep_for_long,
+    links_of_version,
+)
+from samsyn_provider.versions.states import (
+    last_keys,
+    one_version,
+    profile_links,
+    refuse_history,
+    with_versions,
+)
 
 _UNCACHED_HEADERS = {"Cache-Control", "Content-Length", "Date", "Vary"}
 """Headers that are set anew for each response."""
@@ -93,6 +108,8 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         if request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         file_format = _file_format(media_type)
+        if file_format is not None:
+            refuse_history(query)
         _spend(query, is_download=file_format is not None)
         if file_format is None:
             page = _page(connection, collection, query, make_link=links.page_link, tag=tag)
@@ -145,15 +162,27 @@ def item(collection_id: str, feature_id: str) -> Response:
         cached = _cached_response(tag)
         if cached is not None:
             return cached
-        query = parse_item_query(request.args, collection.crs)
+        arguments, moment = parse_version_instant(
+            request.args, has_own_time=collection.has_own_time
+        )
+        query = parse_item_query(arguments, collection.crs)
         if media_type == HTML:
             query = replace(query, crs=HTML_CRS)
+        if moment is not None:
+            query = replace(query, versions=one_version(collection))
         key = parse_feature_id(feature_id)
-        document = item_document(connection, collection, key, query)
-    document["links"] = links.self_links(media_type, GEOJSON, "This item") + document["links"]
+        document = item_document(connection, collection, key, query, moment)
+    stored = document.pop("stored")
+    version_links = links_of_version(address_of(collection, key), stored)
+    document["links"] = [
+        *links.self_links(media_type, GEOJSON, "This item"),
+        *document["links"],
+        *version_links,
+    ]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",
-        "ETag": f'"{document["version"]}"',
+        "ETag": f'"{stored.version}"',
+        **headers_of_version(version_links, stored),
     }
     context = {}
     if media_type == HTML:
@@ -161,8 +190,12 @@ def item(collection_id: str, feature_id: str) -> Response:
             "collection": collection_document(collection),
             "tiles": tiles_url(collection),
             "colour": colour_code(collection.style_config),
+            "stored": stored,
+            "version_links": {link["rel"]: link["href"] for link in version_links},
         }
     response = respond(media_type, document, "ogc/item.html", headers=headers, **context)
+    if media_type == GEOJSON and is_immutable(stored):
+        return keep_for_long(response)
     return _cache_response(tag, media_type, response)
 
 
@@ -207,9 +240,13 @@ def _parse_query(
 
     Raises the errors of `refuse_costly_filter` too.
     """
+    arguments, asked = parse_version_request(arguments, has_own_time=collection.has_own_time)
     if names_properties(arguments, relations):
         collection = with_fields(connection, collection)
-    query = parse_items_query(arguments, Capabilities(collection.fields, collection.crs, relations))
+    keys = last_keys(asked)
+    capabilities = Capabilities(collection.fields, collection.crs, relations, keys)
+    query = parse_items_query(arguments, capabilities)
+    query = with_versions(connection, collection, query, asked)
     refuse_costly_filter(connection, collection.id, query)
     return collection, query
 
@@ -224,8 +261,10 @@ def _page(
 ) -> Response:
     refuse_dialect(query)
     document = items_document(connection, collection, query)
+    profile = profile_links(query.versions)
     document["links"] = [
         *(links.self_links(GEOJSON, GEOJSON, "These items", _DOWNLOADS) if tag else []),
+        *profile,
         *pagination_links(GEOJSON, document.pop("next_position", None), query, make_link),
         links.collection_link(collection.id, collection.title),
     ]

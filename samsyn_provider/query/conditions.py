@@ -10,6 +10,8 @@ from samsyn_provider.cql2.temporal import moment_or_null
 from samsyn_provider.geography.shapes import COMPARABLE_GEOMETRY
 from samsyn_provider.query.datetime_conditions import datetime_conditions
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
+from samsyn_provider.query.property_indexes import is_narrowed
+from samsyn_provider.query.version_set import relation_of
 
 _RELATIONS = {"intersects": "ST_Intersects", "within": "ST_Within"}
 
@@ -21,6 +23,8 @@ def feature_conditions(
 
     `values` has the layer's id as `layer`; the values of the conditions are added to it.
     """
+    if query.versions:
+        values.update(query.versions.values)
     conditions = ["layer_id = %(layer)s", *spatial_conditions(query, values)]
     if query.datetime and times:
         conditions += datetime_conditions(query.datetime, times, values)
@@ -57,6 +61,17 @@ def spatial_conditions(query: ItemsQuery, values: dict[str, Any]) -> list[str]:
         related = f"{_RELATIONS[relation]}({COMPARABLE_GEOMETRY}, {geometry})"
         conditions.append(f"geom && {geometry} AND {related}")
     return conditions
+
+
+def page_relation(query: ItemsQuery) -> str:
+    """Return the SQL of what a page reads, by the name `layer_features`; with it goes
+    `after_position`."""
+    versions = query.versions
+    if versions is None or query.sortby or is_narrowed(query):
+        return relation_of(versions)
+    # in the order of ids a page ends soon
+    in_order = versions.ordered if query.after is None else versions.following
+    return f"{in_order} AS layer_features"
 
 
 def ordering(keys: Sequence[str], query: ItemsQuery, *, is_reversed: bool = False) -> str:

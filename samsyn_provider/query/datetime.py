@@ -18,30 +18,31 @@ class Interval:
     includes_end: bool
 
 
-def parse_datetime(text: str) -> Interval:
-    """Return the instant or interval of a `datetime` parameter (RFC 3339; `..` is open).
+def parse_datetime(text: str, name: str = "datetime") -> Interval:
+    """Return the instant or interval of a parameter, `datetime` or another `name` (RFC 3339; `..`
+    is open).
 
     A date counts as its whole day, in UTC. Raises InvalidParameterError for any other text.
     """
     parts = text.split("/")
     if len(parts) == 1:
-        start, end, whole_day = _moment(parts[0])
+        start, end, whole_day = _moment(parts[0], name)
         return Interval(start, end, includes_end=not whole_day)
     if len(parts) != 2:
-        raise InvalidParameterError("datetime is an instant or an interval of two.")
+        raise InvalidParameterError(f"{name} is an instant or an interval of two.")
     first, last = (None if part in {"", ".."} else part for part in parts)
     if first is None and last is None:
         return Interval(None, None, includes_end=False)
-    begins = _moment(first)[0] if first else None
+    begins = _moment(first, name)[0] if first else None
     if last is None:
         return Interval(begins, None, includes_end=False)
-    _, ends, whole_day = _moment(last)
+    _, ends, whole_day = _moment(last, name)
     if begins and ends and (begins > ends or (whole_day and begins == ends)):
-        raise InvalidParameterError("The datetime interval ends before it starts.")
+        raise InvalidParameterError(f"The {name} interval ends before it starts.")
     return Interval(begins, ends, includes_end=not whole_day)
 
 
-def _moment(text: str) -> tuple[datetime, datetime | None, bool]:
+def _moment(text: str, name: str) -> tuple[datetime, datetime | None, bool]:
     """Return start, end and whether it is a whole day, which excludes its end."""
     try:
         if not _DATE_TIME.fullmatch(text):
@@ -54,7 +55,7 @@ def _moment(text: str) -> tuple[datetime, datetime | None, bool]:
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidParameterError(
-            f"datetime: {text!r} is not a date or date-time of RFC 3339, such as"
+            f"{name}: {text!r} is not a date or date-time of RFC 3339, such as"
             " 2026-05-01T12:00:00Z."
         ) from None
     return moment, moment, False

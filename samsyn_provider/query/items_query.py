@@ -36,6 +36,7 @@ from samsyn_provider.query.parameters import (
     typed_value,
 )
 from samsyn_provider.query.position import Position, decode_position
+from samsyn_provider.query.version_set import VersionSet
 
 DEFAULT_LIMIT = 10
 _FREE_OFFSET = 10_000  # features
@@ -94,6 +95,8 @@ class ItemsQuery:
     filter: Expression | None = None
     dialect: str | None = None
     """Of a CSV file: one of DIALECTS."""
+    versions: VersionSet | None = None
+    """The versions that are read, None for the present ones."""
 
     @property
     def is_search(self) -> bool:
@@ -112,6 +115,8 @@ class Capabilities:
     crs: tuple[str, ...] = SUPPORTED
     relations: frozenset[str] = frozenset()
     """The parameters that are geometries, of AREA_PARAMETERS."""
+    last_keys: tuple[SortKey, ...] = ()
+    """What is sorted by after the keys of `sortby`."""
 
 
 def names_properties(
@@ -128,7 +133,7 @@ def parse_items_query(arguments: MultiDict[str, str], capabilities: Capabilities
     parameters = ITEMS_PARAMETERS | relations
     names = {name for name in (*fields, UPDATED) if name not in parameters}
     values = single_values(arguments, parameters | names)
-    sortby = _sort_keys(values.get("sortby"), fields)
+    sortby = (*_sort_keys(values.get("sortby"), fields), *capabilities.last_keys)
     resulttype = values.get("resulttype", "results")
     if resulttype not in {"results", "hits"}:
         raise InvalidParameterError("resulttype is either 'results' or 'hits'.")

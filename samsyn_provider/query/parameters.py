@@ -99,6 +99,12 @@ def parse_boolean(name: str, text: str) -> bool:
     return text == "true"
 
 
+def parse_number(text: str) -> float | None:
+    """Return the finite number that a text is; None for any other text."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
+
+
 def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
     """Return a parameter's text as the property's JSON value.
 
@@ -109,8 +115,8 @@ def typed_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
         return int(text)
     if kind == "number" and _SIGNED.fullmatch(text):
         return int(text)
-    if kind == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
+    if kind == "number" and (number := parse_number(text)) is not None:
+        return number
     if kind == "boolean" and text in {"true", "false"}:
         return text == "true"
     if kind == "string" and (schema.get("format") != "date" or _is_date(text)):

@@ -53,6 +53,8 @@ def index_clause(
     `indexed` are the properties with an index, `size` is the SQL of the layer's number of features,
     `values` has its id as `layer`; the values of the clause are added.
     """
+    if query.versions:
+        return ""  # the indexes have the values of present features
     lookups, ranges = [], dict[tuple[str, str], list[_ValueRange]]()
     for value_range in _value_ranges(query):
         if value_range.name not in indexed:
@@ -80,15 +82,22 @@ WITH maximum AS MATERIALIZED (
 )"""
 
 
-def select_candidates(columns: str, conditions: Sequence[str], tail: str, with_clause: str) -> str:
+def select_candidates(
+    columns: str,
+    conditions: Sequence[str],
+    tail: str,
+    with_clause: str,
+    relation: str = "layer_features",
+) -> str:
     """Return the SELECT of a layer's features that meet all conditions.
 
-    `tail` follows them: ORDER BY, LIMIT. With the `with_clause` of `index_clause` before the whole
-    statement, its candidates are read where they are few, else the layer: only one branch runs.
+    `tail` follows them: ORDER BY, LIMIT; `relation` is what is read without a `with_clause`. With
+    that of `index_clause` before the whole statement, its candidates are read where they are few,
+    else the layer: only one branch runs.
     """
     where = " AND ".join(conditions)
     if not with_clause:
-        return f"SELECT {columns} FROM layer_features WHERE {where} {tail}"
+        return f"SELECT {columns} FROM {relation} WHERE {where} {tail}"
     # in the order of their ids, so that a LIMIT ends the loop
     candidates = """(
         SELECT candidate AS id, layer_id, geom, properties, updated_at

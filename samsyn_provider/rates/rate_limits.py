@@ -16,6 +16,7 @@ class Rate(enum.Enum):
     DOWNLOADS = "downloads_per_minute"
     SEARCHES = "searches_per_minute"
     TILES = "tiles_per_minute"
+    OUTGOING = "outgoing_per_minute"
     LOOKUPS = "lookups_per_minute"
     RASTERS = "rasters_per_minute"
     WRONG_CREDENTIALS = "wrong_credentials_per_minute"
@@ -27,6 +28,7 @@ _DETAILS = {
     Rate.DOWNLOADS: "You download more than {allowance} files a minute",
     Rate.SEARCHES: "Without signing in there are {allowance} searches and filters a minute",
     Rate.TILES: "You request more than {allowance} tiles a minute that have to be made",
+    Rate.OUTGOING: "You need more than {allowance} requests to other servers a minute",
     Rate.RASTERS: "You look at more than {allowance} GeoTIFFs of other servers a minute",
     Rate.LOOKUPS: "You look for more than {allowance} people a minute",
     Rate.WRONG_CREDENTIALS: "There were too many wrong credentials from your address",

@@ -160,7 +160,10 @@ const showFound = async () => {
 const changeMode = async (chosen) => {
   const form = byId("choices");
   showMode(form);
-  if (form.elements.mode.value !== "create") offerLayers(form, await editableLayers(), chosen);
+  if (form.elements.mode.value !== "create") {
+    const type = form.dataset.kind === "rasters" ? "geotiff" : "vector";
+    offerLayers(form, await editableLayers(type), chosen);
+  }
 };
 
 const questionOf = ({ name, status }) =>
@@ -235,7 +238,9 @@ byId("read-again").addEventListener(
   "click",
   doing(async () => {
     const { crs, encoding, x, y, wkt, decimal } = choicesOf(byId("choices"));
+    const { nodata } = byId("choices").elements;
     const choices = { crs, encoding, x, y, wkt, decimal };
+    if (byId("choices").dataset.kind === "rasters" && nodata.value) choices.nodata = Number(nodata.value);
     await begin("inspect", choices);
   }),
 );

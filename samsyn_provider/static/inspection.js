@@ -57,6 +57,33 @@ const crsLine = ({ crs, has_geometry: hasGeometry, refusal }) => {
   return crsText(crs) || (refusal ? "" : "unknown: choose one below");
 };
 
+const bandText = ({ band, description, min, max, mean, valid_percent: valid, sampled }) => {
+  const name = description || `band ${band}`;
+  if (min === null) return `${name}: no values`;
+  const numbers = `${digits(min)} to ${digits(max)}, mean ${digits(mean)}`;
+  return `${name}: ${numbers}, ${valid} % with values${sampled ? ", of a sample" : ""}`;
+};
+
+const digits = (value) => Number(value.toPrecision(5)).toLocaleString("en");
+
+const timesText = ({ times, time_count: count }) => {
+  if (!count) return "";
+  return count === 1 ? times[0] : `${number(count)}, ${times[0]} to ${times.at(-1)}`;
+};
+
+const rasterLines = ({ raster }) => {
+  if (!raster) return [];
+  const { width, height, dtype, resolution, unit, nodata, bands, processing } = raster;
+  const drawn = [processing.colormap, processing.rescale?.replace(",", " to ")];
+  return [
+    ...line("Pixels", `${number(width)} × ${number(height)}, of ${resolution.map(digits).join(" × ")}`),
+    ...line("Values", [dtype, unit, nodata === null ? "" : `none is ${nodata}`].filter(Boolean).join(", ")),
+    ...line("Bands", bands.map(bandText).join("; ")),
+    ...line("Times", timesText(raster)),
+    ...line("Drawn", raster.is_categorical ? "as classes" : drawn.filter(Boolean).join(", ")),
+  ];
+};
+
 const layerPart = (layer, index, chosen) => {
   const part = document.createElement("fieldset");
   part.className = "found-layer";
@@ -80,7 +107,8 @@ const layerPart = (layer, index, chosen) => {
   naming.append(name);
   const list = document.createElement("dl");
   list.append(
-    ...line("Features", layer.refusal ? "" : `${number(layer.feature_count)}${layer.has_geometry ? "" : ", without geometries"}`),
+    ...rasterLines(layer),
+    ...line("Features", layer.refusal || layer.raster ? "" : `${number(layer.feature_count)}${layer.has_geometry ? "" : ", without geometries"}`),
     ...line("Geometries", typesText(layer.geometry_types)),
     ...line("CRS", crsLine(layer)),
     ...line("Extent", extentText(layer.extent)),
@@ -133,6 +161,7 @@ export const showInspection = ({ name, inspection, choices }) => {
     : null;
   byId("layers").replaceChildren(...layers.map((layer, index) => layerPart(layer, index, chosen)));
   byId("found").hidden = false;
+  showKind(layers, inspection.series);
   drawExtents(layers);
   const faults = layers.reduce((sum, layer) => sum + layer.fault_count, 0);
   byId("stops").hidden = !faults;
@@ -141,6 +170,22 @@ export const showInspection = ({ name, inspection, choices }) => {
     byId("choices").elements[member].placeholder = columns?.[member] ?? "";
   }
   byId("reading").open = layers.some((layer) => layer.refusal || (layer.has_geometry && !layer.crs));
+};
+
+// Shows the choices of rasters, or those of features.
+const showKind = (layers, series) => {
+  const areRasters = layers.some((layer) => layer.raster);
+  const form = byId("choices");
+  for (const part of form.querySelectorAll("[data-kind]")) {
+    part.hidden = part.dataset.kind !== (areRasters ? "rasters" : "features");
+  }
+  form.dataset.kind = areRasters ? "rasters" : "features";
+  byId("series").hidden = !series;
+  byId("series-name").textContent = series ? `${series.name}: ${number(series.times.length)} times` : "";
+  for (const option of form.elements.mode.options) {
+    option.hidden = areRasters && !["create", "replace"].includes(option.value);
+    option.disabled = option.hidden;
+  }
 };
 
 const options = (select, entries) => {
@@ -154,8 +199,10 @@ const options = (select, entries) => {
 // Shows the choices that the mode has.
 export const showMode = (form) => {
   const { value } = form.elements.mode;
+  const { kind } = form.dataset;
   for (const part of form.querySelectorAll("[data-mode]")) {
-    part.hidden = !part.dataset.mode.split(" ").includes(value);
+    const isOfOther = part.dataset.kind && part.dataset.kind !== kind;
+    part.hidden = Boolean(isOfOther) || !part.dataset.mode.split(" ").includes(value);
   }
   form.elements.key.required = value === "update";
   form.elements.layer_id.required = value !== "create";
@@ -206,6 +253,7 @@ export const choicesOf = (form) => {
       const name = part.querySelector(".layer-name")?.value.trim();
       return { source: part.dataset.source, ...(mode === "create" && name ? { name } : {}) };
     });
+  if (form.dataset.kind === "rasters") return rasterChoicesOf(form, mode, layers);
   const choices = { mode, layers, skip_faulty: form.elements.skip_faulty.checked };
   const texts = ["crs", "encoding", "x", "y", "wkt", "decimal"];
   const more = { create: ["time_field", "visibility"], append: ["layer_id"] };
@@ -214,5 +262,18 @@ export const choicesOf = (form) => {
     const value = form.elements[name].value.trim();
     if (value) choices[name] = value;
   }
+  return choices;
+};
+
+const rasterChoicesOf = (form, mode, layers) => {
+  const { crs, nodata, colormap, lowest, highest, categorical, series, layer_id: layer } = form.elements;
+  const choices = { mode, layers, series: series.checked };
+  if (crs.value.trim()) choices.crs = crs.value.trim();
+  if (nodata.value) choices.nodata = Number(nodata.value);
+  if (colormap.value) choices.colormap = colormap.value;
+  if (lowest.value && highest.value) choices.rescale = [Number(lowest.value), Number(highest.value)];
+  if (categorical.value) choices.categorical = categorical.value === "true";
+  if (mode === "create") choices.visibility = form.elements.visibility.value;
+  else choices.layer_id = layer.value;
   return choices;
 };

@@ -36,21 +36,25 @@ export const crsText = (crs) => {
   return `${crs.name}${crs.code ? ` (${crs.code})` : ""}, ${crs.origin}`;
 };
 
+const rasterText = ({ times }) => (times ? `A raster of ${number(times)} times.` : "A raster.");
+
 const importedLines = (layer) => {
   const counts = CHANGES.filter(([member]) => layer[member]).map(
     ([member, text]) => `${number(layer[member])} ${text}`,
   );
+  const kinds = layer.source_type === "geotiff" ? rasterText(layer) : "";
   return [
-    counts.length ? `Features: ${counts.join(", ")}` : "No features.",
+    kinds || (counts.length ? `Features: ${counts.join(", ")}` : "No features."),
     layer.crs && `Read as ${crsText(layer.crs)}`,
     layer.extent && `Extent: ${extentText(layer.extent)}`,
     ...layer.notes.map(inWordsOfPage),
   ];
 };
 
-const undoneLines = ({ layer_id: id, mode }, result) => {
+const undoneLines = ({ layer_id: id, mode, source_type: type }, result) => {
   const kept = result?.kept?.find((change) => change.layer_id === id);
-  const whole = mode === "create" ? "The layer was deleted." : "Its features are as they were.";
+  const before = type === "geotiff" ? "It is drawn as it was." : "Its features are as they were.";
+  const whole = mode === "create" ? "The layer was deleted." : before;
   if (!kept) return [whole];
   return mode === "create"
     ? [`The layer was left as it is: ${kept.reason}.`]
@@ -64,7 +68,8 @@ export const showReport = ({ name, report, status, job }, collections) => {
     const part = document.createElement("div");
     const heading = document.createElement("h3");
     const isKept = job?.result?.kept?.some((change) => change.layer_id === layer.layer_id);
-    if (status === "undone" && layer.mode === "create" && !isKept) {
+    const isGone = status === "undone" && layer.mode === "create" && !isKept;
+    if (isGone || layer.source_type === "geotiff") {
       heading.append(element("bdi", layer.name));
     } else {
       const link = element("a", layer.name);

@@ -32,11 +32,11 @@ export const send = async (path, method = "GET", body = undefined) => {
   return document;
 };
 
-// The layers into which the person may write features, by name.
-export const editableLayers = async () => {
+// The layers of a type that the person may change, by name.
+export const editableLayers = async (type = "vector") => {
   const layers = [];
   for (let offset = 0; ; offset += PAGE) {
-    const query = `source_type=vector&inline=false&limit=${PAGE}&offset=${offset}`;
+    const query = `source_type=${type}&inline=false&limit=${PAGE}&offset=${offset}`;
     const found = await send(`/layers?${query}`);
     layers.push(...found.filter((layer) => layer.can_edit));
     if (found.length < PAGE) break;
@@ -74,13 +74,16 @@ export const upload = (files, progress) => {
   return { request, created };
 };
 
+const RASTER = /\.(tiff?|nc|nc4|asc|prj|tfw|tifw|wld|aux\.xml)$/i;
+
 // Why files are not one import; nothing where they are.
 export const refusalOf = (files) => {
   const names = [...files].map((file) => file.name);
   if (names.length < 2) return "";
+  if (names.every((name) => RASTER.test(name))) return "";
   const shapes = names.filter((name) => /\.shp$/i.test(name));
   const rule =
-    "An import has one file, or the parts of one shapefile: upload each by itself, or zip them.";
+    "An import has one file, the parts of one shapefile, or rasters: upload each by itself, or zip them.";
   if (shapes.length !== 1) return `These are ${names.length} files. ${rule}`;
   const stem = shapes[0].slice(0, -"shp".length).toLowerCase();
   const other = names.find((name) => !name.toLowerCase().startsWith(stem));

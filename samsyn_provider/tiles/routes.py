@@ -100,8 +100,7 @@ def collection_tile(
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         negotiate_offered({"mvt": MVT})
-        # the same tile for whoever may read the layer: caches need not separate them by cookie
-        return _tile_response(connection, tile, [layer], vary="Accept, Authorization")
+        return _tile_response(connection, tile, [layer])
 
 
 @bp.get(_MAP)
@@ -136,7 +135,7 @@ def map_tile(
         grid = find_tile_matrix_set(tile_matrix_set_id)
         tile = find_tile(grid, tile_matrix, tile_row, tile_col)
         negotiate_offered({"mvt": MVT})
-        return _tile_response(connection, tile, tiled.layers, vary="Accept, Authorization, Cookie")
+        return _tile_response(connection, tile, tiled.layers, is_map=True)
 
 
 def _tileset(
@@ -165,14 +164,16 @@ def _tileset(
 
 
 def _tile_response(
-    connection: Connection, tile: Tile, layers: Sequence[Collection], vary: str
+    connection: Connection, tile: Tile, layers: Sequence[Collection], *, is_map: bool = False
 ) -> Response:
     """Return a tile: 204 for an empty one, 304 where the client has it already."""
+    # of a layer it is the same for whoever may read that: caches need not separate it by cookie
+    vary = "Accept, Authorization, Cookie" if is_map else "Accept, Authorization"
     tag = tile_tag(layers, tile, request.args)
     is_not_modified = request.if_none_match.contains_weak(tag)
     content = deployment().tile_cache.get(tag)
     if content is None:  # else the parameters were validated when the tile was made
-        sources = tile_sources(connection, layers, request.args)
+        sources = tile_sources(connection, layers, request.args, is_map=is_map)
         content = b"" if is_not_modified else _make_tile(connection, tile, sources, tag)
     if is_not_modified:
         status = HTTPStatus.NOT_MODIFIED

@@ -23,8 +23,15 @@ from samsyn_provider.query.items_query import Capabilities, names_properties, pa
 from samsyn_provider.query.parameters import parse_uuid, single_values
 from samsyn_provider.tiles.matrix_sets import Edges
 from samsyn_provider.tiles.statements import TileSource, select_layer_bounds, select_observed_fields
+from samsyn_provider.versions.parameters import VERSION_DATETIME, parse_version_instant
+from samsyn_provider.versions.states import with_state
 
-TILE_PARAMETERS = frozenset({"f", "datetime", "properties", "filter", "filter-lang", "filter-crs"})
+TILE_PARAMETERS = frozenset(
+    {
+        *("f", "datetime", VERSION_DATETIME),
+        *("properties", "filter", "filter-lang", "filter-crs"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +92,25 @@ def common_bounds(connection: Connection, collections: Sequence[Collection]) -> 
 
 
 def tile_sources(
-    connection: Connection, collections: Sequence[Collection], arguments: MultiDict[str, str]
+    connection: Connection,
+    collections: Sequence[Collection],
+    arguments: MultiDict[str, str],
+    *,
+    is_map: bool,
 ) -> list[TileSource]:
     """Return the sources of a tile: each collection with the query of the parameters.
 
     In a tile of several collections, a property that one of them lacks is absent from its features,
-    not an error. One statement at most. Raises InvalidParameterError for an unknown or malformed
-    parameter.
+    not an error. Of a map (`is_map`), `datetime` is the time that features have themselves, and
+    versions are asked for by `version-datetime` alone. One statement at most, and one for each
+    collection whose versions are read. Raises InvalidParameterError for an unknown or malformed
+    parameter, NotFoundError where there is no history of that time.
     """
-    values = single_values(arguments, TILE_PARAMETERS)
+    single_values(arguments, TILE_PARAMETERS)
+    others, moment = parse_version_instant(
+        arguments, has_own_time=is_map or collections[0].has_own_time
+    )
+    values = others.to_dict()
     values.pop("f", None)
     if names_properties(arguments):
         collections = with_all_fields(connection, collections)
@@ -105,8 +122,13 @@ def tile_sources(
         TileSource(
             collection.id,
             collection.times,
-            parse_items_query(
-                MultiDict(values), Capabilities({**fields, **collection.fields}, collection.crs)
+            with_state(
+                connection,
+                collection,
+                parse_items_query(
+                    MultiDict(values), Capabilities({**fields, **collection.fields}, collection.crs)
+                ),
+                moment,
             ),
             collection.names,
         )

@@ -17,6 +17,7 @@ from samsyn_provider.collections.statements import LAYER_BOUNDS
 from samsyn_provider.features.geojson_sql import may_be_prepared, properties_column, shown_names
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.version_set import relation_of
 from samsyn_provider.tiles.drawing import (
     attribute_columns,
     attributes_expression,
@@ -46,10 +47,11 @@ class TileSource:
 
 @dataclass(frozen=True, slots=True)
 class _Expressions:
-    """The SQL of a layer's features in a tile, of their attributes, and of the columns that the
-    tile takes these from."""
+    """The SQL of a layer's features in a tile, of the relation that they are in, of their
+    attributes, and of the columns that the tile takes these from."""
 
     features: str
+    relation: str
     properties: str
     attributes: str
     columns: str
@@ -128,10 +130,12 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     }
     conditions = feature_conditions(source.query, source.times, values)
     properties = properties_column(source.query)
+    relation = relation_of(source.query.versions)
     columns, named = attribute_columns(shown_names(source.query, source.names))
     values |= named
     expressions = _Expressions(
-        _features_in_tile(conditions, properties),
+        _features_in_tile(relation, conditions, properties),
+        relation,
         properties,
         attributes_expression(source.query, values),
         columns,
@@ -140,10 +144,10 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     return Statement(text, values)
 
 
-def _features_in_tile(conditions: Sequence[str], properties: str) -> str:
+def _features_in_tile(relation: str, conditions: Sequence[str], properties: str) -> str:
     area = "ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)"
     return f"""(
-        SELECT id, geom, {properties} FROM layer_features
+        SELECT id, geom, {properties} FROM {relation}
         WHERE {" AND ".join([*conditions, f"geom && {area}"])}
     ) AS features"""
 
@@ -188,16 +192,25 @@ WITH load AS MATERIALIZED (
 ), selected AS (
     SELECT id, geom, properties FROM {sql.features} WHERE NOT (SELECT is_thinned FROM load)
     UNION ALL
-    SELECT feature.*
-    FROM ({thinned_ids(sql.features, is_mercator, shares)}) AS representative
-    CROSS JOIN LATERAL (
-        SELECT id, geom, {sql.properties} FROM layer_features
-        WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
-    ) AS feature
+    {_thinned(sql, is_mercator, shares)}
 ), drawn AS MATERIALIZED (
     SELECT * FROM {drawn_features("selected", is_mercator, "(SELECT is_simplified FROM load)")}
 )
 {_mvt_statement(limited, sql.columns)}"""
+
+
+def _thinned(sql: _Expressions, is_mercator: bool, shares: int) -> str:
+    """Return the statement for the features that remain after thinning."""
+    representatives = f"({thinned_ids(sql.features, is_mercator, shares)}) AS representative"
+    if sql.relation != "layer_features":  # versions have no key that a join by id could use
+        return f"""SELECT features.*
+    FROM {sql.features} JOIN {representatives} USING (id)"""
+    return f"""SELECT feature.*
+    FROM {representatives}
+    CROSS JOIN LATERAL (
+        SELECT id, geom, {sql.properties} FROM layer_features
+        WHERE layer_id = %(layer)s AND id = representative.id OFFSET 0
+    ) AS feature"""
 
 
 def _tile_values(tile: Tile) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from selenium.webdriver.common.keys import Keys
 from tests.clients.frontend_session import Person
 
 FEATURE_NAME = "input[placeholder^='Feature name']"
-GEOJSON = "textarea.font-mono"
 CONFIRM = "(//*[@role='alertdialog']//button)[last()]"
 
 
@@ -31,61 +30,6 @@ def layer_names(person: Person) -> list[str]:
     return [name.text for name in rows]
 
 
-def fill_library(admin: Person) -> None:
-    """Add a WMS layer and a GeoTIFF to the library, as its administrator."""
-    open_library(admin)
-    admin.clicks("WMS")
-    admin.clicks("//button[contains(., 'Sea charts')]")
-    admin.clicks("//button[contains(., 'Depth')]")
-    _add_to_library(admin, author="Chart office")
-    admin.clicks("GeoTIFF")
-    admin.writes("#geotiffUrl", "https://data.example.org/noise.tif")
-    admin.writes("#name", "Noise")
-    admin.writes("#description", "Underwater noise")
-    _add_to_library(admin, author="Laboratory")
-    admin.until(lambda: admin.sees("Noise") and admin.sees("Depth"))
-
-
-def open_library(admin: Person) -> None:
-    """Open the administrator's page of the library's layers."""
-    admin.clicks("Admin")
-    admin.clicks("Library Layers")
-
-
-def add_geojson_to_library(admin: Person, name: str, text: str) -> None:
-    """Add a layer of this GeoJSON to the library, after a look at it on the map."""
-    admin.clicks("GeoJSON")
-    admin.writes(GEOJSON, "{")
-    admin.clicks("Validate")
-    admin.until(lambda: admin.sees("Invalid GeoJSON"))
-    admin.writes(GEOJSON, text)
-    admin.clicks("Validate")
-    admin.until(lambda: admin.sees("Valid GeoJSON"))
-    admin.clicks("Preview on Map")
-    admin.writes("#name", name)
-    admin.writes("#description", "What the laboratory found")
-    _add_to_library(admin, author="Laboratory")
-
-
-def rename_in_library(admin: Person, name: str, new_name: str) -> None:
-    """Give a layer of the library another name."""
-    admin.clicks(f"{_library_row(name)}//button[1]")
-    admin.writes("#name", new_name)
-    admin.clicks("Update Layer")
-    admin.until(lambda: admin.sees("Layer updated"))
-
-
-def delete_from_library(admin: Person, name: str) -> None:
-    """Ask for a layer to be deleted, on the page where it is listed."""
-    admin.clicks(f"{_library_row(name)}//button[2]")
-    admin.clicks(CONFIRM)
-    admin.until(lambda: admin.sees("Layer removed") or admin.sees("Failed to remove"))
-
-
-def _library_row(name: str) -> str:
-    return f"//h3[normalize-space()='{name}']/ancestor::div[2]"
-
-
 def layer_information(person: Person, name: str) -> str:
     """Return what the page tells of a layer of the map."""
     person.clicks(f"{row(name)}{icon('info')}")
@@ -102,15 +46,8 @@ def close_dialog(person: Person) -> None:
     person.until(lambda: not person.browser.find_elements(By.CSS_SELECTOR, "[role=dialog]"))
 
 
-def _add_to_library(admin: Person, author: str) -> None:
-    admin.writes("#author", author)
-    _choose_new_category(admin, "Charts")
-    admin.clicks("Add to Library")
-    admin.until(lambda: not admin.sees("Add to Library"))
-    admin.settles()
-
-
-def _choose_new_category(person: Person, name: str) -> None:
+def choose_new_category(person: Person, name: str) -> None:
+    """Choose a category that there was none of, in the form of a layer."""
     person.clicks("//label[contains(., 'Category')]/following-sibling::button")
     person.clicks(last("//*[@role='option']"))
     person.writes("#newCategory", name + Keys.ENTER)
@@ -173,7 +110,7 @@ def begin_layer(person: Person, name: str, category: str) -> None:
     person.clicks("Create Layer")
     person.writes("#layer-name", name)
     person.writes("#layer-description", f"What {name} is")
-    _choose_new_category(person, category)
+    choose_new_category(person, category)
 
 
 def save_new_layer(person: Person) -> None:

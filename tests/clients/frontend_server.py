@@ -6,7 +6,7 @@ import http.client
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -118,13 +118,16 @@ def standing_in_for_clerk(api: str, folder: Path) -> Iterator[int]:
         yield server.server_port
 
 
-def resolver_rules(api: str, clerk: int) -> str:
+def resolver_rules(api: str, clerk: int, others: Iterable[int] = ()) -> str:
     """Return rules for Chromium by which all that pages ask for stays on this machine.
 
     Whatever host and port they were built to ask is the server at `api`, but port 443, where Clerk
-    is, the one at port `clerk`. So what pages are built with need not be known.
+    is, the one at port `clerk`, and the ports of `others` those. So what pages are built with need
+    not be known.
     """
-    return f"EXCLUDE {PAGES_HOST}, MAP *:443 127.0.0.1:{clerk}, MAP * {urlsplit(api).netloc}"
+    mapped = [f"MAP *:{port} 127.0.0.1:{port}" for port in others]
+    rules = (*mapped, f"MAP *:443 127.0.0.1:{clerk}", f"MAP * {urlsplit(api).netloc}")
+    return ", ".join((f"EXCLUDE {PAGES_HOST}", *rules))
 
 
 @contextmanager

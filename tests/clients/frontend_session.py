@@ -30,9 +30,6 @@ _FLAGS = (
     " --disable-component-update --disable-sync --window-size=1500,1000 --use-gl=angle"
     " --use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
 )
-_WMS_SERVERS = Path(__file__).with_name("wms_servers.js")
-_LATER = tuple(f"/api/v1/{path}" for path in ("wms-servers", "wms/", "titiler/", "gfw/"))
-"""What this server does not have yet."""
 _OURS = ("/api/", "/ogc/")
 _POLICY = "Content Security Policy"
 _SECONDS = 20
@@ -60,12 +57,6 @@ def chromium(profile: Path, resolver_rules: str) -> Iterator[WebDriver]:
         yield browser
     finally:
         browser.quit()
-
-
-def knows_wms_servers(browser: WebDriver) -> None:
-    """Answer on every page that is opened from now on what this server does not have yet."""
-    source = {"source": _WMS_SERVERS.read_text()}
-    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
 
 
 type Visitor = Callable[[str | None], Person]
@@ -218,12 +209,12 @@ class Person:
         assert file.stat().st_size > 20_000
 
     def failures(self) -> list[tuple[str, str, int]]:
-        """Return the requests that were not answered 2xx, but for those that come later."""
+        """Return the requests that were not answered 2xx."""
         self.settles()
         return [
             (method, path, status)
             for method, path, status in self.answers
-            if not 200 <= status < 300 and not path.startswith(_LATER)
+            if not 200 <= status < 300
         ]
 
     def violations(self) -> list[str]:

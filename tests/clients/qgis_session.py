@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).with_name("qgis") / "session.py"
+SCRIPTS = Path(__file__).with_name("qgis")
 TIMEOUT = 90
 
 
@@ -41,9 +41,9 @@ class Qgis:
             [
                 *("chroot", str(self.root), "env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"),
                 *(*folders, "QT_QPA_PLATFORM=offscreen", f"TZ={time_zone}"),
-                *("python3", "-", json.dumps({"do": task, **arguments})),
+                *("python3", str(Path("/", self.profiles.relative_to(self.root), "session.py"))),
+                json.dumps({"do": task, **arguments}),
             ],
-            input=SCRIPT.read_text(),
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -58,6 +58,8 @@ def qgis_in(root: Path, version: str) -> Iterator[Qgis]:
     """Yield the QGIS of a root; nothing of its profiles is left there."""
     profiles = Path(tempfile.mkdtemp(dir=root / "tmp"))
     try:
+        for script in SCRIPTS.glob("*.py"):
+            shutil.copy(script, profiles)
         yield Qgis(version, root, profiles)
     finally:
         shutil.rmtree(profiles)

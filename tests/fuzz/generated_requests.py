@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from samsyn_provider.versions.parameters import PROFILES
 from tests.fuzz import odd_values
 from tests.fuzz.filters import filter_query
 from tests.fuzz.geometries import geometry
@@ -252,6 +253,11 @@ _QUERY_VALUES: dict[str, Callable[[Random], str]] = {
     "crs": lambda random: random.choice(odd_values.SYSTEMS),
     "bbox-crs": lambda random: random.choice(odd_values.SYSTEMS),
     "datetime": odd_values.interval,
+    "version-datetime": odd_values.interval,
+    "profile": lambda random: random.choice((*PROFILES, "x")),
+    "since": odd_values.interval,
+    "until": odd_values.interval,
+    "former": lambda random: random.choice(("true", "false", "x")),
     "properties": lambda random: ",".join(random.sample(odd_values.NAMES, random.randrange(1, 4))),
     "sortby": lambda random: random.choice(("", "-", "+")) + random.choice(odd_values.NAMES),
     "resulttype": lambda random: random.choice(("hits", "results", "x")),
@@ -268,6 +274,11 @@ _USUAL = {
     "crs": odd_values.SYSTEMS[:4],
     "bbox-crs": odd_values.SYSTEMS[:4],
     "datetime": ("2024-05-01", "../2025-01-01T00:00:00Z", "2020-01-01/..", "../.."),
+    "version-datetime": ("2999-01-01T00:00:00Z", "../2025-01-01T00:00:00Z", "../.."),
+    "profile": PROFILES,
+    "since": ("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+    "until": ("2999-01-01T00:00:00Z",),
+    "former": ("true", "false"),
     "sortby": ("name", "-name", "updated", "name,-updated"),
     "properties": ("name", "updated,name"),
     "resulttype": ("hits", "results"),
@@ -282,6 +293,7 @@ _HEADERS = {
     "If-None-Match": ("*", '"1"', 'W/"x", "y"', ""),
     "Content-Crs": (*(f"<{crs}>" for crs in odd_values.SYSTEMS), "x"),
     "Prefer": ("return=minimal", "return=representation", "x=;", ""),
+    "If-Unmodified-Since": ("Mon, 02 Jul 2001 10:43:17 GMT", "x", "Thu, 31 Dec 9999 23:59:59 GMT"),
     "Origin": ("https://elsewhere.example.org", "null", "", "http://["),
     "Cookie": ("samsyn_session=x", "samsyn_session=", "=", "a=b; samsyn_session=\xff"),
     "Range": ("bytes=0-1", "x"),

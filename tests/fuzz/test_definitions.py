@@ -38,7 +38,7 @@ KNOWN = {
     "users": ("path.user_id", "query.author", "body.user_id"),
     "tokens": ("path.token_id",),
     "systems": ("query.crs", "query.bbox-crs", "query.filter-crs", "header.Content-Crs"),
-    "moments": ("query.datetime",),
+    "moments": ("query.datetime", "query.version-datetime", "query.since", "query.until"),
     "filters": ("query.filter",),
 }
 """Where the values of a dictionary are used, four times out of five."""
@@ -49,7 +49,13 @@ VALUES = {
         "http://www.opengis.net/def/crs/EPSG/0/4326",
         "http://www.opengis.net/def/crs/EPSG/0/3035",
     ],
-    "moments": ["2024-05-01", "../2025-01-01T00:00:00Z", "2020-02-29T23:59:60Z", "/"],
+    "moments": [
+        "2024-05-01",
+        "../2025-01-01T00:00:00Z",
+        "2020-02-29T23:59:60Z",
+        "/",
+        "2999-01-01T00:00:00Z",
+    ],
     "filters": [
         "name LIKE 'H%'",
         "S_INTERSECTS(geometry, BBOX(10, 54, 13, 58))",

@@ -13,6 +13,7 @@ from samsyn_provider.query.collections_query import COLLECTIONS_PARAMETERS
 from samsyn_provider.query.items_query import ITEM_PARAMETERS, ITEMS_PARAMETERS
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS
 from samsyn_provider.tiles import sources as tile_sources
+from samsyn_provider.versions.parameters import VERSION_DATETIME
 
 _TILE = "{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}"
 
@@ -122,9 +123,12 @@ def test_api_definition_names_every_route(app: Flask, client: FlaskClient) -> No
         ("/collections/{collectionId}/schema", DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/queryables", DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/sortables", DOCUMENT_PARAMETERS),
-        ("/collections/{collectionId}/items", ITEMS_PARAMETERS),
+        ("/collections/{collectionId}/items", ITEMS_PARAMETERS | {VERSION_DATETIME, "profile"}),
         ("/collections/{collectionId}/form", FORM_PARAMETERS),
-        ("/collections/{collectionId}/items/{featureId}", ITEM_PARAMETERS),
+        (
+            "/collections/{collectionId}/items/{featureId}",
+            ITEM_PARAMETERS | {"datetime", VERSION_DATETIME},
+        ),
         ("/tileMatrixSets", DOCUMENT_PARAMETERS),
         ("/tileMatrixSets/{tileMatrixSetId}", DOCUMENT_PARAMETERS),
         ("/collections/{collectionId}/tiles", DOCUMENT_PARAMETERS),

@@ -15,6 +15,7 @@ _FEATURES = f"{_LAYERS}/{{layer}}/features"
 _COLLECTION = "/ogc/collections/{layer}"
 
 _SOME_LAYERS = LAYERS[::4]
+_LONG_AGO, _FUTURE = "2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 _POINT = {
     "type": "Feature",
@@ -149,6 +150,8 @@ def _content(layer: Layer) -> dict[str, Any]:
     """A PUT as the web frontend sends it: all features of the layer in `source_config`."""
     if layer.source_type == "vector":
         return {"source_config": {"geojson": _collection(_POINT)}}
+    if layer.source_type == "geotiff":
+        return {"source_config": {"processing": {"colormap": "blues"}}}
     return {"source_config": {"url": "https://wms.test/other", "layers": "other"}}
 
 
@@ -228,6 +231,20 @@ def _indexes() -> Iterator[Operation]:
     yield Operation("DELETE", f"{path}/{{property}}", _remove_index, LAYERS)
 
 
+def _restore(caller: Caller, _: Any) -> int:
+    """Return 404 to whoever is signed in: no layer here has been deleted."""
+    return rules.status_for_user(caller, success=404)
+
+
+def _list_deleted(caller: Caller, _: Any) -> int:
+    return rules.status_of_private_reading(caller)
+
+
+def _deleted() -> Iterator[Operation]:
+    yield Operation("GET", f"{_LAYERS}/deleted", _list_deleted)
+    yield Operation("POST", f"{_LAYERS}/{{layer}}/restore", _restore, LAYERS)
+
+
 def _ogc() -> Iterator[Operation]:
     yield Operation("GET", "/ogc/collections", _list)
     yield Operation("GET", "/ogc/collections?q=sea&bbox=1,2,3,4", _list)
@@ -240,6 +257,23 @@ def _ogc() -> Iterator[Operation]:
         yield Operation("GET", f"{_COLLECTION}{path}?f=html", _read_features, LAYERS)
     yield Operation("GET", f"{_COLLECTION}/form?bbox=1,2", _read_faulty_form, LAYERS)
     yield Operation("GET", f"{_COLLECTION}/form", _read_form, LAYERS)
+    for path in ("/items/{feature}/versions", f"/changes?since={_LONG_AGO}"):
+        yield Operation("GET", _COLLECTION + path, _read_features, LAYERS)
+
+
+def _versions() -> Iterator[Operation]:
+    """Features as they were, on some layers: whoever may read them now may read all of these."""
+    moments = (f"datetime={_FUTURE}", f"version-datetime={_FUTURE}")
+    for moment in (*moments, f"datetime={_LONG_AGO}/..", f"datetime={_FUTURE}&f=csv"):
+        path = f"{_COLLECTION}/items?{moment}"
+        yield Operation("GET", path, _read_features, _SOME_LAYERS)
+    for path in ("/items/{feature}?", "/tiles/{grid}/{matrix}/{row}/{col}?", "/items?f=html&"):
+        yield Operation("GET", f"{_COLLECTION}{path}{moments[0]}", _read_features, _SOME_LAYERS)
+    for query in ("f=html", "f=link-format"):
+        path = f"{_COLLECTION}/items/{{feature}}/versions?{query}"
+        yield Operation("GET", path, _read_features, _SOME_LAYERS)
+    path = f"{_COLLECTION}/changes?since={_LONG_AGO}&until={_FUTURE}&former=true"
+    yield Operation("GET", path, _read_features, _SOME_LAYERS)
 
 
 def _queries() -> Iterator[Operation]:
@@ -276,6 +310,8 @@ LAYER_OPERATIONS = (
     *_features(f"{_COLLECTION}/items"),
     *_bulk(),
     *_indexes(),
+    *_deleted(),
     *_ogc(),
+    *_versions(),
     *_queries(),
 )

@@ -15,7 +15,7 @@ from tests.security.permission_rules import (
     Placement,
     as_seen,
 )
-from tests.security.permission_world import LAYERS, feature_of, id_of, position_of
+from tests.security.permission_world import LAYERS, feature_of, id_of, position_of, word_of
 
 GEOJSON = "application/geo+json"
 FORM = "application/x-www-form-urlencoded"
@@ -88,7 +88,8 @@ def path_values(target: Any) -> dict[str, Any]:
             parameters = {"feature": feature_of(target), "property": "name", "style": "default"}
             is_east = target in LAYERS and position_of(target)[0] >= 0
             halves = {"other_col": int(is_east)}
-            return {"layer": id_of(target), **parameters, **_TILE, **halves}
+            word = word_of(target)
+            return {"layer": id_of(target), "word": word, **parameters, **_TILE, **halves}
         case Placement():
             return path_values(target.map) | path_values(target.layer)
         case Collaboration():
@@ -96,4 +97,5 @@ def path_values(target: Any) -> dict[str, Any]:
         case Comment():
             return {"comment": id_of(target)}
         case _:
-            return {"name": target, "file": "points.csv", **_TILE}
+            named = {"server": id_of(target), "word": word_of(target)}
+            return {"name": target, **named, "file": "points.csv", **_TILE}

@@ -16,7 +16,10 @@ from tests.security.map_operations import MAP_OPERATIONS
 from tests.security.operations import Operation
 from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
+from tests.security.raster_operations import RASTER_OPERATIONS
+from tests.security.server_operations import SERVER_OPERATIONS
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
+from tests.security.titiler_operations import TITILER_OPERATIONS
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,7 +61,10 @@ _GUARDED = (
     *IMPORT_OPERATIONS,
     *ACCOUNT_OPERATIONS,
     *JOB_OPERATIONS,
+    *SERVER_OPERATIONS,
     *TILE_OPERATIONS,
+    *RASTER_OPERATIONS,
+    *TITILER_OPERATIONS,
 )
 
 OPERATIONS = (

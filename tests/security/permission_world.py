@@ -87,6 +87,10 @@ LAYERS = (
     Layer("creator-only global of administrator", ADMINISTRATOR, is_global=True),
     Layer("public WMS of outsider", OUTSIDER, "public", source_type="wms"),
     Layer("private WMS of outsider", OUTSIDER, source_type="wms"),
+    Layer("public raster of outsider", OUTSIDER, "public", source_type="geotiff"),
+    Layer("private raster of outsider", OUTSIDER, source_type="geotiff"),
+    Layer("raster of creator on the closed map", CREATOR, source_type="geotiff", on_map=CLOSED_MAP),
+    Layer("raster of creator on the shown map", CREATOR, source_type="geotiff", on_map=SHOWN_MAP),
 )
 PLACEMENTS = tuple(Placement(layer.on_map, layer) for layer in LAYERS if layer.on_map)
 
@@ -98,7 +102,7 @@ def _comments() -> Iterator[Comment]:
     yield Comment("stranger's on the open map", STRANGER, OPEN_MAP)
     yield Comment("newcomer's, who has left the closed map", NEWCOMER, CLOSED_MAP)
     for layer in LAYERS:
-        if layer.editable == "everyone" or layer.source_type == "wms":
+        if layer.editable == "everyone" or layer.source_type != "vector":
             continue
         if layer.on_map is None:
             yield Comment(f"administrator's on {layer.name}", ADMINISTRATOR, layer=layer)
@@ -115,6 +119,8 @@ REPLIES = tuple(
 )
 
 
+MAP_SERVER = "web map server"
+"""The server of the list, by its name."""
 BLOCKS = ((OUTSIDER, OWNER), (VIEWER, STRANGER))
 """Users, and whom each of them has blocked from inviting them."""
 

@@ -24,6 +24,7 @@ from samsyn_model.tables.layers import LayerFeature
 from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
+from samsyn_model.tables.rasters import DeploymentKey, RasterFile, WMSServer
 from samsyn_model.tables.users import ApiToken, BlockedUser, BrowserSession, User
 from samsyn_provider.rates.rate_limits import Rate
 from tests.clerk_instance import ISSUER, public_pem, settings
@@ -35,6 +36,7 @@ from tests.security.permission_world import (
     COMMENTS,
     DELETED,
     LAYERS,
+    MAP_SERVER,
     MAPS,
     PLACEMENTS,
     PRINCIPALS,
@@ -126,6 +128,7 @@ def open_world(database_url: str) -> Iterator[World]:
                 name = f"samsyn_provider.downloads.{module}.snapshot"
                 stack.enter_context(patch(name, lambda engine, _: writing_transaction(engine)))
             folder = stack.enter_context(TemporaryDirectory())
+            _store_rasters(Path(folder))
             yield World(_app(engine, Path(folder)), connection)
     finally:
         connection.close()
@@ -138,6 +141,8 @@ def _app(engine: Engine, storage: Path) -> Flask:
         clerk_issuer=ISSUER,
         trusted_proxies=0,
         storage_dir=storage,
+        outgoing=False,
+        titiler_url="off",
         **unlimited,
     )
     return create_app(values, engine)
@@ -152,16 +157,34 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(MapRow), [_map(shared) for shared in MAPS])
     connection.execute(insert(MapCollaborator), list(_collaborators()))
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
+    rasters = [layer for layer in LAYERS if layer.source_type == "geotiff"]
+    connection.execute(insert(RasterFile), [_raster_file(layer) for layer in rasters])
+    connection.execute(insert(DeploymentKey), [{"purpose": "tickets", "key": bytes(32)}])
     features = [_feature(layer) for layer in LAYERS if layer.source_type == "vector"]
     connection.execute(insert(LayerFeature), features)
     connection.execute(insert(MapLayer), list(_placements()))
     connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
+    connection.execute(insert(WMSServer), _map_server())
     connection.execute(insert(Import), [_import(user) for user in USERS])
 
 
 def _import(user: str) -> dict[str, Any]:
     return {"id": id_of(f"import of {user}"), "user_id": id_of(user), "name": "points.csv"}
+
+
+def _map_server() -> dict[str, Any]:
+    layers = [{"name": "depth", "title": "Depth"}]
+    return {
+        "id": id_of(MAP_SERVER),
+        "name": "Charts",
+        "base_url": f"https://wms.test/{word_of(MAP_SERVER)}",
+        "version": "1.3.0",
+        "layer_count": 1,
+        "capabilities": {"layers": layers, "layers_left_out": 0},
+        "cached_at": _now(),
+        "created_by": id_of(ADMINISTRATOR),
+    }
 
 
 def _now() -> datetime:
@@ -246,7 +269,11 @@ def _collaborators() -> Iterator[dict[str, Any]]:
 
 def _layer(layer: Layer) -> dict[str, Any]:
     word = word_of(layer)
-    config = {} if layer.source_type == "vector" else {"url": "https://wms.test/", "layers": word}
+    configs: dict[str, dict[str, Any]] = {
+        "vector": {},
+        "wms": {"url": f"https://wms.test/{word}", "layers": word},
+        "geotiff": {"bounds": [0, 0, 1, 1], "processing": {"colormap": word}},
+    }
     return {
         "id": id_of(layer),
         "name": f"{word} layer",
@@ -258,9 +285,29 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "is_global": layer.is_global,
         "visibility": layer.visibility,
         "creation_source": "layer_creator",
-        "source_config": config,
+        "source_config": configs[layer.source_type],
         "layer_metadata": {"keywords": [word]},
     }
+
+
+def _raster_file(layer: Layer) -> dict[str, Any]:
+    key = f"rasters/{id_of(layer)}/0.tif"
+    return {
+        "layer_id": id_of(layer),
+        "name": f"{word_of(layer)}.tif",
+        "key": key,
+        "original_key": key,
+        "size": 4,
+        "info": {},
+    }
+
+
+def _store_rasters(storage: Path) -> None:
+    for layer in LAYERS:
+        if layer.source_type == "geotiff":
+            path = storage / str(_raster_file(layer)["key"])
+            path.parent.mkdir(parents=True)
+            path.write_bytes(word_of(layer).encode())
 
 
 def _feature(layer: Layer) -> dict[str, Any]:

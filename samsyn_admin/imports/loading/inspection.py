@@ -63,7 +63,12 @@ def inspect_file(
             crs = choices.crs_of(source.name)
             layers.append(_Inspected(source).document(path, crs, progress))
     formats = list(dict.fromkeys(source.format for source in sources if source.format))
-    return {"format": ", ".join(formats) or None, "layers": layers, "notes": []}
+    return {
+        "format": ", ".join(formats) or None,
+        "layers": layers,
+        "notes": [],
+        "series": None,
+    }
 
 
 class _Inspected:
@@ -109,6 +114,7 @@ class _Inspected:
             "columns": None if source.columns is None else dict(source.columns),
             "notes": self._notes(),
             "refusal": refusal,
+            "raster": None,
         }
 
     def _read(self, path: Path, crs: str | None, progress: ImportProgress) -> None:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pyproj import CRS
 
@@ -28,7 +28,8 @@ class LayerReport:
     of those read from the file and stored or found unchanged, `extent` where they are, in degrees
     (None without positions); `crs` (`name`, `code`, `origin`) what they were read as. `encoding`
     (`name`, `origin`) is that of the file's texts, `columns` those of a table with the coordinates
-    (`x` and `y`, or `wkt`, and their sign `decimal`). `emptied` values had faults.
+    (`x` and `y`, or `wkt`, and their sign `decimal`). `emptied` values had faults. A layer of a
+    raster (`geotiff`) has no features, and may have `times`.
     """
 
     layer_id: uuid.UUID
@@ -50,6 +51,8 @@ class LayerReport:
     encoding: dict[str, Any] | None = None
     columns: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    source_type: Literal["vector", "geotiff"] = "vector"
+    times: int = 0
 
 
 def layer_report(  # noqa: PLR0913 - what is reported
@@ -87,7 +90,7 @@ def layer_report(  # noqa: PLR0913 - what is reported
         encoding=_described_encoding(source),
         columns=None if source.columns is None else dict(source.columns),
         notes=notes,
-        **counts,
+        **counts,  # type: ignore[arg-type]
     )
 
 

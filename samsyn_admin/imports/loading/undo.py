@@ -18,6 +18,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.settings import get_settings
+from samsyn_model.stored_text import json_text
 
 _MAX_IDS = 100
 
@@ -31,7 +32,7 @@ WHERE id IN (SELECT layer_id FROM import_layers WHERE import_id = %(id)s)
 ORDER BY id FOR UPDATE"""
 
 _LAYERS = """
-SELECT layers.id, layers.name, did.mode, did.property_schema,
+SELECT layers.id, layers.name, did.mode, did.property_schema, did.rasters,
     layers.updated_at IS DISTINCT FROM did.layer_updated_at AS is_redefined,
     coalesce((SELECT sum(changes) FROM layer_changes WHERE layer_id = layers.id), 0)
         IS DISTINCT FROM did.data_version AS has_other_data,
@@ -89,6 +90,18 @@ RETURNING id"""
 
 _RESTORE_SCHEMA = "UPDATE layers SET property_schema = %(schema)s WHERE id = %(layer)s"
 
+_TAKE_RASTERS = "DELETE FROM raster_files WHERE layer_id = %(layer)s"
+
+_RESTORE_RASTERS = """
+INSERT INTO raster_files (layer_id, time, name, key, original_key, size, info)
+SELECT %(layer)s, file.time, file.name, file.key, file.original_key, file.size, file.info
+FROM jsonb_populate_recordset(NULL::raster_files, %(rasters)s::jsonb -> 'files') AS file"""
+
+_RESTORE_SOURCE = """
+UPDATE layers SET source_config = %(rasters)s::jsonb -> 'source_config',
+    legend_config = %(rasters)s::jsonb -> 'legend_config'
+WHERE id = %(layer)s"""
+
 _FORGET = "DELETE FROM import_changes WHERE import_id = %(id)s"
 _FINISH = "UPDATE imports SET status = 'undone', undone_at = now() WHERE id = %(id)s"
 
@@ -145,6 +158,13 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
                 run(connection, _DELETE_LAYER, values)
                 layers_deleted += 1
                 continue
+            if layer.rasters is not None:
+                rasters = {**values, "rasters": json_text(layer.rasters)}
+                run(connection, _TAKE_RASTERS, values)
+                run(connection, _RESTORE_RASTERS, rasters)
+                run(connection, _RESTORE_SOURCE, rasters)
+                restored += 1
+                continue
             deleted += len(run(connection, _DELETE_INSERTED, values).all())
             restored += len(run(connection, _RESTORE, values).all())
             restored += len(run(connection, _PUT_BACK, values).all())
@@ -180,6 +200,8 @@ def _change(connection: Connection, import_id: uuid.UUID, layer: Any) -> dict[st
         }
         found = [reason for reason, holds in reasons.items() if holds]
         return {**change, "reason": ", ".join(found)} if found else None
+    if layer.rasters is not None:
+        return {**change, "reason": "its definition has changed"} if layer.is_redefined else None
     values = {"id": import_id, "layer": layer.id}
     ids = run(connection, _CHANGED_FEATURES, values).scalars()
     if not ids:

@@ -83,7 +83,14 @@ def import_map(
         tuple(layers.ids),
         layers.feature_count,
         comment_count,
-        (*layers.notes, *comments.notes),
+        (
+            *(
+                f"{name}: left out, since its raster is not in the file."
+                for name in package.left_out
+            ),
+            *layers.notes,
+            *comments.notes,
+        ),
     )
 
 

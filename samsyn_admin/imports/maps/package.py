@@ -53,7 +53,10 @@ class MapPackage:
             )
         body = {name: row[name] for name in _MAP_MEMBERS}
         self.map = validated(MapCreate, {**body, "map_metadata": _parsed(row["map_metadata"])})
-        self.layers = [self._layer(row) for row in self._rows(LAYERS_TABLE)]
+        rows = self._rows(LAYERS_TABLE)
+        self.layers = [self._layer(row) for row in rows if not _lacks_raster(row)]
+        self.left_out = [str(row.get("name")) for row in rows if _lacks_raster(row)]
+        """The names of layers whose rasters were stored where the map was exported."""
 
     def features(self, layer: PackagedLayer) -> SourceLayer:
         """Return the table of a layer's features; raises UnreadableFileError."""
@@ -113,6 +116,16 @@ class MapPackage:
             raise InvalidBodyError(
                 f"The layer {str(row.get('name'))[:100]!r} breaks a rule.", error.faults
             ) from error
+
+
+def _lacks_raster(row: dict[str, Any]) -> bool:
+    """Return whether a layer was drawn from a file that an export leaves out."""
+    if row.get("source_type") != "geotiff":
+        return False
+    definition = _parsed(row.get("definition"))
+    config = definition.get("source_config") if isinstance(definition, dict) else None
+    names = ("url", "cogUrl", "cogUrlTemplate")
+    return isinstance(config, dict) and not any(config.get(name) for name in names)
 
 
 def restored(batch: FeatureBatch, layer: PackagedLayer) -> FeatureBatch:

@@ -65,7 +65,7 @@ def zipped_layers(
     is_nested = isinstance(path, UnpackedPath)
     if is_nested and path.suffix.lower() not in ZIPPED_FORMATS:
         raise UnreadableFileError(f"{path} is an archive within an archive: unpack it first.")
-    with _damage(path):
+    with archive_damage(path):
         check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = safe_entries(path, archive)
@@ -153,7 +153,8 @@ def _unread_note(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def archive_damage(path: Path) -> Iterator[None]:
+    """Raise what a damaged zip file raises as UnreadableFileError."""
     try:
         yield
     except _DAMAGE as error:

@@ -10,6 +10,7 @@ from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.cql2.temporal import DAY, TIME
 from samsyn_provider.features.geojson_sql import (
     geometry_expression,
+    ids_condition,
     properties_column,
     stored_features,
 )
@@ -20,6 +21,7 @@ from samsyn_provider.query.conditions import (
     sort_value,
 )
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.version_set import relation_of
 
 CURSOR = "download"
 _EDGE_DAYS = "(0001-01-01|9999-12-31)"  # may be out of Python's range in another time zone
@@ -58,7 +60,7 @@ FROM (
         FROM (
             SELECT entry.key AS name, entry.value, jsonb_typeof(entry.value) AS kind
             FROM (
-                SELECT {properties_column(query)} FROM layer_features WHERE {where}
+                SELECT {properties_column(query)} FROM {relation_of(query.versions)} WHERE {where}
             ) AS matches
             CROSS JOIN jsonb_each(properties) AS entry
         ) AS entries
@@ -81,7 +83,7 @@ def select_geometry_kinds(
 SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', '')) AS kinds,
        coalesce(bool_or(ST_NDims(geom) > 2), false) AS has_heights,
        count(DISTINCT ST_NDims(geom)) > 1 AS is_mixed
-FROM layer_features WHERE {where} AND geom IS NOT NULL"""
+FROM {relation_of(query.versions)} WHERE {where} AND geom IS NOT NULL"""
     return Statement(text, values)
 
 
@@ -96,7 +98,7 @@ def declare_sizes(
     text = f"""
 DECLARE {CURSOR} NO SCROLL CURSOR FOR
 SELECT id, coalesce(pg_column_size(geom), 0) + pg_column_size(properties) AS size
-FROM layer_features
+FROM {relation_of(query.versions)}
 WHERE {" AND ".join(conditions)}
 ORDER BY {ordering(keys, query)}
 LIMIT %(limit)s OFFSET %(offset)s"""
@@ -126,6 +128,7 @@ def select_rows(
 SELECT id, ST_AsBinary({geometry}) AS wkb, properties
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS requested (id, ordinality)
 JOIN {stored_features(query)} USING (id)
-WHERE layer_id = %(layer)s
+WHERE layer_id = %(layer)s{ids_condition(query)}
 ORDER BY ordinality"""
-    return Statement(text, {"layer": layer_id, "ids": list(feature_ids)})
+    values = query.versions.values if query.versions else {}
+    return Statement(text, {"layer": layer_id, "ids": list(feature_ids), **values})

@@ -113,7 +113,7 @@ def test_streams_survive_a_loss_of_the_database_connections(
                         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                     )
                 )
-            time.sleep(1.5)  # a connection that was used a moment ago is not tried before it is used
+            time.sleep(1.5)  # what was used a second ago is tried before it is used
             owner.insert(layer, n=number)
             assert stream.take(1)[0].data["data"]["properties"] == {"n": number}
 

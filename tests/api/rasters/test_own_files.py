@@ -222,6 +222,21 @@ def test_values_of_a_hole_and_outside(url: str, anonymous: Caller) -> None:
     assert outside.json["detail"] == "The place is outside the raster."
 
 
+def test_values_are_those_of_the_file_that_was_uploaded(
+    empty_database: Engine, make_raster_layer: MakeLayer, owner: Caller, anonymous: Caller
+) -> None:
+    """`plain.tif` has no hole."""
+    url = address(empty_database, make_raster_layer(), Principal(owner.id))
+    with empty_database.begin() as connection:
+        connection.exec_driver_sql("UPDATE raster_files SET original_key = 'rasters/plain.tif'")
+    query = urlencode({"url": url, "lon": 11, "lat": 57})
+    (value,) = anonymous.client.get(f"/api/v1/titiler/point?{query}").json["values"]
+    assert 14.9 < value < 15.1
+    with empty_database.begin() as connection:
+        connection.exec_driver_sql("UPDATE raster_files SET original_key = 'rasters/gone.tif'")
+    assert anonymous.client.get(f"/api/v1/titiler/point?{query}").json["values"] == [None]
+
+
 def test_a_preview(url: str, anonymous: Caller) -> None:
     values = {"url": url, "colormap": "blues", "rescale": "0,30", "width": 120, "height": 90}
     response = anonymous.client.get(f"/api/v1/titiler/preview?{urlencode(values)}")

@@ -1,12 +1,16 @@
 """GeoTIFFs of other servers: whose addresses there are pictures of, and what is read of them."""
 
 import json
+import warnings
+import zlib
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy
 import pytest
+from affine import Affine
 from flask.testing import FlaskClient
+from rasterio.errors import NotGeoreferencedWarning
 from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import Caller, MakeCaller
@@ -85,13 +89,16 @@ def test_the_file_is_read_in_parts_and_its_tiles_are_kept(
 def test_who_may_look_at_an_address_that_no_layer_holds(
     files: Files, owner: Caller, anonymous: Caller
 ) -> None:
-    url = f"{files.remote.url}/cog.tif?looked-at"
+    url, before = f"{files.remote.url}/cog.tif?looked-at", list(files.remote.requests)
     assert ask(anonymous.client, INFO, url).status_code == 401
-    for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview"):
-        assert ask(owner.client, path, url, owner.headers).status_code == 404
+    assert tile(owner.client, url).status_code == 404
+    not_yet = ask(anonymous.client, "/api/v1/titiler/preview", url)
+    assert (not_yet.status_code, not_yet.headers["Cache-Control"]) == (200, "no-store")
+    assert files.remote.requests == before
     assert ask(owner.client, INFO, url, owner.headers).status_code == 200
     for path in (f"{TILES}/{MIDDLE}", "/api/v1/titiler/preview", INFO):
         assert ask(anonymous.client, path, url).status_code == 200
+    assert ask(anonymous.client, "/api/v1/titiler/preview", url).data != not_yet.data
 
 
 def test_looks_are_counted(files: Files, make_caller: MakeCaller) -> None:
@@ -162,6 +169,69 @@ def test_a_large_one_that_is_not_cloud_optimised(
     response = ask(owner.client, INFO, f"{files.remote.url}/large.tif", owner.headers)
     assert response.status_code == 422
     assert "not a cloud-optimised GeoTIFF" in response.json["detail"]
+
+
+def test_one_whose_blocks_take_all_memory(files: Files, owner: Caller, tmp_path: Any) -> None:
+    """70 kB that decompress to 128 MiB at once."""
+    values = numpy.zeros((1, 4096, 4096), "float64")
+    options = {"compress": "deflate", "blockysize": 4096}
+    path = write_geotiff(tmp_path / "bomb.tif", values, **options)
+    files.files["bomb.tif"] = path.read_bytes()
+    assert len(files.files["bomb.tif"]) < 200_000
+    response = ask(owner.client, INFO, f"{files.remote.url}/bomb.tif", owner.headers)
+    assert response.status_code == 422
+    assert "too large" in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"crs": None}, "does not say where on earth"),
+        ({"transform": Affine.identity()}, "does not say where on earth"),
+        ({"dtype": "complex64"}, "complex numbers"),
+        ({"crs": 'LOCAL_CS["harbour",UNIT["metre",1]]'}, "The place of the GeoTIFF on earth"),
+    ],
+    ids=str,
+)
+def test_what_there_is_no_picture_of(
+    files: Files, owner: Caller, tmp_path: Any, changes: Any, reason: str
+) -> None:
+    values = ramp(hole=False).astype(changes.get("dtype", "float32"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        content = write_geotiff(tmp_path / "odd.tif", values, **changes).read_bytes()
+    name = f"odd-{zlib.crc32(content)}.tif"
+    files.files[name] = content
+    for path in (INFO, "/api/v1/titiler/statistics"):
+        response = ask(owner.client, path, f"{files.remote.url}/{name}", owner.headers)
+        if path == INFO or reason != "The place of the GeoTIFF on earth":
+            assert response.status_code == 422
+            assert reason in response.json["detail"]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int16", "uint16", "int32", "uint32", "float64"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
+def test_all_kinds_of_values_and_numbers_of_bands(
+    files: Files, owner: Caller, tmp_path: Any, kind: str, count: int
+) -> None:
+    values = numpy.repeat(ramp(64, hole=False), count, axis=0).astype(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        content = write_geotiff(tmp_path / "kind.tif", values).read_bytes()
+    name = f"{kind}-{count}.tif"
+    files.files[name] = content
+    url = f"{files.remote.url}/{name}"
+    info = ask(owner.client, INFO, url, owner.headers).json
+    assert (info["count"], info["dtype"]) == (count, kind)
+    assert len(ask(owner.client, "/api/v1/titiler/statistics", url, owner.headers).json) >= 1
+    assert tile(owner.client, url).status_code == 200
+    assert tile(owner.client, url, colormap="terrain", bidx=count).status_code == 200
+    point = ask(owner.client, "/api/v1/titiler/point", url, lon=11.9, lat=57)
+    value = point.json["values"][0]
+    if (kind, count) == ("uint8", 4):  # of which GDAL takes the last for alpha: it is not opaque
+        assert value is None
+    else:
+        assert 28 <= value <= 29
 
 
 def test_a_file_that_changes_while_it_is_read(

@@ -6,13 +6,14 @@ import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.clerk_instance import ISSUER, PARTY, public_pem
+from tests.clients.frontend.services import OtherServers, Services, other_servers
 from tests.clients.frontend_server import (
     pages_folder,
     resolver_rules,
     serving_pages_by_nginx,
     standing_in_for_clerk,
 )
-from tests.clients.frontend_session import Person, Visitor, chromium, knows_wms_servers
+from tests.clients.frontend_session import Person, Visitor, chromium
 from tests.clients.samsyn_server import Server, migrated_database, serve
 
 
@@ -24,8 +25,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServers]:
+    """Servers of others."""
+    with other_servers(tmp_path_factory.mktemp("files")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def services() -> Services:
+    """No services of others; modules whose pages use some return those of `others`."""
+    return Services()
+
+
+@pytest.fixture(scope="module")
 def server(
-    pages: str, server_url: str, tmp_path_factory: pytest.TempPathFactory
+    pages: str, services: Services, server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that knows the frontend's origin and the key that signs its sessions."""
     log = tmp_path_factory.mktemp("server") / "log"
@@ -34,20 +48,22 @@ def server(
         "CLERK_JWT_KEY": public_pem(),
         "CLERK_ISSUER": ISSUER,
         "CLERK_AUTHORIZED_PARTIES": PARTY,
+        **services.settings,
     }
     with migrated_database(server_url) as database, serve(database, log, **known) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+def browser(
+    server: Server, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebDriver]:
     """A browser whose pages find the server and the stand-in for Clerk, and nobody else."""
     certificate, profile = map(tmp_path_factory.mktemp, ("certificate", "browser"))
     with (
         standing_in_for_clerk(server.url, certificate) as clerk,
-        chromium(profile, resolver_rules(server.url, clerk)) as running,
+        chromium(profile, resolver_rules(server.url, clerk, services.ports)) as running,
     ):
-        knows_wms_servers(running)
         yield running
 
 

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
 
+from tests.clients import frontend_library as library
 from tests.clients import frontend_pages as ui
+from tests.clients.frontend.services import OtherServers, Services
 from tests.clients.frontend_server import token_of
 from tests.clients.frontend_session import Person, Visitor
 from tests.clients.gdal_programs import Wheel
@@ -23,12 +26,16 @@ SHAPES = {
 }
 
 
-def test_a_plan(visitor: Visitor, server: Server) -> None:
+@pytest.fixture(scope="module")
+def services(others: OtherServers) -> Services:
+    return others.services
+
+
+def test_a_plan(visitor: Visitor, server: Server, others: OtherServers) -> None:
     """One story, told by those who live it: each step needs the one before."""
     visitor("berit")  # a user from here on: she can be invited
     admin = visitor("admin")
-    ui.fill_library(admin)
-    admin.shows("library")
+    _library_is_filled(admin, others)
     assert admin.failures() == []
     anna = visitor("anna")
     _map_is_created(anna)
@@ -44,6 +51,15 @@ def test_a_plan(visitor: Visitor, server: Server) -> None:
     _collaborator_sees_the_plan(visitor("berit"))
     for stranger in ("carl", None):
         _others_see_nothing(visitor(stranger))
+
+
+def _library_is_filled(admin: Person, others: OtherServers) -> None:
+    library.add_wms_server(admin, "Sea charts", others.wms.url)
+    admin.clicks("Library Layers")
+    library.add_wms_layer(admin, "Sea charts", "Outline")
+    library.add_geotiff(admin, "Noise", f"{others.files.url}/depths.tif", "Magma")
+    admin.until(lambda: admin.sees("Noise") and admin.sees("Outline"))
+    admin.shows("library")
 
 
 def _map_is_created(anna: Person) -> None:
@@ -89,22 +105,22 @@ def _maps(server: Server, user: str = "anna") -> list[dict[str, Any]]:
 
 def _library_layers_are_added(anna: Person) -> None:
     anna.reloads()
-    for name in ("Noise", "Depth"):
+    for name in ("Noise", "Outline"):
         ui.add_from_library(anna, name)
     anna.reloads()
-    assert ui.layer_names(anna) == ["Wind site", "Noise", "Depth"]
+    assert ui.layer_names(anna) == ["Wind site", "Noise", "Outline"]
 
 
 def _layers_are_arranged(anna: Person) -> None:
-    anna.drags(ui.row("Depth"), onto=ui.row("Wind site"))
-    assert ui.layer_names(anna) == ["Depth", "Wind site", "Noise"]
+    anna.drags(ui.row("Outline"), onto=ui.row("Wind site"))
+    assert ui.layer_names(anna) == ["Outline", "Wind site", "Noise"]
     anna.clicks(f"{ui.row('Noise')}//button[1]")
     # The page sends a request for each step and waits for none of them.
     for _ in range(5):
         anna.find(f"{ui.row('Wind site')}//*[@role='slider']").send_keys(Keys.ARROW_LEFT)
         anna.settles()
     anna.reloads()
-    assert ui.layer_names(anna) == ["Depth", "Wind site", "Noise"]
+    assert ui.layer_names(anna) == ["Outline", "Wind site", "Noise"]
     assert "65%" in anna.find(ui.row("Wind site")).text
     assert anna.find(f"{ui.row('Noise')}//button[1]//*[contains(@class, 'eye-off')]")
     anna.shows("arranged")
@@ -152,7 +168,7 @@ def _plan_is_discussed(anna: Person) -> None:
 def _collaborator_sees_the_plan(berit: Person) -> None:
     assert berit.sees("Kattegat plan")
     assert berit.sees("Editor")
-    assert ui.layer_names(berit) == ["Depth", "Wind site", "Noise"]
+    assert ui.layer_names(berit) == ["Outline", "Wind site", "Noise"]
     berit.shows("collaborator")
     assert berit.failures() == []
 

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from samsyn_admin.layers.simplification_notice import NOTICE
+from tests.clients import frontend_library as library
 from tests.clients import frontend_pages as ui
 from tests.clients.frontend.plans import Plan, feature, square
 from tests.clients.frontend_server import token_of
@@ -149,21 +150,21 @@ def test_the_library(visitor: Visitor, server: Server, plan: Plan) -> None:
     """Its layers are added, changed, and deleted though they are on a map of others."""
     add_layer(plan, "Of others", [square(0.3, name="a")])
     admin = visitor("admin")
-    ui.open_library(admin)
+    library.open_library(admin)
     collection = {"type": "FeatureCollection", "features": SHAPES[1:2]}
-    ui.add_geojson_to_library(admin, "Finds", json.dumps(collection))
+    library.add_geojson_to_library(admin, "Finds", json.dumps(collection))
     (layer_id,) = _library(server, "Finds")
     before = stored(server, layer_id)
     assert len(before) == 1
-    ui.rename_in_library(admin, "Finds", "Finds of May")
+    library.rename_in_library(admin, "Finds", "Finds of May")
     assert _library(server, "Finds of May") == [layer_id]
     assert stored(server, layer_id) == before
     plan.sends("POST", f"maps/{plan.id}/layers", {"layer_id": layer_id})
-    ui.delete_from_library(admin, "Finds of May")
+    library.delete_from_library(admin, "Finds of May")
     assert refused(admin) == []
     assert _library(server, "Finds of May") == []
     admin.clicks("Community Layers")
-    ui.delete_from_library(admin, "Of others")
+    library.delete_from_library(admin, "Of others")
     assert refused(admin) == [("DELETE", 403)]
 
 

@@ -1,15 +1,16 @@
 """QGIS without a screen: does one task, told as JSON in the last argument, and prints JSON.
 
-It runs under the Python of the Debian root that scripts/build-qgis-root makes.
+It runs under the Python of the Debian root that scripts/build-qgis-root makes, beside the other
+modules of this folder.
 """
 
 import json
 import sys
 
+from credentials import store_credentials
 from qgis.core import (
     NULL,
     QgsApplication,
-    QgsAuthMethodConfig,
     QgsDataSourceUri,
     QgsExpression,
     QgsExpressionContext,
@@ -34,24 +35,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor
-
-
-def store_credentials(token, method="basic"):
-    """Store the token as a person would, and return the id of the stored configuration."""
-    manager = QgsApplication.authManager()
-    manager.setMasterPassword("master", True)
-    if method == "basic":
-        config = QgsAuthMethodConfig("Basic")
-        config.setConfig("username", "token")
-        config.setConfig("password", token)
-    else:
-        config = QgsAuthMethodConfig("APIHeader")
-        config.setConfig("Authorization", "Bearer " + token)
-    config.setName("SamSyn")
-    stored, config = manager.storeAuthenticationConfig(config)
-    if not stored:
-        raise RuntimeError("QGIS did not store the credentials")
-    return config.id()
+from rasters import draw_raster
 
 
 def source_uri(task):
@@ -288,7 +272,7 @@ def main():
     application = QgsApplication([], False)
     application.initQgis()
     tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
-    tasks |= {"draw": draw, "render": render}
+    tasks |= {"draw": draw, "render": render, "draw raster": draw_raster}
     sys.stdout.write(json.dumps(tasks[task["do"]](task)))
     application.exitQgis()
 

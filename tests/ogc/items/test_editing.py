@@ -96,8 +96,10 @@ def test_the_life_of_a_feature(client: FlaskClient, owner: dict[str, str]) -> No
         **{"name": "b", "depth": 3}
     }
     assert client.delete(path, headers=owner).status_code == 204
-    assert client.get(path).status_code == 404
-    assert client.put(path, json=feature(), headers=owner).status_code == 404
+    assert client.get(path).status_code == 410
+    assert client.put(path, json=feature(), headers=owner).status_code == 410
+    in_management = path.replace("/ogc/collections", "/api/v1/layers").replace("items", "features")
+    assert client.get(in_management).status_code == 404
 
 
 def test_many_at_once(client: FlaskClient, owner: dict[str, str]) -> None:

@@ -317,7 +317,8 @@ def test_days_and_layers_without_time(client: FlaskClient, layer: Layer) -> None
         "2026-05-02",
     ]
     timeless = layer([(None, {"name": "always"})])
-    assert _names(_get(client, timeless, datetime="1900-01-01")) == ["always"]
+    assert _names(_get(client, timeless, datetime="2999-01-01T00:00:00Z")) == ["always"]
+    assert _names(_get(client, timeless, datetime="1900-01-01")) == []  # it was not there yet
 
 
 _PERIOD = {

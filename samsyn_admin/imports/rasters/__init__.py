@@ -1,0 +1,1 @@
+"""GeoTIFF, NetCDF and ASCII grids: looked at, converted, and made layers."""

@@ -1,0 +1,1 @@
+"""Layers that were deleted, and brought back."""

@@ -1,0 +1,1 @@
+"""Layers that are drawn from files of ours: their addresses, their files, their tiles."""

@@ -1,0 +1,1 @@
+"""The list of web map servers that everybody may choose from."""

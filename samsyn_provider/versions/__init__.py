@@ -1,0 +1,1 @@
+"""Versions of features: the OGC draft "Versioned Features", mapped to the history of layers."""

@@ -1,0 +1,1 @@
+"""Web map servers by way of the server."""
