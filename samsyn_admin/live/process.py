@@ -23,6 +23,7 @@ LOGGER = logging.getLogger(__name__)
 _LISTENER = 3  # the descriptor of the socket that the server has made
 _BACKLOG = 1024
 _FILES = 65536  # a socket of each client, where the system allows it
+_SPARE_FILES = 64  # for what is not a client
 _STATEMENT_TIMEOUT = 30  # seconds
 
 
@@ -83,6 +84,7 @@ class _Door:
     def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket, hub: Hub) -> None:
         self._loop, self._listener, self._hub = loop, listener, hub
         self._tasks = set[asyncio.Task[None]]()
+        self._last_file = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES
         listener.setblocking(False)
         loop.add_reader(listener, self._accept)
 
@@ -106,8 +108,13 @@ class _Door:
             received = None
         self._loop.remove_reader(channel)
         channel.close()
-        if received is not None:
-            admission, client = received
+        if received is None:
+            return
+        admission, client = received
+        if client.fileno() > self._last_file:
+            LOGGER.error("There are more clients than files that may be open (ulimit -n).")
+            client.close()
+        else:
             task = self._loop.create_task(self._begin(Stream(admission), client))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
