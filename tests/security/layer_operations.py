@@ -28,6 +28,12 @@ def _read(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_layer(caller, layer))
 
 
+def _follow(caller: Caller, layer: Layer) -> int:
+    """Return 503 for those who may: here nothing sends events."""
+    status = _read(caller, layer)
+    return 503 if status == 200 else status
+
+
 def _export(caller: Caller, layer: Layer) -> int:
     readable = rules.may_read_features(caller, layer)
     return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
@@ -185,6 +191,8 @@ def _library() -> Iterator[Operation]:
     )
     yield Operation("GET", f"{_LAYERS}/{{layer}}", _read, LAYERS)
     yield Operation("POST", f"{_LAYERS}/{{layer}}/export", _export, LAYERS)
+    yield Operation("GET", f"{_LAYERS}/{{layer}}/events", _follow, LAYERS)
+    yield Operation("POST", f"{_LAYERS}/{{layer}}/events/ticket", _read, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}", _delete, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _force_delete, LAYERS)
 

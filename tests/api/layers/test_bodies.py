@@ -41,7 +41,7 @@ def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Caller) 
     assert config["format"] == "image/png"
     assert config["transparent"] is True
     assert config["attribution"] == {"title": "SMHI"}
-    assert layer["links"] == []
+    assert [link["rel"] for link in layer["links"]] == ["hub"]
     assert layer["bounds"] is None
 
 
