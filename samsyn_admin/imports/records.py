@@ -11,23 +11,13 @@ from samsyn_admin.imports.uploads import StoredFile
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction
 from samsyn_model.errors import ConflictError, LimitReachedError, NotFoundError
+from samsyn_model.quotas.stored_bytes import refuse_bytes, refuse_excess_bytes, stored_files
 from samsyn_model.settings import Settings
 from samsyn_model.stored_text import json_text
 from samsyn_model.tables.jobs import Import
 
 if TYPE_CHECKING:  # which loads Arrow, 44 MB
     from samsyn_admin.imports.loading.report import ImportFaults
-
-# Uploads of one user that begin or end at the same time are counted one after the other.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imports ' || %(user_id)s::text, 0))"
-
-_STORED = """
-SELECT (coalesce(sum(size), 0) + (
-        SELECT coalesce(sum(raster_files.size), 0)
-        FROM raster_files JOIN layers ON layers.id = layer_id
-        WHERE layers.created_by = %(user_id)s))::bigint AS size,
-    count(*) FILTER (WHERE status NOT IN ('imported', 'undone')) AS pending
-FROM imports WHERE user_id = %(user_id)s"""
 
 _INSERT = """
 INSERT INTO imports (id, user_id, name, size, files)
@@ -71,13 +61,13 @@ def begin_import(  # noqa: PLR0913 - what a row begins with
 
     Raises LimitReachedError where the user has too many that are not committed, or too many bytes.
     """
-    stored = _stored(connection, user_id)
+    stored = stored_files(connection, user_id)
     maximum = settings.max_pending_imports_per_user
     if maximum and stored.pending >= maximum:
         raise LimitReachedError(
             f"An account has up to {maximum:,} imports that are not committed: delete one first."
         )
-    _refuse_excess(settings, stored.size + size)
+    refuse_bytes(settings, stored.size + size)
     import_id = import_id or uuid.uuid4()
     values = {"id": import_id, "user_id": user_id, "name": name, "size": size}
     run(connection, _INSERT, {**values, "files": json.dumps(files)})
@@ -95,7 +85,7 @@ def set_files(
     `begin_import`."""
     size = sum(file["size"] for file in files)
     if size > row.size:  # a body of unknown length
-        _refuse_excess(settings, _stored(connection, row.user_id).size - row.size + size)
+        refuse_excess_bytes(connection, settings, row.user_id, size - row.size)
     values = {"id": row.id, "name": upload_name(files), "size": size, "files": json.dumps(files)}
     run(connection, _SET_FILES, {**values, "status": status})
 
@@ -197,26 +187,3 @@ def refuse_busy(connection: Connection, import_id: uuid.UUID) -> None:
 def delete_record(connection: Connection, import_id: uuid.UUID) -> None:
     """Delete an import's row, its jobs, and what would be needed to undo it."""
     run(connection, _DELETE, {"id": import_id})
-
-
-def refuse_excess_bytes(connection: Connection, settings: Settings, user_id: uuid.UUID) -> None:
-    """Raise LimitReachedError where the files of a user, also those of layers, have too many bytes.
-
-    Call it after they are inserted, just before the transaction ends.
-    """
-    _refuse_excess(settings, _stored(connection, user_id).size)
-
-
-def _stored(connection: Connection, user_id: uuid.UUID) -> Row[Any]:
-    run(connection, _LOCK, {"user_id": user_id})
-    row: Row[Any] = run(connection, _STORED, {"user_id": user_id}).one()
-    return row
-
-
-def _refuse_excess(settings: Settings, size: int) -> None:
-    maximum = settings.max_upload_bytes_per_user
-    if maximum and size > maximum:
-        raise LimitReachedError(
-            f"The uploads of an account, and the files of its layers, have up to {maximum:,} bytes:"
-            " delete one first."
-        )

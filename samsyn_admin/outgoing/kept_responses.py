@@ -1,5 +1,5 @@
 """Responses of other servers, kept for all workers: in Redis where it is configured, else in the
-database, so many and no more."""
+database, so many and no more; there too while Redis is away."""
 
 import hashlib
 import logging
@@ -68,10 +68,9 @@ class KeptResponses:
         """Return what is kept of a request, also if it is no longer fresh; None for nothing."""
         if self._redis is not None:
             stored = self._redis.get(_key(name).hex())
-            if stored is None:
-                return None
-            moment, _, content = stored.partition(b"\n")
-            return KeptResponse(content, datetime.fromtimestamp(float(moment), UTC))
+            if stored is not None:
+                moment, _, content = stored.partition(b"\n")
+                return KeptResponse(content, datetime.fromtimestamp(float(moment), UTC))
         with reading(self._engine) as connection:
             row = run(connection, _SELECT, {"key": _key(name)}, binary=True).one_or_none()
         return None if row is None else KeptResponse(row.content, row.fresh_until)
@@ -83,8 +82,8 @@ class KeptResponses:
         until = datetime.now(UTC) + fresh
         if self._redis is not None:
             stored = f"{until.timestamp()}\n".encode() + content
-            self._redis.put(_key(name).hex(), stored, kept)
-            return
+            if self._redis.put(_key(name).hex(), stored, kept):
+                return
         values = {"key": _key(name), "content": content, "fresh_until": until}
         try:
             with writing(self._engine) as connection:

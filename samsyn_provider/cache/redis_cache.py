@@ -31,12 +31,14 @@ class RedisCache:
             return None
         return content
 
-    def put(self, key: str, content: bytes, kept: timedelta) -> None:
-        """Store a content for so long."""
+    def put(self, key: str, content: bytes, kept: timedelta) -> bool:
+        """Store a content for so long; return whether it is stored."""
         try:
             self._redis.set(self._name(key), content, ex=kept)
         except RedisError as error:
             LOGGER.warning("A %s cannot be stored in Redis: %s", self._kind, error)
+            return False
+        return True
 
     def _name(self, key: str) -> str:
         return f"samsyn:{self._kind}:{key}"

@@ -8,6 +8,7 @@ import pytest
 
 from tests.clients import plan_layers
 from tests.clients.qgis_session import Qgis, qgis_in
+from tests.clients.raster_imports import import_raster
 from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
 
 LOG_LINES_SHOWN = 80
@@ -71,6 +72,19 @@ def empty_layer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str
     file = tmp_path_factory.mktemp("source") / "empty.gpkg"
     plan_layers.write_geopackage(file, [], "Polygon")
     return server.import_layer(file, "--public", "--name", "Inga ännu")
+
+
+@pytest.fixture(scope="package")
+def raster_layer(
+    clients_database: str, owner: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the owner's private layer of a raster, on a server with a worker of jobs."""
+    from tests.api.imports.rasters.made_rasters import ramp, tiff  # noqa: PLC0415 - loads GDAL
+
+    folder = tmp_path_factory.mktemp("rasters")
+    settings = {"STORAGE_DIR": str(folder / "storage"), "JOBS_WORKERS": "1"}
+    with serve(clients_database, folder / "log", 1, **settings) as importing:
+        yield import_raster(importing, owner, "noise.tif", tiff(ramp(700), nodata=0))
 
 
 @pytest.fixture(scope="package")

@@ -30,7 +30,6 @@ from samsyn_admin.imports.rasters.planning import PlannedLayer, planned_layers
 from samsyn_admin.imports.rasters.reading.files import RasterFile, RasterFiles
 from samsyn_admin.imports.rasters.reading.gdal import opened
 from samsyn_admin.imports.rasters.reading.values import BandValues, read_values
-from samsyn_admin.imports.records import refuse_excess_bytes
 from samsyn_admin.jobs.context import JobContext
 from samsyn_admin.layers.rasters.stored_files import FOLDER, storage_folder, storage_key
 from samsyn_admin.layers.rasters.times import shown_time
@@ -43,6 +42,7 @@ from samsyn_model.errors import (
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.quotas.rows import Quota, refuse_excess
+from samsyn_model.quotas.stored_bytes import refuse_excess_bytes
 
 _CHUNK = 1024 * 1024
 _FIRST, _LAST = 2, 98  # percent

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
 
 from samsyn_admin.http.byte_ranges import respond_bytes
 from samsyn_admin.http.responses import respond, version_of
@@ -28,6 +29,11 @@ from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_v
 bp = Blueprint("layer_rasters", __name__, url_prefix="/api/v1/layers")
 
 _GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
+_OPERATION = {
+    "service": {"wmts", "wms"},
+    "request": {"getcapabilities"},
+    "version": {"1.0.0"},
+}
 _VALID = 600  # seconds in which a client has to begin to read from a bucket
 
 
@@ -64,7 +70,7 @@ def read_tilejson(layer_id: str) -> Response:
 def read_wmts(layer_id: str) -> Response:
     """Return the WMTS capabilities of a layer's tiles (OGC 07-057r7), whose addresses have a
     ticket."""
-    values = single_values(request.args, {"ticket"})
+    values = single_values(_without_operation(request.args), {"ticket"})
     key = _key(layer_id)
     with reading(deployment().engine) as connection:
         reader, row = raster_reader(connection, key, values.get("ticket"))
@@ -117,6 +123,20 @@ def _sent(key: str, tag: str, file: Any) -> Response:
 
 def _media_type(key: str) -> str:
     return "image/tiff" if key.lower().endswith((".tif", ".tiff")) else "application/octet-stream"
+
+
+def _without_operation(arguments: MultiDict[str, str]) -> MultiDict[str, str]:
+    """Leave out what names the operation, which QGIS adds to whatever address: as if of a WMS.
+
+    Raises InvalidParameterError where it is not GetCapabilities.
+    """
+    operation = {name: text for name, text in arguments.items() if name.lower() in _OPERATION}
+    for name, text in operation.items():
+        if text.lower() not in _OPERATION[name.lower()]:
+            raise InvalidParameterError(
+                "There are only capabilities here: REQUEST=GetCapabilities."
+            )
+    return MultiDict((n, text) for n, text in arguments.items(multi=True) if n not in operation)
 
 
 def _time(values: Mapping[str, str]) -> datetime | None:

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
-from tests.api.layer_requests import Caller
+from tests.api.layer_requests import Caller, MakeCaller
 from tests.api.wms.answers import WMS, wms
 from tests.documented_responses import validate_responses
 from tests.mapserver import MapServer, mapserver
@@ -43,6 +43,11 @@ def app(empty_database: Engine, allowed: tuple[str, ...]) -> Flask:
     created = create_app(settings, empty_database)
     validate_responses(created)
     return created
+
+
+@pytest.fixture
+def admin(make_caller: MakeCaller) -> Caller:
+    return make_caller("admin", admin=True)
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ SERVERS = "/api/v1/wms-servers"
 type Add = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def admin(make_caller: MakeCaller) -> Caller:
-    return make_caller("admin", admin=True)
-
-
 def send(caller: Caller, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
     renamed = {name.replace("_", "-"): value for name, value in headers.items()}
     headers = {"Content-Type": "application/json", **caller.headers, **renamed}

@@ -1,0 +1,1 @@
+"""The documents of web map servers."""
