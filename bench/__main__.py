@@ -24,6 +24,7 @@ from bench.databases import (
 )
 from bench.dataset import write_polygons
 from bench.growth import measure_growth
+from bench.history import measure_history
 from bench.imports import measure_imports
 from bench.layer_checks import measure_cold_tiles, measure_memory, measure_paging
 from bench.lists import measure_lists
@@ -33,7 +34,7 @@ from bench.report import Report, machine_facts, store
 from bench.run import Run
 from bench.subject import Subject, import_layer
 
-GROUPS = ("items", "tiles", "import", "lists", "memory", "growth")
+GROUPS = ("items", "tiles", "import", "lists", "memory", "history", "growth")
 PROGRAMS = ("wrk", "pgbench", "ogr2ogr")
 _COMPARED = {"items": ITEM_CASES, "tiles": TILE_CASES}
 
@@ -125,6 +126,8 @@ def _measure(report: Report, options: dict[str, Any]) -> None:
             measure_imports(run)
         if "lists" in groups:
             measure_lists(run)
+        if "history" in groups:
+            measure_history(run, options["polygons"])
         if "growth" in groups:
             measure_growth(run, options["layers"], options["rows_elsewhere"])
 

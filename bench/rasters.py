@@ -179,7 +179,7 @@ def main(rounds: int) -> None:
         process = _tiler_of(samsyn)
         click.echo(f"memory of the tiler      {_largest(process):8.0f} MiB at most")
         os.kill(process, signal.SIGKILL)
-        seconds = request_times(samsyn.url, [_paths(address, "reds")[0]], 1)[0]
+        seconds = request_times(samsyn.url, [_paths(address, "bwr")[-1]], 1)[0]
         click.echo(f"a tile after kill -9     {seconds:8.1f} s")
 
 

@@ -22,6 +22,7 @@ from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
 from samsyn_admin.layers.deleted import routes as deleted_layers
 from samsyn_admin.layers.rasters import routes as layer_rasters
+from samsyn_admin.live import routes as live
 from samsyn_admin.maps import collaborators
 from samsyn_admin.maps import duplicates as map_duplicates
 from samsyn_admin.maps import layers as map_layers
@@ -109,6 +110,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         layer_indexes,
         layer_rasters,
         layers,
+        live,
         map_duplicates,
         map_layers,
         maps,

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -71,6 +72,18 @@ def worker() -> None:
 
     with database_address(keeps_running=True) as url:
         run_worker(url, get_settings())
+
+
+@main.command()
+def live() -> None:
+    """Send events at LIVE_SOCKET until stopped, as `samsyn serve` does where that is not set."""
+    from samsyn_admin.live.process import listen_at, run_live  # noqa: PLC0415 - only where used
+
+    path = get_settings().live_socket
+    if path in {None, "off"}:
+        raise click.ClickException("LIVE_SOCKET names the Unix socket at which servers connect.")
+    with database_address(keeps_running=True) as url:
+        run_live(url, get_settings(), listen_at(Path(path)))
 
 
 @main.command()

@@ -145,6 +145,10 @@ class DatabaseUnavailableError(SamsynError):
     """The database cannot be reached or used."""
 
 
+class EventsUnavailableError(SamsynError):
+    """Events are not sent at the moment."""
+
+
 class StorageFullError(SamsynError):
     """A temporary file cannot be written: the disk is full."""
 

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     none."""
     titiler_secret: SecretStr | None = None
     """What requests to a raster tiler elsewhere are signed with; it has to have the same."""
+    live_socket: str | None = None
+    """Unix socket of the process that sends events (`samsyn live`); by default `samsyn serve`
+    starts one, `off`: none."""
+    live_streams: int = Field(default=100, ge=1)
+    """Streams of events that a user, or an address without signing in, may have at a server."""
     titiler_memory: int = Field(default=1024, ge=256)
     """MiB of memory that a raster tiler may use."""
     redis_url: str | None = None

@@ -56,7 +56,9 @@ DECLARE
     moment timestamptz;
     last_time timestamptz;
     last_change bigint;
+    last_changes bigint[];
     last_count bigint;
+    last_counts bigint[];
     told text;
 BEGIN
     -- after SET CONSTRAINTS ALL IMMEDIATE this is called as soon as the row is inserted
@@ -81,14 +83,17 @@ BEGIN
     END LOOP;
     moment := clock_timestamp();
     FOREACH layer IN ARRAY layers LOOP
-        SELECT committed_at INTO last_time FROM layer_change_sets
-        WHERE layer_id = layer ORDER BY committed_at DESC LIMIT 1;
+        SELECT committed_at, latest, feature_count INTO last_time, last_change, last_count
+        FROM layer_change_sets WHERE layer_id = layer ORDER BY committed_at DESC LIMIT 1;
         moment := greatest(moment, last_time + interval '1 microsecond');
+        last_changes := last_changes || last_change;
+        last_counts := last_counts || last_count;
     END LOOP;
-    FOREACH layer IN ARRAY layers LOOP
+    FOR number IN 1 .. cardinality(layers) LOOP
+        layer := layers[number];
+        last_change := last_changes[number];
+        last_count := last_counts[number];
         counts := noted -> layer::text;
-        SELECT latest, feature_count INTO last_change, last_count FROM layer_change_sets
-        WHERE layer_id = layer ORDER BY committed_at DESC LIMIT 1;
         IF last_count IS NULL THEN
             SELECT sum(feature_count) INTO last_count FROM layer_changes WHERE layer_id = layer;
         ELSE

@@ -19,13 +19,14 @@ _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SEARCH_METHODS = _READ_METHODS | {"POST"}
 _REQUEST_HEADERS = (
     *("Accept", "Authorization", "Content-Type", "Accept-Crs", "Content-Crs"),
-    *("Cache-Control", "If-Match", "If-None-Match", "If-Range", "Prefer", "Range"),
+    *("Cache-Control", "If-Match", "If-None-Match", "If-Range", "If-Unmodified-Since"),
+    *("Prefer", "Range"),
     "X-Requested-With",
 )
 _RESPONSE_HEADERS = (
     "ETag, Location, Link, X-Total-Count, Content-Crs, OGC-NumberMatched, OGC-NumberReturned,"
     " Preference-Applied, Allow, Retry-After, WWW-Authenticate, Content-Disposition,"
-    " RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range"
+    " RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range, Memento-Datetime"
 )
 _MAX_AGE = 7200
 

@@ -39,7 +39,8 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
-from samsyn_provider.http.links import collection_url
+from samsyn_provider.http.links import collection_url, events_url
+from samsyn_provider.http.media_types import EVENTS
 
 _FIRST_TYPES = """
 (SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
@@ -247,10 +248,14 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
 
 def _links(row: Row[Any], ticket: str | None) -> list[dict[str, str]]:
+    hub = {"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}
     if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
         return [
             {"rel": "collection", "type": "application/json", "href": url},
             {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
+            hub,
         ]
-    return [] if ticket is None else raster_links(row.id, ticket, has_file=row.holds_rasters)
+    if ticket is None:
+        return [hub]
+    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), hub]

@@ -35,6 +35,8 @@ from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
+from samsyn_provider.http.links import events_url
+from samsyn_provider.http.media_types import EVENTS
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
 bp = Blueprint("maps", __name__, url_prefix="/api/v1/maps")
@@ -86,7 +88,9 @@ def read_map(map_id: str) -> Response:
     """Return a map as the caller may read it; `inline=false` leaves features out."""
     key, inline = map_key(map_id), _inline()
     with reading(deployment().engine) as connection:
-        return respond(*serialize_map(connection, principal(), key, inline=inline))
+        response = respond(*serialize_map(connection, principal(), key, inline=inline))
+    response.headers["Link"] = f'<{events_url("maps", key)}>; rel="hub"; type="{EVENTS}"'
+    return response
 
 
 @bp.put("/<map_id>")

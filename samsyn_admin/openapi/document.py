@@ -32,7 +32,7 @@ from samsyn_admin.openapi.components import components
 from samsyn_admin.openapi.model_schemas import changed_schema, model_schemas
 from samsyn_admin.users.tokens import TokenCreate
 from samsyn_admin.wms.servers.schemas import WMSServerCreate, WMSServerUpdate
-from samsyn_model.permissions.actions import Action
+from samsyn_model.permissions.actions import READING_BY_POST, Action
 from samsyn_model.settings import CHECKOUT
 from samsyn_provider import openapi
 from samsyn_provider.http.guard import UNGUARDED, declared_action
@@ -50,6 +50,7 @@ _JSON = "application/json"
 _MEDIA_TYPES = {
     "Page": "text/html",
     "Picture": "image/png",
+    "Events": "text/event-stream",
     "VectorTile": "application/vnd.mapbox-vector-tile",
     "GeoTIFF": "image/tiff",
     "GeoTIFFPart": "image/tiff",
@@ -121,7 +122,8 @@ def _security(action: Action | None, method: str) -> list[dict[str, list[str]]]:
     signed_in: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
     if action in UNGUARDED:
         return [{}]
-    return signed_in if action is Action.SIGNED_IN or method not in _SAFE else [{}, *signed_in]
+    is_open = method in _SAFE or action in READING_BY_POST
+    return [{}, *signed_in] if is_open and action is not Action.SIGNED_IN else signed_in
 
 
 def _parameters(entry: dict[str, Any], rule: Rule, method: str) -> list[dict[str, Any]]:
@@ -236,7 +238,8 @@ def _error_codes(entry: dict[str, Any], rule: Rule, method: str, action: Action 
     if entry.get("strict", True):
         codes.add(400)
     if action not in UNGUARDED:
-        codes |= {401, 429} if method in _SAFE else {401, 403, 429}
+        is_reading = method in _SAFE or action in READING_BY_POST
+        codes |= {401, 429} if is_reading else {401, 403, 429}
         if has_body:
             codes |= {408, 413, 415, 422}
     if rule.arguments or "Person" in (entry.get("body"),):

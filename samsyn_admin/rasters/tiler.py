@@ -14,7 +14,8 @@ from samsyn_model import errors
 from samsyn_model.errors import NotConfiguredError, SamsynError, TilerUnavailableError
 from samsyn_model.settings import Settings
 
-_TIMEOUTS = {"connect": 5.0, "write": 5.0, "pool": 10.0, "read": 28.0}  # seconds
+_TIMEOUTS = {"connect": 5.0, "write": 5.0, "pool": 10.0}  # seconds
+_PATIENCE, _REMOTE_PATIENCE = 12.0, 28.0  # seconds for a response: of a file of ours, of others
 _CONNECTIONS = 16
 _MAX_SIZE = 16 * 1024 * 1024  # bytes of a response
 _OFF = "off"
@@ -86,18 +87,19 @@ class Tiler:
             raise NotConfiguredError("The raster tiler's secret is not set (TITILER_SECRET).")
         signed = quote(sign_source(source, self._secret.get_secret_value()))
         url = f"{base}{path}?{SOURCE_PARAMETER}={signed}&{query}".rstrip("&")
+        timeouts = {**_TIMEOUTS, "read": _PATIENCE if source.url is None else _REMOTE_PATIENCE}
         failure: Exception | None = None
         for _ in range(_TRIALS):
             try:
-                return self._response(url)
+                return self._response(url, timeouts)
             except httpcore.TimeoutException as error:
                 raise TilerUnavailableError(_LATE) from error
             except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
                 failure = error
         raise TilerUnavailableError(_AWAY) from failure
 
-    def _response(self, url: str) -> tuple[int, bytes]:
-        with self._pool.stream("GET", url, extensions={"timeout": _TIMEOUTS}) as response:
+    def _response(self, url: str, timeouts: dict[str, float]) -> tuple[int, bytes]:
+        with self._pool.stream("GET", url, extensions={"timeout": timeouts}) as response:
             parts, size = [], 0
             for part in response.iter_stream():
                 parts.append(part)

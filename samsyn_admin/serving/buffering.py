@@ -156,6 +156,9 @@ class BufferingWorker(RespondingWorker):
 
     def _send(self, conn: Connection) -> None:
         """Send what waits on a connection, then go on with its response, or after it."""
+        if conn.is_handed_over:
+            self._drop(conn)
+            return
         if conn.is_cut:
             conn.reset()
             self._drop(conn)

@@ -4,13 +4,14 @@ import contextlib
 import struct
 from collections.abc import Iterator
 from socket import SHUT_WR, SO_LINGER, SOL_SOCKET, socket
-from typing import Any
+from typing import Any, cast
 
 from gunicorn import util
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import Response
 from gunicorn.workers.gthread import TConn
 
+from samsyn_admin.live.handover import HANDS_OVER, HandOver
 from samsyn_admin.serving.outbox import Outbox
 from samsyn_admin.serving.received import Received
 from samsyn_provider.http.representations import HOLDS_CONNECTION
@@ -38,6 +39,11 @@ class Reply:
         self._iterator: Iterator[bytes] = iter(parts)
         self._close = getattr(parts, "close", None)
 
+    @property
+    def handover(self) -> HandOver | None:
+        """What goes on with the response, whose beginning alone is sent here."""
+        return cast(HandOver | None, self.environ.get(HANDS_OVER))
+
     def send(self, outbox: Outbox) -> bool:
         """Send the response until the outbox is full; return whether it is complete.
 
@@ -47,7 +53,8 @@ class Reply:
             self.response.write(part)
             if outbox.is_full and HOLDS_CONNECTION not in self.environ:
                 return False
-        self.response.close()
+        if self.handover is None:
+            self.response.close()
         outbox.release()
         return True
 
@@ -79,6 +86,8 @@ class Connection(TConn):  # type: ignore[misc]
         """What `received` says of the request that is served."""
         self.is_kept = False
         """Whether another request may follow the response that is being sent."""
+        self.is_handed_over = False
+        """Whether another process has the connection."""
         self.is_cut = False
         """Whether the response failed when a part of it had been sent."""
 

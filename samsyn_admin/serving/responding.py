@@ -65,7 +65,10 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
         is_crowded = len(self.keepalived_conns) >= self.max_keepalived
         if is_crowded or not self.alive or not conn.received.is_whole:
             response.force_close()
-        return Reply(response, environ, self.wsgi(environ, response.start_response))
+        reply = Reply(response, environ, self.wsgi(environ, response.start_response))
+        if reply.handover is not None:
+            response.force_close()
+        return reply
 
     def _go_on(self, conn: Connection, reply: Reply) -> Any:
         try:
@@ -75,6 +78,9 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
             self._end(conn, reply)
             raise
         self._end(conn, reply)
+        if reply.handover is not None and not conn.outbox.is_pending:
+            is_chunked = reply.response.chunked
+            conn.is_handed_over = reply.handover.give(conn.sock, chunked=is_chunked)
         if reply.response.should_close():
             return False
         try:

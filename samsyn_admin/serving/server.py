@@ -17,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy import Engine
 
 from samsyn_admin.companions.companion import Program, beside
+from samsyn_admin.companions.live import live_beside
 from samsyn_admin.companions.tiler import tiler_beside
 from samsyn_admin.serving.access_log import AccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
@@ -146,4 +147,5 @@ def serve(
             )
             stack.enter_context(beside(worker))
         settings = stack.enter_context(tiler_beside(settings))
+        settings = stack.enter_context(live_beside(url, settings))
         _Server(url, settings, load_app).run()

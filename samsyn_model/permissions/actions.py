@@ -10,11 +10,13 @@ class Action(enum.Enum):
     SIGNED_IN = "act as a signed-in user"
     READ_LAYER = "read a layer"
     SEARCH_LAYER = "search a layer"
+    FOLLOW_LAYER = "follow a layer's changes"
     WRITE_FEATURES = "write a layer's features"
     CHANGE_LAYER = "change a layer's definition"
     OWN_LAYER = "change who sees and edits a layer, index it, or delete it"
     EXPORT_LAYER = "have a layer written as a file"
     READ_MAP = "read a map"
+    FOLLOW_MAP = "follow a map's changes"
     CHANGE_MAP = "change a map, its layers and their order"
     COPY_MAP = "copy a map"
     EXPORT_MAP = "have a map written as a file"
@@ -31,8 +33,13 @@ WRITING = frozenset(Action) - {
     Action.SIGNED_IN,
     Action.READ_LAYER,
     Action.SEARCH_LAYER,
+    Action.FOLLOW_LAYER,
+    Action.FOLLOW_MAP,
     Action.READ_MAP,
     Action.ASK_SERVERS,
     Action.WEBHOOK,
     Action.SIGN_IN,
 }
+
+READING_BY_POST = frozenset({Action.SEARCH_LAYER, Action.FOLLOW_LAYER, Action.FOLLOW_MAP})
+"""Actions whose requests read, whatever their method is."""

@@ -37,6 +37,7 @@ _KEY = bindparam("key", type_=UUID(as_uuid=True))
 _LAYER_RULES = {
     Action.READ_LAYER: lambda _: true(),
     Action.SEARCH_LAYER: lambda _: true(),
+    Action.FOLLOW_LAYER: lambda _: true(),
     Action.EXPORT_LAYER: lambda _: true(),
     Action.WRITE_FEATURES: editable_layers,
     Action.CHANGE_LAYER: editable_layers,
@@ -45,6 +46,7 @@ _LAYER_RULES = {
 
 _MAP_RULES = {
     Action.READ_MAP: lambda _: true(),
+    Action.FOLLOW_MAP: lambda _: true(),
     Action.CHANGE_MAP: changeable_maps,
     Action.COPY_MAP: lambda _: true(),
     Action.EXPORT_MAP: lambda _: true(),

@@ -7,6 +7,7 @@ from samsyn_model.tables import (  # noqa: F401
     jobs,
     kept_responses,
     layers,
+    live,
     maps,
     rasters,
     tile_cache,

@@ -9,8 +9,8 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.metadata import metadata_links, metadata_members
 from samsyn_provider.collections.resources import resources
 from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES, STYLE_ENCODINGS
-from samsyn_provider.http.links import Link, collection_url, link, ogc_url
-from samsyn_provider.http.media_types import GEOJSON, HTML, JSON, SCHEMA, TILEJSON
+from samsyn_provider.http.links import Link, collection_url, events_url, link, ogc_url
+from samsyn_provider.http.media_types import EVENTS, GEOJSON, HTML, JSON, SCHEMA, TILEJSON
 from samsyn_provider.upstream.api import api_for
 from samsyn_provider.upstream.deviations import DocumentRequest
 
@@ -58,8 +58,15 @@ def collection_document(collection: Collection) -> dict[str, Any]:
             )
             for code in codes
         ]
-    document["links"] += stylesheet_links(collection.id)
+    document["links"] += [*stylesheet_links(collection.id), _hub_link(collection)]
     return document
+
+
+def _hub_link(collection: Collection) -> Link:
+    """Return the link to a collection's events (OGC API - Publish-Subscribe Workflow, draft)."""
+    title = "Changes as they happen, as server-sent events"
+    channel = {"channel": f"collections/{collection.id}"}
+    return link("hub", EVENTS, title, events_url("layers", collection.id)) | channel
 
 
 def stylesheet_links(collection_id: object) -> list[Link]:

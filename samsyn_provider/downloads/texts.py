@@ -51,6 +51,9 @@ def text_parts(
     A connection is held only while one is read; a request is needed for the first part only, which
     has links within one.
     """
+    if query.versions is not None:
+        # who imports the file would take its validity for a property of the feature
+        query = replace(query, versions=replace(query.versions, time_member=None))
     form = _FORMS[media_type](collection, query)
     with snapshot(engine, TIMEOUT) as connection:
         batches = list(feature_batches(connection, collection, query, limit))

@@ -104,7 +104,7 @@ def feature_expression(
     member = "place" if extra_members and query.crs.uri != CRS84 else "geometry"
     identifier = "id"
     if query.versions:
-        if not extra_members or query.versions.time_member != "time":
+        if query.versions.time_member:
             extra_members += f""" || ',"{query.versions.time_member}":' || {VALIDITY}"""
         if query.versions.items_url:
             identifier = f"""'"' || id || '.' || {_ID_TIME} || '"'"""

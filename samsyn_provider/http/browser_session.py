@@ -1,9 +1,9 @@
 """The cookie of a browser that is signed in to the pages: where it counts, and how it is set.
 
 It counts for reading `/`, `/ogc` and `/imports`, and for what the script of that last page
-requests: imports, jobs, and the layers that may be chosen. Nowhere else: never for another method
-that writes, never elsewhere below `/api`, never beside an `Authorization` header, never for a page
-of another origin.
+requests: imports, jobs, and the layers that may be chosen; and for the events that the scripts of
+the other pages follow. Nowhere else: never for another method that writes, never elsewhere below
+`/api`, never beside an `Authorization` header, never for a page of another origin.
 """
 
 import re
@@ -32,6 +32,7 @@ PAGE_HEADER = "Samsyn-Page"
 
 _PAGES = {"/", "/ogc", IMPORTS_PAGE}
 _IMPORTING = re.compile(r"/api/v1/(?:imports|jobs)(?:/.*)?")
+_EVENTS = re.compile(r"/api/v1/(?:layers|maps)/[^/]+/events")
 _CHOSEN_LAYERS = "/api/v1/layers"
 _READING = {"GET", "HEAD"}
 _OWN_SITE = {None, "same-origin", "none"}
@@ -129,7 +130,7 @@ def _counting_cookie() -> str | None:
         return None
     if _is_importing():
         return session_id
-    if request.method not in _READING or not can_sign_in():
+    if request.method not in _READING or not (can_sign_in() or _is_following()):
         return None
     origin = request.headers.get("Origin")
     return session_id if origin is None or origin == public_origin() else None
@@ -151,6 +152,13 @@ def _is_importing() -> bool:
         return False
     is_choosing = is_reading and request.path == _CHOSEN_LAYERS
     return is_choosing or _IMPORTING.fullmatch(request.path) is not None
+
+
+def _is_following() -> bool:
+    """Return whether the script of one of the pages follows what happens."""
+    headers = request.headers
+    is_own = "Authorization" not in headers and headers.get("Sec-Fetch-Site") in _OWN_SITE
+    return is_own and _EVENTS.fullmatch(request.path) is not None
 
 
 def _mark_response(response: Response) -> Response:

@@ -7,6 +7,8 @@ import brotli
 import zstandard
 from flask import Flask, Response, request
 
+from samsyn_provider.http.media_types import EVENTS
+
 _Compress = Callable[[bytes], bytes]
 _MIN_SIZE = 1024  # bytes: less fits in a packet
 _COMPRESSIBLE_TYPES = (
@@ -67,6 +69,8 @@ def _compress_response(response: Response) -> Response:
 
 def _is_compressible(mimetype: str | None) -> bool:
     media_type = mimetype or ""
+    if media_type == EVENTS:  # which goes on when the response has been handed over
+        return False
     return media_type.startswith(_COMPRESSIBLE_TYPES) or media_type.endswith(("json", "json-seq"))
 
 

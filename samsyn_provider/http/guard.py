@@ -19,7 +19,7 @@ from samsyn_model.errors import CredentialsError, ExpiredSessionError, SamsynErr
 from samsyn_model.identity.authentication import is_api_token
 from samsyn_model.identity.clerk_sessions import MAX_TOKEN
 from samsyn_model.origin import Origin, Via, set_origin
-from samsyn_model.permissions.actions import WRITING, Action
+from samsyn_model.permissions.actions import READING_BY_POST, WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
 from samsyn_provider.http.browser_session import browser_session, session_principal
@@ -143,7 +143,7 @@ def _authorize() -> None:
     action = declared_action(current_app, request.endpoint)
     if action is None:
         raise UndeclaredActionError(f"The view {request.endpoint!r} declares no action.")
-    is_reading = request.method in _SAFE_METHODS or action is Action.SEARCH_LAYER
+    is_reading = request.method in _SAFE_METHODS or action in READING_BY_POST
     limits = StatementLimits(request.environ.get("gunicorn.socket")) if is_reading else None
     set_limits(limits)  # what writes comes to its end
     if not is_reading:
@@ -164,8 +164,8 @@ def _authorize() -> None:
     if action is Action.SIGNED_IN and request.method != "OPTIONS":
         require_user(principal())
     # The other actions look up their layer or map first: 404 goes before 403.
-    if action is Action.SEARCH_LAYER:
-        return  # a POST that only reads
+    if action in READING_BY_POST:
+        return
     if request.method not in _SAFE_METHODS:
         if action not in WRITING:
             require_write_scope(principal())

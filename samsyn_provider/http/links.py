@@ -22,6 +22,11 @@ def link(rel: str, media_type: str, title: str, href: str) -> Link:
     return {"rel": rel, "type": media_type, "title": title, "href": href}
 
 
+def events_url(things: str, key: object) -> str:
+    """Return the URL of the events of a layer or a map: `things` is `layers` or `maps`."""
+    return f"{public_url()}/api/v1/{things}/{key}/events"
+
+
 def ogc_url() -> str:
     """Return the URL of the OGC landing page, without a trailing slash."""
     return f"{public_url()}/ogc"

@@ -36,6 +36,7 @@ STATUSES: dict[type[SamsynError], HTTPStatus] = {
     errors.ClientGoneError: HTTPStatus.BAD_REQUEST,
     errors.StatementTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EventsUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnusableRasterError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TilerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,

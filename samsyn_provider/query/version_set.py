@@ -24,8 +24,8 @@ class VersionSet:
     """The number of these versions, None where it is not known."""
     is_history: bool = False
     """Whether there may be several versions of a feature."""
-    time_member: str = "time"
-    """The member of a feature in a response that has its validity."""
+    time_member: str | None = "time"
+    """The member of a GeoJSON feature that has its validity, None for none."""
     items_url: str | None = None
     """Where each version has an id of its own in a response, and a link to its feature: the address
     of the items. Else it has the id of its feature."""

@@ -52,7 +52,7 @@ def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         run_samsyn(database, "demo")
         who = {"owner": OWNER, "stranger": STRANGER}
         tokens = {name: run_samsyn(database, "token", "create", who[name]) for name in who}
-        with serve(database, log, CLERK_WEBHOOK_SECRET=SECRET) as running:
+        with serve(database, log, CLERK_WEBHOOK_SECRET=SECRET, LIVE_SOCKET="off") as running:
             yield World(running, tokens, _ids(running, tokens["owner"]))
 
 

@@ -28,6 +28,12 @@ def _read(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_layer(caller, layer))
 
 
+def _follow(caller: Caller, layer: Layer) -> int:
+    """Return 503 for those who may: here nothing sends events."""
+    status = _read(caller, layer)
+    return 503 if status == 200 else status
+
+
 def _export(caller: Caller, layer: Layer) -> int:
     readable = rules.may_read_features(caller, layer)
     return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
@@ -83,6 +89,12 @@ def _read_faulty_form(caller: Caller, layer: Layer) -> int:
 
 def _read_features(caller: Caller, layer: Layer) -> int:
     return rules.status_of_reading(caller, may_read=rules.may_read_features(caller, layer))
+
+
+def _read_empty_tile(caller: Caller, layer: Layer) -> int:
+    """Return 204 where the caller may read the layer: it was not there yet."""
+    status = _read_features(caller, layer)
+    return 204 if status == 200 else status
 
 
 def _features_options(caller: Caller, layer: Layer) -> int:
@@ -179,6 +191,8 @@ def _library() -> Iterator[Operation]:
     )
     yield Operation("GET", f"{_LAYERS}/{{layer}}", _read, LAYERS)
     yield Operation("POST", f"{_LAYERS}/{{layer}}/export", _export, LAYERS)
+    yield Operation("GET", f"{_LAYERS}/{{layer}}/events", _follow, LAYERS)
+    yield Operation("POST", f"{_LAYERS}/{{layer}}/events/ticket", _read, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}", _delete, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _force_delete, LAYERS)
 
@@ -259,8 +273,10 @@ def _versions() -> Iterator[Operation]:
     for moment in (*moments, f"datetime={_LONG_AGO}/..", f"datetime={_FUTURE}&f=csv"):
         path = f"{_COLLECTION}/items?{moment}"
         yield Operation("GET", path, _read_features, _SOME_LAYERS)
-    for path in ("/items/{feature}?", "/tiles/{grid}/{matrix}/{row}/{col}?", "/items?f=html&"):
+    for path in ("/items/{feature}?", "/items?f=html&"):
         yield Operation("GET", f"{_COLLECTION}{path}{moments[0]}", _read_features, _SOME_LAYERS)
+    tile = f"{_COLLECTION}/tiles/{{grid}}/{{matrix}}/{{row}}/{{col}}?datetime={_LONG_AGO}"
+    yield Operation("GET", tile, _read_empty_tile, _SOME_LAYERS)
     for query in ("f=html", "f=link-format"):
         path = f"{_COLLECTION}/items/{{feature}}/versions?{query}"
         yield Operation("GET", path, _read_features, _SOME_LAYERS)

@@ -96,6 +96,12 @@ def _copy(caller: Caller, shared: Map) -> int:
     )
 
 
+def _follow(caller: Caller, shared: Map) -> int:
+    """Return 503 for those who may: here nothing sends events."""
+    status = _read(caller, shared)
+    return 503 if status == 200 else status
+
+
 def _export(caller: Caller, shared: Map) -> int:
     readable = rules.may_read_map(caller, shared)
     return rules.status_of_writing(caller, may_read=readable, may_act=readable, success=202)
@@ -204,6 +210,8 @@ def _maps() -> Iterator[Operation]:
     yield Operation("DELETE", _MAP, _own_to_delete, MAPS)
     yield Operation("POST", f"{_MAP}/duplicate", _copy, MAPS, lambda _: {})
     yield Operation("POST", f"{_MAP}/export", _export, MAPS)
+    yield Operation("GET", f"{_MAP}/events", _follow, MAPS)
+    yield Operation("POST", f"{_MAP}/events/ticket", _read, MAPS)
     yield Operation("GET", f"{_MAP}/export", _read_export, MAPS)
     for new_owner in (NEWCOMER, VIEWER, CREATOR):
         yield Operation(

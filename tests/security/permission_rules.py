@@ -29,7 +29,7 @@ def as_seen(caller: Caller, method: str, path: str) -> Caller:
     """Return who sends a request: with a cookie somebody who reads pages, elsewhere nobody."""
     if not caller.is_browser:
         return caller
-    is_page = path == "/" or path.startswith("/ogc")
+    is_page = path == "/" or path.startswith("/ogc") or path.endswith("/events")
     counts = is_page and method in {"GET", "HEAD"} and not caller.has_ended
     return replace(caller, scope="read") if counts else ANONYMOUS
 

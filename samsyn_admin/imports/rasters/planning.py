@@ -84,7 +84,7 @@ def planned_layers(
                 listed = ", ".join(map(repr, sources))
                 raise InvalidParameterError(f"There is no raster {layer.source!r}: {listed}.")
             chosen.append(sources[layer.source])
-            if layer.name:
+            if layer.name and layer.name != layer.source:  # as a page sends it that shows both
                 names[layer.source] = layer.name
     for source in chosen or sources.values():
         if source.refusal:

@@ -41,7 +41,7 @@ def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Caller) 
     assert config["format"] == "image/png"
     assert config["transparent"] is True
     assert config["attribution"] == {"title": "SMHI"}
-    assert layer["links"] == []
+    assert [link["rel"] for link in layer["links"]] == ["hub"]
     assert layer["bounds"] is None
 
 
@@ -55,10 +55,12 @@ def test_a_geotiff_layer_links_to_its_tiles(owner: Caller) -> None:
     ).json
     assert layer
     assert layer["bounds"] == [10, 54, 13, 58]
-    assert [link["href"] for link in layer["links"]] == [
-        "https://tiles.example.org/cog/tiles/WebMercatorQuad/{z}/{x}/{y}.png"
-        "?url=https%3A%2F%2Fx.example.org%2Fa%2520b.tif&colormap_name=viridis&rescale=0%2C40"
-    ]
+    links = {link["rel"]: link["href"] for link in layer["links"]}
+    assert links.keys() == {"tiles", "tilejson", "wmts"}  # there is no file of it here
+    place = f"http://localhost/api/v1/layers/{layer['id']}"
+    assert links["tiles"].startswith(f"{place}/raster/tiles/{{z}}/{{x}}/{{y}}?ticket=")
+    assert links["wmts"] == f"{place}/wmts.xml"
+    assert "cogUrl" not in layer["source_config"]
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,17 @@ def cog(path: Path, size: int = 1024) -> Path:
 
 @contextmanager
 def file_server(files: Mapping[str, bytes]) -> Iterator[Remote]:
-    """Serve files by name until the block ends: in parts, but for those below `whole/`."""
+    """Serve files by name until the block ends: in parts, but for those below `whole/`.
+
+    What is below `redirect/` redirects there.
+    """
 
     def answer(client: socket.socket, head: str) -> None:
         name = head.split(" ", 2)[1].lstrip("/").partition("?")[0]
+        if name.startswith("redirect/"):
+            lines = ["HTTP/1.1 302 Found", f"Location: {name.removeprefix('redirect/')}"]
+            client.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+            return
         content = files.get(name)
         if content is None:
             client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")

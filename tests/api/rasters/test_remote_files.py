@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from sqlalchemy import Engine, text
 
 from tests.api.layer_requests import Caller, MakeCaller
+from tests.api.outgoing.remote_server import remote_server, respond
 from tests.api.rasters.conftest import TILES, Files
 from tests.api.rasters.geotiffs import ramp, write_geotiff
 
@@ -154,6 +155,18 @@ def test_an_address_that_no_server_sends(files: Files, owner: Caller) -> None:
     assert response.json["detail"] == "127.0.0.1 has no such file."
 
 
+def test_redirects_lead_to_public_servers_only(files: Files, owner: Caller) -> None:
+    with remote_server(respond(files.files["cog.tif"])) as inner:
+        for target in (f"{inner.url}/cog.tif", "file:///etc/passwd", "vrt://x", "//127.0.0.1/x"):
+            url = f"{files.remote.url}/redirect/{target}"
+            response = ask(owner.client, INFO, url, owner.headers)
+            assert response.status_code == 502, response.data
+            assert "redirects to an address that is not asked" in response.json["detail"]
+        assert inner.connections == 0
+    url = f"{files.remote.url}/redirect/{files.remote.url}/cog.tif"
+    assert ask(owner.client, INFO, url, owner.headers).status_code == 200
+
+
 def test_what_is_no_geotiff(files: Files, owner: Caller) -> None:
     files.files["page.tif"] = b"<html>" * 30_000
     response = ask(owner.client, INFO, f"{files.remote.url}/page.tif", owner.headers)
@@ -249,19 +262,23 @@ def test_a_nodata_that_no_value_can_be(files: Files, owner: Caller, nodata: str)
 
 
 def test_a_file_that_changes_while_it_is_read(
-    empty_database: Engine, files: Files, geotiffs: Any, owner: Caller, anonymous: Caller
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller, tmp_path: Any
 ) -> None:
     """What was read before is not mixed with another file."""
-    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes()
+    noise = numpy.random.default_rng(2).normal(size=(2, 1, 1024, 1024)).astype("float32")
+    first, second = (
+        write_geotiff(tmp_path / f"{number}.tif", values, tiled=True).read_bytes()
+        for number, values in enumerate(noise)
+    )
+    files.files["moving.tif"] = first
     url = f"{files.remote.url}/moving.tif"
     hold(empty_database, owner, cogUrl=url)
     assert ask(anonymous.client, INFO, url).status_code == 200
-    files.files["moving.tif"] = geotiffs["cog.tif"].read_bytes() + b"x"
-    changed = tile(anonymous.client, url, "12/2174/1250")
-    if changed.status_code != 200:  # else all of it had been read
-        assert changed.status_code == 502
-        assert "has changed" in changed.json["detail"]
-        assert tile(anonymous.client, url, "12/2174/1250").status_code == 200
+    files.files["moving.tif"] = second
+    changed = tile(anonymous.client, url, "9/271/155")
+    assert changed.status_code == 502
+    assert changed.json["detail"] == "The file on 127.0.0.1 has changed while it was read."
+    assert tile(anonymous.client, url, "9/271/155").status_code == 200
 
 
 def test_a_file_that_names_others_is_refused(

@@ -133,6 +133,7 @@ def test_conditions_are_those_of_the_versions(changed: Layer) -> None:
         assert {tuple(one["properties"]) for one in content(names)} == {("name", "updated")}
         far = changed.get(datetime=moment, filter="updated > TIMESTAMP('2999-01-01T00:00:00Z')")
         assert content(far) == []
+        assert content(changed.get(datetime=moment, offset=2)) == copy[2:12]
         near = changed.get(datetime=moment, filter=f"updated <= TIMESTAMP('{moment}')", limit=1000)
         assert content(near) == copy
 
@@ -168,7 +169,9 @@ def test_searches_by_post(changed: Layer) -> None:
 
 def test_files_of_a_moment(changed: Layer, tmp_path: Path) -> None:
     for moment, copy in list(changed.copies.items())[::4]:
-        assert content(changed.get(datetime=moment, f="geojson")) == copy
+        file = changed.get(datetime=moment, f="geojson")
+        assert content(file) == copy
+        assert all("time" not in one for one in file.json["features"]), "an import would keep it"
         lines = changed.get(datetime=moment, f="geojsonseq").text.split("\x1e")[1:]
         assert [json.loads(line)["id"] for line in lines] == [one["id"] for one in copy]
         table = changed.get(datetime=moment, f="csv").text.splitlines()
