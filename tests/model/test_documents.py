@@ -59,6 +59,8 @@ def test_every_table_is_drawn() -> None:
         ("layers", "layer_features"),
         ("layer_features", "property_values"),
         ("imports", "import_changes"),
+        ("layer_features", "feature_versions"),
+        ("change_sets", "layer_change_sets"),
     }
     assert drawn == expected | unenforced
 
