@@ -14,7 +14,7 @@ from samsyn_model.settings import Settings
 SOCKET = "unix:"
 """What the address of a tiler at a Unix socket begins with; its path follows."""
 _BACKLOG = 128
-_PAUSES = (0.2, 2.0)  # seconds: people wait for its tiles
+_PAUSES = (0.1, 0.5)  # seconds: people wait for its tiles
 
 
 @contextmanager
