@@ -27,7 +27,7 @@ PAGES_HOST = "pages.localhost"
 """A name that no pages are built to ask; browsers trust it as they do localhost."""
 _SCRIPT = Path(__file__).with_name("clerk_stand_in") / "clerk.browser.js"
 _OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
-_NGINX_BLOCK = re.compile("```nginx\n(.*?)```", re.DOTALL)
+_NGINX_SERVER = re.compile("```nginx\n(server .*?)```", re.DOTALL)
 _PUBLISHABLE_KEY = re.compile("pk_(?:test|live)_([A-Za-z0-9+/]{8,})=*")
 _OF_THE_TRANSFER = {"connection", "content-length", "transfer-encoding"}
 
@@ -79,7 +79,7 @@ def _documented_server(folder: Path, address: str) -> str:
 
     Pages may be built to ask the API without TLS.
     """
-    block = _NGINX_BLOCK.findall(_OPERATING.read_text())[0]
+    block = _NGINX_SERVER.findall(_OPERATING.read_text())[0]
     changes = {
         "listen 443 ssl;": f"listen {address};",
         "server_name plan.example.org;": f"server_name {PAGES_HOST};",

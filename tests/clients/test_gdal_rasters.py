@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 def _run(name: str, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
     options = ["--config", "GDAL_HTTP_HEADERS", f"Authorization: Bearer {token}"] if token else []
     return subprocess.run(
-        [name, *options, *arguments],
+        [name, "--config", "GDAL_ENABLE_WMS_CACHE", "NO", *options, *arguments],
         capture_output=True,
         text=True,
         timeout=SECONDS,

@@ -1,5 +1,6 @@
 """Descriptions of a GeoTIFF layer's tiles: TileJSON 3.0.0, WMTS 1.0.0."""
 
+import math
 import uuid
 from datetime import datetime
 from typing import Any
@@ -91,6 +92,10 @@ def _add_layer(contents: ET.Element, row: Row[Any], ticket: str) -> None:
     _text(box, "LowerCorner", f"{west} {south}")
     _text(box, "UpperCorner", f"{east} {north}")
     _text(layer, "Identifier", str(row.id))
+    # QGIS draws nothing of a layer that has no bounds in the reference system of its tiles
+    box = ET.SubElement(layer, f"{{{_OWS}}}BoundingBox", {"crs": "urn:ogc:def:crs:EPSG::3857"})
+    _text(box, "LowerCorner", _mercator(west, south))
+    _text(box, "UpperCorner", _mercator(east, north))
     style = ET.SubElement(layer, f"{{{_WMTS}}}Style", {"isDefault": "true"})
     _text(style, "Identifier", "default")
     ET.SubElement(layer, f"{{{_WMTS}}}Format").text = "image/png"
@@ -132,6 +137,13 @@ def _add_matrix_set(contents: ET.Element, max_zoom: int) -> None:
         }
         for name, value in members.items():
             ET.SubElement(matrix, f"{{{_WMTS}}}{name}").text = value
+
+
+def _mercator(longitude: float, latitude: float) -> str:
+    """Return a position in degrees as metres of EPSG:3857, within its tiles."""
+    limit = _WORLD[3]
+    northing = math.asinh(math.tan(math.radians(min(max(latitude, -limit), limit))))
+    return f"{longitude / 180 * _EDGE} {northing / math.pi * _EDGE}"
 
 
 def _text(parent: ET.Element, name: str, text: str) -> None:

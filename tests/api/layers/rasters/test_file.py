@@ -116,6 +116,9 @@ def test_a_private_file_is_not_there_for_others(
         for caller in (anonymous, stranger, admin):
             assert read(caller, f"{made['id']}/{path}").status_code == 404, path
         assert read(owner, f"{made['id']}/{path}").status_code == 200, path
+    qgis = f"{made['id']}/wmts.xml?SERVICE=WMS&REQUEST="
+    assert read(owner, f"{qgis}GetCapabilities").status_code == 200
+    assert read(owner, f"{qgis}GetMap").status_code == 400
     # credentials count, not the ticket beside them
     assert read(stranger, f"{made['id']}/file?{ticket}").status_code == 404
     assert read(anonymous, f"{made['id']}/file?{ticket}").status_code == 200
