@@ -38,14 +38,14 @@ def run_live(url: str, settings: Settings, listener: socket.socket) -> None:
 def listen_at(path: Path) -> socket.socket:
     """Return a Unix socket at a path that workers of this user connect to; raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with suppress(FileNotFoundError):
-        path.unlink()
+    own = path.with_name(f".{path.name}.{os.getpid()}")  # until it listens
     mask = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        listener.bind(str(own))
     finally:
         os.umask(mask)
     listener.listen(_BACKLOG)
+    own.replace(path)
     return listener
 
 
