@@ -21,7 +21,7 @@ from samsyn_model.settings import Settings, get_settings
 LOGGER = logging.getLogger(__name__)
 
 _LISTENER = 3  # the descriptor of the socket that the server has made
-_BACKLOG = 1024
+_BACKLOG = 4096
 _FILES = 65536  # a socket of each client, where the system allows it
 _SPARE_FILES = 64  # for what is not a client
 _STATEMENT_TIMEOUT = 30  # seconds
