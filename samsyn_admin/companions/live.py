@@ -8,7 +8,7 @@ from samsyn_admin.companions.companion import Program, beside
 from samsyn_model.scratch import ScratchFolder
 from samsyn_model.settings import Settings
 
-_BACKLOG = 1024  # connections that are kept while it starts
+_BACKLOG = 4096  # connections that are kept while it starts, or all of its clients come back
 _PAUSES = (0.2, 2.0)  # seconds: its clients are back within seconds
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from time import monotonic
 
 from samsyn_admin.live.streams import Stream
@@ -75,12 +75,14 @@ class Audiences:
             if follower.kind == "map":
                 yield audience
 
-    def set_rights(self, readable: Mapping[Follower, frozenset[uuid.UUID]]) -> list[Audience]:
-        """Note who may read what now; return the audiences that may not any more: they are found
-        no longer, and their streams have to be ended."""
+    def set_rights(
+        self, checked: Iterable[Follower], readable: Mapping[Follower, frozenset[uuid.UUID]]
+    ) -> list[Audience]:
+        """Note which of the followers that were checked may read what; return the audiences that
+        may not any more: they are found no longer, and their streams have to be ended."""
         lost = []
-        for follower, audience in [*self._by_follower.items()]:
-            layers = readable.get(follower)
+        for follower in checked:
+            audience, layers = self._by_follower[follower], readable.get(follower)
             if layers is None:
                 self._remove(audience)
                 lost.append(audience)

@@ -23,13 +23,14 @@ from samsyn_admin.live.rendering import Renderer
 from samsyn_admin.live.streams import Stream
 from samsyn_model.errors import SamsynError
 from samsyn_model.live.notices import Notice
-from samsyn_model.live.rights import may_end_rights
+from samsyn_model.live.rights import Follower, may_end_rights
 
 LOGGER = logging.getLogger(__name__)
 
-_POLLING = 1.0  # seconds, where no notification comes through
+_POLLING = 0.5  # seconds, where no notification comes through
 _LINGER = 0.02  # seconds for which further notices may come, to be read together
-_RIGHTS = 3.0  # seconds between two checks of who may still read what they follow
+_RIGHTS = 0.5  # seconds between two checks of who may still read what they follow
+_PARTS = 6  # of the followers are checked in turn, so that events need not wait for all
 _BEATS = 20.0  # seconds between two heartbeats of a stream
 _PAUSE = 0.5  # seconds after a failure of the database
 _RETENTION = 3600.0  # seconds between two removals of old notices
@@ -46,6 +47,7 @@ class Hub:
         self._presence = MapPresence(self._reader, self._audiences)
         self._wake = asyncio.Event()
         self._rights_due = self._retention_due = 0.0
+        self._part = 0
         self._position = self._change_set = 0
 
     def wake(self) -> None:
@@ -109,7 +111,7 @@ class Hub:
         while notices := await self._reader.notices_after(self._position, _POSITIONS):
             await self._dispatch(notices)
         if monotonic() >= self._rights_due:
-            await self._check_rights()
+            await self._check_part()
         if self._arrivals.waiting:
             await self._arrivals.let_in(self._position, self._change_set)
         await self._presence.update()
@@ -117,13 +119,24 @@ class Hub:
             self._retention_due = monotonic() + _RETENTION * random.uniform(0.5, 1.5)  # noqa: S311 - companions do it in turn
             await self._reader.remove_old_notices()
 
-    async def _check_rights(self, notices: Sequence[Notice] = ()) -> None:
+    async def _check_part(self) -> None:
+        """Check the rights of some of the followers, in turn."""
+        self._rights_due = monotonic() + _RIGHTS
+        self._part = (self._part + 1) % _PARTS
+        self._audiences.remove_ended()
+        followers = self._audiences.followers()
+        await self._check_rights([f for f in followers if hash(f) % _PARTS == self._part])
+
+    async def _check_rights(
+        self, followers: Sequence[Follower], notices: Sequence[Notice] = ()
+    ) -> None:
         """End the streams of those who may not read any more what they follow; they are told
         where it has been deleted."""
-        self._audiences.remove_ended()
+        if not followers:
+            return
         renderer = Renderer({})
-        readable = await self._reader.readable(self._audiences.followers())
-        for audience in self._audiences.set_rights(readable):
+        readable = await self._reader.readable(followers)
+        for audience in self._audiences.set_rights(followers, readable):
             farewell = [
                 notice
                 for notice in notices
@@ -134,13 +147,12 @@ class Hub:
                     stream.send(renderer.text(farewell, audience, stream))
                 stream.end()
                 self._audiences.release(stream)
-        self._rights_due = monotonic() + _RIGHTS
 
     async def _dispatch(self, notices: list[Notice]) -> None:
         """Send the events of notices; whoever loses a right by them has lost it before."""
         changes_rights = any(may_end_rights(c) for notice in notices for c in notice.subjects)
         if changes_rights:
-            await self._check_rights(notices)
+            await self._check_rights(self._audiences.followers(), notices)
         followed = [n for n in notices if self._audiences.of_subject(n.subject_id)]
         renderer = Renderer(await self._reader.features(followed))
         for position, group in groupby(followed, key=lambda notice: notice.position):

@@ -21,7 +21,7 @@ from samsyn_model.settings import Settings, get_settings
 LOGGER = logging.getLogger(__name__)
 
 _LISTENER = 3  # the descriptor of the socket that the server has made
-_BACKLOG = 1024
+_BACKLOG = 4096
 _FILES = 65536  # a socket of each client, where the system allows it
 _SPARE_FILES = 64  # for what is not a client
 _STATEMENT_TIMEOUT = 30  # seconds
@@ -38,14 +38,14 @@ def run_live(url: str, settings: Settings, listener: socket.socket) -> None:
 def listen_at(path: Path) -> socket.socket:
     """Return a Unix socket at a path that workers of this user connect to; raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with suppress(FileNotFoundError):
-        path.unlink()
+    own = path.with_name(f".{path.name}.{os.getpid()}")  # until it listens
     mask = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        listener.bind(str(own))
     finally:
         os.umask(mask)
     listener.listen(_BACKLOG)
+    own.replace(path)
     return listener
 
 

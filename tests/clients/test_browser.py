@@ -495,3 +495,26 @@ def test_land_has_no_bands_across_the_map(browser: WebDriver, server: Server, pa
               [Math.abs(x - ring[index][0]), y])).filter(([step]) => step > 30));
           });"""
     assert {abs(latitude) for _, latitude in browser.execute_async_script(script)} <= {90}
+
+
+def test_a_dot_says_that_a_collection_has_changed(
+    browser: WebDriver, server: Server, owner: str, hostile: str
+) -> None:
+    address = f"{server.ogc}/collections/{hostile}/items"
+    _open(browser, server, f"/ogc/collections/{hostile}/items?f=html")
+    dot = browser.find_element(By.CSS_SELECTOR, "[data-events]")
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script("return known !== ''"))
+    assert not dot.is_displayed()
+    rows = len(browser.find_elements(By.CSS_SELECTOR, "tbody tr"))
+    feature = {"type": "Feature", "properties": {"text": "new"}, "geometry": None}
+    made = requests.post(
+        address, json=feature, headers={"Authorization": f"Bearer {owner}"}, timeout=30
+    )
+    assert made.status_code == 201, made.text
+    WebDriverWait(browser, 20).until(lambda _: dot.is_displayed())
+    assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == rows  # nothing has moved
+    dot.click()
+    WebDriverWait(browser, 20).until(
+        lambda b: len(b.find_elements(By.CSS_SELECTOR, "tbody tr")) == rows + 1
+    )
+    assert _requests_and_complaints(browser)[1] == []
