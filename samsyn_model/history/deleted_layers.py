@@ -3,17 +3,23 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy.dialects.postgresql import array
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.tables.history import DeletedLayer
 from samsyn_model.tables.layers import Layer
 
+# A raster without an address was stored here: its files went with its layer.
+_ADDRESSES = ("url", "cogUrl", "cogUrlTemplate")
+
 _LOCK = """
 SELECT ARRAY(SELECT jsonb_object_keys(definition)) AS members FROM deleted_layers
 WHERE id = %(layer)s AND created_by = %(user)s
     AND deleted_at > now() - %(days)s * interval '1 day'
+    AND (definition ->> 'source_type' <> 'geotiff'
+        OR definition -> 'source_config' ?| %(addresses)s)
 FOR UPDATE"""
 
 _INSERT_LAYER = """
@@ -45,21 +51,29 @@ _FORGET = "DELETE FROM deleted_layers WHERE id = %(layer)s"
 
 def select_deleted_layers(user_id: uuid.UUID, days: int) -> Select[Any]:
     """Return the statement for the layers that a user has created and that were deleted in the
-    last `days`, the latest first.
+    last `days`, the latest first; without rasters that were stored here, whose files are gone.
 
     Its rows: `id`, `name`, `source_type`, `feature_count`, `deleted_at` and `restorable_until`.
     """
     kept = func.make_interval(0, 0, 0, days)
+    definition = DeletedLayer.definition
     return (
         select(
             DeletedLayer.id,
-            DeletedLayer.definition["name"].astext.label("name"),
-            DeletedLayer.definition["source_type"].astext.label("source_type"),
+            definition["name"].astext.label("name"),
+            definition["source_type"].astext.label("source_type"),
             DeletedLayer.feature_count,
             DeletedLayer.deleted_at,
             (DeletedLayer.deleted_at + kept).label("restorable_until"),
         )
-        .where(DeletedLayer.created_by == user_id, DeletedLayer.deleted_at > func.now() - kept)
+        .where(
+            DeletedLayer.created_by == user_id,
+            DeletedLayer.deleted_at > func.now() - kept,
+            or_(
+                definition["source_type"].astext != "geotiff",
+                definition["source_config"].has_any(array(_ADDRESSES)),
+            ),
+        )
         .order_by(DeletedLayer.deleted_at.desc(), DeletedLayer.id)
     )
 
@@ -77,9 +91,10 @@ def restore_layer(
     It has its id, its definition and its features, each with its id and as its next version; not
     its places on maps, nor its comments. Unless it `keeps_global`, a layer of the library is not in
     it any more. Raises NotFoundError where the user has created no layer with this id that was
-    deleted in the last `days`.
+    deleted in the last `days`, and where it is a raster that was stored here.
     """
     values = {"layer": layer_id, "user": user_id, "days": days, "keeps_global": keeps_global}
+    values["addresses"] = list(_ADDRESSES)
     found = run(connection, _LOCK, values).one_or_none()
     if found is None:
         raise NotFoundError("There is no such layer among those that you can restore.")

@@ -52,7 +52,7 @@ def convert(  # noqa: PLR0913 - what a raster is converted to
     shown = source.file.name
     with opened(source.dataset, source.file.driver, shown) as dataset, ExitStack() as stack:
         prepared, bands = dataset, step.bands
-        if source.is_scaled or (crs.is_geographic and source.bounds[2] > 180):
+        if source.is_scaled or (crs.is_geographic and source.longitudes()[1] > 180):
             path = target.with_name("prepared.tif")
             stack.callback(path.unlink, missing_ok=True)
             _prepare(source, step, dataset, crs, path, nodata)
@@ -148,7 +148,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
     """Write the bands of a step with their values scaled, and longitudes up to 180 degrees."""
     moved = _moved_columns(source, crs)
     width = max(target + count for _, target, count in moved)
-    first = source.bounds[0] + moved[0][0] * source.resolution[0]
+    first = source.longitudes()[0] + moved[0][0] * source.resolution[0]
     is_moved = crs.is_geographic and first >= 180 - source.resolution[0] / 2
     place = dataset.transform
     dtype = "float32" if source.is_scaled else source.dtype
@@ -192,10 +192,11 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
 def _moved_columns(source: RasterSource, crs: CRS) -> list[tuple[int, int, int]]:
     """Return parts of the columns: the first, where it goes, and how many; those beyond 180 degrees
     go to the west."""
-    if not crs.is_geographic or source.bounds[2] <= 180:
+    west, east = source.longitudes()
+    if not crs.is_geographic or east <= 180:
         return [(0, 0, source.width)]
     size = source.resolution[0]
-    first = min(source.width, max(0, round((180 - source.bounds[0]) / size)))
+    first = min(source.width, max(0, round((180 - west) / size)))
     if first == 0:
         return [(0, 0, source.width)]
     whole = round(360 / size)

@@ -83,10 +83,18 @@ class RasterSource:
         """Return the CRS to read the raster in: that which is chosen, else the file's."""
         return self.crs if definition is None else file_crs(definition)
 
+    def longitudes(self) -> tuple[float, float]:
+        """Return west and east in a geographic CRS: where the raster goes past -180 degrees by more
+        than a pixel, both a turn of the world further, so that it goes past 180 instead."""
+        west, _, east, _ = self.bounds
+        is_past = west < -180 - self.resolution[0] and east > -180
+        return (west + 360, east + 360) if is_past else (west, east)
+
     def extent(self, crs: CRS) -> tuple[float, float, float, float]:
         """Return where the raster lies: west, south, east, north in degrees (CRS84), as far as a
         web map shows it. Raises InvalidParameterError where the CRS does not suit it."""
-        west, south, east, north = self.bounds
+        _, south, _, north = self.bounds
+        west, east = self.longitudes()
         if not crs.is_geographic:
             try:
                 west, south, east, north = rasterio.warp.transform_bounds(
@@ -110,7 +118,7 @@ class RasterSource:
 
     def remarks(self, crs: CRS) -> list[str]:
         """Return what is to be said of where the raster lies in a CRS."""
-        is_wrapped = crs.is_geographic and self.bounds[2] > 180
+        is_wrapped = crs.is_geographic and self.longitudes()[1] > 180
         return [] if is_wrapped else crs_remarks(self.bounds, crs)
 
 

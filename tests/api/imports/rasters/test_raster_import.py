@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.transform import from_origin
 from rasterio.warp import transform
 from rio_cogeo.cogeo import cog_validate
 from sqlalchemy import Engine
@@ -237,6 +238,20 @@ def test_longitudes_beyond_180_degrees_are_in_the_west(
     path = cog_of(empty_database, settings, made["id"])
     for longitude, value in ((-90.0, 2700), (90.0, 900), (-179.5, 1805), (-0.5, 3595)):
         found = values_at(path, longitude, 50.0, "OGC:CRS84")
+        assert found == pytest.approx([value], abs=3), longitude
+
+
+def test_longitudes_before_180_degrees_west_are_in_the_east(
+    owner: Caller, run_jobs: RunJobs, empty_database: Engine, settings: Settings
+) -> None:
+    place = from_origin(-190, 10, 0.05, 0.05)
+    content = tiff(ramp(400, "int16")[:200], crs="EPSG:4326", transform=place)
+    (made,) = imported(owner, run_jobs, {"pacific.tif": content})
+    assert made["bounds"] == pytest.approx([-180, 0, 180, 10])
+    assert made["source_config"]["maxzoom"] >= 4
+    path = cog_of(empty_database, settings, made["id"])
+    for longitude, value in ((175.0, 100), (-175.0, 300)):
+        found = values_at(path, longitude, 5.0, "OGC:CRS84")
         assert found == pytest.approx([value], abs=3), longitude
 
 

@@ -14,7 +14,7 @@ from tests.api.imports.rasters.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import act, layer, ramp, tiff
 from tests.api.imports.upload_requests import send, uploaded
 from tests.api.jobs.workers import rows
-from tests.api.layer_requests import Caller, MakeCaller, add_to_map
+from tests.api.layer_requests import LAYERS, Caller, MakeCaller, add_to_map
 
 
 def stored(settings: Settings) -> list[str]:
@@ -52,6 +52,24 @@ def test_a_deleted_layer_leaves_no_files(
     assert owner.delete(made["id"]).status_code == 204
     assert stored(settings) == []
     assert rows(empty_database, "SELECT 1 FROM raster_files") == []
+
+
+def test_a_deleted_layer_without_its_files_does_not_come_back(
+    owner: Caller, run_jobs: RunJobs
+) -> None:
+    """One that is drawn from an address does."""
+    _, made = committed(owner, run_jobs, tiff(ramp()))
+    address = {"url": "https://files.example.org/a.tif"}
+    elsewhere = owner.post({"name": "A", "source_type": "geotiff", "source_config": address})
+    for layer_id in (made["id"], elsewhere.json["id"]):
+        assert owner.delete(layer_id).status_code == 204
+    assert [entry["id"] for entry in owner.get("deleted").json] == [elsewhere.json["id"]]
+
+    def restored(layer_id: str) -> int:
+        path = f"{LAYERS}/{layer_id}/restore"
+        return owner.client.post(path, headers=owner.headers).status_code
+
+    assert (restored(made["id"]), restored(elsewhere.json["id"])) == (404, 201)
 
 
 def test_a_raster_is_replaced_and_given_back(
