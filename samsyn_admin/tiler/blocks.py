@@ -38,6 +38,10 @@ class Allowance:
                 "Too much of the file has to be read for this: it is not a cloud-optimised GeoTIFF"
                 " with overviews."
             )
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raise RemoteTimeoutError where no time is left."""
         if self.seconds <= 0:
             raise RemoteTimeoutError("The file could not be read in time.")
 
@@ -91,7 +95,12 @@ class Reading:
     """Why it cannot be read: for GDAL it ends there."""
 
     def blocks(self, first: int, last: int) -> list[bytes]:
-        """Return blocks, those that are not kept read in as few spans as there are gaps."""
+        """Return blocks, those that are not kept read in as few spans as there are gaps.
+
+        Time counts for kept ones too: GDAL reads and unpacks a block again and again where more of
+        them than it keeps make a row of pixels.
+        """
+        self.allowance.check_time()
         identity, size = self.file.identity, self.file.size
         blocks = {number: self.cache.get(identity, number) for number in range(first, last + 1)}
         missing = [number for number, block in blocks.items() if block is None]
