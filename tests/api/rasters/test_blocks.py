@@ -13,7 +13,7 @@ class Zeros(DistantFile):
 
     identity, size = "zeros", 2 * BLOCK
 
-    def span(self, start: int, end: int, allowance: Allowance) -> bytes:  # noqa: ARG002
+    def span(self, start: int, end: int, allowance: Allowance) -> bytes:
         """Return as many zeros."""
         return bytes(end - start)
 
