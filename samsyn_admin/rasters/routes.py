@@ -23,6 +23,7 @@ from samsyn_admin.rasters.responses import (
     pictures,
     tile_response,
 )
+from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.guard import requires
 
@@ -44,14 +45,16 @@ def raster_tile(zoom: int, column: int, row: int) -> Response:
 @requires(Action.READ_LAYER)
 def raster_preview() -> Response:
     """Return a picture of a whole raster, of at most `width` and `height` pixels; a transparent one
-    while nobody has looked at it."""
+    while nobody has looked at it, or how it is drawn is not typed to its end."""
     known = ("url", "width", "height", *DRAWING_PARAMETERS)
     values = single_values_but(request.args, known, _REPEATABLE)
-    drawing = parse_drawing(values)
     size = parse_side(values, "width", _SIDE), parse_side(values, "height", _SIDE)
+    url = parse_url(values)
     try:
-        raster = admission().raster(parse_url(values))
-    except NotLookedAtError:  # the web app gives an image up that has failed once
+        drawing = parse_drawing(values)
+        raster = admission().raster(url)
+    # the web app asks at every key that is pressed, and gives an image up that has failed once
+    except (InvalidParameterError, NotLookedAtError):
         return not_yet_response()
     tag = entity_tag(raster, "preview", *size, drawing.query)
     return picture_response(raster, tag, lambda: pictures().preview(raster, drawing, size, tag))

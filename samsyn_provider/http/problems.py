@@ -187,9 +187,13 @@ def _refuse_long_redirect() -> Response | None:
 
 
 def problem_of(error: SamsynError) -> Response:
-    """Return the problem document of a SamsynError; a server error is logged."""
+    """Return the problem document of a SamsynError; a server error is logged.
+
+    What an operator has left out is none: anybody could fill the log with it.
+    """
     status = status_of(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    is_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_fault and not isinstance(error, errors.NotConfiguredError):
         LOGGER.error("%s %s: %s%s", request.method, request.path, error.detail, _cause_of(error))
     kind = TYPES.get(type(error), "about:blank")
     response = problem(status, error.detail, error.faults, kind)

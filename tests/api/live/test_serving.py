@@ -2,9 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -15,12 +16,20 @@ from tests.clients.nginx_server import nginx_with, proxy_to
 from tests.clients.samsyn_server import SAMSYN, Server, serve
 
 
+def _listens(path: Path) -> bool | None:
+    """Return whether somebody listens at a Unix socket, else None."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe, suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return None
+
+
 @contextmanager
 def _companion(database: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "DATABASE_URL": database, "LIVE_SOCKET": str(path)}
     process = subprocess.Popen([SAMSYN, "live"], env=environment)
     try:
-        eventually(lambda: path.exists() or None)
+        eventually(lambda: _listens(path))
         yield process
     finally:
         process.terminate()

@@ -118,3 +118,11 @@ def test_requests_that_cannot_be_read(owner: Caller, path: str) -> None:
     response = owner.client.get(f"{TILES.removesuffix('/tiles')}/{path}", headers=owner.headers)
     assert response.status_code == 400, response.data
     assert response.json["detail"]
+
+
+@pytest.mark.parametrize("typed", ["rescale=50,4", "rescale=-,4", "bidx=1,", "colormap=viri"])
+def test_a_preview_is_empty_while_something_is_typed(owner: Caller, typed: str) -> None:
+    url = f"{TILES.removesuffix('/tiles')}/preview?url=https://example.org/a.tif&{typed}"
+    response = owner.client.get(url, headers=owner.headers)
+    assert (response.status_code, response.content_type) == (200, "image/png")
+    assert response.headers["Cache-Control"] == "no-store"
