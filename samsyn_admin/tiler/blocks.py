@@ -3,7 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 
@@ -38,6 +38,10 @@ class Allowance:
                 "Too much of the file has to be read for this: it is not a cloud-optimised GeoTIFF"
                 " with overviews."
             )
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raise RemoteTimeoutError where no time is left."""
         if self.seconds <= 0:
             raise RemoteTimeoutError("The file could not be read in time.")
 
@@ -89,11 +93,23 @@ class Reading:
     allowance: Allowance
     failure: SamsynError | None = None
     """Why it cannot be read: for GDAL it ends there."""
+    is_checked: bool = False
+    """Whether what has been read so far is what was found to be harmless."""
+    _checked: dict[int, bytes] = field(default_factory=dict)
 
     def blocks(self, first: int, last: int) -> list[bytes]:
-        """Return blocks, those that are not kept read in as few spans as there are gaps."""
+        """Return blocks, those that are not kept read in as few spans as there are gaps.
+
+        Time counts for kept ones too: GDAL reads and unpacks a block again and again where more of
+        them than it keeps make a row of pixels. What was read before it was checked is the same
+        whenever GDAL opens the file again, whatever the other server sends then.
+        """
+        self.allowance.check_time()
         identity, size = self.file.identity, self.file.size
-        blocks = {number: self.cache.get(identity, number) for number in range(first, last + 1)}
+        blocks = {
+            number: self._checked.get(number) or self.cache.get(identity, number)
+            for number in range(first, last + 1)
+        }
         missing = [number for number, block in blocks.items() if block is None]
         while missing:
             begin = end = missing.pop(0)
@@ -106,7 +122,10 @@ class Reading:
                 place = (number - begin) * BLOCK
                 blocks[number] = block = content[place : place + BLOCK]
                 self.cache.put(identity, number, block)
-        return [block for block in blocks.values() if block is not None]
+        found = {number: block for number, block in blocks.items() if block is not None}
+        if not self.is_checked:
+            self._checked.update(found)
+        return list(found.values())
 
 
 class BlockReader(io.RawIOBase):

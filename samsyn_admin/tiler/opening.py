@@ -92,6 +92,7 @@ class Rasters:
                 dataset = checked(reopened())
                 if source.url:
                     refuse_bare(dataset)
+                reading.is_checked = True
                 yield Opened(dataset, file.identity, reopened)
             except (RasterioError, UnusableRasterError) as error:
                 if reading.failure is None:

@@ -7,6 +7,7 @@ from typing import Any
 from samsyn_admin.outgoing.callers import Caller
 from samsyn_admin.wms.capabilities import CapabilitiesOfServers, Summary
 from samsyn_admin.wms.documents.feature_info import MAX_PROPERTIES, InfoText
+from samsyn_admin.wms.documents.texts import well_formed
 from samsyn_admin.wms.feature_info import Question, ask, known_summary
 from samsyn_admin.wms.places import Place
 from samsyn_admin.wms.responses import begin
@@ -78,7 +79,7 @@ def _described(features: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if values.get(name) is None and len(values) < MAX_PROPERTIES:
                 values[name] = value
     return [
-        {"name": name, "sampleValue": _sample(value), "type": _type(value)}
+        {"name": well_formed(name), "sampleValue": _sample(value), "type": _type(value)}
         for name, value in values.items()
         if not isinstance(value, dict | list)
     ]
@@ -87,7 +88,7 @@ def _described(features: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _sample(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return None if value is None else str(value).strip()[:_MAX_VALUE]
+    return None if value is None else well_formed(str(value).strip()[:_MAX_VALUE])
 
 
 def _type(value: Any) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from samsyn_admin.layers.rasters.addresses import raster_url
 from samsyn_admin.layers.rasters.times import shown_time
 from samsyn_provider.http.deployment import public_url
+from samsyn_provider.styles.xml import text_element
 
 _WMTS, _OWS = "http://www.opengis.net/wmts/1.0", "http://www.opengis.net/ows/1.1"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -103,9 +104,9 @@ def _add_layer(contents: ET.Element, row: Row[Any], ticket: str) -> None:
     if len(times) > 1:
         dimension = ET.SubElement(layer, f"{{{_WMTS}}}Dimension")
         _text(dimension, "Identifier", "Time")
-        ET.SubElement(dimension, f"{{{_WMTS}}}Default").text = times[-1]
+        text_element(dimension, f"{{{_WMTS}}}Default", times[-1])
         for time in times:
-            ET.SubElement(dimension, f"{{{_WMTS}}}Value").text = time
+            text_element(dimension, f"{{{_WMTS}}}Value", time)
     link = ET.SubElement(layer, f"{{{_WMTS}}}TileMatrixSetLink")
     ET.SubElement(link, f"{{{_WMTS}}}TileMatrixSet").text = "WebMercatorQuad"
     place = "{TileMatrix}/{TileCol}/{TileRow}"
@@ -147,9 +148,8 @@ def _mercator(longitude: float, latitude: float) -> str:
 
 
 def _text(parent: ET.Element, name: str, text: str) -> None:
-    """Add an element of OWS with a text that XML can hold."""
-    storable = "".join(c for c in text if c in "\t\n\r" or ord(c) >= 0x20)
-    ET.SubElement(parent, f"{{{_OWS}}}{name}").text = storable
+    """Add an element of OWS with a text."""
+    text_element(parent, f"{{{_OWS}}}{name}", text)
 
 
 def _max_zoom(config: dict[str, Any]) -> int:

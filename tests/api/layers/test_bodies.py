@@ -56,7 +56,7 @@ def test_a_geotiff_layer_links_to_its_tiles(owner: Caller) -> None:
     assert layer
     assert layer["bounds"] == [10, 54, 13, 58]
     links = {link["rel"]: link["href"] for link in layer["links"]}
-    assert links.keys() == {"tiles", "tilejson", "wmts"}  # there is no file of it here
+    assert links.keys() == {"tiles", "tilejson", "wmts", "hub"}  # there is no file of it here
     place = f"http://localhost/api/v1/layers/{layer['id']}"
     assert links["tiles"].startswith(f"{place}/raster/tiles/{{z}}/{{x}}/{{y}}?ticket=")
     assert links["wmts"] == f"{place}/wmts.xml"

@@ -244,6 +244,32 @@ def test_values_may_stand_in_a_page(
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("9" * 400, None),
+        ("1e400", None),
+        ("NaN", None),
+        (r'"\ud800x"', "?x"),
+        ("[" * 950 + "]" * 950, "…"),
+        ('{"b": ' * 950 + "1" + "}" * 950, "b: " * 20 + "…"),
+    ],
+    ids=range(6),
+)
+def test_values_that_json_has_and_others_have_not(
+    ask: Ask, remote: WMS, value: str, shown: Any
+) -> None:
+    remote.info = respond(
+        rf'{{"features": [{{"properties": {{"\udfffa": {value}}}}}]}}'.encode(), JSON
+    )
+    response = ask("feature-info", url=remote.url, layers="depth", **PLACE)
+    assert response.status_code == 200, response.text
+    (feature,) = response.json["features"]  # type: ignore[index]
+    assert feature["properties"] == {"?a": shown}
+    response = ask("discover-properties", url=remote.url, layer="depth")
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"[" * 500_000,

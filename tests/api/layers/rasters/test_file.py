@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from lxml import etree
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
@@ -198,5 +199,19 @@ def test_other_layers_have_no_file(owner: Caller, made: dict[str, Any]) -> None:
     assert vector is not None
     for layer_id in (created["id"], vector["id"], "nothing", made["creator"]["id"]):
         assert read(owner, f"{layer_id}/file").status_code == 404
-    assert [link["rel"] for link in created["links"]] == ["tiles", "tilejson", "wmts"]
-    assert [link["rel"] for link in made["links"]] == ["tiles", "tilejson", "wmts", "file"]
+    assert [link["rel"] for link in created["links"]] == ["tiles", "tilejson", "wmts", "hub"]
+    rels = [link["rel"] for link in made["links"]]
+    assert rels == ["tiles", "tilejson", "wmts", "file", "hub"]
+
+
+def test_capabilities_are_xml_whatever_the_layer_is_called(owner: Caller) -> None:
+    config = {
+        "cogUrlTemplate": "https://data.example.org/{time}.tif",
+        "times": ["2024-05-01", "\uffff"],
+    }
+    body = {"name": "a\ufffe<b>\x0b", "source_type": "geotiff", "source_config": config}
+    created = owner.post(body).json
+    assert created is not None
+    root = etree.fromstring(read(owner, f"{created['id']}/wmts.xml").data)
+    assert root.findtext(".//{*}Layer/{*}Title") == "a\ufffd<b>\ufffd"
+    assert [time.text for time in root.iterfind(".//{*}Dimension/{*}Value")][1:] == ["\ufffd"]
