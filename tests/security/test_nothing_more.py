@@ -41,7 +41,8 @@ OF_OBJECTS = tuple(
 FILES = tuple(
     operation
     for operation in READING
-    if re.search(r"f=(csv|fgb|geojsonseq|gpkg|jsonfg|kml|parquet|shp|xlsx)$", operation.path)
+    # by `datetime` too, but in the world's open transaction nothing has a moment yet
+    if re.search(r"\?f=(csv|fgb|geojsonseq|gpkg|jsonfg|kml|parquet|shp|xlsx)$", operation.path)
 )
 WRITING = tuple(operation for operation in OPERATIONS if operation.method not in SAFE)
 
