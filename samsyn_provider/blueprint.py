@@ -39,9 +39,14 @@ bp = Blueprint(
 
 
 @bp.app_context_processor
-def base_urls() -> dict[str, str]:
-    """Return the template variables with the base URLs of links."""
-    return {"base_url": links.ogc_url(), "home_url": f"{public_url()}/"}
+def base_urls() -> dict[str, str | bool]:
+    """Return the template variables with the base URLs of links, and whether there are events."""
+    home_url = f"{public_url()}/"
+    return {
+        "base_url": links.ogc_url(),
+        "home_url": home_url,
+        "has_events": links.has_events(),
+    }
 
 
 add_reading_rules(bp, "/collections/<collection_id>/items")

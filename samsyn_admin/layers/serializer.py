@@ -39,7 +39,7 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
-from samsyn_provider.http.links import collection_url, events_url
+from samsyn_provider.http.links import collection_url, events_url, has_events
 from samsyn_provider.http.media_types import EVENTS
 
 _FIRST_TYPES = """
@@ -248,14 +248,16 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
 
 def _links(row: Row[Any], ticket: str | None) -> list[dict[str, str]]:
-    hub = {"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}
+    hub = [{"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}]
+    if not has_events():
+        hub = []
     if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
         return [
             {"rel": "collection", "type": "application/json", "href": url},
             {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
-            hub,
+            *hub,
         ]
     if ticket is None:
-        return [hub]
-    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), hub]
+        return hub
+    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), *hub]

@@ -84,7 +84,8 @@ class Arrivals:
         if not missed:
             return {}
         rows = await self._reader.missed(missed, position, _MAX_MISSED + 1)
-        renderer = Renderer(await self._reader.features([notice for _, notice in rows]))
+        features = await self._reader.features([notice for _, notice in rows], position)
+        renderer = Renderer(features)
         texts = {}
         for number, group in groupby(rows, key=lambda row: row[0]):
             notices = [notice for _, notice in group]

@@ -154,7 +154,7 @@ class Hub:
         if changes_rights:
             await self._check_rights(self._audiences.followers(), notices)
         followed = [n for n in notices if self._audiences.of_subject(n.subject_id)]
-        renderer = Renderer(await self._reader.features(followed))
+        renderer = Renderer(await self._reader.features(followed, notices[-1].position))
         for position, group in groupby(followed, key=lambda notice: notice.position):
             self._send(renderer, position, [*group])
         self._position, self._change_set = notices[-1].position, notices[-1].change_set_id

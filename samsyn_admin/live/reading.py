@@ -57,11 +57,11 @@ class Reader:
         """As `rights.readable_subjects`."""
         return await self._read(lambda c: rights.readable_subjects(c, followers))
 
-    async def features(self, changed: Sequence[Notice]) -> Features:
+    async def features(self, changed: Sequence[Notice], until: int) -> Features:
         """As `features.changed_features`; no statement where the notices name none."""
         if not any(notice.features for notice in changed):
             return {}
-        return await self._read(lambda c: changed_features(c, changed))
+        return await self._read(lambda c: changed_features(c, changed, until))
 
     async def presence(
         self,

@@ -35,7 +35,7 @@ from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
-from samsyn_provider.http.links import events_url
+from samsyn_provider.http.links import events_url, has_events
 from samsyn_provider.http.media_types import EVENTS
 from samsyn_provider.query.parameters import parse_boolean, single_values
 
@@ -89,7 +89,8 @@ def read_map(map_id: str) -> Response:
     key, inline = map_key(map_id), _inline()
     with reading(deployment().engine) as connection:
         response = respond(*serialize_map(connection, principal(), key, inline=inline))
-    response.headers["Link"] = f'<{events_url("maps", key)}>; rel="hub"; type="{EVENTS}"'
+    if has_events():
+        response.headers["Link"] = f'<{events_url("maps", key)}>; rel="hub"; type="{EVENTS}"'
     return response
 
 

@@ -19,14 +19,22 @@ FROM (
     SELECT id, '{{"type":"Feature","id":' || id
         || ',"geometry":' || coalesce(ST_AsGeoJSON(geom, 9, 0), 'null')
         || ',"properties":' || properties::text || '}}' AS feature
-    FROM layer_features WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)) AS changed"""
+    FROM layer_features AS stored WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)
+        AND NOT EXISTS (
+            SELECT FROM change_notices AS later
+            WHERE later.subject_id = %(layer)s AND later.position > %(until)s
+                AND later.change_set_id = stored.change_set)) AS changed"""
 
 type Features = Mapping[tuple[uuid.UUID, int], str | None]
 """Features as GeoJSON by layer and id: None for one that is longer than MAX_LENGTH."""
 
 
-def changed_features(connection: Connection, notices: Iterable[Notice]) -> Features:
-    """Return the features that were made or changed; those that are gone by now are absent."""
+def changed_features(connection: Connection, notices: Iterable[Notice], until: int) -> Features:
+    """Return the features that were made or changed; those that are gone by now are absent.
+
+    So are those that were changed after the position `until`: who may read them then is told by
+    notices that have not been read.
+    """
     layers = dict[uuid.UUID, set[int]]()
     for notice in notices:
         for operation, feature_id in notice.features or ():
@@ -35,5 +43,5 @@ def changed_features(connection: Connection, notices: Iterable[Notice]) -> Featu
     return {
         (layer, row.id): row.feature
         for layer, ids in layers.items()
-        for row in run(connection, _SELECT, {"layer": layer, "ids": sorted(ids)})
+        for row in run(connection, _SELECT, {"layer": layer, "ids": sorted(ids), "until": until})
     }

@@ -9,7 +9,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.metadata import metadata_links, metadata_members
 from samsyn_provider.collections.resources import resources
 from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES, STYLE_ENCODINGS
-from samsyn_provider.http.links import Link, collection_url, events_url, link, ogc_url
+from samsyn_provider.http.links import Link, collection_url, events_url, has_events, link, ogc_url
 from samsyn_provider.http.media_types import EVENTS, GEOJSON, HTML, JSON, SCHEMA, TILEJSON
 from samsyn_provider.upstream.api import api_for
 from samsyn_provider.upstream.deviations import DocumentRequest
@@ -58,7 +58,9 @@ def collection_document(collection: Collection) -> dict[str, Any]:
             )
             for code in codes
         ]
-    document["links"] += [*stylesheet_links(collection.id), _hub_link(collection)]
+    document["links"] += stylesheet_links(collection.id)
+    if has_events():
+        document["links"].append(_hub_link(collection))
     return document
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from flask import request
 
-from samsyn_provider.http.deployment import public_url
+from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.media_types import HTML, JSON
 
 Link = dict[str, Any]
@@ -25,6 +25,11 @@ def link(rel: str, media_type: str, title: str, href: str) -> Link:
 def events_url(things: str, key: object) -> str:
     """Return the URL of the events of a layer or a map: `things` is `layers` or `maps`."""
     return f"{public_url()}/api/v1/{things}/{key}/events"
+
+
+def has_events() -> bool:
+    """Return whether this server sends events: without, nothing links to them."""
+    return deployment().settings.live_socket != "off"
 
 
 def ogc_url() -> str:

@@ -45,9 +45,13 @@ from samsyn_provider.items.feature_body import (
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.versions.parameters import refuse_writing_versions
 
-_LOCK_FEATURE = f"""
-SELECT version, properties, updated_at, {PRESENT_SINCE} AS valid_from FROM layer_features AS stored
+_LOCK_FEATURE = """
+SELECT version, properties, updated_at FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
+# By itself, once the feature is locked: it sees what was committed while the lock was waited for.
+_PRESENT_SINCE = f"""
+SELECT {PRESENT_SINCE} FROM layer_features AS stored
+WHERE layer_id = %(layer)s AND id = %(id)s"""
 
 
 def add_editing_rules(bp: Blueprint, items: str) -> None:
@@ -188,7 +192,8 @@ def _lock_feature(
     version, `If-None-Match` this one, or `If-Unmodified-Since` a time before it.
     """
     key = parse_feature_id(feature_id)
-    row = run(connection, _LOCK_FEATURE, {"layer": collection.id, "id": key}).one_or_none()
+    values = {"layer": collection.id, "id": key}
+    row = run(connection, _LOCK_FEATURE, values).one_or_none()
     if row is None:
         raise missing_feature(connection, collection, key)
     if "If-Match" in request.headers and str(row.version) not in request.if_match:
@@ -201,10 +206,12 @@ def _lock_feature(
         )
     # RFC 9110, 13.1.4: to the second, and only without If-Match
     since = None if "If-Match" in request.headers else request.if_unmodified_since
-    if since is not None and row.valid_from.replace(microsecond=0) > since:
-        raise PreconditionFailedError(
-            f"The feature has changed since you read it: it is as it is since {row.valid_from}."
-        )
+    if since is not None:
+        began = run(connection, _PRESENT_SINCE, values).scalar_one()
+        if began.replace(microsecond=0) > since:
+            raise PreconditionFailedError(
+                f"The feature has changed since you read it: it is as it is since {began}."
+            )
     return key, row
 
 

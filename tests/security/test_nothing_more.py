@@ -41,7 +41,8 @@ OF_OBJECTS = tuple(
 FILES = tuple(
     operation
     for operation in READING
-    if re.search(r"f=(csv|fgb|geojsonseq|gpkg|jsonfg|kml|parquet|shp|xlsx)$", operation.path)
+    # by `datetime` too, but in the world's open transaction nothing has a moment yet
+    if re.search(r"\?f=(csv|fgb|geojsonseq|gpkg|jsonfg|kml|parquet|shp|xlsx)$", operation.path)
 )
 WRITING = tuple(operation for operation in OPERATIONS if operation.method not in SAFE)
 
@@ -135,6 +136,8 @@ def test_unreadable_objects_are_like_missing_ones(world: World, operation: Opera
             for subject in (target, missing):
                 with world.rolled_back():
                     response = send_operation(world, caller, operation, subject)
+                # each request has an id of its own
+                response.headers.remove("X-Request-Id")
                 # a page repeats its address, in which ids have another length
                 headers = sorted(
                     set(response.headers) - {("Content-Length", str(len(response.data)))}

@@ -69,6 +69,17 @@ def test_events_switched_off(
         layer = owner.layer()
         assert owner.status(f"/api/v1/layers/{layer}/events") == 503
         assert Person(server, None).status(f"/api/v1/layers/{layer}/events") == 404
+        map_id = owner.map(layer)
+        for path in (
+            f"/api/v1/maps/{map_id}",
+            f"/api/v1/layers/{layer}",
+            f"/ogc/collections/{layer}",
+            f"/ogc/collections/{layer}?f=html",
+            f"/ogc/collections/{layer}/items?f=html",
+        ):
+            response = requests.get(server.url + path, headers=owner.headers, timeout=30)
+            assert response.status_code == 200
+            assert "/events" not in response.text + response.headers.get("Link", ""), path
 
 
 def test_a_client_goes_on_at_another_server_and_behind_nginx(owner: Person, tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def test_edits_as_origo_reads_them(owner: Person) -> None:
     with closing(owner.follow(f"/api/v1/layers/{layer}/events?profile=origo")) as stream:
         item = owner.insert(layer, n=1)
         owner.send("PATCH", f"/api/v1/layers/{layer}", {"description": "nothing to Origo"})
+        made = stream.take(1)[0]  # of a feature that is gone by then only its end is told
         owner.send("DELETE", f"/ogc/collections/{layer}/items/{item}")
-        made, deleted = stream.take(2)
+        deleted = stream.take(1)[0]
     assert (made.event, made.data["type"], made.data["id"]) == ("update", "Feature", item)
     assert (deleted.event, deleted.data) == ("delete", item)
 
