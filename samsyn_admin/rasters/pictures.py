@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,13 +19,15 @@ from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import spend
 from samsyn_provider.rates.rate_limits import Rate
 
+STATISTICS = "/statistics"
+"""The path of statistics of bands."""
 MAX_OF_SERVER = 4
 """Requests of a worker at the same time for files of one other server."""
 MAX_OF_OTHERS = 6
 """The same of all other servers: a slow one does not keep anybody from files of ours."""
 _PATIENCE = 1.0  # seconds
 _GRID = "WebMercatorQuad"
-_VERSION = "1"  # of how rasters are drawn: another one is another tag
+_VERSION = "2"  # of how rasters are drawn: another one is another tag
 _SHARED = 0.05  # seconds: what took as long is kept for all processes
 
 type Make = Callable[[], bytes]
@@ -64,9 +66,13 @@ class Pictures:
         )
 
     def document(self, raster: Raster, path: str, query: str, tag: str) -> Any:
-        """Return the information or the statistics of TiTiler."""
+        """Return what TiTiler tells: statistics are of the file that was uploaded, where it can be
+        read."""
 
         def make() -> bytes:
+            if path == STATISTICS and raster.original is not None:
+                with suppress(UnusableRasterError, NotFoundError):
+                    return json.dumps(self._tiler.document(raster.original, path, query)).encode()
             return json.dumps(self._tiler.document(raster.source, path, query)).encode()
 
         return json.loads(self._kept(raster, tag, make))

@@ -14,7 +14,7 @@ from samsyn_admin.rasters.parameters import (
     parse_url,
     single_values_but,
 )
-from samsyn_admin.rasters.pictures import entity_tag
+from samsyn_admin.rasters.pictures import STATISTICS, entity_tag
 from samsyn_admin.rasters.responses import (
     admission,
     document_response,
@@ -83,7 +83,7 @@ def raster_statistics() -> Response:
     raster = admission().raster(parse_url(values), is_look=True)
     query = urlencode([("bidx", band) for band in bands])
     tag = entity_tag(raster, "statistics", query)
-    return document_response(tag, lambda: pictures().document(raster, "/statistics", query, tag))
+    return document_response(tag, lambda: pictures().document(raster, STATISTICS, query, tag))
 
 
 @bp.get("/point")

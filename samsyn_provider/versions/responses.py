@@ -21,6 +21,7 @@ from samsyn_provider.versions.links import (
 from samsyn_provider.versions.parameters import version_parameter
 
 _MAX_AGE = 30 * 24 * 60 * 60
+_SHARED_MAX_AGE = 60  # as that of tiles
 """Seconds that a version which will never change is fresh in caches."""
 
 
@@ -52,11 +53,11 @@ def is_immutable(stored: Any) -> bool:
 
 
 def keep_for_long(response: Response) -> Response:
-    """Return a response that will never be another, for caches to keep; in shared ones only where
-    anybody may read it."""
+    """Return a response that will never be another, for browsers to keep; shared caches keep it for
+    a moment only, and where anybody may read it: the layer may be made private."""
     response.headers.pop("ETag", None)
     response.add_etag(weak=False)
-    scope = "public" if principal().is_anonymous else "private"
+    scope = f"public, s-maxage={_SHARED_MAX_AGE}" if principal().is_anonymous else "private"
     response.headers["Cache-Control"] = f"{scope}, max-age={_MAX_AGE}, immutable"
     response.make_conditional(request)
     return response

@@ -52,7 +52,8 @@ def convert(  # noqa: PLR0913 - what a raster is converted to
     shown = source.file.name
     with opened(source.dataset, source.file.driver, shown) as dataset, ExitStack() as stack:
         prepared, bands = dataset, step.bands
-        if source.is_scaled or (crs.is_geographic and source.longitudes()[1] > 180):
+        is_beyond = crs.is_geographic and source.longitudes()[1] > 180
+        if source.is_scaled or is_beyond or _has_lost_mask(source):
             path = target.with_name("prepared.tif")
             stack.callback(path.unlink, missing_ok=True)
             _prepare(source, step, dataset, crs, path, nodata)
@@ -63,7 +64,7 @@ def convert(  # noqa: PLR0913 - what a raster is converted to
         empty = prepared.nodatavals[bands[0] - 1] if nodata is None else nodata
         has_alpha = ColorInterp.alpha in prepared.colorinterp
         is_of_floats = dtype.startswith("float") and not has_alpha
-        is_masked = has_alpha or (source.has_mask if is_of_floats else empty is None)
+        is_masked = has_alpha or (not is_of_floats and empty is None)
         if not is_masked:
             nodata = math.nan if is_of_floats and not _fits(empty) else empty
         warped = _in_crs(stack, prepared, rasterio_crs(crs), empty, nodata, is_masked, has_alpha)
@@ -151,7 +152,10 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
     first = source.longitudes()[0] + moved[0][0] * source.resolution[0]
     is_moved = crs.is_geographic and first >= 180 - source.resolution[0] / 2
     place = dataset.transform
-    dtype = "float32" if source.is_scaled else source.dtype
+    # between its two ends is nothing, not zero
+    has_gap = source.nodata is None and len(moved) > 1 and not source.colours
+    is_float = source.is_scaled or has_gap or _has_lost_mask(source)
+    dtype = "float32" if is_float and not source.dtype.startswith("float") else source.dtype
     empty = math.nan if dtype.startswith("float") else source.nodata
     profile = {
         "driver": "GTiff",
@@ -185,8 +189,14 @@ def _prepare(  # noqa: PLR0913, PLR0917 - what `convert` has
                     if source.is_scaled:
                         values = values.astype("float32") * scaling[0] + scaling[1]
                     if empty is not None:
-                        values = values.filled(empty)
+                        values = values.astype(dtype).filled(empty)
                     target_dataset.write(values, number, window=Window(to, row, columns, count))
+
+
+def _has_lost_mask(source: RasterSource) -> bool:
+    """Return whether GDAL would forget which values are missing: its alpha bands are of these types
+    alone."""
+    return source.has_mask and source.dtype not in {"uint8", "uint16"}
 
 
 def _moved_columns(source: RasterSource, crs: CRS) -> list[tuple[int, int, int]]:

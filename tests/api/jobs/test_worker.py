@@ -45,7 +45,7 @@ def test_a_job_runs_and_leaves_its_result(empty_database: Engine, tmp_path: Path
     [
         ("refuse", 422, "This does not suit."),
         ("fail", 500, "Something went wrong"),
-        ("crash", 500, "SIGSEGV"),
+        ("crash", 422, "SIGSEGV"),
         ("exit", 500, "status 7"),
         ("eat", 413, "JOB_MEMORY"),
     ],

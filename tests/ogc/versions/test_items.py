@@ -196,7 +196,7 @@ def test_the_page_of_a_history(client: FlaskClient, history: History) -> None:
 
 def test_a_retired_version_is_kept_by_caches(client: FlaskClient, history: History) -> None:
     version = client.get(f"{history.path}?datetime={history.first}")
-    assert version.headers["Cache-Control"] == "public, max-age=2592000, immutable"
+    assert version.headers["Cache-Control"] == ("public, s-maxage=60, max-age=2592000, immutable")
     tag = version.headers["ETag"]
     assert not tag.startswith("W/")
     same = client.get(f"{history.path}?datetime={history.first}", headers={"If-None-Match": tag})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from rasterio.warp import transform
 from rio_cogeo.cogeo import cog_validate
@@ -253,6 +254,38 @@ def test_longitudes_before_180_degrees_west_are_in_the_east(
     for longitude, value in ((175.0, 100), (-175.0, 300)):
         found = values_at(path, longitude, 5.0, "OGC:CRS84")
         assert found == pytest.approx([value], abs=3), longitude
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint8", "float32"])
+def test_what_a_mask_hides_is_hidden(
+    owner: Caller, run_jobs: RunJobs, empty_database: Engine, settings: Settings, kind: str
+) -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
+        place = from_origin(10, 58, 0.01, 0.01)
+        profile = {"width": 200, "height": 200, "count": 1, "dtype": kind, "transform": place}
+        with file.open(driver="GTiff", crs="EPSG:4326", **profile) as dataset:
+            dataset.write(np.full((1, 200, 200), 7, kind))
+            dataset.write_mask(np.arange(200)[None, :].repeat(200, 0) < 100)
+        content = file.read()
+    (made,) = imported(owner, run_jobs, {"masked.tif": content})
+    path = cog_of(empty_database, settings, made["id"])
+    with rasterio.open(path) as dataset:
+        mask = dataset.dataset_mask()
+        for longitude, shown in ((10.5, True), (11.5, False)):
+            assert bool(mask[dataset.index(longitude * 111319.49, 7760000.0)]) == shown, longitude
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint8", "float32"])
+def test_nothing_is_drawn_between_the_ends_of_a_raster_across_180_degrees(
+    owner: Caller, run_jobs: RunJobs, empty_database: Engine, settings: Settings, kind: str
+) -> None:
+    values = np.full((200, 400), 7, kind)
+    content = tiff(values, crs="EPSG:4326", transform=from_origin(170, 10, 0.05, 0.05))
+    (made,) = imported(owner, run_jobs, {"pacific.tif": content})
+    with rasterio.open(cog_of(empty_database, settings, made["id"])) as dataset:
+        mask = dataset.dataset_mask()
+        for longitude, shown in ((-178.0, True), (0.0, False), (178.0, True)):
+            assert bool(mask[dataset.index(longitude * 111319.49, 556597.0)]) == shown, longitude
 
 
 def test_rasters_of_several_days_become_one_layer(owner: Caller, run_jobs: RunJobs) -> None:
