@@ -28,6 +28,7 @@ from samsyn_model.permissions.principal import Principal
 from samsyn_provider.http.browser_session import browser_session, sent_cookie
 from samsyn_provider.http.deployment import client_address, deployment, public_url
 from samsyn_provider.http.guard import principal, requires
+from samsyn_provider.http.links import has_events
 from samsyn_provider.http.media_types import EVENTS
 from samsyn_provider.query.parameters import parse_uuid, single_values
 
@@ -93,6 +94,7 @@ def _ticket(subject: uuid.UUID, find: _Find) -> Response:
     holder, expires_at = principal(), expiry(_TICKET_LIFE, _TICKET_STEP)
     with reading(deployment().engine) as connection:
         find(connection, holder, subject)
+        _refuse_where_off()
         ticket = make_ticket(connection, holder, _TICKETS, subject, expires_at)
     response = jsonify(ticket=ticket, expires_at=iso(expires_at))
     response.headers["Cache-Control"] = "no-store"
@@ -134,12 +136,12 @@ def _stream(
 
 
 def _last_change_set(values: dict[str, str]) -> int | None:
-    text = request.headers.get("Last-Event-ID") or values.get("last-event-id")
-    if not text:
-        return None
-    if not _CHANGE_SET.fullmatch(text):
+    """Return the change set that the client had last: the header is newer than the address."""
+    given = (request.headers.get("Last-Event-ID"), values.get("last-event-id"))
+    texts = [text for text in given if text]
+    if not all(_CHANGE_SET.fullmatch(text) for text in texts):
         raise InvalidParameterError("Last-Event-ID is the id of an event of this stream.")
-    return int(text)
+    return int(texts[0]) if texts else None
 
 
 def _holder(connection: Connection, ticket: str | None, subject: uuid.UUID) -> Principal:
@@ -151,11 +153,15 @@ def _holder(connection: Connection, ticket: str | None, subject: uuid.UUID) -> P
     return holder
 
 
+def _refuse_where_off() -> None:
+    if not has_events():
+        raise NotConfiguredError("Live events are switched off at this server.")
+
+
 def _companion() -> str:
     """Return the Unix socket of the companion."""
+    _refuse_where_off()
     path = deployment().settings.live_socket
-    if path == "off":
-        raise NotConfiguredError("Live events are switched off at this server.")
     if path is None or "gunicorn.socket" not in request.environ:
         raise EventsUnavailableError("Live events are sent by `samsyn serve` alone.")
     return path

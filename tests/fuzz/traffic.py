@@ -1,5 +1,6 @@
 """Requests sent to a server on several connections at once, and what comes of them."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,9 @@ SLOW = 5.0
 _TIMEOUT = 60
 _DOWNLOADS = 2
 """How many files are asked for at once: a worker writes no more."""
+_EVENTS = re.compile(r"/api/v1/(layers|maps)/[^/?]+/events(/ticket)?(\?|$)")
+_EVENTS_OFF = b'"detail": "Live events are switched off at this server."'
+"""What a server says of events that it does not send: their streams would have no end here."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Outcome:
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-    """Requests that were answered with 5xx, or not at all."""
+    """Requests that were answered with 5xx, or not at all, but for events that are off."""
     slow: list[Request] = field(default_factory=list)
     slowest: float = 0.0
 
@@ -91,8 +95,8 @@ def send_all(host: str, port: int, streams: Sequence[Iterable[Request]]) -> Outc
                 status, failure = 0, repr(error)
                 connection.close()
             else:
-                if status >= 500 or b"Traceback" in content:
-                    failure = content[:500].decode(errors="replace")
+                if _is_failure(request, status, content):
+                    failure = content[:500].decode(errors="replace") or "without a body"
             seconds = time.perf_counter() - start
             if request.is_download:
                 downloads.release()
@@ -110,6 +114,12 @@ def send_all(host: str, port: int, streams: Sequence[Iterable[Request]]) -> Outc
     for thread in threads:
         thread.join()
     return outcome
+
+
+def _is_failure(request: Request, status: int, content: bytes) -> bool:
+    if status == 503 and _EVENTS.match(request.target):
+        return request.method != "HEAD" and _EVENTS_OFF not in content
+    return status >= 500 or b"Traceback" in content
 
 
 def seconds_alone(host: str, port: int, request: Request) -> float:

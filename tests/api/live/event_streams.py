@@ -166,9 +166,10 @@ class Person:
         assert response.ok, response.text
         return response.json() if response.content else None
 
-    def status(self, path: str) -> int:
+    def status(self, path: str, **headers: str) -> int:
+        sent = {**self.headers, **{name.replace("_", "-"): headers[name] for name in headers}}
         return requests.get(
-            self.server.url + path, headers=self.headers, timeout=30, stream=True
+            self.server.url + path, headers=sent, timeout=30, stream=True
         ).status_code
 
     def layer(self, **members: Any) -> str:

@@ -30,6 +30,7 @@ def test_who_may_not_read_is_not_admitted(owner: Person, reader: Person, anonymo
         assert owner.status(f"{path}?profile=other") == 400
         assert owner.status(f"{path}?f=json") == 400
         assert owner.status(f"{path}?last-event-id=x") == 400
+        assert owner.status(f"{path}?last-event-id=x", Last_Event_ID="1") == 400
     assert owner.status(f"/api/v1/maps/{map_id}/events?profile=origo") == 400
 
 

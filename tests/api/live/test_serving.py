@@ -67,9 +67,14 @@ def test_events_switched_off(
     with serve(test_database_url, tmp_path / "log", workers=1, LIVE_SOCKET="off") as server:
         owner = person(server, "owner")
         layer = owner.layer()
-        assert owner.status(f"/api/v1/layers/{layer}/events") == 503
-        assert Person(server, None).status(f"/api/v1/layers/{layer}/events") == 404
         map_id = owner.map(layer)
+        for path in (f"/api/v1/layers/{layer}/events", f"/api/v1/maps/{map_id}/events"):
+            for person_asking, status in ((owner, 503), (Person(server, None), 404)):
+                assert person_asking.status(path) == status
+                ticket = requests.post(
+                    f"{server.url}{path}/ticket", headers=person_asking.headers, timeout=30
+                )
+                assert ticket.status_code == status
         for path in (
             f"/api/v1/maps/{map_id}",
             f"/api/v1/layers/{layer}",
