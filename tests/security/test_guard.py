@@ -15,7 +15,7 @@ from samsyn_model.database.transactions import writing
 from samsyn_model.errors import CredentialsError
 from samsyn_model.identity.api_tokens import create_token, find_or_create_user
 from samsyn_model.identity.authentication import Authenticator
-from samsyn_model.permissions.actions import WRITING, Action
+from samsyn_model.permissions.actions import READING_BY_POST, WRITING, Action
 from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
 from samsyn_provider.cache.tile_cache import TileCache
@@ -189,7 +189,7 @@ def test_a_preflight_needs_no_credentials(client_without_database: FlaskClient) 
 
 
 @pytest.mark.parametrize(
-    "action", sorted(set(GUARDED) - WRITING - {Action.SEARCH_LAYER}, key=lambda action: action.name)
+    "action", sorted(set(GUARDED) - WRITING - READING_BY_POST, key=lambda action: action.name)
 )
 def test_a_reading_token_writes_nothing(
     client: FlaskClient, tokens: dict[str, str], action: Action

@@ -26,7 +26,9 @@ READERS = {name: CALLERS[name] for name in ("anonymous", "stranger")}
 MAP = f"/api/v1/maps/{id_of(SHOWN_MAP)}"
 ON_MAP = [placement.layer for placement in PLACEMENTS if placement.map == SHOWN_MAP]
 HIDDEN = [layer for layer in ON_MAP if not rules.may_read_layer(READERS["anonymous"], layer)]
-ONE, ANOTHER = (layer for layer in HIDDEN if layer.creator == CREATOR)
+ONE, ANOTHER = (
+    layer for layer in HIDDEN if layer.creator == CREATOR and layer.source_type == "vector"
+)
 SHOWN = [layer for layer in ON_MAP if layer not in HIDDEN]
 (NEW,) = (
     layer for layer in LAYERS if layer.name == "creator-only private of creator"

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import psycopg
 from flask import Flask
-from sqlalchemy import Connection, Engine, create_engine, insert
+from sqlalchemy import Connection, Engine, create_engine, delete, insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
@@ -159,6 +159,7 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
     rasters = [layer for layer in LAYERS if layer.source_type == "geotiff"]
     connection.execute(insert(RasterFile), [_raster_file(layer) for layer in rasters])
+    connection.execute(delete(DeploymentKey))  # another test's
     connection.execute(insert(DeploymentKey), [{"purpose": "tickets", "key": bytes(32)}])
     features = [_feature(layer) for layer in LAYERS if layer.source_type == "vector"]
     connection.execute(insert(LayerFeature), features)

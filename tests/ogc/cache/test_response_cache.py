@@ -55,7 +55,7 @@ def test_an_item_is_read_once(client: FlaskClient, layer: Layer, empty_database:
     assert (json.loads(changed.data)["properties"], changed.headers["ETag"]) == ({"a": 77}, '"2"')
     with empty_database.begin() as connection:
         connection.execute(text("DELETE FROM layer_features"))
-    assert client.get(address).status_code == 404
+    assert client.get(address).status_code == 410
 
 
 def test_a_streamed_page_is_not_cached(
