@@ -25,7 +25,12 @@ from samsyn_admin.imports.schemas import (
     parse_create,
     parse_read_choices,
 )
-from samsyn_admin.imports.serializer import fault_count, import_document, import_documents
+from samsyn_admin.imports.serializer import (
+    fault_count,
+    import_document,
+    import_documents,
+    newest_job,
+)
 from samsyn_admin.jobs.serializer import job_document
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import (
@@ -81,7 +86,7 @@ def read_import(import_id: str) -> Response:
     """Return an import of the caller's: what the files hold, and what was made of them."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
-        return _responded(connection, _found(connection, import_id))
+        return _responded(connection, import_id)
 
 
 @bp.delete("/<import_id>")
@@ -112,7 +117,7 @@ def upload_file(import_id: str, file_name: str) -> Response:
         row = _found(connection, import_id)
     uploading.receive_file(row.user_id, row.id, file_name)
     with reading(deployment().engine) as connection:
-        return _responded(connection, _found(connection, import_id))
+        return _responded(connection, import_id)
 
 
 @bp.post("/<import_id>/inspect")
@@ -208,15 +213,18 @@ def _refuse_imported(row: Row[Any]) -> None:
         raise ConflictError("This has been imported already: undo it first, or upload it again.")
 
 
-def _responded(connection: Connection, row: Row[Any]) -> Response:
-    return respond(import_document(connection, row), version_of(row.updated_at))
+def _responded(connection: Connection, import_id: str) -> Response:
+    job = newest_job(connection, _key(import_id))
+    row = _found(connection, import_id)
+    return respond(import_document(row, job), version_of(row.updated_at))
 
 
 def _created(
     connection: Connection, import_id: uuid.UUID, members: dict[str, Any] | None = None
 ) -> Response:
+    job = newest_job(connection, import_id)
     row = records.find_import(connection, require_user(principal()), import_id)
-    document = {**import_document(connection, row), **(members or {})}
+    document = {**import_document(row, job), **(members or {})}
     location = f"{public_url()}{bp.url_prefix}/{import_id}"
     return respond(document, version_of(row.updated_at), HTTPStatus.CREATED, location)
 

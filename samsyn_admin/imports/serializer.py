@@ -22,15 +22,24 @@ def import_documents(connection: Connection, rows: Sequence[Row[Any]]) -> list[d
     return [_document(row, jobs.get(row.id), row.report_fault_count or 0) for row in rows]
 
 
-def import_document(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    """Return an import with its inspection, choices and report; one statement."""
-    jobs = _newest_jobs(connection, [row.id])
+def import_document(row: Row[Any], job: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an import with its inspection, choices and report, and the `newest_job` of it, which
+    is to be read before the row."""
     return {
-        **_document(row, jobs.get(row.id), fault_count(row)),
+        **_document(row, job, fault_count(row)),
         "inspection": row.inspection,
         "choices": row.choices,
         "report": row.report,
     }
+
+
+def newest_job(connection: Connection, import_id: uuid.UUID) -> dict[str, Any] | None:
+    """Return the newest job of an import, if it has one; one statement.
+
+    A job ends together with what it changes of the row. So where it is over, a row that is read
+    after it holds the outcome, and one that was read before it may not.
+    """
+    return _newest_jobs(connection, [import_id]).get(import_id)
 
 
 def fault_count(row: Row[Any]) -> int:

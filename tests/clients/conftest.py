@@ -75,16 +75,33 @@ def empty_layer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 @pytest.fixture(scope="package")
-def raster_layer(
-    clients_database: str, owner: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The address of the owner's private layer of a raster, on a server with a worker of jobs."""
-    from tests.api.imports.rasters.made_rasters import ramp, tiff  # noqa: PLC0415 - loads GDAL
+def raster_server(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a worker of jobs, and a database of its own.
 
+    In the database of another server, each one's worker would take the jobs of the other, whose
+    files are not in its storage.
+    """
     folder = tmp_path_factory.mktemp("rasters")
     settings = {"STORAGE_DIR": str(folder / "storage"), "JOBS_WORKERS": "1"}
-    with serve(clients_database, folder / "log", 1, **settings) as importing:
-        yield import_raster(importing, owner, "noise.tif", tiff(ramp(700), nodata=0))
+    with (
+        migrated_database(server_url) as database,
+        serve(database, folder / "log", 1, **settings) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="package")
+def raster_owner(raster_server: Server) -> str:
+    """A token of the raster's owner."""
+    return run_samsyn(raster_server.database, "token", "create", OWNER, "--scope", "write")
+
+
+@pytest.fixture(scope="package")
+def raster_layer(raster_server: Server, raster_owner: str) -> str:
+    """The address of the owner's private layer of a raster."""
+    from tests.api.imports.rasters.made_rasters import ramp, tiff  # noqa: PLC0415 - loads GDAL
+
+    return import_raster(raster_server, raster_owner, "noise.tif", tiff(ramp(700), nodata=0))
 
 
 @pytest.fixture(scope="package")

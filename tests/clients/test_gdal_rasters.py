@@ -26,16 +26,21 @@ def _run(name: str, *arguments: str, token: str | None = None) -> subprocess.Com
     )
 
 
-def test_the_file_is_read_in_parts(raster_layer: str, owner: str) -> None:
+def test_the_file_is_read_in_parts(raster_layer: str, raster_owner: str) -> None:
     address = f"/vsicurl/{raster_layer}/file"
-    found = json.loads(_run("gdalinfo", "-json", address, token=owner).stdout)
+    found = json.loads(_run("gdalinfo", "-json", address, token=raster_owner).stdout)
     assert found["metadata"]["IMAGE_STRUCTURE"]["LAYOUT"] == "COG"
     assert found["bands"][0]["overviews"]
-    original = _run("gdalinfo", "-json", f"{address}?original=true", token=owner)
+    original = _run("gdalinfo", "-json", f"{address}?original=true", token=raster_owner)
     assert json.loads(original.stdout)["size"] == [700, 700]
     place = (str(WEST + 20_050), str(NORTH - 20_050))
     value = _run(
-        "gdallocationinfo", "-valonly", "-geoloc", f"{address}?original=true", *place, token=owner
+        "gdallocationinfo",
+        "-valonly",
+        "-geoloc",
+        f"{address}?original=true",
+        *place,
+        token=raster_owner,
     )
     assert float(value.stdout) == 200
 
@@ -46,12 +51,12 @@ def test_without_a_token_there_is_no_file(raster_layer: str) -> None:
     assert _run("gdalinfo", f"WMTS:{raster_layer}/wmts.xml").returncode != 0
 
 
-def test_tiles_are_drawn_by_wmts(raster_layer: str, owner: str, tmp_path: Path) -> None:
+def test_tiles_are_drawn_by_wmts(raster_layer: str, raster_owner: str, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     drawn = _run(
         *("gdal_translate", "-of", "PNG", "-outsize", "200", "0"),
         *(f"WMTS:{raster_layer}/wmts.xml", str(picture)),
-        token=owner,
+        token=raster_owner,
     )
     assert drawn.returncode == 0, drawn.stderr
     west, east = (

@@ -95,5 +95,6 @@ def test_a_grid_is_given_a_crs(signed_in: WebDriver, tmp_path: Path) -> None:
     browser.find_element(By.NAME, "crs").send_keys("EPSG:3006")
     _press(browser, "#read-again")
     _settled(browser)
-    assert "SWEREF99 TM (EPSG:3006), as chosen" in _text(browser, "#layers")
-    assert "longitude 11.55" in _text(browser, "#layers")
+    layers = _text(browser, "#layers")
+    assert "SWEREF99 TM (EPSG:3006), as chosen" in layers, _text(browser, "#problem")
+    assert "longitude 11.55" in layers

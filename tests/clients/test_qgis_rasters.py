@@ -24,11 +24,11 @@ def drawn(qgis: Qgis, raster_layer: str, **task: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["wmts", "file"])
-def test_a_private_raster(qgis: Qgis, raster_layer: str, owner: str, kind: str) -> None:
+def test_a_private_raster(qgis: Qgis, raster_layer: str, raster_owner: str, kind: str) -> None:
     layer_id = raster_layer.rpartition("/")[2]
     source = {"wmts": f"{raster_layer}/wmts.xml", "file": f"{raster_layer}/file"}
     task = {kind: source[kind], "layer": layer_id}
-    found = drawn(qgis, raster_layer, **task, token=owner)
+    found = drawn(qgis, raster_layer, **task, token=raster_owner)
     assert found["valid"], found
     assert found["crs"] == "EPSG:3857"
     west, east = found["colours"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from samsyn_admin.app import create_app
 from samsyn_admin.imports.uploads import checked_name, storage_key
@@ -82,6 +82,28 @@ def test_an_upload_is_stored_as_it_is_and_inspected(
     assert key.read_bytes() == POINTS
     assert read(owner, created["id"]) == created
     assert rows(empty_database, "SELECT count(*) FROM procrastinate_jobs")[0][0] == 1
+
+
+def test_a_job_that_is_over_is_told_with_its_outcome(owner: Caller, empty_database: Engine) -> None:
+    created = uploaded(owner)
+    ended = []
+
+    def end_job(*arguments: Any) -> None:  # after the first statement that reads of the import
+        if any(f"FROM {table}" in arguments[2] for table in ("imports", "jobs")) and not ended:
+            ended.append(True)
+            rows(empty_database, "UPDATE jobs SET status = 'successful', finished_at = now()")
+            rows(empty_database, "UPDATE imports SET status = 'inspected'")
+
+    event.listen(empty_database, "after_cursor_execute", end_job)
+    try:
+        meanwhile = read(owner, created["id"])
+    finally:
+        event.remove(empty_database, "after_cursor_execute", end_job)
+    assert ended
+    is_over = meanwhile["job"]["status"] == "successful"
+    assert meanwhile["status"] == "inspected" or not is_over
+    after = read(owner, created["id"])
+    assert (after["status"], after["job"]["status"]) == ("inspected", "successful")
 
 
 def test_the_parts_of_a_shapefile_and_a_folder_come_together(owner: Caller) -> None:
