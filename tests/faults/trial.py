@@ -24,6 +24,7 @@ RIGHT_AGAIN = 5.0
 _DISK = 700  # megabytes
 _WORKERS = 2
 _MOST_SESSIONS = 6  # of a worker
+_COMPANIONS = ("samsyn-live-", "samsyn-tiler-")  # folders of their sockets, while a server runs
 _MORE_FILES = 12  # that a worker may have open: caches, connections of clients
 
 
@@ -89,9 +90,9 @@ def run_fault(name: str, at: Scene, layer: Layer, seconds: float) -> Result:
         more = open_files(process) - files.get(process, open_files(process))
         if more > _MORE_FILES:
             faults.append(f"{more} more open files")
-    temporary = list((at.server.log.parent / "tmp").iterdir())
-    if temporary:
-        faults.append(f"left in TMPDIR: {[path.name for path in temporary]}")
+    temporary = [path.name for path in (at.server.log.parent / "tmp").iterdir()]
+    if left := [name for name in temporary if not name.startswith(_COMPANIONS)]:
+        faults.append(f"left in TMPDIR: {left}")
     return Result(name, outcome, right_again, sessions, faults)
 
 
