@@ -97,7 +97,14 @@ def tiles() -> list[tuple[int, int, int]]:
 
 def each_once(url: str, paths: Sequence[str]) -> float:
     """Return the responses per second where each path is asked for once, over four connections."""
-    waiting = [*reversed(paths)]
+    begun = os.times().elapsed
+    for thread in _senders(url, [*reversed(paths)], CONNECTIONS):
+        thread.join()
+    return len(paths) / (os.times().elapsed - begun)
+
+
+def _senders(url: str, waiting: list[str], connections: int) -> list[threading.Thread]:
+    """Return threads that ask for the paths that wait, the last one first, until none does."""
 
     def send() -> None:
         client = Client(url)
@@ -105,13 +112,10 @@ def each_once(url: str, paths: Sequence[str]) -> float:
             client.get(waiting.pop())
         client.close()
 
-    threads = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
-    begun = os.times().elapsed
+    threads = [threading.Thread(target=send) for _ in range(connections)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    return len(paths) / (os.times().elapsed - begun)
+    return threads
 
 
 def stock(folder: Path, port: int) -> Launch:
@@ -219,16 +223,7 @@ def _isolation(samsyn: Running, address: str) -> None:
     others = {"health": ["/api/health"], "a vector tile again": _vector_tiles(samsyn)[:1]}
     alone = {name: sorted(request_times(samsyn.url, paths, 60)) for name, paths in others.items()}
     waiting = [path for name in ("reds", "blues", "greens") for path in _paths(address, name)]
-
-    def send() -> None:
-        client = Client(samsyn.url)
-        while waiting:
-            client.get(waiting.pop())
-        client.close()
-
-    threads = [threading.Thread(target=send) for _ in range(_AT_ONCE)]
-    for thread in threads:
-        thread.start()
+    threads = _senders(samsyn.url, waiting, _AT_ONCE)
     for name, paths in others.items():
         beside = sorted(request_times(samsyn.url, paths, 60))
         shown = [

@@ -1,10 +1,10 @@
 """A cloud-optimised GeoTIFF, and a server on this machine that answers range requests for it."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import rasterio
 from rasterio.transform import from_bounds
 from rio_cogeo.cogeo import cog_translate
 from rio_cogeo.profiles import cog_profiles
+
+from tests.http_server import LocalServer, local_server, served
 
 BOUNDS = (9.0, 55.0, 13.0, 59.0)
 """West, south, east and north of the file of `write_depths`."""
@@ -42,40 +44,27 @@ def write_depths(file: Path, side: int = 1024) -> None:
     source.unlink()
 
 
-class CogServer:
+@dataclass
+class CogServer(LocalServer):
     """A server of the files of a folder."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.requests: list[tuple[str, str | None]] = []
-        """The path and the range of each request."""
-
-    @property
-    def server(self) -> str:
-        """The server as OUTGOING_ALLOW names it."""
-        return f"127.0.0.1:{self.port}"
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    """The path and the range of each request."""
 
     @property
     def url(self) -> str:
         """The address of the folder, without a slash."""
-        return f"http://{self.server}"
+        return self.root
 
 
 @contextmanager
 def cog_server(folder: Path) -> Iterator[CogServer]:
     """Serve the files of a folder by range requests until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = local_server(_Handler)
     running = CogServer(server.server_port)
     server.folder, server.running = folder, running  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with served(server):
         yield running
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

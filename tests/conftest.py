@@ -90,6 +90,7 @@ def empty_database(engine: Engine) -> Iterator[Engine]:
 def _empty(connection: Connection) -> None:
     """Remove every row, of small tables without TRUNCATE: its new files wait for the disk."""
     tables = metadata.tables.keys() - {"deployment_keys"}  # processes keep what they have read
+    tables |= {f"procrastinate_{name}" for name in ("events", "jobs", "periodic_defers")}
     size = " + ".join(f"pg_relation_size('{name}')" for name in tables)
     is_much = connection.exec_driver_sql(f"SELECT {size}").scalar_one() > _MUCH
     if is_much:

@@ -5,14 +5,16 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.http_server import LocalServer, local_server, served
 
 HABITATS = (
     ("Eelgrass <b>meadow</b> & more", "Zostera", 12.5, (10.0, 54.0, 12.0, 56.0)),
@@ -24,29 +26,23 @@ STATIONS = (("Åland", "2020-01-01", (20.0, 60.0)), ("Gotland", "2021-01-01", (1
 """The points of the layer `stations`: name, day and position."""
 
 
-class MapServer:
+@dataclass
+class MapServer(LocalServer):
     """A running WMS with the layers `habitats` (two styles) and `stations` (a time), which answer a
     click, and `outline`, which does not."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.requests: list[str] = []
-        """The query strings that it was sent."""
-
-    @property
-    def server(self) -> str:
-        """The server as OUTGOING_ALLOW names it."""
-        return f"127.0.0.1:{self.port}"
+    requests: list[str] = field(default_factory=list)
+    """The query strings that it was sent."""
 
     @property
     def url(self) -> str:
         """The address of the WMS."""
-        return f"http://{self.server}/wms"
+        return f"{self.root}/wms"
 
     @property
     def map_url(self) -> str:
         """The same, with the query that a MapServer without a script in front of it needs."""
-        return f"http://{self.server}/cgi-bin/mapserv?map=sea"
+        return f"{self.root}/cgi-bin/mapserv?map=sea"
 
 
 @contextmanager
@@ -57,19 +53,12 @@ def mapserver() -> Iterator[MapServer]:
         pytest.skip("MapServer (cgi-mapserver) is not installed")
     with tempfile.TemporaryDirectory(prefix="samsyn-mapserver-") as name:
         folder = Path(name)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        server.daemon_threads = True
+        server = local_server(_Handler)
         running = MapServer(server.server_port)
         _write_map(folder, running.url)
         server.program, server.folder, server.running = program, folder, running  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
+        with served(server):
             yield running
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -24,7 +24,6 @@ from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import (
     ConflictError,
     InvalidParameterError,
-    NotFoundError,
     PermissionDeniedError,
 )
 from samsyn_model.permissions.actions import Action
@@ -34,7 +33,7 @@ from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.tables.comments import Comment
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_boolean, parse_key, single_values
 
 bp = Blueprint("comments", __name__, url_prefix="/api/v1/comments")
 
@@ -76,7 +75,9 @@ def read_comment(comment_id: str) -> Response:
     """Return a comment."""
     single_values(request.args, ())
     with reading(deployment().engine) as connection:
-        return respond(*serialize_comment(connection, principal(), _key(comment_id)))
+        return respond(
+            *serialize_comment(connection, principal(), parse_key(comment_id, "comment"))
+        )
 
 
 @bp.get("/<comment_id>/thread")
@@ -85,7 +86,9 @@ def read_thread(comment_id: str) -> Response:
     """Return a comment with its replies nested `max_depth` levels deep."""
     depth = _max_depth()
     with reading(deployment().engine) as connection:
-        return respond(*serialize_thread(connection, principal(), _key(comment_id), depth))
+        return respond(
+            *serialize_thread(connection, principal(), parse_key(comment_id, "comment"), depth)
+        )
 
 
 @bp.put("/<comment_id>")
@@ -94,7 +97,7 @@ def read_thread(comment_id: str) -> Response:
 def update_comment(comment_id: str) -> Response:
     """Change the text of a comment; only its author may."""
     single_values(request.args, ())
-    key, content = _key(comment_id), read_content()
+    key, content = parse_key(comment_id, "comment"), read_content()
     with writing(deployment().engine) as connection:
         _change_content(connection, key, content)
         return respond(*serialize_comment(connection, principal(), key))
@@ -105,7 +108,7 @@ def update_comment(comment_id: str) -> Response:
 def resolve_comment(comment_id: str) -> Response:
     """Resolve or reopen a thread by its first comment."""
     text = single_values(request.args, {"is_resolved"}).get("is_resolved", "true")
-    key, is_resolved = _key(comment_id), parse_boolean("is_resolved", text)
+    key, is_resolved = parse_key(comment_id, "comment"), parse_boolean("is_resolved", text)
     refuse_content()
     with writing(deployment().engine) as connection:
         _resolve(connection, key, is_resolved=is_resolved)
@@ -118,7 +121,7 @@ def remove_comment(comment_id: str) -> tuple[str, HTTPStatus]:
     """Delete a comment; one with replies remains without its text and author."""
     single_values(request.args, ())
     with writing(deployment().engine) as connection:
-        delete_comment(connection, principal(), _key(comment_id))
+        delete_comment(connection, principal(), parse_key(comment_id, "comment"))
     return no_content()
 
 
@@ -168,10 +171,3 @@ def _max_depth() -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3) or int(text) > MAX_DEPTH:
         raise InvalidParameterError(f"max_depth is a whole number from 0 to {MAX_DEPTH}.")
     return int(text)
-
-
-def _key(text: str) -> uuid.UUID:
-    key = parse_uuid(text)
-    if key is None:
-        raise NotFoundError("There is no such comment.")
-    return key

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from samsyn_admin.companions.companion import Program, beside
-from samsyn_model.scratch import ScratchFolder
+from samsyn_admin.companions.sockets import listening
 from samsyn_model.settings import Settings
 
 _BACKLOG = 4096  # connections that are kept while it starts, or all of its clients come back
@@ -15,26 +15,17 @@ _PAUSES = (0.2, 2.0)  # seconds: its clients are back within seconds
 @contextmanager
 def live_beside(url: str, settings: Settings) -> Iterator[Settings]:
     """Yield the settings with the socket of a companion on the database at `url`, where they name
-    none.
-
-    The socket is in a folder of this user alone, and here from the start: who is handed over while
-    the companion does not run waits until it does.
-    """
+    none: who is handed over while the companion does not run waits until it does."""
     if settings.live_socket is not None:
         yield settings
         return
-    folder = ScratchFolder("samsyn-live-")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        path = folder.path / "socket"
-        listener.bind(str(path))
-        listener.listen(_BACKLOG)
+    with listening("samsyn-live-", _BACKLOG, socket.SOCK_SEQPACKET) as (path, listener):
         program = Program(
             "The companion of events",
             "samsyn_admin.live.process",
             {"DATABASE_URL": url},
-            listener.fileno(),
+            listener,
             _PAUSES,
         )
         with beside(program):
             yield settings.model_copy(update={"live_socket": str(path)})
-    folder.remove()

@@ -1,14 +1,13 @@
 """The raster tiler that `samsyn serve` has beside it, begun when the first GeoTIFF is asked for."""
 
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import SecretStr
 
 from samsyn_admin.companions.companion import Program, beside
-from samsyn_model.scratch import ScratchFolder
+from samsyn_admin.companions.sockets import listening
 from samsyn_model.settings import Settings
 
 SOCKET = "unix:"
@@ -21,26 +20,20 @@ _PAUSES = (0.1, 0.5)  # seconds: people wait for its tiles
 def tiler_beside(settings: Settings) -> Iterator[Settings]:
     """Yield the settings with the address and the secret of a tiler, where they name none.
 
-    It listens on a Unix socket in a folder of this user alone. The socket is here from the start:
-    who connects while the tiler does not run waits until it does.
+    Who connects while it does not run waits until it does.
     """
     if settings.titiler_url is not None:
         yield settings
         return
-    folder = ScratchFolder("samsyn-tiler-")
-    with socket.socket(socket.AF_UNIX) as listener:
-        path = folder.path / "socket"
-        listener.bind(str(path))
-        listener.listen(_BACKLOG)
+    with listening("samsyn-tiler-", _BACKLOG) as (path, listener):
         secret = secrets.token_urlsafe(32)
         program = Program(
             "The raster tiler",
             "samsyn_admin.tiler.process",
             {"TITILER_SECRET": secret},
-            listener.fileno(),
+            listener,
             _PAUSES,
         )
         changed = {"titiler_url": f"{SOCKET}{path}", "titiler_secret": SecretStr(secret)}
         with beside(program):
             yield settings.model_copy(update=changed)
-    folder.remove()

@@ -36,7 +36,6 @@ from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_tra
 from samsyn_model.errors import (
     ConflictError,
     NotAcceptableError,
-    NotFoundError,
 )
 from samsyn_model.jobs.jobs import create_job, dismiss_job, find_job
 from samsyn_model.permissions.actions import Action
@@ -44,7 +43,7 @@ from samsyn_model.permissions.checks import require_user
 from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_key, single_values
 from samsyn_provider.rates.rate_limits import Rate
 
 bp = Blueprint("imports", __name__, url_prefix="/api/v1/imports")
@@ -144,7 +143,7 @@ def commit_import(import_id: str) -> Response:
     single_values(request.args, ())
     choices = parse_choices(read_json())
     with writing(deployment().engine) as connection:
-        job_id = create_import_job(connection, _key(import_id), choices)
+        job_id = create_import_job(connection, parse_key(import_id, "import"), choices)
         return _accepted(connection, job_id)
 
 
@@ -194,18 +193,13 @@ def _media_type_of_faults() -> str:
 
 
 def _found(connection: Connection, import_id: str, *, lock: bool = False) -> Row[Any]:
-    return records.find_import(connection, require_user(principal()), _key(import_id), lock=lock)
-
-
-def _key(import_id: str) -> uuid.UUID:
-    key = parse_uuid(import_id)
-    if key is None:
-        raise NotFoundError("There is no such import.")
-    return key
+    return records.find_import(
+        connection, require_user(principal()), parse_key(import_id, "import"), lock=lock
+    )
 
 
 def _idle(connection: Connection, import_id: str) -> Row[Any]:
-    return records.lock_idle(connection, require_user(principal()), _key(import_id))
+    return records.lock_idle(connection, require_user(principal()), parse_key(import_id, "import"))
 
 
 def _refuse_imported(row: Row[Any]) -> None:
@@ -214,7 +208,7 @@ def _refuse_imported(row: Row[Any]) -> None:
 
 
 def _responded(connection: Connection, import_id: str) -> Response:
-    job = newest_job(connection, _key(import_id))
+    job = newest_job(connection, parse_key(import_id, "import"))
     row = _found(connection, import_id)
     return respond(import_document(row, job), version_of(row.updated_at))
 

@@ -1,7 +1,6 @@
 """Files that jobs bring: stored, sent, and removed with their jobs."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +18,6 @@ from samsyn_model.tables.jobs import Job
 from samsyn_provider.query.parameters import parse_uuid
 
 _FOLDER = "results"
-_CHUNK = 1024 * 1024
 _VALID = 600  # seconds in which a client has to begin with a download from a bucket
 _YOUNG = timedelta(hours=1)  # the file of a job that may not have noted its end yet
 
@@ -32,7 +30,7 @@ def store_result(context: JobContext, path: Path, name: str) -> dict[str, Any]:
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".") or "result"
     key = f"{_FOLDER}/{context.job_id}/{plain[-100:].lstrip('.')}"
-    size = open_storage(context.settings).write(key, _chunks(path))
+    size = open_storage(context.settings).write_file(key, path)
     return {"name": name, "key": key, "size": size}
 
 
@@ -83,9 +81,3 @@ def remove_unneeded(engine: Engine, storage: Storage) -> int:
     for key in unneeded:
         storage.delete(key)
     return len(unneeded)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk

@@ -21,7 +21,7 @@ from samsyn_provider.collections.collection import collection_of
 from samsyn_provider.collections.description import with_fields
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_key, single_values
 
 _MAX_TEMPORAL = 2  # temporal properties are always indexed, beside MAX_INDEXES others
 
@@ -82,9 +82,7 @@ def remove_layer_index(layer_id: str, property_name: str) -> tuple[str, HTTPStat
 
 
 def _find_layer(connection: Connection, layer_id: str, action: Action, **options: Any) -> Row[Any]:
-    key = parse_uuid(layer_id)
-    if key is None:
-        raise NotFoundError("There is no such layer.")
+    key = parse_key(layer_id, "layer")
     return find_layer(connection, principal(), key, action, source_type="vector", **options)
 
 

@@ -33,7 +33,7 @@ from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_boolean, parse_key, single_values
 
 bp = Blueprint("layers", __name__, url_prefix="/api/v1/layers")
 
@@ -85,7 +85,7 @@ def create_layer() -> Response:
 @requires(Action.READ_LAYER)
 def read_layer(layer_id: str) -> Response:
     """Return a layer as the caller may read it; `inline=false` leaves its features out."""
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     inline = _flag("inline", default=True)
     with reading(deployment().engine) as connection:
         return respond(*serialize_layer(connection, principal(), key, inline=inline))
@@ -96,7 +96,7 @@ def read_layer(layer_id: str) -> Response:
 @requires(Action.CHANGE_LAYER)
 def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
     """Change the members of a layer in the body; PATCH merges objects (RFC 7396)."""
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     inline = _flag("inline", default=True)
     body = read_change(READ_ONLY)
     merge = request.method == "PATCH"
@@ -113,7 +113,7 @@ def update_layer(layer_id: str) -> Response | tuple[str, HTTPStatus]:
 @requires(Action.OWN_LAYER)
 def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
     """Delete a layer and its features; if it is on maps of others, only with `force=true`."""
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     force = _flag("force", default=False)
     with writing(deployment().engine) as connection:
         # Deleting millions of features takes long; the wait for other writers is limited.
@@ -124,7 +124,7 @@ def delete_layer(layer_id: str) -> tuple[str, HTTPStatus]:
         # The library is what administrators look after; the web app has no way to send `force`.
         if not force and not (row.is_global and principal().is_admin):
             _refuse_in_use(connection, key)
-        folders = folders_of(connection, key)
+        folders = folders_of(connection, key) if row.source_type == "geotiff" else []
         run(connection, _DELETE, {"layer": key})
     remove_files(folders)
     return no_content()
@@ -149,13 +149,6 @@ def _refuse_in_use(connection: Connection, layer_id: uuid.UUID) -> None:
             f"The layer is on {maps} of others, who would lose it: ask them to take it off first,"
             " or delete it with force=true."
         )
-
-
-def _key(text: str) -> uuid.UUID:
-    key = parse_uuid(text)
-    if key is None:
-        raise NotFoundError("There is no such layer.")
-    return key
 
 
 def _flag(name: str, *, default: bool) -> bool:

@@ -17,7 +17,6 @@ from samsyn_model.errors import (
     EventsUnavailableError,
     InvalidParameterError,
     NotConfiguredError,
-    NotFoundError,
 )
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.identity.tickets import expiry, make_ticket, ticket_holder
@@ -30,7 +29,7 @@ from samsyn_provider.http.deployment import client_address, deployment, public_u
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.links import has_events
 from samsyn_provider.http.media_types import EVENTS
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_key, single_values
 
 bp = Blueprint("live", __name__, url_prefix="/api/v1")
 
@@ -47,28 +46,28 @@ _CHANGE_SET = re.compile(r"[0-9]{1,18}")
 @requires(Action.FOLLOW_LAYER)
 def follow_layer(layer_id: str) -> Response:
     """Stream the changes of a layer: its features, its definition, comments on it."""
-    return _stream("layer", _key(layer_id, "layer"), _find_layer, PROFILES)
+    return _stream("layer", parse_key(layer_id, "layer"), _find_layer, PROFILES)
 
 
 @bp.post("/layers/<layer_id>/events/ticket")
 @requires(Action.FOLLOW_LAYER)
 def create_layer_ticket(layer_id: str) -> Response:
     """Make a ticket with which a browser's EventSource follows a layer."""
-    return _ticket(_key(layer_id, "layer"), _find_layer)
+    return _ticket(parse_key(layer_id, "layer"), _find_layer)
 
 
 @bp.get("/maps/<map_id>/events")
 @requires(Action.FOLLOW_MAP)
 def follow_map(map_id: str) -> Response:
     """Stream the changes of a map, and of those of its layers that the caller may read."""
-    return _stream("map", _key(map_id, "map"), _find_map, PROFILES[:1])
+    return _stream("map", parse_key(map_id, "map"), _find_map, PROFILES[:1])
 
 
 @bp.post("/maps/<map_id>/events/ticket")
 @requires(Action.FOLLOW_MAP)
 def create_map_ticket(map_id: str) -> Response:
     """Make a ticket with which a browser's EventSource follows a map."""
-    return _ticket(_key(map_id, "map"), _find_map)
+    return _ticket(parse_key(map_id, "map"), _find_map)
 
 
 type _Find = Callable[[Connection, Principal, uuid.UUID], Any]
@@ -80,13 +79,6 @@ def _find_layer(connection: Connection, holder: Principal, layer_id: uuid.UUID) 
 
 def _find_map(connection: Connection, holder: Principal, map_id: uuid.UUID) -> Any:
     return find_map(connection, holder, map_id, Action.FOLLOW_MAP)
-
-
-def _key(text: str, kind: SubjectKind) -> uuid.UUID:
-    key = parse_uuid(text)
-    if key is None:
-        raise NotFoundError(f"There is no such {kind}.")
-    return key
 
 
 def _ticket(subject: uuid.UUID, find: _Find) -> Response:

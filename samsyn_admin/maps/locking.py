@@ -15,7 +15,7 @@ from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.maps import Map
 from samsyn_model.tables.users import User
-from samsyn_provider.query.parameters import parse_uuid
+from samsyn_provider.query.parameters import parse_key
 
 _LOCK = "SELECT id FROM maps WHERE id = %(map)s FOR NO KEY UPDATE"
 _TOUCH = "UPDATE maps SET updated_at = now() WHERE id = %(map)s"
@@ -23,10 +23,7 @@ _TOUCH = "UPDATE maps SET updated_at = now() WHERE id = %(map)s"
 
 def map_key(text: str) -> uuid.UUID:
     """Return the id of a map in a path; raises NotFoundError unless it is a UUID."""
-    key = parse_uuid(text)
-    if key is None:
-        raise NotFoundError("There is no such map.")
-    return key
+    return parse_key(text, "map")
 
 
 def lock_map(

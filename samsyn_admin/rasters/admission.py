@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import request
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.sql.expression import ScalarSelect, bindparam
 
@@ -127,12 +127,17 @@ def raster_of_layer(
 
     Raises NotFoundError where the principal may not read the layer, or it has no such file.
     """
-    row: Any = find_layer(
-        *(connection, holder, layer_id, Action.READ_LAYER, _file_columns),
+    row = find_layer(
+        *(connection, holder, layer_id, Action.READ_LAYER, file_columns),
         values={"moment": moment},
         all_columns=False,
         source_type="geotiff",
     )
+    return raster_of_row(layer_id, row)
+
+
+def raster_of_row(layer_id: uuid.UUID, row: Row[Any]) -> Raster:
+    """Return the file of a layer whose row has `file_columns`; raises NotFoundError without one."""
     if row.raster is None:
         raise NotFoundError(_NO_SUCH)
     key, original_key, changed_at = row.raster
@@ -144,7 +149,9 @@ def raster_of_layer(
     )
 
 
-def _file_columns(_: Principal) -> tuple[Any, ...]:
+def file_columns(_: Principal) -> tuple[Any, ...]:
+    """Return the columns that `raster_of_row` needs; they bind the file's time as `moment`, None
+    for the newest."""
     moment = bindparam("moment", type_=TIMESTAMP(timezone=True))
     file = (
         select(

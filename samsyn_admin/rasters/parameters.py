@@ -15,6 +15,8 @@ from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.query.parameters import single_values
 
 DRAWING_PARAMETERS = ("colormap", "rescale", "bidx", "nodata")
+REPEATABLE_PARAMETERS = ("rescale", "bidx")
+"""Those of them that may be given for each band."""
 MAX_BANDS = 4
 """Bands of a picture or of statistics."""
 MAX_SIDE = 1024

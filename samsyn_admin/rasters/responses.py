@@ -1,7 +1,5 @@
 """Responses with rasters: kept by clients, the same for all who may have them."""
 
-import struct
-import zlib
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -13,10 +11,10 @@ from samsyn_admin.rasters.admission import Admission, Raster
 from samsyn_admin.rasters.parameters import Drawing
 from samsyn_admin.rasters.pictures import Pictures, entity_tag
 from samsyn_admin.rasters.tiler import Tiler
+from samsyn_admin.tiler.png import INDEXED, MEDIA_TYPE, png
 from samsyn_model.settings import Settings
 
 _EXTENSION = "samsyn-rasters"
-_PNG = "image/png"
 _MAX_ZOOM = 24
 _MAX_AGE, _OUTSIDE_MAX_AGE, _OWN_MAX_AGE = 900, 3600, 300  # seconds
 _SIDE = 256  # pixels
@@ -58,7 +56,7 @@ def picture_response(raster: Raster, tag: str, picture: Callable[[], bytes]) -> 
     content = picture()
     if not content:
         return _empty_tile(raster)
-    return _complete(Response(content, content_type=_PNG), raster, tag)
+    return _complete(Response(content, content_type=MEDIA_TYPE), raster, tag)
 
 
 def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
@@ -76,7 +74,7 @@ def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
 
 def not_yet_response() -> Response:
     """Return a transparent picture, which nobody keeps: in place of one that there may be later."""
-    return Response(_EMPTY, content_type=_PNG, headers={"Cache-Control": "no-store"})
+    return Response(_EMPTY, content_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
 
 def _complete(response: Response, raster: Raster, tag: str) -> Response:
@@ -90,7 +88,7 @@ def _complete(response: Response, raster: Raster, tag: str) -> Response:
 
 
 def _empty_tile(raster: Raster) -> Response:
-    response = Response(_EMPTY, content_type=_PNG)
+    response = Response(_EMPTY, content_type=MEDIA_TYPE)
     scope = "private" if raster.is_ours else "public"
     response.headers["Cache-Control"] = f"{scope}, max-age={_OUTSIDE_MAX_AGE}"
     return response
@@ -99,20 +97,8 @@ def _empty_tile(raster: Raster) -> Response:
 def _transparent_png() -> bytes:
     """Return a PNG of nothing: a bit for each pixel, of a palette of one transparent colour."""
     lines = bytes(_SIDE * (1 + _SIDE // 8))
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", _SIDE, _SIDE, 1, 3, 0, 0, 0),
-        b"PLTE": bytes(3),
-        b"tRNS": bytes(1),
-        b"IDAT": zlib.compress(lines, 9),
-        b"IEND": b"",
-    }
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in chunks.items()
-    )
+    colour = ((b"PLTE", bytes(3)), (b"tRNS", bytes(1)))
+    return png((_SIDE, _SIDE), 1, INDEXED, lines, 9, *colour)
 
 
 _EMPTY = _transparent_png()

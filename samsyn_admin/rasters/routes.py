@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from samsyn_admin.rasters.admission import NotLookedAtError
 from samsyn_admin.rasters.parameters import (
     DRAWING_PARAMETERS,
+    REPEATABLE_PARAMETERS,
     parse_bands,
     parse_coordinate,
     parse_drawing,
@@ -28,7 +29,6 @@ from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.guard import requires
 
 bp = Blueprint("rasters", __name__, url_prefix="/api/v1/titiler")
-_REPEATABLE = ("rescale", "bidx")
 _SIDE = 256  # pixels
 
 
@@ -36,7 +36,7 @@ _SIDE = 256  # pixels
 @requires(Action.READ_LAYER)
 def raster_tile(zoom: int, column: int, row: int) -> Response:
     """Return a tile of Web Mercator of 256 pixels; outside the raster it is transparent."""
-    values = single_values_but(request.args, ("url", *DRAWING_PARAMETERS), _REPEATABLE)
+    values = single_values_but(request.args, ("url", *DRAWING_PARAMETERS), REPEATABLE_PARAMETERS)
     drawing = parse_drawing(values)
     return tile_response(admission().raster(parse_url(values)), drawing, zoom, column, row)
 
@@ -47,7 +47,7 @@ def raster_preview() -> Response:
     """Return a picture of a whole raster, of at most `width` and `height` pixels; a transparent one
     while nobody has looked at it, or how it is drawn is not typed to its end."""
     known = ("url", "width", "height", *DRAWING_PARAMETERS)
-    values = single_values_but(request.args, known, _REPEATABLE)
+    values = single_values_but(request.args, known, REPEATABLE_PARAMETERS)
     size = parse_side(values, "width", _SIDE), parse_side(values, "height", _SIDE)
     url = parse_url(values)
     try:
@@ -78,7 +78,7 @@ def raster_info() -> Response:
 @requires(Action.READ_LAYER)
 def raster_statistics() -> Response:
     """Return statistics of each band: of a sample of a large raster."""
-    values = single_values_but(request.args, ("url", "bidx"), _REPEATABLE)
+    values = single_values_but(request.args, ("url", "bidx"), REPEATABLE_PARAMETERS)
     bands = parse_bands(values)
     raster = admission().raster(parse_url(values), is_look=True)
     query = urlencode([("bidx", band) for band in bands])

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpcore
 
 from samsyn_admin.companions.tiler import SOCKET
+from samsyn_admin.tiler.png import SIGNATURE
 from samsyn_admin.tiler.sources import SOURCE_PARAMETER, Source, sign_source
 from samsyn_model import errors
 from samsyn_model.errors import NotConfiguredError, SamsynError, TilerUnavailableError
@@ -20,7 +21,6 @@ _CONNECTIONS = 16
 _MAX_SIZE = 16 * 1024 * 1024  # bytes of a response
 _OFF = "off"
 _OUTSIDE = "outside"
-_PNG = b"\x89PNG\r\n\x1a\n"
 _TRIALS = 2  # one may meet a tiler that has just ended
 _ERRORS: dict[str, type[SamsynError]] = {
     kind.__name__: kind
@@ -55,7 +55,7 @@ class Tiler:
         if status == 404 and self._error(content)["kind"] == _OUTSIDE:
             return b""
         self._check(status, content)
-        if not content.startswith(_PNG):
+        if not content.startswith(SIGNATURE):
             raise TilerUnavailableError("The raster tiler did not send a PNG.")
         return content
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,11 @@ class Storage(ABC):
                 max_concurrency=_CONCURRENT_PARTS,
             )
         return counted.size
+
+    def write_file(self, key: str, path: Path) -> int:
+        """Store the file at a local path, as `write` does."""
+        with path.open("rb") as file:
+            return self.write(key, iter(partial(file.read, _READ), b""))
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield a file, or `length` bytes of it from `start`, in chunks."""

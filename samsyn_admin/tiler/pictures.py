@@ -1,20 +1,16 @@
 """Values as pictures: rescaled, coloured, PNG."""
 
-import struct
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
 from rio_tiler.models import ImageData
 
+from samsyn_admin.tiler.png import INDEXED, MEDIA_TYPE, RGBA, png
 from samsyn_model.errors import UnusableRasterError
 
-PNG = "image/png"
 _LEVEL = 4  # of the compression
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_INDEXED, _RGBA = 3, 6  # colour types of PNG
 _GREYS = {value: (value, value, value, 255) for value in range(256)}
 _NONE = (0, 0, 0, 0)
 
@@ -41,10 +37,10 @@ def render_picture(
     if colormap and count > 1:
         raise UnusableRasterError("A colormap is for one band: name one with bidx.")
     if count == 1:
-        return _indexed_png(values[0], mask, colormap or _GREYS), PNG
+        return _indexed_png(values[0], mask, colormap or _GREYS), MEDIA_TYPE
     if count != 3:
         raise UnusableRasterError("A picture has one band or three: name them with bidx.")
-    return _png(_RGBA, numpy.stack([*values, mask.astype("uint8")], axis=-1)), PNG
+    return _png(RGBA, numpy.stack([*values, mask.astype("uint8")], axis=-1)), MEDIA_TYPE
 
 
 def _bytes(values: Any, ranges: Any) -> Any:
@@ -70,7 +66,7 @@ def _indexed_png(values: Any, mask: Any, colours: Mapping[int, Sequence[int]]) -
         values = numpy.where(hidden, 255, numpy.minimum(values, 254))
         palette[255] = _NONE
     colour_chunks = (b"PLTE", palette[:, :3].tobytes()), (b"tRNS", palette[:, 3].tobytes())
-    return _png(_INDEXED, values[..., None], *colour_chunks)
+    return _png(INDEXED, values[..., None], *colour_chunks)
 
 
 def _png(kind: int, pixels: Any, *more: tuple[bytes, bytes]) -> bytes:
@@ -78,16 +74,4 @@ def _png(kind: int, pixels: Any, *more: tuple[bytes, bytes]) -> bytes:
     height, width, channels = pixels.shape
     lines = numpy.zeros((height, 1 + width * channels), "uint8")  # begin with their filter: none
     lines[:, 1:] = pixels.reshape(height, width * channels)
-    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    content = zlib.compress(lines.tobytes(), _LEVEL)
-    chunks = ((b"IHDR", header), *more, (b"IDAT", content), (b"IEND", b""))
-    return _SIGNATURE + b"".join(_chunk(name, data) for name, data in chunks)
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )
+    return png((width, height), 8, kind, lines.tobytes(), _LEVEL, *more)

@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from errno import EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENOENT, ETIMEDOUT
 from math import inf
 from time import monotonic
+from traceback import clear_frames
 from typing import Any
 from weakref import WeakSet
 
@@ -107,6 +108,9 @@ class Watchdog:
         self._connecting[own] = monotonic()
         try:
             connection = WatchedConnection.connect(**parameters)
+        except psycopg.Error as error:
+            clear_frames(error.__traceback__)  # which hold the socket of what was not connected
+            raise
         finally:
             del self._connecting[own]
         connection.statement_limit = self.statement_limit
@@ -187,9 +191,10 @@ class Watchdog:
         try:
             with closing(psycopg.connect(**parameters)) as connection:
                 return _answers(connection.pgconn)
-        except psycopg.errors.ConnectionTimeout:
-            return False
         except psycopg.Error as error:
+            clear_frames(error.__traceback__)
+            if isinstance(error, psycopg.errors.ConnectionTimeout):
+                return False
             return not any(reason in str(error) for reason in _UNREACHABLE)
 
 

@@ -92,15 +92,8 @@ class AsOf:
 
     def former(self, table: str = "feature_versions") -> str:
         """Return the condition that a row of `feature_versions` was there then."""
-        after = f"{table}.to_change > %(as_of)s"
-        if self.exceptions:
-            after = (
-                f"{table}.to_change >= %(as_of_least)s"
-                f" AND ({after} OR {table}.to_change = ANY (%(as_of_exceptions)s))"
-            )
-        return f"{after} AND {table}.from_change <= %(as_of)s" + self._unless(
-            f"{table}.from_change"
-        )
+        began = f"{table}.from_change"
+        return f"{self._ended_later(table)} AND {began} <= %(as_of)s{self._unless(began)}"
 
     def feature(self, feature_id: str) -> str:
         """Return what `features` does, of the one feature whose id the SQL `feature_id` is: for
@@ -146,13 +139,6 @@ class AsOf:
         WHERE former.layer_id = %(layer)s AND former.feature_id = {{}} AND {self.former("former")}
         ORDER BY former.to_change LIMIT 1"""
         changed = _columns("former")
-        since = "gone.to_change > %(as_of)s"
-        if self.exceptions:
-            since = (
-                f"gone.to_change >= %(as_of_least)s"
-                f" AND ({since} OR gone.to_change = ANY (%(as_of_exceptions)s))"
-            )
-        sooner = since.replace("gone.", "sooner.")
         return f"""(
     (SELECT {_columns("state", "stored.id")}, state.from_change, state.to_change
      FROM layer_features AS stored
@@ -170,7 +156,7 @@ class AsOf:
     (SELECT {_columns("former", "gone.feature_id")}, former.from_change, former.to_change
      FROM feature_versions AS gone
      CROSS JOIN LATERAL ({state.format("gone.feature_id")}) AS former
-     WHERE gone.layer_id = %(layer)s AND gone.was_deleted AND {since}
+     WHERE gone.layer_id = %(layer)s AND gone.was_deleted AND {self._ended_later("gone")}
         AND gone.feature_id {bounds}{after.format("gone.feature_id")}
         AND NOT EXISTS (
             SELECT FROM layer_features
@@ -178,8 +164,20 @@ class AsOf:
         AND NOT EXISTS (
             SELECT FROM feature_versions AS sooner
             WHERE sooner.layer_id = %(layer)s AND sooner.feature_id = gone.feature_id
-                AND sooner.was_deleted AND sooner.to_change < gone.to_change AND {sooner})
+                AND sooner.was_deleted AND sooner.to_change < gone.to_change
+                AND {self._ended_later("sooner")})
      ORDER BY gone.feature_id{end}))"""
+
+    def _ended_later(self, table: str) -> str:
+        """Return the condition that a state of `feature_versions` ended after the moment, if it had
+        begun."""
+        later = f"{table}.to_change > %(as_of)s"
+        if not self.exceptions:
+            return later
+        return (
+            f"{table}.to_change >= %(as_of_least)s"
+            f" AND ({later} OR {table}.to_change = ANY (%(as_of_exceptions)s))"
+        )
 
     def _unless(self, column: str, *, is_nullable: bool = False) -> str:
         if not self.exceptions:

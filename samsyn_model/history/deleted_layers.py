@@ -10,10 +10,9 @@ from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.tables.history import DeletedLayer
 from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.rasters import RASTER_ADDRESSES
 
 # A raster without an address was stored here: its files went with its layer.
-_ADDRESSES = ("url", "cogUrl", "cogUrlTemplate")
-
 _LOCK = """
 SELECT ARRAY(SELECT jsonb_object_keys(definition)) AS members FROM deleted_layers
 WHERE id = %(layer)s AND created_by = %(user)s
@@ -71,7 +70,7 @@ def select_deleted_layers(user_id: uuid.UUID, days: int) -> Select[Any]:
             DeletedLayer.deleted_at > func.now() - kept,
             or_(
                 definition["source_type"].astext != "geotiff",
-                definition["source_config"].has_any(array(_ADDRESSES)),
+                definition["source_config"].has_any(array(RASTER_ADDRESSES)),
             ),
         )
         .order_by(DeletedLayer.deleted_at.desc(), DeletedLayer.id)
@@ -94,7 +93,7 @@ def restore_layer(
     deleted in the last `days`, and where it is a raster that was stored here.
     """
     values = {"layer": layer_id, "user": user_id, "days": days, "keeps_global": keeps_global}
-    values["addresses"] = list(_ADDRESSES)
+    values["addresses"] = list(RASTER_ADDRESSES)
     found = run(connection, _LOCK, values).one_or_none()
     if found is None:
         raise NotFoundError("There is no such layer among those that you can restore.")

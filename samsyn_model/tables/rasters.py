@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from samsyn_model.tables.base import Base, Row, one_of
 
+RASTER_ADDRESSES = ("url", "cogUrl", "cogUrlTemplate")
+"""The members of `source_config` that a GeoTIFF layer may be drawn from: one that has none of them
+is drawn from files that are stored here."""
+
 
 class WMSServer(Row, Base):
     """A web map server of the shared list, with its capabilities as they were parsed."""

@@ -85,6 +85,17 @@ def parse_uuid(text: str) -> uuid.UUID | None:
     return value if str(value) == text.lower() else None
 
 
+def parse_key(text: str, kind: str) -> uuid.UUID:
+    """Return the UUID of a path segment that names a layer, a map, or what `kind` says.
+
+    Raises NotFoundError for any other text: nothing has it for its id.
+    """
+    key = parse_uuid(text)
+    if key is None:
+        raise NotFoundError(f"There is no such {kind}.")
+    return key
+
+
 def parse_feature_id(text: str) -> int:
     """Return the feature id of a path segment; raises NotFoundError for any other text."""
     if not _FEATURE_ID.fullmatch(text) or abs(int(text)) >= 2**63:

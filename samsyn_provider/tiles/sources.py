@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.execution import run
-from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.layers import HOLDS_FEATURES, readable_layers
 from samsyn_model.permissions.lookup import find_map
@@ -20,7 +19,7 @@ from samsyn_provider.collections.collection import DATA_VERSION, Collection, col
 from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.geography.extents import union
 from samsyn_provider.query.items_query import Capabilities, names_properties, parse_items_query
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_key, single_values
 from samsyn_provider.tiles.matrix_sets import Edges
 from samsyn_provider.tiles.statements import TileSource, select_layer_bounds, select_observed_fields
 from samsyn_provider.versions.parameters import VERSION_DATETIME, parse_version_instant
@@ -49,9 +48,7 @@ def find_tiled_map(connection: Connection, principal: Principal, map_id: str) ->
 
     Raises NotFoundError when the principal may not read the map.
     """
-    key = parse_uuid(map_id)
-    if key is None:
-        raise NotFoundError("There is no such map.")
+    key = parse_key(map_id, "map")
     row = find_map(connection, principal, key, Action.READ_MAP)
     statement = (
         select(Layer.__table__, DATA_VERSION)

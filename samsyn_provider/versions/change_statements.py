@@ -6,10 +6,8 @@ from typing import Any
 from samsyn_model.database.statement import Statement
 from samsyn_model.history.as_of import AsOf
 from samsyn_provider.features.geojson_sql import feature_expression
+from samsyn_provider.features.page_statements import MAX_PAGE_BYTES
 from samsyn_provider.query.items_query import ItemsQuery
-
-MAX_PAGE_BYTES = 16 * 1024 * 1024
-"""The stored size of a page's features at most; a larger page ends early."""
 
 
 def select_changes(

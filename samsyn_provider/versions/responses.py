@@ -21,8 +21,8 @@ from samsyn_provider.versions.links import (
 from samsyn_provider.versions.parameters import version_parameter
 
 _MAX_AGE = 30 * 24 * 60 * 60
-_SHARED_MAX_AGE = 60  # as that of tiles
 """Seconds that a version which will never change is fresh in caches."""
+_SHARED_MAX_AGE = 60  # as that of tiles
 
 
 def links_of_version(address: FeatureAddress, stored: Any) -> list[Link]:

@@ -15,7 +15,7 @@ from pyproj import CRS
 from samsyn_admin.imports.loading.checks import check_properties
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.loading.progress import ImportProgress
-from samsyn_admin.imports.loading.report import LayerFault, described_crs
+from samsyn_admin.imports.loading.report import LayerFault, crs_of_source
 from samsyn_admin.imports.readers.files import all_layers
 from samsyn_admin.imports.sources.layer import SourceLayer, in_crs84, source_crs
 from samsyn_admin.imports.sources.reading import bulk_memory
@@ -103,7 +103,7 @@ class _Inspected:
             "feature_count": self._count,
             "has_geometry": source.has_geometry,
             "geometry_types": dict(self._types.most_common()),
-            "crs": described_crs(self._crs, source) if self._crs is not None else None,
+            "crs": crs_of_source(self._crs, source) if self._crs is not None else None,
             "encoding": self._encoding_document(),
             "fields": [self._field(name, field) for name, field in fields.items()],
             "extent": None if self._bounds is None or self._crs is None else [*self._bounds],

@@ -86,7 +86,7 @@ def layer_report(  # noqa: PLR0913 - what is reported
         invalid_count=copied.invalid_count,
         geometry_type=geometry_type,
         extent=copied.bounds,
-        crs=described_crs(reading.crs, source) if source.has_geometry else None,
+        crs=crs_of_source(reading.crs, source) if source.has_geometry else None,
         encoding=_described_encoding(source),
         columns=None if source.columns is None else dict(source.columns),
         notes=notes,
@@ -113,14 +113,20 @@ def _described_encoding(source: SourceLayer) -> dict[str, Any] | None:
     return {"name": source.encoding, "origin": source.encoding_origin or None}
 
 
-def described_crs(crs: CRS, source: SourceLayer) -> dict[str, Any]:
-    """Return the CRS of a source as the API shows it: `name`, `code` and `origin`."""
+def crs_of_source(crs: CRS, source: SourceLayer) -> dict[str, Any]:
+    """Return the CRS that a source is read as, as the API shows it."""
+    implied = "implied by the format" if source.crs_is_implied else "the file"
+    return described_crs(crs, source.crs_origin or implied, is_given=source.crs_is_given)
+
+
+def described_crs(crs: CRS, origin: str, *, is_given: bool) -> dict[str, Any]:
+    """Return a CRS as the API shows it: `name`, `code`, and as `origin` where it is from, unless it
+    `is_given` by who imports."""
     authority = crs.to_authority()
-    origin = "as chosen" if source.crs_is_given else source.crs_origin
     return {
         "name": crs.name,
         "code": ":".join(authority) if authority else None,
-        "origin": origin or ("implied by the format" if source.crs_is_implied else "the file"),
+        "origin": "as chosen" if is_given else origin,
     }
 
 

@@ -18,6 +18,7 @@ from samsyn_admin.layers.schemas import LayerCreate, parse_layer
 from samsyn_admin.maps.schemas import MapCreate, MapLayerUpdate
 from samsyn_model.errors import InvalidBodyError, InvalidParameterError, UnreadableFileError
 from samsyn_model.features.batch import FeatureBatch
+from samsyn_model.tables.rasters import RASTER_ADDRESSES
 
 _MAP_MEMBERS = ("name", "description", "center_lat", "center_lng", "zoom")
 
@@ -124,8 +125,7 @@ def _lacks_raster(row: dict[str, Any]) -> bool:
         return False
     definition = _parsed(row.get("definition"))
     config = definition.get("source_config") if isinstance(definition, dict) else None
-    names = ("url", "cogUrl", "cogUrlTemplate")
-    return isinstance(config, dict) and not any(config.get(name) for name in names)
+    return isinstance(config, dict) and not any(config.get(name) for name in RASTER_ADDRESSES)
 
 
 def restored(batch: FeatureBatch, layer: PackagedLayer) -> FeatureBatch:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyproj import CRS
-
 from samsyn_admin.imports.loading.choices import ImportChoices
+from samsyn_admin.imports.loading.report import described_crs
 from samsyn_admin.imports.rasters.drawing import drawing
 from samsyn_admin.imports.rasters.planning import found_rasters, series_name, series_of
 from samsyn_admin.imports.rasters.reading.files import RasterFiles
@@ -52,18 +51,6 @@ def statistics_of(values: Sequence[BandValues]) -> dict[str, Any]:
     return {f"b{number}": band.statistics() for number, band in enumerate(values, 1)}
 
 
-def described_raster_crs(source: RasterSource, crs: CRS | None, *, is_given: bool) -> Any:
-    """Return a raster's CRS as the API shows it: `name`, `code` and `origin`."""
-    if crs is None:
-        return None
-    authority = crs.to_authority()
-    return {
-        "name": crs.name,
-        "code": ":".join(authority) if authority else None,
-        "origin": "as chosen" if is_given else source.crs_origin,
-    }
-
-
 def _document(
     source: RasterSource, choices: ImportChoices, tell: Callable[[float], None]
 ) -> dict[str, Any]:
@@ -86,7 +73,7 @@ def _document(
         "feature_count": 0,
         "has_geometry": True,
         "geometry_types": {},
-        "crs": described_raster_crs(source, crs, is_given=given is not None),
+        "crs": crs and described_crs(crs, source.crs_origin, is_given=given is not None),
         "encoding": None,
         "fields": [],
         "extent": extent and [*extent],

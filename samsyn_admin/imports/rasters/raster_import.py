@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,10 +16,15 @@ from samsyn_admin.imports.loading.record import (
     finish_import,
     uploader,
 )
-from samsyn_admin.imports.loading.report import ImportFaults, ImportReport, LayerReport
+from samsyn_admin.imports.loading.report import (
+    ImportFaults,
+    ImportReport,
+    LayerReport,
+    described_crs,
+)
 from samsyn_admin.imports.rasters.conversion import convert
 from samsyn_admin.imports.rasters.drawing import Drawing, drawing
-from samsyn_admin.imports.rasters.inspection import described_raster_crs, statistics_of
+from samsyn_admin.imports.rasters.inspection import statistics_of
 from samsyn_admin.imports.rasters.layers import (
     ConvertedFile,
     add_files,
@@ -44,7 +49,6 @@ from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.quotas.stored_bytes import refuse_excess_bytes
 
-_CHUNK = 1024 * 1024
 _FIRST, _LAST = 2, 98  # percent
 _LOOKING = 0.15  # of the time, the rest of which is converting
 
@@ -122,7 +126,7 @@ def _convert(
         is_first = source.file not in originals
         if is_first:
             key = storage_key(folder, f"original/{len(originals)}-{_plain(source.file)}")
-            originals[source.file] = (key, storage.write(key, _chunks(source.file.path)))
+            originals[source.file] = (key, storage.write_file(key, source.file.path))
         original_key, original_size = originals[source.file]
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "cog.tif"
@@ -136,7 +140,7 @@ def _convert(
                 report=tell,
             )
             key = storage_key(folder, f"{number}.tif")
-            stored = storage.write(key, _chunks(path))
+            stored = storage.write_file(key, path)
         size = stored + original_size * is_first
         file = ConvertedFile(step.time, source.file.name, key, original_key, size, info)
         layer.files.append(file)
@@ -196,7 +200,7 @@ def _stored(
         name=layer.name,
         mode=choices.mode,
         extent=_extent(layer),
-        crs=described_raster_crs(source, layer.crs, is_given=layer.is_crs_given),
+        crs=described_crs(layer.crs, source.crs_origin, is_given=layer.is_crs_given),
         notes=(*dict.fromkeys(note for one in layer.sources for note in one.notes),),
         source_type="geotiff",
         times=len([file for file in layer.files if file.time]),
@@ -249,9 +253,3 @@ def _plain(file: RasterFile) -> str:
     """Return the name of a file as keys of the storage have it."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", file.name.rsplit("/", 1)[-1])
     return plain[-100:].lstrip(".") or "raster"
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk

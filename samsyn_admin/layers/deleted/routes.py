@@ -8,7 +8,6 @@ from samsyn_admin.http.pagination import PAGE_PARAMETERS, parse_page, run_page
 from samsyn_admin.http.responses import iso, respond, respond_list
 from samsyn_admin.layers.serializer import serialize_layer
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
-from samsyn_model.errors import NotFoundError
 from samsyn_model.history.deleted_layers import restore_layer, select_deleted_layers
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
@@ -16,7 +15,7 @@ from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_key, single_values
 
 bp = Blueprint("deleted_layers", __name__, url_prefix="/api/v1/layers")
 
@@ -50,9 +49,7 @@ def restore_deleted_layer(layer_id: str) -> Response:
     """Bring a deleted layer of the caller's back, with its id and its features."""
     single_values(request.args, ())
     user_id = require_user(principal())
-    key = parse_uuid(layer_id)
-    if key is None:
-        raise NotFoundError("There is no such layer.")
+    key = parse_key(layer_id, "layer")
     settings = deployment().settings
     with writing(deployment().engine, via="restore") as connection:
         # as long as the deletion of as many features may take

@@ -11,17 +11,16 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from sqlalchemy import Connection
 
+from samsyn_admin.rasters.admission import RASTER_TICKET
 from samsyn_model.errors import Fault
 from samsyn_model.identity.tickets import expiry, make_ticket
 from samsyn_model.permissions.principal import Principal
+from samsyn_model.tables.rasters import RASTER_ADDRESSES
 from samsyn_provider.http.deployment import public_url
 from samsyn_provider.query.parameters import parse_uuid
 
-RASTER = "raster"
-"""The action of tickets with which the rasters of a layer are read."""
 LAYERS = "/api/v1/layers"
 _FILE = re.compile(rf"{LAYERS}/([0-9a-fA-F-]{{36}})/file/?")
-_ADDRESSES = ("url", "cogUrl", "cogUrlTemplate")
 _KEPT = (
     *("delivery", "bounds", "temporal", "times", "bands", "statistics", "minzoom", "maxzoom"),
     *("dtype", "nodata", "width", "height", "crs", "format"),
@@ -32,7 +31,7 @@ _KEPT = (
 def ticket_of(connection: Connection, principal: Principal, layer_id: uuid.UUID) -> str:
     """Return a ticket to read a layer's rasters as the principal: valid for 18 to 24 hours, and the
     same for six."""
-    return make_ticket(connection, principal, RASTER, layer_id, expiry())
+    return make_ticket(connection, principal, RASTER_TICKET, layer_id, expiry())
 
 
 def raster_url(layer_id: uuid.UUID, path: str, ticket: str | None = None, **parts: str) -> str:
@@ -79,10 +78,10 @@ def config_to_store(
             "This layer is drawn from files that are stored here: import another to replace them,"
             " or make a layer of the address.",
         )
-        for name in _ADDRESSES
+        for name in RASTER_ADDRESSES
         if config.get(name) is not None and layer_of_address(config[name]) != layer_id
     ]
-    changed = {name: value for name, value in config.items() if name not in _ADDRESSES}
+    changed = {name: value for name, value in config.items() if name not in RASTER_ADDRESSES}
     kept = {name: stored[name] for name in _KEPT if name in stored}
     return {**changed, **kept}, faults
 
@@ -96,7 +95,7 @@ def ticket_faults(config: dict[str, Any]) -> list[Fault]:
             "This is the address of the file of a layer that is here already: add that layer to the"
             " map.",
         )
-        for name in _ADDRESSES
+        for name in RASTER_ADDRESSES
         if layer_of_address(config.get(name)) is not None
         and "ticket" in parse_qs(urlsplit(config[name]).query)
     ]

@@ -1,7 +1,6 @@
 """Rasters of layers for GDAL, QGIS and browsers: `/api/v1/layers/{id}/file`, and how tiles are
 found."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -15,16 +14,20 @@ from samsyn_admin.http.responses import respond, version_of
 from samsyn_admin.layers.rasters.documents import tilejson, wmts_capabilities
 from samsyn_admin.layers.rasters.reader import raster_reader, ticket_for_tiles
 from samsyn_admin.layers.rasters.stored_files import find_file
-from samsyn_admin.layers.rasters.tiles import drawing_of, own_raster, remote_address
+from samsyn_admin.layers.rasters.tiles import drawing_of, own_raster, remote_address, tile_columns
 from samsyn_admin.layers.rasters.times import parsed_time
-from samsyn_admin.rasters.parameters import DRAWING_PARAMETERS, single_values_but
+from samsyn_admin.rasters.parameters import (
+    DRAWING_PARAMETERS,
+    REPEATABLE_PARAMETERS,
+    single_values_but,
+)
 from samsyn_admin.rasters.responses import admission, tile_response
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import requires
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_boolean, parse_key, single_values
 
 bp = Blueprint("layer_rasters", __name__, url_prefix="/api/v1/layers")
 
@@ -44,7 +47,7 @@ def read_file(layer_id: str) -> Response:
     uploaded. Of several times the newest, or that of `time`."""
     values = single_values(request.args, {"ticket", "time", "original"})
     is_original = parse_boolean("original", values.get("original", "false"))
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     with reading(deployment().engine) as connection:
         raster_reader(connection, key, values.get("ticket"))
         file = find_file(connection, key, _time(values))
@@ -58,7 +61,7 @@ def read_tilejson(layer_id: str) -> Response:
     """Return the TileJSON of a layer's tiles, whose address has a ticket."""
     values = single_values(request.args, {"ticket", "time"})
     moment = _time(values)
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     with reading(deployment().engine) as connection:
         reader, row = raster_reader(connection, key, values.get("ticket"))
         ticket = ticket_for_tiles(connection, reader, key, values.get("ticket"))
@@ -71,7 +74,7 @@ def read_wmts(layer_id: str) -> Response:
     """Return the WMTS capabilities of a layer's tiles (OGC 07-057r7), whose addresses have a
     ticket."""
     values = single_values(_without_operation(request.args), {"ticket"})
-    key = _key(layer_id)
+    key = parse_key(layer_id, "layer")
     with reading(deployment().engine) as connection:
         reader, row = raster_reader(connection, key, values.get("ticket"))
         ticket = ticket_for_tiles(connection, reader, key, values.get("ticket"))
@@ -86,11 +89,15 @@ def read_wmts(layer_id: str) -> Response:
 def layer_tile(layer_id: str, zoom: int, column: int, row: int) -> Response:
     """Return a tile of a GeoTIFF layer, of 256 pixels, drawn as the layer is by default."""
     known = ("ticket", "time", *DRAWING_PARAMETERS)
-    values = single_values_but(request.args, known, ("rescale", "bidx"))
-    moment, key = _time(values), _key(layer_id)
+    values = single_values_but(request.args, known, REPEATABLE_PARAMETERS)
+    moment, key = _time(values), parse_key(layer_id, "layer")
     with reading(deployment().engine) as connection:
-        reader, layer = raster_reader(connection, key, values.get("ticket"))
-        raster = own_raster(connection, reader, key, moment)
+        _, layer = raster_reader(
+            *(connection, key, values.get("ticket")),
+            columns=tile_columns,
+            values={"moment": moment},
+        )
+    raster = own_raster(layer)
     drawn = {name: values[name] for name in DRAWING_PARAMETERS if name in values}
     drawing = drawing_of(layer, drawn)
     if raster is None:
@@ -149,10 +156,3 @@ def _time(values: Mapping[str, str]) -> datetime | None:
             " 2024-05-01T12:00:00Z."
         )
     return moment
-
-
-def _key(text: str) -> uuid.UUID:
-    key = parse_uuid(text)
-    if key is None:
-        raise NotFoundError("There is no such layer.")
-    return key

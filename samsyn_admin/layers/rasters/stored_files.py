@@ -82,11 +82,6 @@ def find_file(connection: Connection, layer_id: uuid.UUID, time: datetime | None
     return found
 
 
-def has_files(connection: Connection, layer_id: uuid.UUID) -> bool:
-    """Return whether a layer is drawn from files of ours."""
-    return run(connection, _FIND, {"layer": layer_id, "time": None}).one_or_none() is not None
-
-
 def folders_of(connection: Connection, layer_id: uuid.UUID) -> list[str]:
     """Return the folders of a layer's files."""
     return list(run(connection, _FOLDERS_OF_LAYER, {"layer": layer_id}).scalars())

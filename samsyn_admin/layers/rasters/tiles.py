@@ -1,30 +1,31 @@
 """Tiles of a layer by its id, drawn as the layer is unless the request says otherwise."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
-from samsyn_admin.layers.rasters.stored_files import has_files
+from samsyn_admin.layers.rasters.stored_files import HOLDS_RASTERS
 from samsyn_admin.layers.rasters.times import shown_time
-from samsyn_admin.rasters.admission import Raster, raster_of_layer
+from samsyn_admin.rasters.admission import Raster, file_columns, raster_of_row
 from samsyn_admin.rasters.parameters import DRAWING_PARAMETERS, Drawing, parse_drawing
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.permissions.principal import Principal
 
 
-def own_raster(
-    connection: Connection, reader: Principal, layer_id: uuid.UUID, moment: datetime | None
-) -> Raster | None:
-    """Return the file of a layer at a time, None where it is drawn from an address.
+def tile_columns(principal: Principal) -> tuple[Any, ...]:
+    """Return the columns that `own_raster` needs; they bind what `file_columns` do."""
+    return (HOLDS_RASTERS.label("holds_rasters"), *file_columns(principal))
 
-    Raises NotFoundError where there is none at that time.
+
+def own_raster(row: Row[Any]) -> Raster | None:
+    """Return the file of a layer whose row has `tile_columns`, None where it is drawn from an
+    address.
+
+    Raises NotFoundError where there is none at the time that was asked for.
     """
-    if not has_files(connection, layer_id):
-        return None
-    return raster_of_layer(connection, reader, layer_id, moment)
+    return raster_of_row(row.id, row) if row.holds_rasters else None
 
 
 def remote_address(row: Row[Any], moment: datetime | None) -> str:

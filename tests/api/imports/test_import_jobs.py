@@ -6,7 +6,6 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,10 +13,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 import shapely
-from flask import Flask
 from sqlalchemy import Engine
 
-from samsyn_admin.app import create_app
 from samsyn_admin.imports.expiry import remove_expired
 from samsyn_admin.imports.jobs import opened_file
 from samsyn_admin.jobs.execution import execute
@@ -25,45 +22,14 @@ from samsyn_admin.storage.storage import open_storage
 from samsyn_model.errors import ConflictError
 from samsyn_model.jobs.attempts import begin_attempt
 from samsyn_model.settings import Settings
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.upload_requests import POINTS, read, send, uploaded
 from tests.api.jobs.workers import rows, wait_for, worker
 from tests.api.layer_requests import Caller, MakeCaller
-from tests.documented_responses import validate_responses
 from tests.source_files import table, write_ogr
 
 TEXTS = "namn,lon,lat,djup\nÅsa,11.5,57.5,3\nÖckerö,11.6,57.6,\n".encode("cp1252")
 OUTSIDE = b"name,lon,lat\nMast,11.5,57.5\n=x,11.5,957.5\n"
-
-
-@pytest.fixture
-def settings(empty_database: Engine, tmp_path: Path) -> Settings:
-    url = empty_database.url.render_as_string(hide_password=False)
-    return Settings(_env_file=None, storage_dir=tmp_path / "storage", database_url=url)
-
-
-@pytest.fixture
-def app(empty_database: Engine, settings: Settings) -> Flask:
-    created = create_app(settings, empty_database)
-    validate_responses(created)
-    return created
-
-
-type RunJobs = Callable[[], None]
-
-
-@pytest.fixture
-def run_jobs(empty_database: Engine, settings: Settings) -> RunJobs:
-    """Runs the jobs that wait, one after the other, in this process."""
-
-    def run() -> None:
-        waiting = "SELECT id FROM jobs WHERE status = 'accepted' ORDER BY created_at"
-        for row in rows(empty_database, waiting):
-            with empty_database.begin() as connection:
-                begun = begin_attempt(connection, row.id, {})
-            assert begun is not None
-            assert execute(settings, begun[0]) == 0
-
-    return run
 
 
 def act(caller: Caller, run_jobs: RunJobs, import_id: str, action: str, **body: Any) -> Any:

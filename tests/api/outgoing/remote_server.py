@@ -6,26 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.http_server import LocalServer
+
 type Answer = Callable[[socket.socket, str], None]
 
 
 @dataclass
-class Remote:
+class Remote(LocalServer):
     """Its port, and the request lines that it was sent; `connections` counts also those without."""
 
-    port: int
     connections: int = 0
     requests: list[str] = field(default_factory=list)
 
     @property
-    def server(self) -> str:
-        """The server as OUTGOING_ALLOW names it."""
-        return f"127.0.0.1:{self.port}"
-
-    @property
     def url(self) -> str:
         """The address of its root, without the slash."""
-        return f"http://{self.server}"
+        return self.root
 
 
 def respond(body: bytes, *headers: str, status: str = "200 OK") -> Answer:

@@ -78,7 +78,7 @@ def ids(page: str) -> list[int]:
 
 
 def span(page: str) -> str:
-    found = re.search(r'role="status">(.*?)</p>', page)
+    found = re.search(r'role="status">([^<]+)</p>', page)
     assert found, page
     return found[1]
 

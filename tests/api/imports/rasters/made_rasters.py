@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samsyn_admin.imports.rasters.reading import gdal  # GDAL as the imports have it
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.upload_requests import read, send
 from tests.api.layer_requests import Caller
 

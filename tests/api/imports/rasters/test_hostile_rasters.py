@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin.imports.rasters.reading import gdal
 from samsyn_model.settings import Settings
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import act, netcdf, ramp, tiff
 from tests.api.imports.upload_requests import read, uploaded
 from tests.api.jobs.workers import CHECKOUT, wait_until_over, worker

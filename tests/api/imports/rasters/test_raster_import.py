@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.settings import Settings
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import (
     NORTH,
     PIXEL,

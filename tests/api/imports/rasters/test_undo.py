@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from samsyn_admin.imports.expiry import remove_expired
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.settings import Settings
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import act, layer, ramp, tiff
 from tests.api.imports.upload_requests import send, uploaded
 from tests.api.jobs.workers import rows

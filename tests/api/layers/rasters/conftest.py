@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.imports.rasters.conftest import RunJobs, app, run_jobs, settings
+from tests.api.imports.conftest import RunJobs, app, run_jobs, settings
 from tests.api.imports.rasters.made_rasters import act, layer, ramp, tiff
 from tests.api.imports.upload_requests import uploaded
 from tests.api.layer_requests import Caller

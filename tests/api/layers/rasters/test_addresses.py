@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Engine
 
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import layer, ramp, tiff
 from tests.api.jobs.workers import rows
 from tests.api.layer_requests import Caller, geotiff

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.settings import Settings
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import ramp, tiff
 from tests.api.layer_requests import Caller, MakeCaller
 from tests.api.layers.rasters.conftest import import_layer

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from samsyn_model.identity.tickets import make_ticket
 from samsyn_model.permissions.principal import Principal
-from tests.api.imports.rasters.conftest import RunJobs
+from tests.api.imports.conftest import RunJobs
 from tests.api.imports.rasters.made_rasters import ramp, tiff
 from tests.api.layer_requests import Caller, MakeCaller
 from tests.api.layers.rasters.conftest import import_layer
