@@ -121,7 +121,9 @@ def open_world(database_url: str) -> Iterator[World]:
     )
     try:
         with engine.begin() as writing:
-            _populate(writing)
+            writing.execute(delete(DeploymentKey))  # another test's
+            writing.execute(insert(DeploymentKey), [{"purpose": "tickets", "key": bytes(32)}])
+            populate(writing)
         # the world is one transaction: it cannot begin others, and sees one state in any case
         with ExitStack() as stack:
             for module in ("responses", "texts"):
@@ -129,12 +131,13 @@ def open_world(database_url: str) -> Iterator[World]:
                 stack.enter_context(patch(name, lambda engine, _: writing_transaction(engine)))
             folder = stack.enter_context(TemporaryDirectory())
             _store_rasters(Path(folder))
-            yield World(_app(engine, Path(folder)), connection)
+            yield World(app_of(engine, Path(folder)), connection)
     finally:
         connection.close()
 
 
-def _app(engine: Engine, storage: Path) -> Flask:
+def app_of(engine: Engine, storage: Path) -> Flask:
+    """Return the app as the world has it: no rates, no request that leaves it."""
     unlimited = {rate.value: 0 for rate in Rate}
     values = settings(
         clerk_jwt_key=public_pem(),
@@ -148,7 +151,8 @@ def _app(engine: Engine, storage: Path) -> Flask:
     return create_app(values, engine)
 
 
-def _populate(connection: Connection) -> None:
+def populate(connection: Connection) -> None:
+    """Insert all that is in the world."""
     connection.execute(insert(User), [_user(name) for name in USERS])
     connection.execute(insert(ApiToken), [_token(caller) for caller in PRINCIPALS if caller.user])
     connection.execute(insert(BrowserSession), [_session(caller) for caller in BROWSERS])
@@ -159,8 +163,6 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(LayerRow), [_layer(layer) for layer in LAYERS])
     rasters = [layer for layer in LAYERS if layer.source_type == "geotiff"]
     connection.execute(insert(RasterFile), [_raster_file(layer) for layer in rasters])
-    connection.execute(delete(DeploymentKey))  # another test's
-    connection.execute(insert(DeploymentKey), [{"purpose": "tickets", "key": bytes(32)}])
     features = [_feature(layer) for layer in LAYERS if layer.source_type == "vector"]
     connection.execute(insert(LayerFeature), features)
     connection.execute(insert(MapLayer), list(_placements()))
