@@ -69,21 +69,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_size
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    response_cache, rate_limits = ResponseCache(), RateLimits(settings)
-    app.extensions["samsyn"] = Deployment(
-        settings,
-        engine,
-        Authenticator(settings),
-        response_cache,
-        CountCache(),
-        TileCache(settings.redis_url, response_cache),
-        rate_limits,
-        CredentialLimit(rate_limits),
-    )
-    kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
-    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
-    app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
-    rasters.install(app, settings, kept)
+    share_objects(app, settings, engine)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
@@ -131,3 +117,22 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     process.install(app, IMPORT)
     proxies.install(app, settings.trusted_proxies)
     return app
+
+
+def share_objects(app: Flask, settings: Settings, engine: Engine) -> None:
+    """Give the app the objects that its requests share, new ones: nothing is cached or counted."""
+    response_cache, rate_limits = ResponseCache(), RateLimits(settings)
+    app.extensions["samsyn"] = Deployment(
+        settings,
+        engine,
+        Authenticator(settings),
+        response_cache,
+        CountCache(),
+        TileCache(settings.redis_url, response_cache),
+        rate_limits,
+        CredentialLimit(rate_limits),
+    )
+    kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
+    app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
+    app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
+    rasters.install(app, settings, kept)

@@ -7,20 +7,27 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from samsyn_admin.app import create_app
+from samsyn_admin.app import create_app, share_objects
 from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
 from tests.api.layer_requests import Caller, MakeCaller
 from tests.documented_responses import validate_responses
 
+_SETTINGS = Settings(_env_file=None, titiler_url="https://tiles.example.org")
+
+
+@pytest.fixture(scope="session")
+def app_of_session(engine: Engine) -> Flask:
+    """An app whose routes are made once: that takes as long as many a test."""
+    made = create_app(_SETTINGS, engine)
+    validate_responses(made)
+    return made
+
 
 @pytest.fixture
-def app(empty_database: Engine) -> Flask:
-    created = create_app(
-        Settings(_env_file=None, titiler_url="https://tiles.example.org"), empty_database
-    )
-    validate_responses(created)
-    return created
+def app(app_of_session: Flask, empty_database: Engine) -> Flask:
+    share_objects(app_of_session, _SETTINGS, empty_database)
+    return app_of_session
 
 
 @pytest.fixture

@@ -11,17 +11,26 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
-from samsyn_admin.app import create_app
+from samsyn_admin.app import create_app, share_objects
 from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
 from tests.documented_responses import validate_responses
 
+_SETTINGS = Settings(_env_file=None)
 
-@pytest.fixture
-def app(empty_database: Engine) -> Flask:
-    made = create_app(Settings(_env_file=None), empty_database)
+
+@pytest.fixture(scope="session")
+def app_of_session(engine: Engine) -> Flask:
+    """An app whose routes are made once: that takes as long as many a test."""
+    made = create_app(_SETTINGS, engine)
     validate_responses(made)
     return made
+
+
+@pytest.fixture
+def app(app_of_session: Flask, empty_database: Engine) -> Flask:
+    share_objects(app_of_session, _SETTINGS, empty_database)
+    return app_of_session
 
 
 @pytest.fixture
