@@ -1,34 +1,28 @@
 """What has been made, changed and deleted in a layer between two moments."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.execution import run
-from samsyn_model.errors import InvalidParameterError, NotFoundError
+from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.geography.crs import CRS84, reference_system
 from samsyn_provider.http import links
 from samsyn_provider.http.media_types import JSON
-from samsyn_provider.query.datetime import parse_datetime
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.parameters import parse_boolean, parse_limit, single_values
 from samsyn_provider.query.position import decode_position, encode_position
 from samsyn_provider.versions.change_statements import select_changes
 from samsyn_provider.versions.parameters import moment_text
-from samsyn_provider.versions.states import state_of
+from samsyn_provider.versions.states import moment_of, state_of
 
 _PARAMETERS = frozenset({"f", "since", "until", "limit", "after", "crs", "former"})
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
-_CHANGE_SET = re.compile(r"[0-9]{1,18}")
-_COMMITTED = """
-SELECT committed_at FROM layer_change_sets WHERE layer_id = %(layer)s AND change_set_id = %(id)s"""
 _LAST = """
 SELECT committed_at FROM layer_change_sets WHERE layer_id = %(layer)s
 ORDER BY committed_at DESC LIMIT 1"""
@@ -48,9 +42,11 @@ def changes_document(
     values = single_values(arguments, _PARAMETERS)
     if "since" not in values:
         raise InvalidParameterError("since is needed: a moment, or the number of a change set.")
-    since = _moment(connection, collection, "since", values["since"])
+    since = moment_of(connection, collection, "since", values["since"])
     last = run(connection, _LAST, {"layer": collection.id}).scalar()
-    until = _moment(connection, collection, "until", values["until"]) if "until" in values else last
+    until = (
+        moment_of(connection, collection, "until", values["until"]) if "until" in values else last
+    )
     if until is not None and until < since and "until" in values:
         raise InvalidParameterError("until is before since.")
     crs = reference_system(values.get("crs", CRS84), "crs", collection.crs)
@@ -89,21 +85,6 @@ def changes_document(
         arrays["former"] = [row.former for row in fitting if row.kind != "made"]
     headers = {"Content-Crs": f"<{crs.uri}>", **links.header(document_links)}
     return _text(arrays, members), headers
-
-
-def _moment(connection: Connection, collection: Collection, name: str, text: str) -> datetime:
-    if _CHANGE_SET.fullmatch(text):
-        key = {"layer": collection.id, "id": int(text)}
-        committed: datetime | None = run(connection, _COMMITTED, key).scalar()
-        if committed is None:
-            raise NotFoundError(f"{name}: this layer has no change set {text}.")
-        return committed
-    interval = parse_datetime(text, name)
-    if interval.start is None or not interval.includes_end or interval.start != interval.end:
-        raise InvalidParameterError(
-            f"{name} is a moment, such as 2026-05-01T12:00:00Z, or the number of a change set."
-        )
-    return interval.start
 
 
 def _text(arrays: Mapping[str, Iterable[str]], members: Mapping[str, Any]) -> str:
