@@ -141,7 +141,7 @@ def _mark_misfits(
     misfits: dict[int, str] = {}
     with validation_deadline():
         for row in run(connection, select, {"layer": layer_id, "types": types}):
-            detail = _OTHER_TYPE if row.is_other_type else None
+            detail = _OTHER_TYPE if geometry_type and row.is_other_type else None
             faults = property_faults(row.properties, schema, stored=row.stored_names)
             for fault in islice(faults, 1 if detail is None else 0):
                 detail = f"{fault.pointer}: {fault.detail}"

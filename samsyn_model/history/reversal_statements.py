@@ -90,12 +90,12 @@ JOIN feature_versions AS state ON state.layer_id = %(layer)s AND state.feature_i
 STATES_TO_BE = f"""
 SELECT plan.id, state.properties,
     ARRAY(SELECT jsonb_object_keys(stored.properties)) AS stored_names,
-    cardinality(%(types)s::text[]) > 0 AND state.geom IS NOT NULL
-        AND replace(ST_GeometryType(state.geom), 'ST_', '') <> ALL (%(types)s) AS is_other_type
+    state.geom IS NOT NULL
+        AND replace(ST_GeometryType(state.geom), 'ST_', '') <> ALL (:types) AS is_other_type
 FROM reverted_features AS plan
-{_VERSION_TO_BE}
-LEFT JOIN layer_features AS stored ON stored.layer_id = %(layer)s AND stored.id = plan.id
-WHERE plan.reason IS NULL""".replace("%(layer)s", ":layer").replace("%(types)s", ":types")
+{_VERSION_TO_BE.replace("%(layer)s", ":layer")}
+LEFT JOIN layer_features AS stored ON stored.layer_id = :layer AND stored.id = plan.id
+WHERE plan.reason IS NULL"""
 
 MARK_INVALID = """
 UPDATE reverted_features AS plan SET reason = 'invalid', detail = misfit.detail

@@ -13,7 +13,7 @@ from samsyn_admin.http.request_body import read_json, refuse, validated
 from samsyn_admin.layers.history.schemas import FeatureRestore, FeatureUndo
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction, writing
-from samsyn_model.errors import Fault, GoneError, InvalidParameterError, NotFoundError
+from samsyn_model.errors import Fault, InvalidParameterError, NotFoundError
 from samsyn_model.history.reversal import Plan, carry_out, plan_state, plan_undoing
 from samsyn_model.origin import Via
 from samsyn_model.permissions.actions import Action
@@ -28,11 +28,9 @@ from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.problems import problem
 from samsyn_provider.items.editing import refuse_other_version
 from samsyn_provider.query.parameters import parse_boolean, parse_feature_id, single_values
-from samsyn_provider.versions.responses import respond_gone
 from samsyn_provider.versions.states import moment_of, state_of
 
 bp = Blueprint("layer_history", __name__, url_prefix="/api/v1/layers/<layer_id>")
-bp.register_error_handler(GoneError, respond_gone)
 
 _TIMEOUT = "5min"  # as long as restoring a deleted layer of as many features may take
 _MAX_CHANGE_SET = 18  # digits
