@@ -138,9 +138,11 @@ def _mark_misfits(
     select = sql_text(statements.STATES_TO_BE).execution_options(
         stream_results=True, max_row_buffer=1_000
     )
+    since = run(connection, statements.RULES_SINCE, {"layer": layer_id}).scalar_one()
+    values = {"layer": layer_id, "types": types, "rules_since": since}
     misfits: dict[int, str] = {}
     with validation_deadline():
-        for row in run(connection, select, {"layer": layer_id, "types": types}):
+        for row in run(connection, select, values):
             detail = _OTHER_TYPE if geometry_type and row.is_other_type else None
             faults = property_faults(row.properties, schema, stored=row.stored_names)
             for fault in islice(faults, 1 if detail is None else 0):

@@ -86,6 +86,13 @@ _VERSION_TO_BE = """
 JOIN feature_versions AS state ON state.layer_id = %(layer)s AND state.feature_id = plan.id
     AND state.from_change = plan.from_change AND state.to_change = plan.to_change"""
 
+# Since then whatever our programs have written suits the layer: a change of its rules waits for
+# writers, checks all features, and takes its number while none of them works.
+RULES_SINCE = """
+SELECT coalesce(max(change_set_id), 0) FROM subject_changes
+WHERE layer_id = %(layer)s AND kind = 'layer'
+    AND (action = 'create' OR details -> 'changed' ?| '{property_schema,geometry_type}')"""
+
 # In the form of Core, which streams its rows.
 STATES_TO_BE = f"""
 SELECT plan.id, state.properties,
@@ -95,7 +102,10 @@ SELECT plan.id, state.properties,
 FROM reverted_features AS plan
 {_VERSION_TO_BE.replace("%(layer)s", ":layer")}
 LEFT JOIN layer_features AS stored ON stored.layer_id = :layer AND stored.id = plan.id
-WHERE plan.reason IS NULL"""
+WHERE plan.reason IS NULL AND (
+    plan.from_change < :rules_since
+    OR plan.from_change IN (
+        SELECT id FROM change_sets WHERE via = 'database' AND id >= :rules_since))"""
 
 MARK_INVALID = """
 UPDATE reverted_features AS plan SET reason = 'invalid', detail = misfit.detail

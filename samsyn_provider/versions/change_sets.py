@@ -104,9 +104,3 @@ def _links(layer_id: uuid.UUID, row: Any) -> list[Link]:
             links.url_with(url, {**span, "f": "geojson"}),
         ),
     ]
-
-
-def change_sets_link(collection: Collection) -> Link:
-    """Return the link to a collection's change sets."""
-    href = f"{links.collection_url(collection.id)}/change-sets"
-    return links.link("version-history", JSON, "Who has changed it, and when", href)

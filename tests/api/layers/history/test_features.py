@@ -94,7 +94,7 @@ def test_what_is_not_there(layer: EditedLayer) -> None:
     first = layer.change_sets()[-1]
     layer.delete(key)
     deleted = layer.change_sets()[-1]
-    assert restore(layer, key, deleted).status_code == 410
+    assert restore(layer, key, deleted).status_code == 404
     assert restore(layer, key + 1, first).status_code == 404
     assert restore(layer, key, 10**15).status_code == 404
     assert layer.undo(10**15).status_code == 404
