@@ -21,6 +21,7 @@ from samsyn_admin.layers import features as layer_features
 from samsyn_admin.layers import indexes as layer_indexes
 from samsyn_admin.layers import routes as layers
 from samsyn_admin.layers.deleted import routes as deleted_layers
+from samsyn_admin.layers.history import routes as layer_history
 from samsyn_admin.layers.rasters import routes as layer_rasters
 from samsyn_admin.live import routes as live
 from samsyn_admin.maps import collaborators
@@ -93,6 +94,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         jobs,
         imports,
         layer_features,
+        layer_history,
         layer_indexes,
         layer_rasters,
         layers,

@@ -12,7 +12,7 @@ from samsyn_model.stored_text import json_text
 Via = Literal["web", "ogc", "import", "restore", "undo", "job", "command"]
 """By which way: `web` is the management API; what has none is SQL of somebody else."""
 
-_MAX_MESSAGE = 200
+MAX_MESSAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Origin:
             "via": self.via,
             "user_id": self.user_id,
             "request_id": self.request_id,
-            "message": self.message and self.message[:_MAX_MESSAGE],
+            "message": self.message and self.message[:MAX_MESSAGE],
         }
         return json_text({name: value for name, value in members.items() if value is not None})
 

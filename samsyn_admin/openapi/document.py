@@ -16,6 +16,7 @@ from werkzeug.routing import Rule
 from samsyn_admin.comments.schemas import CommentCreate
 from samsyn_admin.imports.loading.choices import ImportChoices
 from samsyn_admin.imports.schemas import ImportCreate, ImportUndo, ReadChoices
+from samsyn_admin.layers.history.schemas import FeatureRestore, FeatureUndo
 from samsyn_admin.layers.indexes import LayerIndexes
 from samsyn_admin.layers.schemas import LayerCreate
 from samsyn_admin.maps.schemas import (
@@ -43,6 +44,7 @@ MODELS = (
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
     *(WMSServerCreate, WMSServerUpdate),
     *(CommentCreate, TokenCreate, ImportCreate, ImportChoices, ImportUndo, ReadChoices),
+    *(FeatureRestore, FeatureUndo),
 )
 """The models of request bodies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

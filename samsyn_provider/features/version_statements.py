@@ -16,7 +16,7 @@ _BEGAN = """coalesce((
 
 PRESENT_SINCE = _BEGAN.format(change="change_set", otherwise="updated_at")
 """Since when a row of `layer_features`, named `stored`, is as it is."""
-_FEATURE_VERSIONS = f"""(
+FEATURE_VERSIONS = f"""(
     SELECT *, {_BEGAN.format(change="from_change", otherwise="updated_at")} AS valid_from,
         CASE WHEN to_change IS NOT NULL
         THEN {_BEGAN.format(change="to_change", otherwise="NULL")} END AS valid_to
@@ -30,6 +30,8 @@ _FEATURE_VERSIONS = f"""(
         FROM feature_versions WHERE layer_id = %(layer)s AND feature_id = %(id)s
     ) AS stored
 ) AS versions"""
+"""The versions of a feature (`layer`, `id`), as a subquery: `valid_from` is when each began,
+`valid_to` when it ended, null for the present one; by `from_change` and `to_change`."""
 
 
 def select_present_version(
@@ -73,7 +75,7 @@ def select_version(
 WITH ordered AS (
     SELECT *, lag(valid_from) OVER moments AS predecessor,
         lead(valid_from) OVER moments AS successor, max(valid_from) OVER () AS latest
-    FROM {_FEATURE_VERSIONS} WINDOW moments AS (ORDER BY valid_from)
+    FROM {FEATURE_VERSIONS} WINDOW moments AS (ORDER BY valid_from)
 )
 SELECT CASE WHEN is_valid THEN ({feature})::bpchar END AS feature, version,
     valid_from, valid_to, predecessor, successor, latest
@@ -89,7 +91,7 @@ ORDER BY is_valid DESC, valid_from DESC LIMIT 1"""
 def select_moments(layer_id: uuid.UUID, feature_id: int) -> Statement:
     """Return the statement for the versions of a feature, the first one first: since when and until
     when each was valid (`valid_from`, `valid_to`)."""
-    text = f"SELECT valid_from, valid_to FROM {_FEATURE_VERSIONS} ORDER BY valid_from"
+    text = f"SELECT valid_from, valid_to FROM {FEATURE_VERSIONS} ORDER BY valid_from"
     return Statement(text, {"layer": layer_id, "id": feature_id})
 
 
@@ -112,7 +114,7 @@ SELECT valid_from, valid_to, former IS NULL AS is_first, former_end < valid_from
 FROM (
     SELECT *, lag(properties) OVER moments AS former, lag(geom) OVER moments AS former_geom,
         lag(valid_to) OVER moments AS former_end
-    FROM {_FEATURE_VERSIONS} WINDOW moments AS (ORDER BY valid_from)
+    FROM {FEATURE_VERSIONS} WINDOW moments AS (ORDER BY valid_from)
 ) AS compared
 ORDER BY valid_from DESC LIMIT %(maximum)s"""
     return Statement(text, {"layer": layer_id, "id": feature_id, "maximum": maximum})
@@ -121,5 +123,5 @@ ORDER BY valid_from DESC LIMIT %(maximum)s"""
 def select_latest(layer_id: uuid.UUID, feature_id: int) -> Statement:
     """Return the statement for when the last version of a feature began (`latest`), null where
     there never was one."""
-    text = f"SELECT max(valid_from) AS latest FROM {_FEATURE_VERSIONS}"
+    text = f"SELECT max(valid_from) AS latest FROM {FEATURE_VERSIONS}"
     return Statement(text, {"layer": layer_id, "id": feature_id})

@@ -196,10 +196,7 @@ def _lock_feature(
     row = run(connection, _LOCK_FEATURE, values).one_or_none()
     if row is None:
         raise missing_feature(connection, collection, key)
-    if "If-Match" in request.headers and str(row.version) not in request.if_match:
-        raise PreconditionFailedError(
-            f"The feature has changed since you read it: it is now at version {row.version}."
-        )
+    refuse_other_version(row.version)
     if str(row.version) in request.if_none_match:
         raise PreconditionFailedError(
             f"The feature is at version {row.version}, which If-None-Match rules out."
@@ -213,6 +210,19 @@ def _lock_feature(
                 f"The feature has changed since you read it: it is as it is since {began}."
             )
     return key, row
+
+
+def refuse_other_version(version: int | None) -> None:
+    """Raise PreconditionFailedError where `If-Match` names another version of a feature than this,
+    or any where there is none."""
+    if "If-Match" not in request.headers:
+        return
+    if version is None:
+        raise PreconditionFailedError("There is no such feature any more.")
+    if str(version) not in request.if_match:
+        raise PreconditionFailedError(
+            f"The feature has changed since you read it: it is now at version {version}."
+        )
 
 
 def _insert(

@@ -1,5 +1,6 @@
 """The versions that a query reads: a layer as it was at a moment, or the history of an interval."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.count_statements import is_filtered
 from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import HTML
+from samsyn_provider.query.datetime import parse_datetime
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
 from samsyn_provider.query.version_set import VersionSet
 from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, VersionRequest
@@ -20,6 +22,9 @@ from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, Version
 MAX_HISTORY_LIMIT = 500
 """The most versions on a page of an interval."""
 _BEGINNING = SortKey("valid_from", descending=False, is_moment=True, column="valid_from")
+_CHANGE_SET = re.compile(r"[0-9]{1,18}")
+_COMMITTED = """
+SELECT committed_at FROM layer_change_sets WHERE layer_id = %(layer)s AND change_set_id = %(id)s"""
 _IS_YOUNGER = "SELECT created_at > %(moment)s FROM layers WHERE id = %(layer)s"
 _WITH_VALIDITY = """(
     SELECT states.*, coalesce(began.committed_at, states.updated_at) AS valid_from,
@@ -91,6 +96,26 @@ def state_of(connection: Connection, collection: Collection, moment: datetime) -
         if not run(connection, _IS_YOUNGER, values).scalar_one():
             raise
     return AsOf(collection.id, moment, -1, (), None, 0, 0, -1)  # before the layer, without features
+
+
+def moment_of(connection: Connection, collection: Collection, name: str, text: str) -> datetime:
+    """Return the moment that a text is, or after the change set whose number it is.
+
+    One statement at most. Raises InvalidParameterError, which calls the text `name`; NotFoundError
+    where the layer has no such change set.
+    """
+    if _CHANGE_SET.fullmatch(text):
+        key = {"layer": collection.id, "id": int(text)}
+        committed: datetime | None = run(connection, _COMMITTED, key).scalar()
+        if committed is None:
+            raise NotFoundError(f"{name}: this layer has no change set {text}.")
+        return committed
+    interval = parse_datetime(text, name)
+    if interval.start is None or not interval.includes_end or interval.start != interval.end:
+        raise InvalidParameterError(
+            f"{name} is a moment, such as 2026-05-01T12:00:00Z, or the number of a change set."
+        )
+    return interval.start
 
 
 def _history(collection: Collection, asked: VersionRequest) -> VersionSet:

@@ -263,7 +263,9 @@ def _ogc() -> Iterator[Operation]:
         yield Operation("GET", f"{_COLLECTION}{path}?f=html", _read_features, LAYERS)
     yield Operation("GET", f"{_COLLECTION}/form?bbox=1,2", _read_faulty_form, LAYERS)
     yield Operation("GET", f"{_COLLECTION}/form", _read_form, LAYERS)
-    for path in ("/items/{feature}/versions", f"/changes?since={_LONG_AGO}"):
+    since = f"since={_LONG_AGO}"
+    history = (f"/items/{{feature}}/difference?{since}", "/items/{feature}/blame", "/change-sets")
+    for path in ("/items/{feature}/versions", f"/changes?{since}", *history):
         yield Operation("GET", _COLLECTION + path, _read_features, LAYERS)
 
 
@@ -280,8 +282,29 @@ def _versions() -> Iterator[Operation]:
     for query in ("f=html", "f=link-format"):
         path = f"{_COLLECTION}/items/{{feature}}/versions?{query}"
         yield Operation("GET", path, _read_features, _SOME_LAYERS)
-    path = f"{_COLLECTION}/changes?since={_LONG_AGO}&until={_FUTURE}&former=true"
-    yield Operation("GET", path, _read_features, _SOME_LAYERS)
+    for query in ("former=true", "f=geojson"):
+        path = f"{_COLLECTION}/changes?since={_LONG_AGO}&until={_FUTURE}&{query}"
+        yield Operation("GET", path, _read_features, _SOME_LAYERS)
+    yield Operation("GET", f"{_COLLECTION}/change-sets?f=html", _read_features, _SOME_LAYERS)
+
+
+def _no_change_set(caller: Caller, layer: Layer) -> int:
+    """Return 404 to permitted callers, too: in the world's open transaction nothing is committed,
+    so that there is no change set."""
+    return _write_features(caller, layer, success=404)
+
+
+def _reversals() -> Iterator[Operation]:
+    """Features put back: to now, when all are what they are, and before a change set."""
+    path = f"{_LAYERS}/{{layer}}"
+    now = {"as_of": _FUTURE}
+    for target in ("features/{feature}/restore", "features/restore"):
+        yield Operation("POST", f"{path}/{target}", _write_features, LAYERS, lambda _: now)
+        yield Operation(
+            "POST", f"{path}/{target}?dry_run=true", _write_features, _SOME_LAYERS, lambda _: now
+        )
+    undo = f"{path}/change-sets/1/undo"
+    yield Operation("POST", undo, _no_change_set, LAYERS, lambda _: {})
 
 
 def _queries() -> Iterator[Operation]:
@@ -321,5 +344,6 @@ LAYER_OPERATIONS = (
     *_deleted(),
     *_ogc(),
     *_versions(),
+    *_reversals(),
     *_queries(),
 )

@@ -80,8 +80,11 @@ RETURNING stored.id"""
 _PUT_BACK = """
 INSERT INTO layer_features (layer_id, id, version, geom, properties, created_by, updated_by,
     created_at, updated_at)
-SELECT layer_id, feature_id, version, geom, properties, created_by, updated_by, created_at,
-    clock_timestamp()
+SELECT layer_id, feature_id,
+    greatest(version, 1 + (
+        SELECT max(version) FROM feature_versions AS kept
+        WHERE kept.layer_id = %(layer)s AND kept.feature_id = import_changes.feature_id)),
+    geom, properties, created_by, updated_by, created_at, clock_timestamp()
 FROM import_changes
 WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted
 ORDER BY feature_id

@@ -4,8 +4,10 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pyogrio
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
@@ -227,3 +229,43 @@ def test_the_collection_links_to_its_changes(followed: Layer) -> None:
     }
     listed = followed.client.get("/ogc/collections").json["collections"][0]
     assert listed["versioning"] == document["versioning"]
+
+
+def test_changes_as_features(followed: Layer) -> None:
+    moved, lost = followed.insert(2), followed.insert(3)
+    since = now()
+    followed.update(moved, 20)
+    followed.delete(lost)
+    made = followed.insert(4)
+    response = followed.changes(since=since, f="geojson")
+    assert response.mimetype == "application/geo+json"
+    page = response.json
+    assert page["type"] == "FeatureCollection"
+    kinds = {one["id"]: one["change"] for one in page["features"]}
+    assert kinds == {moved: "changed", lost: "deleted", made: "made"}
+    features = {one["id"]: one for one in page["features"]}
+    assert features[made]["former"] is None
+    assert features[moved]["properties"] == {"n": 20}
+    assert features[moved]["former"]["properties"] == {"n": 2}
+    assert features[lost]["geometry"] == feature(3)["geometry"]
+    first = followed.changes(since=since, f="geojson", limit=1, former="false").json
+    assert [one["id"] for one in first["features"]] == [moved]
+    assert "former" not in first["features"][0]
+    (following,) = [one for one in first["links"] if one["rel"] == "next"]
+    assert following["type"] == "application/geo+json"
+    second = followed.client.get(following["href"]).json
+    assert second["features"][0]["change"] == "deleted"
+    accepted = {"Accept": "application/geo+json"}
+    path = f"{followed.path}/changes?since={since}"
+    assert followed.client.get(path, headers=accepted).json["type"] == "FeatureCollection"
+
+
+def test_gdal_reads_changes_as_features(followed: Layer, tmp_path: Path) -> None:
+    moved, lost = followed.insert(2), followed.insert(3)
+    since = now()
+    followed.update(moved, 20)
+    followed.delete(lost)
+    file = tmp_path / "changes.geojson"
+    file.write_bytes(followed.changes(since=since, f="geojson").data)
+    _, _, _, values = pyogrio.raw.read(file, columns=["n"])
+    assert list(values[0]) == [20, 3]

@@ -1,0 +1,1 @@
+"""Features of a layer put back to what they were."""
