@@ -14,24 +14,19 @@ SELECT day, position, head FROM daily_heads WHERE day <= %(day)s ORDER BY day DE
 _POSITION = "SELECT position FROM change_seals WHERE head = %(head)s"
 
 
-def select_closed_heads() -> Select[date, bytes]:
+def select_closed_heads() -> Select[Any]:
     """Return the statement for the heads of days that are over in UTC, the latest first.
 
-    A day on which nothing was sealed has none: the head is that of the day before. Its rows:
-    `day` and `head`.
+    A day on which nothing was sealed has none: the head is that of the day before.
     """
-    today = func.timezone("UTC", func.now())
-    return (
-        select(DailyHead.day, DailyHead.head)
-        .where(DailyHead.day < func.date(today))
-        .order_by(DailyHead.day.desc())
-    )
+    today = func.date(func.timezone("UTC", func.now()))
+    return select(DailyHead.__table__).where(DailyHead.day < today).order_by(DailyHead.day.desc())
 
 
-def select_heads() -> Select[date, int, bytes]:
-    """Return the statement for the heads of all days, the first one first, with their `position`;
-    that of today is the one of now."""
-    return select(DailyHead.day, DailyHead.position, DailyHead.head).order_by(DailyHead.day)
+def select_heads() -> Select[Any]:
+    """Return the statement for the heads of all days, the first one first; that of today is the one
+    of now."""
+    return select(DailyHead.__table__).order_by(DailyHead.day)
 
 
 def head_of_day(connection: Connection, day: date) -> Any:

@@ -46,10 +46,9 @@ ORDER BY committed_at LIMIT %(limit)s"""
 # By the numbers of change sets alone, whatever statistics say of the layer.
 _ENDED = """
 FROM feature_versions AS former
-WHERE to_change = ANY(%(change_sets)s) AND layer_id IS NOT DISTINCT FROM %(layer)s
-    AND NOT EXISTS (
-        SELECT FROM unsealed_change_sets
-        WHERE change_set_id IN (former.from_change, former.to_change))"""
+WHERE to_change = ANY(%(change_sets)s) AND layer_id IS NOT DISTINCT FROM %(layer)s"""
+
+_IS_ANY = f"SELECT EXISTS (SELECT {_ENDED})"
 
 _BYTES = f"{_VERSION_BYTES} + coalesce(pg_column_size(geom), 0) + pg_column_size(properties)"
 
@@ -60,7 +59,11 @@ _REMOVE = f"""
 WITH removed AS (
     DELETE FROM feature_versions
     WHERE layer_id = %(layer)s AND (feature_id, to_change, from_change) IN (
-        SELECT feature_id, to_change, from_change {_ENDED} LIMIT %(limit)s)
+        SELECT feature_id, to_change, from_change {_ENDED}
+            AND NOT EXISTS (
+                SELECT FROM unsealed_change_sets
+                WHERE change_set_id IN (former.from_change, former.to_change))
+        LIMIT %(limit)s)
     RETURNING {_BYTES} AS bytes
 )
 SELECT count(*) AS number, coalesce(sum(bytes), 0)::bigint AS bytes FROM removed"""
@@ -103,14 +106,14 @@ class Pruning:
 
 
 def measure(engine: Engine, pruning: Pruning) -> Iterator[Pruned]:
-    """Yield what would be removed of each layer, where that is anything; what is not sealed yet is
-    not counted."""
+    """Yield what would be removed of each layer, where that is anything."""
     for layer_id in _layers(engine, pruning):
         number = size = 0
         for change_sets in _change_sets(engine, pruning, layer_id):
             with writing(engine) as connection:
                 _prepare(connection)
-                row = _measure(connection, layer_id, change_sets)
+                values = {"layer": layer_id, "change_sets": change_sets}
+                row = run(connection, _MEASURE, values).one()
             number, size = number + row.number, size + row.bytes
         if number:
             yield Pruned(layer_id, number, size)
@@ -181,14 +184,11 @@ def _begin(engine: Engine, pruning: Pruning, layer_id: UUID) -> bool:
     for change_sets in _change_sets(engine, pruning, layer_id):
         with writing(engine, via=pruning.via, message="History is pruned.") as connection:
             _prepare(connection)
-            if _measure(connection, layer_id, change_sets).number:
+            values = {"layer": layer_id, "change_sets": change_sets}
+            if run(connection, _IS_ANY, values).scalar_one():
                 move_horizon(connection, layer_id, pruning.before)
                 return True
     return False
-
-
-def _measure(connection: Connection, layer_id: UUID, change_sets: list[int]) -> Any:
-    return run(connection, _MEASURE, {"layer": layer_id, "change_sets": change_sets}).one()
 
 
 def _prepare(connection: Connection) -> None:

@@ -17,7 +17,13 @@ from tests.model.history.states import State, copy_now, edit, states_as_of
 from tests.model.tables.features import add_layer, insert, update
 
 DAYS = 90
-STEPS = 40
+STEPS = 30
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request is under way here."""
+    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
 
 
 def pruned(engine: Engine, before: datetime, only: uuid.UUID | None = None) -> int:
@@ -52,7 +58,7 @@ def random_history(engine: Engine, layer: uuid.UUID, seed: int) -> list[tuple[da
     return copies
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_random_history(roomy_database: Engine, make_layer: MakeLayer, seed: int) -> None:
     layer, other = make_layer(), make_layer()
     others = random_history(roomy_database, other, 100 + seed)
