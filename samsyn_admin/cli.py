@@ -13,7 +13,9 @@ from flask import Flask
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
+from samsyn_admin.audit_commands import audit_group
 from samsyn_admin.command_database import engine_of, migrate, open_database
+from samsyn_admin.history_commands import history_group
 from samsyn_admin.import_commands import import_command, undo_import_command
 from samsyn_model.cluster.address import database_address
 from samsyn_model.cluster.location import ClusterError
@@ -212,3 +214,5 @@ def user_admin(email: str) -> None:
 
 main.add_command(import_command)
 main.add_command(undo_import_command)
+main.add_command(audit_group)
+main.add_command(history_group)

@@ -77,6 +77,14 @@ class GoneError(NotFoundError):
         self.has_own_time = has_own_time
 
 
+class HistoryPrunedError(NotFoundError):
+    """What a layer was then is not kept any more: its history begins at `begins_at`."""
+
+    def __init__(self, detail: str, begins_at: datetime) -> None:
+        super().__init__(detail)
+        self.begins_at = begins_at
+
+
 class NoSuchProcessError(NotFoundError):
     """There is no such process."""
 

@@ -156,6 +156,8 @@ class Settings(BaseSettings):
     """Days after its last change for which an import can be undone and its files are kept."""
     deleted_layer_retention: int = Field(default=90, ge=1, le=36_500)
     """Days for which the creator of a layer that was deleted can restore it."""
+    history_retention: int | None = Field(default=None, ge=1, le=36_500)
+    """Days for which versions of features are kept; by default for ever."""
     upload_retention: int = Field(default=7, ge=1)
     """The same of an import that is not committed."""
 

@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, Engine
 
 from samsyn_admin.companions.tied import end_with_server
+from samsyn_admin.jobs.history import keep_history
 from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.results import remove_unneeded
@@ -76,6 +77,7 @@ class Worker:
     async def run(self) -> None:
         """Run jobs until cancelled; while the database is away wait for it."""
         upkeep = asyncio.create_task(self._keep_up())
+        history = asyncio.create_task(keep_history(self._engine, self._settings))
         try:
             while True:
                 try:
@@ -86,6 +88,7 @@ class Worker:
                 await asyncio.sleep(_PAUSE)
         finally:
             upkeep.cancel()
+            history.cancel()
             self._engine.dispose()
 
     async def _take_jobs(self) -> None:

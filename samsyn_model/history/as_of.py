@@ -16,12 +16,13 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
+from samsyn_model.history.horizons import pruned_error
 from samsyn_model.tables.history import SPAN
 
 # Before its first change set a layer had what the present count is without its later changes.
 _AS_OF = """
 SELECT %(moment)s >= (SELECT created_at FROM change_sets ORDER BY id LIMIT 1) AS is_known,
-    reached.*,
+    (SELECT begins_at FROM history_horizons WHERE layer_id = %(layer)s) AS begins_at, reached.*,
     ARRAY(
         SELECT change_set_id FROM layer_change_sets
         WHERE layer_id = %(layer)s AND overtaken_at IS NOT NULL
@@ -198,13 +199,16 @@ def _columns(table: str, feature_id: str | None = None) -> str:
 def as_of(connection: Connection, layer_id: uuid.UUID, moment: datetime) -> AsOf:
     """Return a moment in the history of a layer that there is, in one statement.
 
-    `moment` has a time zone. Raises NotFoundError where history did not begin before it. What is
-    committed later than the statement is never part of the moment, if that is not in the future.
+    `moment` has a time zone. Raises NotFoundError where history did not begin before it,
+    HistoryPrunedError where what was then has been removed. What is committed later than the
+    statement is never part of the moment, if that is not in the future.
     """
     values = {"layer": layer_id, "moment": moment}
     row = run(connection, _AS_OF, values).one()
     if not row.is_known:
         raise NotFoundError("There is no history of that time: it begins later.")
+    if row.begins_at is not None and moment < row.begins_at:
+        raise pruned_error(row.begins_at)
     has_bounds = row.feature_count is not None
     if row.latest is None:
         return AsOf(layer_id, moment, 0, (), None, row.first_count, _LEAST, _GREATEST)

@@ -1,15 +1,25 @@
 """What has been changed: by whom, in which transaction, and what was there before.
 
 `docs/decisions/history.md` describes how the database keeps it, and what an order of times and of
-numbers is worth.
+numbers is worth; `docs/decisions/audit.md` what the seals are for.
 """
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samsyn_model.tables.base import Base, one_of
@@ -128,6 +138,10 @@ class FeatureVersion(Base):
             postgresql_using="gist",
         ),
         Index("ix_feature_versions_updated_at", "layer_id", "updated_at", "feature_id"),
+        *(
+            Index(f"ix_feature_versions_{column}", column)
+            for column in ("from_change", "to_change")
+        ),
     )
 
     layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -165,3 +179,75 @@ class DeletedLayer(Base):
     change_set_id: Mapped[int]
     """The change set that deleted it, and its features."""
     deleted_at: Mapped[datetime]
+
+
+class HistoryHorizon(Base):
+    """Since when the history of a layer is kept, where what was before has been removed."""
+
+    __tablename__ = "history_horizons"
+
+    layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    begins_at: Mapped[datetime]
+
+
+class UnsealedChangeSet(Base):
+    """A change set that was committed, and is not part of the chain yet; 0: the features that were
+    there when history began."""
+
+    __tablename__ = "unsealed_change_sets"
+
+    change_set_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class ChangeSeal(Base):
+    """The link of the chain that a change set is, with digests of its rows."""
+
+    __tablename__ = "change_seals"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 1, without gaps: the order in which change sets were found after their commits."""
+    change_set_id: Mapped[int] = mapped_column(unique=True)
+    sealed_at: Mapped[datetime]
+    own_digest: Mapped[bytes]
+    """Of its row of `change_sets`, without the message."""
+    subjects_digest: Mapped[bytes | None]
+    """Of its rows of `subject_changes`, without the details; null where there are none."""
+    texts_digest: Mapped[bytes | None]
+    """Of its message and the details; null where there is neither."""
+    salt: Mapped[bytes | None]
+    """What nobody guesses those texts without; null with `texts_digest`, or after they have been
+    erased."""
+    head: Mapped[bytes]
+
+
+class LayerSeal(Base):
+    """Digests of what a change set did to a layer: up to a thousand features in a part."""
+
+    __tablename__ = "layer_seals"
+    __table_args__ = (Index("ix_layer_seals_change_set_id", "change_set_id"),)
+
+    layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    change_set_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row_digest: Mapped[bytes | None]
+    """Of the row of `layer_change_sets`; in the first part."""
+    made: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    """Ids of features of which it made a state, in their order, those of the parts before first."""
+    digests: Mapped[bytes]
+    """The digests of these states, one after the other."""
+    ended: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    """Ids of features of which it ended a state, likewise."""
+    ended_from: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    """The change sets that had made those."""
+    deleted: Mapped[list[bool]] = mapped_column(ARRAY(Boolean))
+    """Whether it deleted these features, or replaced their states."""
+
+
+class DailyHead(Base):
+    """The head of the chain at the end of a day in UTC on which there were seals."""
+
+    __tablename__ = "daily_heads"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    head: Mapped[bytes]

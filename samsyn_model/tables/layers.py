@@ -117,6 +117,7 @@ class LayerFeature(Timestamps, Base):
         CheckConstraint("jsonb_typeof(properties) = 'object'", name="properties"),
         Index("ix_layer_features_layer_id_geom", "layer_id", "geom", postgresql_using="gist"),
         Index("ix_layer_features_layer_id_updated_at_id", "layer_id", "updated_at", "id"),
+        Index("ix_layer_features_change_set", "change_set"),
     )
 
     layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

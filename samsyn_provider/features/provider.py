@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run, stream
 from samsyn_model.database.statement import Statement
 from samsyn_model.errors import GoneError, NotFoundError
+from samsyn_model.history.horizons import refuse_pruned
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.count_statements import is_filtered, select_hits
 from samsyn_provider.features.counting import count_matches
@@ -96,7 +97,7 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         """Return one feature: its bytes as `feature`, and its row as `stored`.
 
         Raises NotFoundError when the collection never had such a feature, GoneError when it has
-        none at the moment of the request.
+        none at the moment of the request, HistoryPrunedError when that is not known any more.
         """
         moment = self._items_request().moment
         source = (self.collection.id, identifier, self._items_request().query)
@@ -106,7 +107,9 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         else:
             row = self._read_row(select_version(*source, names, moment))
         if row is None or row.feature is None:
-            raise missing_feature(self._items_request().connection, self.collection, identifier)
+            connection = self._items_request().connection
+            refuse_pruned(connection, self.collection.id, moment)
+            raise missing_feature(connection, self.collection, identifier)
         return {"feature": row.feature, "stored": row, "properties": {}}
 
     def _read_page(self, query: ItemsQuery) -> tuple[Any, SerializedFeatures, int | None]:

@@ -68,7 +68,7 @@ def time_map(collection_id: str, feature_id: str) -> Response:
         )
         rows = run(connection, statement.text, statement.values).all()
         if not rows:
-            raise NotFoundError("There never was such a feature in this collection.")
+            raise NotFoundError("There is no version of such a feature in this collection.")
         if is_page:
             return _history_page(connection, collection, address, rows, values)
     document_links = [

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from samsyn_model.database.execution import run
 from samsyn_model.errors import InvalidParameterError, NotFoundError
 from samsyn_model.history.as_of import AsOf, as_of
+from samsyn_model.history.horizons import refuse_pruned
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.count_statements import is_filtered
 from samsyn_provider.http.links import Link, collection_url, link
@@ -48,12 +49,14 @@ def with_versions(
 ) -> ItemsQuery:
     """Return the query of the versions that are asked for; of an interval sorted by `last_keys`.
 
-    One statement at most. Raises NotFoundError where there is no history of that time.
+    One statement at most. Raises NotFoundError where there is no history of that time. An interval
+    that is open at its beginning begins with what is kept.
     """
     if asked is None:
         return query
     if asked.instant:
         return with_state(connection, collection, query, asked.instant)
+    refuse_pruned(connection, collection.id, asked.interval.start or asked.interval.end)
     limit = min(query.limit, MAX_HISTORY_LIMIT)
     return replace(query, limit=limit, versions=_history(collection, asked))
 

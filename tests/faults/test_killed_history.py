@@ -1,4 +1,5 @@
-"""The database is killed while many write: the present, its history and the counts agree."""
+"""The database is killed while many write and one seals: the present, its history, the counts and
+the chain agree."""
 
 import os
 import random
@@ -15,9 +16,12 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from samsyn_model.audit.findings import Tally
+from samsyn_model.audit.sealing import seal_all, seal_batch
+from samsyn_model.audit.verification import verify
 from samsyn_model.cluster.installations import find_installations
 from samsyn_model.database.engine import open_engine
-from samsyn_model.errors import DatabaseUnavailableError
+from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from tests.faults.database_server import DatabaseServer, database_server, slack, wait_until
 from tests.model.history.states import State, copy_now, edit, states_as_of
 from tests.model.tables.features import add_layer, insert
@@ -51,6 +55,9 @@ SELECT 'numbers', min(layer_id::text) FROM (
     FROM layer_change_sets AS done
 ) AS numbers WHERE kept > deleted HAVING count(*) > 0"""
 
+SEALED = """
+SELECT (SELECT count(*) FROM change_sets), count(*), max(position) FROM change_seals"""
+
 pytestmark = pytest.mark.skipif(not find_installations(), reason="no PostgreSQL with PostGIS")
 
 
@@ -72,6 +79,15 @@ def write(engine: Engine, layers: list[uuid.UUID], seed: int, done: Event) -> No
             time.sleep(0.1)
 
 
+def seal(engine: Engine, done: Event) -> None:
+    """Seal, whether the database is there or not, until it is enough."""
+    while not done.is_set():
+        try:
+            seal_batch(engine)
+        except (SQLAlchemyError, SamsynError):
+            time.sleep(0.1)
+
+
 def is_there(engine: Engine) -> bool:
     with suppress(SQLAlchemyError, DatabaseUnavailableError), engine.connect() as connection:
         return connection.execute(text("SELECT true")).scalar_one() is True
@@ -88,7 +104,7 @@ def edits_of(engine: Engine) -> Callable[[], int]:
 
 
 def test_they_agree_after_each_kill(server: DatabaseServer) -> None:
-    engine = open_engine(server.url, statement_timeout=30, pool_size=WRITERS + 2)
+    engine = open_engine(server.url, statement_timeout=30, pool_size=WRITERS + 3)
     with engine.begin() as connection:
         layers = [add_layer(connection), add_layer(connection)]
         for layer in layers:
@@ -97,7 +113,8 @@ def test_they_agree_after_each_kill(server: DatabaseServer) -> None:
     try:
         for number in range(KILLS):
             done, before = Event(), edits_of(engine)()
-            with ThreadPoolExecutor(WRITERS) as threads:
+            with ThreadPoolExecutor(WRITERS + 1) as threads:
+                threads.submit(seal, engine, done)
                 for seed in range(WRITERS):
                     threads.submit(write, engine, layers, 10 * number + seed, done)
                 try:
@@ -112,6 +129,12 @@ def test_they_agree_after_each_kill(server: DatabaseServer) -> None:
             wait_until(lambda: is_there(engine), 20 * slack(), "the database")
             with engine.connect() as connection:
                 assert connection.execute(text(FAULTS)).all() == []
+            assert [str(finding) for finding in verify(engine, Tally())] == []
+            seal_all(engine)
+            counted = Tally()
+            assert [str(finding) for finding in verify(engine, counted)] == []
+            with engine.connect() as connection:
+                assert connection.execute(text(SEALED)).one() == (counted.change_sets,) * 3
             for layer, moment, copied in copies:
                 assert all(found == copied for found in states_as_of(engine, layer, moment))
     finally:

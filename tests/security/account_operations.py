@@ -99,7 +99,7 @@ _HEATMAP_TILE = (
 def _open_operations() -> Iterator[Operation]:
     for path in (
         *("/", "/imports", "/api/health", "/api/health/live", "/api/v1/gfw/health", *_DOCUMENTS),
-        *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi"),
+        *("/ogc/", "/ogc/conformance", "/ogc/functions", "/ogc/openapi", "/api/v1/audit/heads"),
         *("/ogc/?f=html", "/ogc/conformance?f=html", "/ogc/openapi?f=html", "/?q=sea"),
     ):
         yield Operation("GET", path, _open)

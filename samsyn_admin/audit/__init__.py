@@ -1,0 +1,1 @@
+"""What anybody may note of the chain over all change sets."""

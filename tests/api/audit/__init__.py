@@ -1,0 +1,1 @@
+"""Tests of the routes and commands of the chain over all change sets."""

@@ -1,0 +1,1 @@
+"""Tests of the chain over all change sets, and of pruning."""
