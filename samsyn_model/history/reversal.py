@@ -11,6 +11,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.errors import ConflictError, NotFoundError
 from samsyn_model.history import reversal_statements as statements
 from samsyn_model.history.as_of import AsOf
+from samsyn_model.history.horizons import refuse_pruned
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.validation import property_faults
 
@@ -81,11 +82,14 @@ def plan_undoing(
     """List what takes back a change set of a layer; as `plan_state`.
 
     Features that are neither as it has left them nor as they were before it conflict. Raises
-    NotFoundError where it has changed nothing of the layer.
+    NotFoundError where it has changed nothing of the layer, HistoryPrunedError where what was
+    before it has been removed.
     """
     values = {"layer": layer_id, "change_set": change_set}
-    if not run(connection, statements.HAS_CHANGED, values).scalar_one():
+    before = run(connection, statements.MOMENT_BEFORE, values).scalar()
+    if before is None:
         raise NotFoundError(f"This layer has no change set {change_set}.")
+    refuse_pruned(connection, layer_id, before)
     run(connection, statements.CREATE_TABLE)
     run(connection, statements.TO_BEFORE, values)
     return _checked(connection, layer_id, geometry_type, schema)

@@ -78,9 +78,9 @@ LEFT JOIN LATERAL (
 ) AS gone ON now.id IS NULL
 WHERE {_DIFFERS.format(state="was")}"""
 
-HAS_CHANGED = """
-SELECT EXISTS (
-    SELECT FROM layer_change_sets WHERE layer_id = %(layer)s AND change_set_id = %(change_set)s)"""
+MOMENT_BEFORE = """
+SELECT committed_at - interval '1 microsecond' FROM layer_change_sets
+WHERE layer_id = %(layer)s AND change_set_id = %(change_set)s"""
 
 _VERSION_TO_BE = """
 JOIN feature_versions AS state ON state.layer_id = %(layer)s AND state.feature_id = plan.id

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.history.horizons import HORIZON
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.features.version_statements import FEATURE_VERSIONS
@@ -14,6 +15,11 @@ from samsyn_provider.http.media_types import GEOJSON, JSON
 from samsyn_provider.versions.change_sets import PERSON, described
 from samsyn_provider.versions.links import address_of
 from samsyn_provider.versions.parameters import moment_text
+
+# What the first version that is kept has may have been so before it.
+_MAY_BE_OLDER = f"""
+        began.number = 1 AND began.version > 1
+        AND coalesce(began.valid_from < ({HORIZON}), false)"""
 
 # A feature that was deleted and came back was set anew. The number of a version counts those since.
 _SET = f"""
@@ -32,7 +38,8 @@ WITH versions AS MATERIALIZED (
 ),
 present AS MATERIALIZED (SELECT * FROM versions WHERE valid_to IS NULL)
 SELECT parts.name, parts.value::text AS value, parts.is_geometry, began.valid_from,
-    nullif(began.from_change, 0) AS change_set, change_sets.via, change_sets.message, {PERSON}
+    CASE WHEN NOT ({_MAY_BE_OLDER}) THEN nullif(began.from_change, 0) END AS change_set,
+    change_sets.via, change_sets.message, {PERSON}
 FROM (
     SELECT attribute.key AS name, attribute.value, false AS is_geometry,
         1 + coalesce(max(versions.number) FILTER (
@@ -55,8 +62,8 @@ ORDER BY parts.is_geometry, array_position(%(names)s::text[], parts.name), parts
 def blame_text(connection: Connection, collection: Collection, feature_id: int) -> str:
     """Return who set what of a feature, as JSON, in one statement.
 
-    What was so when history began has no change set. Raises NotFoundError where the collection
-    never had the feature, GoneError where it has it no more.
+    What was so when history began, or when what is kept of it begins, has no change set. Raises
+    NotFoundError where the collection never had the feature, GoneError where it has it no more.
     """
     values = {"layer": collection.id, "id": feature_id, "names": list(collection.names)}
     rows = run(connection, _SET, values).all()

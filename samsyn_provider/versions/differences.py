@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import InvalidParameterError
+from samsyn_model.history.horizons import refuse_pruned
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.http import links
@@ -72,10 +73,11 @@ def find_difference(
     *,
     has_shapes: bool = False,
 ) -> Difference:
-    """Return what differs between two moments of a feature, in one statement.
+    """Return what differs between two moments of a feature, in one statement; two where it was not
+    there at the first one.
 
     Raises NotFoundError where the collection never had the feature, GoneError where it had it at
-    neither moment.
+    neither moment, HistoryPrunedError where what it was may have been removed.
     """
     statement = select_difference(
         collection.id, feature_id, moments, collection.names, has_shapes=has_shapes
@@ -83,6 +85,8 @@ def find_difference(
     row = run(connection, statement.text, statement.values).one()
     if row.former_from is None and row.present_from is None:
         raise missing_feature(connection, collection, feature_id)
+    if row.former_from is None:
+        refuse_pruned(connection, collection.id, moments[0])
     return Difference(*moments, row)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -11,7 +12,7 @@ from werkzeug.http import http_date
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading
-from samsyn_model.errors import GoneError, NotFoundError
+from samsyn_model.errors import GoneError, HistoryPrunedError, NotFoundError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.documents import collection_document
@@ -90,12 +91,20 @@ def _history_page(
     """Return the page of a feature's versions, and of what differs between the two that are chosen
     there, or the last two."""
     spend_search()
-    if values.keys() & {"since", "until"}:
+    is_chosen = bool(values.keys() & {"since", "until"})
+    if is_chosen:
         moments = requested_moments(connection, collection, values)
     else:
         until = rows[0].valid_to or rows[0].valid_from
         moments = (until - timedelta(microseconds=1), until)
-    found = find_difference(connection, collection, address.feature_id, moments, has_shapes=True)
+    find = partial(find_difference, connection, collection, address.feature_id, has_shapes=True)
+    try:
+        found = find(moments)
+    except HistoryPrunedError:
+        if is_chosen:
+            raise
+        moments = (until, until)  # what is kept begins with this version
+        found = find(moments)
     return respond_page(
         "ogc/versions.html",
         collection=collection_document(collection),

@@ -117,6 +117,7 @@ def test_a_version_that_is_kept_has_its_address_still(kept: Kept) -> None:
             assert kept.client.get(link["href"]).status_code == 200
     first = kept.get(f"items/{kept.first}/versions").json["links"]
     assert len([link for link in first if link["rel"] == "memento"]) == 1
+    assert "Nothing differs." in kept.get(f"items/{kept.first}/versions", f="html").text
     assert kept.get(f"items/{kept.second}/versions").status_code == 404
     assert kept.get(f"items/{kept.second}").status_code == 404
 
