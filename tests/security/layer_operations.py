@@ -288,23 +288,25 @@ def _versions() -> Iterator[Operation]:
     yield Operation("GET", f"{_COLLECTION}/change-sets?f=html", _read_features, _SOME_LAYERS)
 
 
-def _no_change_set(caller: Caller, layer: Layer) -> int:
+def _nothing_then(caller: Caller, layer: Layer) -> int:
     """Return 404 to permitted callers, too: in the world's open transaction nothing is committed,
-    so that there is no change set."""
+    so that there is no change set, and no feature at any moment."""
     return _write_features(caller, layer, success=404)
 
 
 def _reversals() -> Iterator[Operation]:
-    """Features put back: to now, when all are what they are, and before a change set."""
-    path = f"{_LAYERS}/{{layer}}"
-    now = {"as_of": _FUTURE}
-    for target in ("features/{feature}/restore", "features/restore"):
-        yield Operation("POST", f"{path}/{target}", _write_features, LAYERS, lambda _: now)
-        yield Operation(
-            "POST", f"{path}/{target}?dry_run=true", _write_features, _SOME_LAYERS, lambda _: now
+    """Features put back to a moment, and before a change set."""
+    path, state = f"{_LAYERS}/{{layer}}", {"as_of": _FUTURE}
+    for query in ("", "?dry_run=true"):
+        objects = _SOME_LAYERS if query else LAYERS
+        one, undo = (
+            f"{path}/features/{{feature}}/restore",
+            f"{path}/change-sets/{{change_set}}/undo",
         )
-    undo = f"{path}/change-sets/1/undo"
-    yield Operation("POST", undo, _no_change_set, LAYERS, lambda _: {})
+        yield Operation("POST", one + query, _nothing_then, objects, lambda _: state)
+        all_features = f"{path}/features/restore{query}"
+        yield Operation("POST", all_features, _write_features, objects, lambda _: state)
+        yield Operation("POST", undo + query, _nothing_then, objects, lambda _: {})
 
 
 def _queries() -> Iterator[Operation]:

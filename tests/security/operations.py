@@ -86,6 +86,7 @@ def path_values(target: Any) -> dict[str, Any]:
             return {"map": id_of(target), **_TILE}
         case Layer():
             parameters = {"feature": feature_of(target), "property": "name", "style": "default"}
+            parameters["change_set"] = 1
             is_east = target in LAYERS and position_of(target)[0] >= 0
             halves = {"other_col": int(is_east)}
             word = word_of(target)

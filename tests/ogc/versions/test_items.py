@@ -183,7 +183,8 @@ def test_the_time_map_as_link_format(client: FlaskClient, history: History) -> N
 def test_the_page_of_a_history(client: FlaskClient, history: History) -> None:
     page = client.get(f"{history.path}/versions?f=html")
     assert page.mimetype == "text/html"
-    rows = page.text.split("<tbody>")[1].split("<tr>")[1:]
+    versions = page.text.split("<h2>Versions</h2>")[1]
+    rows = versions.split("<tbody>")[1].split("<tr>")[1:]
     assert len(rows) == 3
     assert [["geometry" in row, "name" in row] for row in rows[:2]] == [[True, True], [False, True]]
     assert "made" in rows[2]
