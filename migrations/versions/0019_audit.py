@@ -31,7 +31,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "unsealed_change_sets",
-        sa.Column("change_set_id", sa.BigInteger(), nullable=False),
+        sa.Column("change_set_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("change_set_id", name=op.f("pk_unsealed_change_sets")),
     )
     _create_seals()
@@ -48,7 +48,7 @@ def upgrade() -> None:
 def _create_seals() -> None:
     op.create_table(
         "change_seals",
-        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("change_set_id", sa.BigInteger(), nullable=False),
         sa.Column("sealed_at", _TIME, nullable=False),
         sa.Column("own_digest", sa.LargeBinary(), nullable=False),

@@ -6,6 +6,7 @@ One process seals at a time, in a transaction of its own; no writer waits for it
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -153,8 +154,9 @@ def _seal(connection: Connection, end: _End, change_set_id: int, contents: Conte
 
 
 def own_digest_of_before() -> bytes:
-    """Return what stands for a row of `change_sets` of what was there when history began."""
-    return record(0)
+    """Return what stands for the digest of a row of `change_sets`, of what was there when history
+    began."""
+    return sha256(record(0)).digest()
 
 
 def _seal_layers(
