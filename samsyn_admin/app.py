@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from samsyn_admin import health, start
+from samsyn_admin.activity import routes as activity
 from samsyn_admin.comments import routes as comments
 from samsyn_admin.exports import routes as exports
 from samsyn_admin.gfw import routes as gfw
@@ -93,6 +94,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
+        activity,
         openapi_routes,
         blocked_users,
         blueprint,
