@@ -10,11 +10,12 @@ from samsyn_admin.http.responses import iso, json_text
 from samsyn_model.features.spreadsheet_csv import BYTE_ORDER_MARK, with_guard
 from samsyn_model.history.changes import Change
 
+_NUMBERS = ("inserted", "updated", "deleted")
 COLUMNS = (
     *("first_change_set", "last_change_set", "count", "first_at", "last_at"),
     *("author_id", "author_name", "via", "message"),
     *("kind", "action", "id", "map_id", "layer_id", "name", "changed"),
-    *("inserted", "updated", "deleted"),
+    *_NUMBERS,
 )
 """The columns of CSV, which has a row for each change of a line."""
 
@@ -53,7 +54,7 @@ def csv_parts(lines: Iterable[Line]) -> Iterator[str]:
                     *head,
                     *(change.kind, change.action, change.id, change.map_id, change.layer_id),
                     *(change.name, " ".join(change.changed)),
-                    *((change.inserted, change.updated, change.deleted) * _has_numbers(change)),
+                    *_numbers(change),
                 )
             )
             for change, _ in line.changes
@@ -87,15 +88,17 @@ def _change(change: Change, count: int) -> dict[str, Any]:
         "name": change.name,
         "count": count,
     }
-    if _has_numbers(change):
-        numbers = ("inserted", "updated", "deleted")
-        return document | {name: getattr(change, name) for name in numbers}
+    if change.kind == "features":
+        return document | dict(zip(_NUMBERS, _numbers(change), strict=True))
     document["changed"] = list(change.changed)
     return document | {"old": dict(change.old), "new": dict(change.new)}
 
 
-def _has_numbers(change: Change) -> bool:
-    return change.kind == "features"
+def _numbers(change: Change) -> tuple[int | None, ...]:
+    """Return how many features were inserted, updated and deleted; None of what is no feature."""
+    if change.kind != "features":
+        return (None, None, None)
+    return (change.inserted, change.updated, change.deleted)
 
 
 def _row(values: Iterable[Any]) -> str:

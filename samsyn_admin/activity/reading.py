@@ -22,9 +22,9 @@ from samsyn_model.history.scopes import Scope
 type Open = Callable[[], AbstractContextManager[tuple[Connection, Scope]]]
 """Opens a connection, and finds on it what the reader may read now."""
 
-MAX_CHANGE_SETS = 5_000
+MAX_CHANGE_SETS = 2_500
 """How many change sets a page looks at: it may have fewer lines than its limit."""
-_LEAST, _MOST = 200, 1_000  # change sets of one look
+_LEAST, _MOST = 200, 2_500  # change sets of one look
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _Walk:
             if self._maximum is not None and number >= self._maximum:
                 self.rest = found[-1].id
                 return
-            self._size = _MOST
+            self._size = _MOST if self._maximum is None else min(_MOST, self._maximum - number)
 
     def _window(self, first: int, last: int) -> Window:
         kinds = self._query.kinds

@@ -3,12 +3,12 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, literal_column, not_, or_
+from sqlalchemy import ColumnElement, and_, exists, false, literal_column, not_, or_
 from sqlalchemy.dialects.postgresql import array
 
 from samsyn_model.permissions.comments import readable_comments
 from samsyn_model.permissions.layers import owned_by, readable_layers
-from samsyn_model.permissions.maps import owned_maps, readable_maps
+from samsyn_model.permissions.maps import collaborates, owned_maps, readable_maps
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
 from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.history import SubjectChange
@@ -28,6 +28,7 @@ _OLD: ColumnElement[Any] = SubjectChange.details["old"]
 _ALL_PERMISSIONS: ColumnElement[Any] = literal_column(
     f"'[{', '.join(f'"{name}"' for name in PERMISSIONS)}]'::jsonb"
 )
+_LAYER_ORDER: ColumnElement[Any] = literal_column("""'{"changed": ["layer_order"]}'::jsonb""")
 _ADMINISTRATION = ("user", "wms_server")
 
 
@@ -36,7 +37,8 @@ def readable_changes(principal: Principal) -> Condition:
     PERMISSIONS.
 
     It has to be of what the principal may read now; one of collaborators is for the map's owner.
-    Of a deleted comment nothing is told: its author would be known.
+    The order of layers is for those who may read all layers of the map. Of a deleted comment
+    nothing is told: its author would be known.
     """
     kind = SubjectChange.kind
     on_map = _of_map(readable_maps(principal))
@@ -47,7 +49,12 @@ def readable_changes(principal: Principal) -> Condition:
         readable_comments(principal),
     )
     return or_(
-        and_(kind == "map", _changes_more(), on_map),
+        and_(
+            kind == "map",
+            _changes_more(),
+            or_(_keeps_order(), _of_map(_members(principal))),
+            on_map,
+        ),
         and_(kind == "layer", _changes_more(), on_layer),
         and_(kind == "map_layer", on_map, on_layer),
         and_(kind == "collaborator", _of_map(owned_maps(principal))),
@@ -97,6 +104,17 @@ def _changes_more() -> Condition:
     """Return the condition that a change is not of PERMISSIONS alone."""
     is_less = and_(SubjectChange.action == "update", _CHANGED.op("<@")(_ALL_PERMISSIONS))
     return not_(is_less)
+
+
+def _keeps_order() -> Condition:
+    return SubjectChange.details != _LAYER_ORDER
+
+
+def _members(principal: Principal) -> Condition:
+    """Return the condition on `maps` that the principal owns a map or collaborates on it."""
+    if principal.is_anonymous:
+        return false()
+    return or_(owned_maps(principal), collaborates(principal))
 
 
 def _of_map(rule: Condition) -> Condition:
