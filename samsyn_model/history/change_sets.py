@@ -101,7 +101,7 @@ def change_sets_of(
     """
     found = dict[int, ChangeSet]()
     horizon, are_all = window.first, True
-    for statement in _statements(scope, window):
+    for statement in select_change_sets(scope, window):
         rows = run(connection, statement.text, statement.values).all()
         for row in rows:
             found[row.id] = _change_set(row)
@@ -110,7 +110,9 @@ def change_sets_of(
     return [found[id_] for id_ in sorted(found, reverse=True) if id_ >= horizon], are_all
 
 
-def _statements(scope: Scope, window: Window) -> Iterator[Statement]:
+def select_change_sets(scope: Scope, window: Window) -> Iterator[Statement]:
+    """Yield the statements for the change sets of a window: rows as `ChangeSet`, and `are_all`,
+    whether there are no more of what the statement is about."""
     values: dict[str, Any] = {"first": window.first, "last": window.last, "limit": window.limit}
     if scope.kind == "audit":
         yield _statement([_OF_ALL if window.of_features else _OF_SUBJECTS], values)

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -113,15 +115,10 @@ def changes_in(
         kinds=None if kinds is None else list(kinds),
         actions=None if actions is None else list(actions),
     )
-    found = dict[int, Changes]()
-    for row in rows:
-        if row.change_set_id not in found:
-            found[row.change_set_id] = Changes(
-                [], row.change_count, *(int(getattr(row, f"all_{name}")) for name in _NUMBERS)
-            )
-        listed: Any = found[row.change_set_id].listed
-        listed.append(_change(row, layers))
-    return found
+    return {
+        number: _changes([*of_change_set], layers)
+        for number, of_change_set in groupby(rows, attrgetter("change_set_id"))
+    }
 
 
 @cache
@@ -241,6 +238,11 @@ def _of_features() -> Select[Any]:
         sql_cast(null(), JSONB).label("details"),
         *(inserted, updated, deleted),
     ).where(LayerChangeSet.change_set_id == any_(_IDS), LayerChangeSet.layer_id == any_(_LAYERS))
+
+
+def _changes(rows: Sequence[Any], layers: Mapping[uuid.UUID, str]) -> Changes:
+    sums = (int(getattr(rows[0], f"all_{name}")) for name in _NUMBERS)
+    return Changes([_change(row, layers) for row in rows], rows[0].change_count, *sums)
 
 
 def _change(row: Any, layers: Mapping[uuid.UUID, str]) -> Change:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from samsyn_model.history.change_sets import NEWEST, Window, _statements
+from samsyn_model.history.change_sets import NEWEST, Window, select_change_sets
 from samsyn_model.history.scopes import Scope
 from samsyn_model.permissions.principal import Principal
 from tests.api.activity.activity_requests import (
@@ -77,7 +77,9 @@ def test_change_sets_of_a_map_are_merged_as_they_are_read(
         )
     )
     connection.execute(text("ANALYZE layer_change_sets, change_sets"))
-    (statement,) = _statements(Scope("map", Principal(), None, layers), Window(0, NEWEST, rows))
+    (statement,) = select_change_sets(
+        Scope("map", Principal(), None, layers), Window(0, NEWEST, rows)
+    )
     driver = connection.connection.driver_connection
     assert driver is not None
     cursor = driver.cursor()
