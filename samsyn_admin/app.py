@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from samsyn_admin import health, start
+from samsyn_admin.activity import routes as activity
 from samsyn_admin.audit import routes as audit_heads
 from samsyn_admin.comments import routes as comments
 from samsyn_admin.exports import routes as exports
@@ -81,6 +82,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
+        activity,
         openapi_routes,
         audit_heads,
         blocked_users,

@@ -75,7 +75,7 @@ class _Document:
             return None
         if response.mimetype not in media_types:
             return f"{where} is {response.mimetype}"
-        if not response.mimetype.endswith("json"):
+        if not re.search(r"[/+]json$", response.mimetype):
             return None
         key = (path, method, str(response.status_code), response.mimetype)
         if key not in self._validators:

@@ -2,26 +2,19 @@
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from samsyn_model.features.spreadsheet_csv import FORMULA
+from samsyn_model.features.spreadsheet_csv import BYTE_ORDER_MARK, with_guard
 
 COLUMNS = ("layer", "number", "line", "feature_id", "field", "reason")
-_BYTE_ORDER_MARK = "\ufeff"
-_FORMULA = re.compile(FORMULA)
 
 
 def faults_as_csv(faults: Sequence[Mapping[str, Any]]) -> str:
     """Return faults as CSV for spreadsheets: texts that could be formulas have an apostrophe."""
     text = io.StringIO(newline="")
-    text.write(_BYTE_ORDER_MARK)
+    text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows([[_guarded(fault.get(name)) for name in COLUMNS] for fault in faults])
+    writer.writerows([[with_guard(fault.get(name)) for name in COLUMNS] for fault in faults])
     return text.getvalue()
-
-
-def _guarded(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value

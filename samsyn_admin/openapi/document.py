@@ -59,6 +59,7 @@ _MEDIA_TYPES = {
     "Capabilities": "application/xml",
 }
 _PAGE_HEADERS = ("X-Total-Count", "Link")
+_OF_USERS = frozenset({Action.SIGNED_IN, Action.READ_AUDIT})
 _CALLERS: dict[Action | None, str] = {
     **{action: f"callers who may {action.value}" for action in Action},
     Action.READ_PUBLIC: "all callers, signed in or not",
@@ -125,7 +126,7 @@ def _security(action: Action | None, method: str) -> list[dict[str, list[str]]]:
     if action in UNGUARDED:
         return [{}]
     is_open = method in _SAFE or action in READING_BY_POST
-    return [{}, *signed_in] if is_open and action is not Action.SIGNED_IN else signed_in
+    return [{}, *signed_in] if is_open and action not in _OF_USERS else signed_in
 
 
 def _parameters(entry: dict[str, Any], rule: Rule, method: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ What a download writes so is read back as it was.
 """
 
 import re
+from typing import Any
 
 FORMULA = "'*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]"
 """The beginning of a text that a spreadsheet may run as a formula, also behind apostrophes."""
@@ -14,10 +15,19 @@ COORDINATES = (("longitude", "latitude", "height"), ("x", "y", "z"))
 SHEETS = ("Features", "Notes")
 """The sheets of a workbook: the features, and what their cells lack."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Tells Excel that a text is UTF-8."""
+
+_FORMULA = re.compile(FORMULA)
 _GUARDED = re.compile(f"'{FORMULA}")
 _POINT = re.compile(
     r"(?:SRID=[0-9]+;)?(?:MULTI)?POINT (?:Z )?\(+([^ (),]+) ([^ (),]+)(?: ([^ (),]+))?\)+"
 )
+
+
+def with_guard(value: Any) -> Any:
+    """Return a value, with an apostrophe before a text that could be a formula."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def without_guard(text: str) -> str:

@@ -24,6 +24,7 @@ class Action(enum.Enum):
     OWN_MAP = "delete a map, change its permissions, collaborators or owner"
     ASK_SERVERS = "read what other servers have"
     KEEP_SERVERS = "keep the list of web map servers"
+    READ_AUDIT = "read what was changed of all that is public"
     WEBHOOK = "deliver a signed event"
     SIGN_IN = "begin or end the session of a browser"
 
@@ -37,6 +38,7 @@ WRITING = frozenset(Action) - {
     Action.FOLLOW_MAP,
     Action.READ_MAP,
     Action.ASK_SERVERS,
+    Action.READ_AUDIT,
     Action.WEBHOOK,
     Action.SIGN_IN,
 }

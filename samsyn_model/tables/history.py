@@ -24,8 +24,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from samsyn_model.tables.base import Base, one_of
 
-SUBJECT_KINDS = ("layer", "map", "map_layer", "collaborator", "comment", "token", "import")
-
+SUBJECT_KINDS = (
+    *("layer", "map", "map_layer", "collaborator", "comment", "token", "import"),
+    *("user", "wms_server"),
+)
+"""Of a user it is recorded whether they are an administrator."""
 
 SPAN = "int8range(LEAST(from_change, to_change), GREATEST(from_change, to_change), '[]')"
 """The numbers of change sets that a version spans: a transaction may replace what one with a
@@ -42,6 +45,7 @@ class ChangeSet(Base):
             name="via",
         ),
         Index("ix_change_sets_user_id_id", "user_id", "id"),
+        Index("ix_change_sets_created_at", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -70,6 +74,11 @@ class SubjectChange(Base):
                 postgresql_where=text(f"{column} IS NOT NULL"),
             )
             for column in ("map_id", "layer_id")
+        ),
+        Index(
+            "ix_subject_changes_layer_alone",
+            *("layer_id", "change_set_id"),
+            postgresql_where=text("map_id IS NULL AND layer_id IS NOT NULL"),
         ),
     )
 

@@ -29,6 +29,7 @@ PARQUET = "application/vnd.apache.parquet"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP = "application/zip"
 LINK_FORMAT = "application/link-format"
+NDJSON = "application/x-ndjson"
 
 _NO_OTHERS: Mapping[str, str] = {}
 

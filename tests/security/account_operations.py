@@ -86,6 +86,11 @@ def _sign_in_form(holder: str) -> dict[str, str]:
     return {"token": api_token_of(next(x for x in PRINCIPALS if x.name == holder))}
 
 
+def _audit(caller: Caller, _: Any) -> int:
+    status = rules.status_of_private_reading(caller)
+    return 403 if status == 200 and not caller.is_admin else status
+
+
 def _sign_out(*_: Any) -> int:
     return 303
 
@@ -112,6 +117,8 @@ def _open_operations() -> Iterator[Operation]:
 
 
 def _operations() -> Iterator[Operation]:
+    for query in ("", "?grouped=false&limit=2", "?f=ndjson", "?f=csv&limit=5"):
+        yield Operation("GET", f"/api/v1/audit{query}", _audit)
     yield Operation("GET", "/api/v1/users/me", _read_own)
     yield Operation("DELETE", "/api/v1/users/me", _delete_own)
     emails = tuple(email_of(user) for user in USERS)

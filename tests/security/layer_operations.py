@@ -193,6 +193,8 @@ def _library() -> Iterator[Operation]:
     yield Operation("POST", f"{_LAYERS}/{{layer}}/export", _export, LAYERS)
     yield Operation("GET", f"{_LAYERS}/{{layer}}/events", _follow, LAYERS)
     yield Operation("POST", f"{_LAYERS}/{{layer}}/events/ticket", _read, LAYERS)
+    for query in ("", "?grouped=false&limit=2", "?f=ndjson", "?f=csv&limit=5"):
+        yield Operation("GET", f"{_LAYERS}/{{layer}}/activity{query}", _read, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}", _delete, LAYERS)
     yield Operation("DELETE", f"{_LAYERS}/{{layer}}?force=true", _force_delete, LAYERS)
 

@@ -213,6 +213,8 @@ def _maps() -> Iterator[Operation]:
     yield Operation("GET", f"{_MAP}/events", _follow, MAPS)
     yield Operation("POST", f"{_MAP}/events/ticket", _read, MAPS)
     yield Operation("GET", f"{_MAP}/export", _read_export, MAPS)
+    for query in ("", "?grouped=false&limit=2", "?f=ndjson", "?f=csv&limit=5"):
+        yield Operation("GET", f"{_MAP}/activity{query}", _read, MAPS)
     for new_owner in (NEWCOMER, VIEWER, CREATOR):
         yield Operation(
             "PUT",

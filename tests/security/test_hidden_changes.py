@@ -43,6 +43,7 @@ POINT = {
 def _paths() -> list[str]:
     paths = ["/api/v1/maps", f"{MAP}/layers", f"{MAP}/collaborators", "/api/v1/layers"]
     paths += [f"/api/v1/maps/{id_of(shared)}" for shared in MAPS]
+    paths += [f"{MAP}/activity", f"{MAP}/activity?grouped=false&limit=1", f"{MAP}/activity?f=csv"]
     paths += [f"/api/v1/comments?map_id={id_of(SHOWN_MAP)}", "/ogc/collections", "/"]
     tiles = f"/ogc/maps/{id_of(SHOWN_MAP)}/tiles"
     paths += [tiles, f"{tiles}/WebMercatorQuad", f"{tiles}/WebMercatorQuad?f=tilejson"]
