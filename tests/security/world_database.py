@@ -49,6 +49,7 @@ from tests.security.permission_world import (
     headers_of,
     id_of,
     invited_email_of,
+    number_of,
     position_of,
     session_id_of,
     word_of,
@@ -336,6 +337,7 @@ def _placements() -> Iterator[dict[str, Any]]:
 def _comment(comment: Comment) -> dict[str, Any]:
     return {
         "id": id_of(comment),
+        "number": number_of(comment),
         "map_id": comment.map and id_of(comment.map),
         "layer_id": comment.layer and id_of(comment.layer),
         "parent_id": comment.parent and id_of(comment.parent),

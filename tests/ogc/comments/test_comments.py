@@ -39,6 +39,12 @@ def sea(layer: Callable[..., str]) -> str:
     return layer([(zone, {"name": "zone"}), (None, {"name": "nowhere"})])
 
 
+@pytest.fixture
+def hidden(layer: Callable[..., str], person: Callable[[str], Person]) -> str:
+    """A private layer of somebody else."""
+    return layer([("POINT (1 2)", {})], visibility="private", created_by=person("other").id)
+
+
 def make_map(engine: Engine, owner: Person, *layers: str, view: str = "public") -> str:
     with engine.begin() as connection:
         map_id = connection.execute(
@@ -239,19 +245,8 @@ def test_a_comment_shows_what_has_become_of_its_feature(
 
 
 def test_nobody_reads_more_than_the_list_of_comments_has(
-    client: FlaskClient,
-    empty_database: Engine,
-    owner: Person,
-    layer: Callable[..., str],
-    person: Callable[[str], Person],
-    write: Write,
+    client: FlaskClient, empty_database: Engine, owner: Person, hidden: str, write: Write
 ) -> None:
-    hidden = layer([("POINT (1 2)", {})], visibility="private", created_by=person("else").id)
-    with empty_database.begin() as connection:
-        connection.execute(
-            text("UPDATE layers SET created_by = :u WHERE id = :l"),
-            {"u": person("other").id, "l": hidden},
-        )
     map_id = make_map(empty_database, owner, hidden)
     write("on the map", map_id=map_id)
     write("on what few read", map_id=map_id, layer_id=hidden)
