@@ -112,7 +112,8 @@ def collections() -> Response:
         page, has_more = list_collections(connection, principal(), query)
     document = documents.collections_document(page)
     for member, listed in zip(document["collections"], page, strict=True):
-        member.update(versioning(listed))
+        if listed.source is None:
+            member.update(versioning(listed))
     document["links"] = links.self_links(media_type, JSON, "These collections")
     if has_more:
         document["links"].append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.sql.expression import bindparam
 from sqlalchemy.types import NullType
@@ -24,19 +24,23 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.comments import readable_comments
 from samsyn_model.permissions.compiled import compile_statement
 from samsyn_model.permissions.lookup import find_layer, find_map
+from samsyn_model.permissions.maps import collaborates, owned_maps
 from samsyn_model.permissions.principal import Principal, principal_kind
 from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.maps import Map
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.collection import Collection, time_bounds
 from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import JSON
+from samsyn_provider.query.collections_query import CollectionsQuery
 from samsyn_provider.query.parameters import parse_uuid
 from samsyn_provider.query.version_set import VersionSet
 
 _ID = re.compile(r"comments-of-(map|layer)-(.+)")
 _SUBJECT = bindparam("subject", type_=UUID(as_uuid=True))
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_TITLE = "Comments on "
 _MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 _SCHEMA: dict[str, Any] = {
@@ -93,9 +97,45 @@ def find_comments(
     else:
         values = (connection, principal, subject.id, Action.READ_LAYER, _name)
         row = find_layer(*values, all_columns=False)
+    return _collection(principal, subject, row.name)
+
+
+def list_comments(
+    connection: Connection, principal: Principal, query: CollectionsQuery
+) -> tuple[list[Collection], int]:
+    """Return a page of the comments on those of the principal's maps that have any, newest map
+    first, and how many collections these are in all; of nobody else's maps, which may be many.
+
+    None of them is in a `bbox`. One statement at most.
+    """
+    if principal.is_anonymous or query.bbox is not None:
+        return [], 0
+    has_comments = exists().where(Comment.map_id == Map.id).correlate(Map)
+    own = select(Map.id, Map.name, Map.created_at).where(
+        or_(owned_maps(principal), collaborates(principal)), has_comments
+    )
+    for word in query.words:
+        own = own.where(func.concat(_TITLE, Map.name).icontains(word, autoescape=True))
+    maps = own.cte("own")
+    order = (maps.c.created_at.desc(), maps.c.id)
+    page = select(maps).order_by(*order).limit(query.limit).offset(query.offset).subquery()
+    total = select(func.count().label("total")).select_from(maps).subquery()
+    statement = (
+        select(total.c.total, page.c.id, page.c.name)
+        .select_from(total.outerjoin(page, true()))
+        .order_by(page.c.created_at.desc(), page.c.id)
+    )
+    rows = run(connection, statement).all()
+    listed = [
+        _collection(principal, CommentsSubject("map", row.id), row.name) for row in rows if row.id
+    ]
+    return listed, rows[0].total
+
+
+def _collection(principal: Principal, subject: CommentsSubject, name: str) -> Collection:
     return Collection(
         id=subject.id,
-        title=f"Comments on {row.name}",
+        title=f"{_TITLE}{name}",
         description=None,
         category=None,
         geometry_type=None,

@@ -1,7 +1,8 @@
-"""QGIS shows the open threads of a layer."""
+"""QGIS finds the comments on a map, and shows the open threads of a layer."""
 
 import json
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import shapely
@@ -13,23 +14,40 @@ PLACE = {"type": "Point", "coordinates": [11.5, 57.5]}
 AREA = {"type": "Polygon", "coordinates": [[[11, 57], [12, 57], [12, 58], [11, 57]]]}
 
 
-def test_shows_the_open_threads_of_a_layer(qgis: Qgis, server: Server, areas: str) -> None:
-    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+def sender(server: Server, token: str) -> Callable[..., Any]:
+    """Return what sends JSON to the management API, and returns the response."""
 
-    def send(method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def send(method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        address = f"{server.url}/api/v1/comments{path}"
+        address = f"{server.url}/api/v1/{path}"
         request = urllib.request.Request(address, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read() or b"{}")
 
-    for other in send("GET", f"?layer_id={areas}"):
-        send("DELETE", f"/{other['id']}")
-    done = send("POST", "", {"content": "Done.", "layer_id": areas, "position": PLACE})
-    send("PUT", f"/{done['id']}/resolve")
+    return send
+
+
+def test_finds_the_comments_on_a_map(qgis: Qgis, server: Server) -> None:
+    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    send = sender(server, token)
+    made = send("POST", "maps", {"name": "Kattegat"})
+    send("POST", "comments", {"content": "Mind the cod.", "map_id": made["id"]})
+    found = qgis.do("browse", url=server.ogc, token=token)
+    titles = {item["collection"]: item["name"] for item in found}
+    assert titles[f"comments-of-map-{made['id']}"] == "Comments on Kattegat"
+
+
+def test_shows_the_open_threads_of_a_layer(qgis: Qgis, server: Server, areas: str) -> None:
+    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    send = sender(server, token)
+    for other in send("GET", f"comments?layer_id={areas}"):
+        send("DELETE", f"comments/{other['id']}")
+    done = send("POST", "comments", {"content": "Done.", "layer_id": areas, "position": PLACE})
+    send("PUT", f"comments/{done['id']}/resolve")
     for place in ({"position": PLACE}, {"geometry": AREA}, {}):
-        send("POST", "", {"content": f"Open: {list(place)}", "layer_id": areas, **place})
+        body = {"content": f"Open: {list(place)}", "layer_id": areas, **place}
+        send("POST", "comments", body)
     collection = f"comments-of-layer-{areas}"
     everything = qgis.do("read", url=server.ogc, collection=collection)
     assert everything["valid"], everything

@@ -324,8 +324,6 @@ def test_the_collection_is_described_and_linked(
     ):
         linked = next(link for link in document["links"] if link["rel"] == "comments")
         assert linked["href"].endswith(f"/ogc/collections/comments-of-layer-{sea}")
-    listed = (client.get("/ogc/collections").json or {})["collections"]
-    assert [entry["id"] for entry in listed] == [sea]
 
 
 @pytest.mark.parametrize("path", ["", "/items", "/schema", "/queryables", "/sortables"])
@@ -387,3 +385,32 @@ def test_search(client: FlaskClient, empty_database: Engine, owner: Person, writ
     body = {"filter": {"op": "=", "args": [{"property": "content"}, "one"]}}
     found = client.post(f"/ogc/collections/comments-of-map-{map_id}/search", json=body)
     assert contents(found.json or {}) == ["one"]
+
+
+def test_those_on_own_maps_are_listed_before_the_layers(
+    client: FlaskClient, empty_database: Engine, owner: Person, sea: str, write: Write
+) -> None:
+    maps = [make_map(empty_database, owner) for _ in range(4)]
+    for map_id in maps[:3]:
+        write(map_id=map_id)
+    expected = [*(f"comments-of-map-{map_id}" for map_id in reversed(maps[:3])), sea]
+
+    def listed(query: str, headers: dict[str, str]) -> list[list[str]]:
+        pages, address = list[list[str]](), f"/ogc/collections?{query}"
+        while address:
+            document = client.get(address, headers=headers).json or {}
+            pages.append([entry["id"] for entry in document["collections"]])
+            links = {link["rel"]: link["href"] for link in document["links"]}
+            address = links.get("next", "")
+        return pages
+
+    assert listed("", owner.headers) == [expected]
+    assert listed("", {}) == [[sea]]
+    for limit in (1, 2, 3):
+        pages = listed(f"limit={limit}", owner.headers)
+        assert [entry for page in pages for entry in page] == expected
+        assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert listed("q=comments%20kattegat&limit=2", owner.headers) == [expected[:2], [expected[2]]]
+    assert listed("bbox=10,55,11,56", owner.headers) == [[sea]]
+    page = client.get("/ogc/collections?f=html", headers=owner.headers)
+    assert page.text.count("Comments on Kattegat") == 3
