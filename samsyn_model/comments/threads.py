@@ -33,15 +33,16 @@ def on_map(map_id: Any) -> ColumnElement[bool]:
     )
 
 
-def members_of(*conditions: ColumnElement[bool]) -> CTE:
+def members_of(*conditions: ColumnElement[bool], nesting: bool = False) -> CTE:
     """Return the comments of the threads whose first one meets all conditions: `id`, `thread_id`.
 
-    A reply has the same subject as its parent.
+    A reply has the same subject as its parent. With `nesting` it stands in the subquery that reads
+    from it, not before the whole statement.
     """
     threads = select(Comment.id, Comment.id.label("thread_id")).where(
         Comment.parent_id.is_(None), *conditions
     )
-    members = threads.cte("members", recursive=True)
+    members = threads.cte("members", recursive=True, nesting=nesting)
     reply = aliased(Comment)
     return members.union_all(
         select(reply.id, members.c.thread_id).join(members, reply.parent_id == members.c.id)

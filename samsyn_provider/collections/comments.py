@@ -200,7 +200,10 @@ def _select(kind: Principal, subject: str) -> Select[Any]:
     A quota bounds their number. What a comment is about is looked up only where it is shown or
     compared with: PostgreSQL evaluates these expressions last.
     """
-    members = members_of(on_map(_SUBJECT) if subject == "map" else Comment.layer_id == _SUBJECT)
+    on_it = on_map(_SUBJECT) if subject == "map" else Comment.layer_id == _SUBJECT
+    found = members_of(on_it, nesting=True)
+    # in a subquery: PostgreSQL would evaluate all columns of one that begins with WITH
+    members = select(found.c.id, found.c.thread_id).subquery("members_of_threads")
     names = (User.first_name, User.last_name)
     full_name = func.concat_ws(" ", *(func.nullif(func.btrim(name), "") for name in names))
     is_deleted = Comment.deleted_at.is_not(None)

@@ -108,14 +108,23 @@ def _operations() -> Iterator[Operation]:
 
 
 def _options(caller: Caller, subject: Map | Layer | Comment) -> int:
-    status = _read(caller, subject) if isinstance(subject, Comment) else _list(caller, subject)
+    """Return 204 for those who may read the collection, whether there is such a comment or not."""
+    status = _list(caller, _collection_subject(subject))
     return 204 if status == 200 else status
 
 
 def _write(caller: Caller, subject: Map | Layer | Comment) -> int:
-    """Return 405 for those who may read: nobody writes comments as features."""
-    status = _read(caller, subject) if isinstance(subject, Comment) else _list(caller, subject)
+    """Return 405 for those who may read the collection: nobody writes comments as features."""
+    status = _list(caller, _collection_subject(subject))
     return 405 if status == 200 else status
+
+
+def _collection_subject(subject: Map | Layer | Comment) -> Map | Layer:
+    if not isinstance(subject, Comment):
+        return subject
+    found = subject.map or subject.layer
+    assert found
+    return found
 
 
 def _collections() -> Iterator[Operation]:

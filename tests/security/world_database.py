@@ -167,6 +167,8 @@ def _populate(connection: Connection) -> None:
     connection.execute(insert(MapLayer), list(_placements()))
     connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
+    after = len(COMMENTS) + len(REPLIES)
+    connection.exec_driver_sql(f"SELECT setval('comments_number_seq', {after})")
     connection.execute(insert(WMSServer), _map_server())
     connection.execute(insert(Import), [_import(user) for user in USERS])
 
