@@ -50,6 +50,8 @@ class CommentImport:
     def store(self) -> int:
         """Store the comments whose subject there is; return how many."""
         authors = self._authors()
+        # that of the features: they were made in this transaction
+        change = run(self._connection, "SELECT current_change_set() AS change").scalar_one()
         ids: dict[str, uuid.UUID] = {}
         rows = []
         unknown = 0
@@ -62,6 +64,7 @@ class CommentImport:
             unknown += author is None and not row["deleted_at"]
             values |= {
                 "parent_id": ids.get(row["parent_id"]),
+                "feature_change": change if values["feature_id"] is not None else None,
                 **_place(place),
                 "author_id": author or self._owner_id,
                 "content": _content(row, names_author=author is None),

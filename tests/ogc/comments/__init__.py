@@ -1,1 +1,0 @@
-"""Tests of comments as collections."""
