@@ -18,7 +18,7 @@ from samsyn_model.permissions.maps import readable_maps
 from samsyn_model.permissions.principal import ANONYMOUS, Principal
 from samsyn_model.tables.maps import Map
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.collections.listing import list_collections
+from samsyn_provider.collections.listing import list_layers
 from samsyn_provider.http.browser_session import browser_session
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import requires, spend_search
@@ -65,7 +65,7 @@ def start() -> Response:
         session = browser_session()
         caller = session.principal if session else ANONYMOUS
         with reading(deployment().engine) as connection:
-            collections, has_more = list_collections(connection, caller, query)
+            collections, has_more = list_layers(connection, caller, query)
             maps = [*run(connection, _select_maps(caller, query.words))]
     except (DatabaseUnavailableError, DatabaseSetupError):
         unavailable = True

@@ -13,7 +13,7 @@ from samsyn_provider.collections import documents, schemas
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.description import with_extents, with_fields
 from samsyn_provider.collections.listing import list_collections
-from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.collections.requested import requested_items
 from samsyn_provider.functions import functions_document
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment, public_url
@@ -112,7 +112,8 @@ def collections() -> Response:
         page, has_more = list_collections(connection, principal(), query)
     document = documents.collections_document(page)
     for member, listed in zip(document["collections"], page, strict=True):
-        member.update(versioning(listed))
+        if listed.source is None:
+            member.update(versioning(listed))
     document["links"] = links.self_links(media_type, JSON, "These collections")
     if has_more:
         document["links"].append(
@@ -135,14 +136,16 @@ def collections() -> Response:
 def collection(collection_id: str) -> Response:
     """Return one collection: OGC API Features Part 1, /req/core/sfc-md-op."""
     with reading(deployment().engine) as connection:
-        requested = requested_collection(connection, collection_id)
+        requested = requested_items(connection, collection_id)
         media_type = negotiate_media_type(JSON)
         single_values(request.args, DOCUMENT_PARAMETERS)
         requested = with_extents(connection, requested)
         if media_type == HTML:
             requested = with_fields(connection, requested)
-    document = documents.collection_document(requested) | versioning(requested)
-    document["links"].append(changes_link(requested))
+    document = documents.collection_document(requested)
+    if requested.source is None:
+        document |= versioning(requested)
+        document["links"].append(changes_link(requested))
     context: dict[str, Any] = {}
     if media_type == HTML:
         context = {
@@ -178,7 +181,7 @@ def _schema(
     collection_id: str, build: Callable[[Collection], dict[str, Any]], template: str
 ) -> Response:
     with reading(deployment().engine) as connection:
-        requested = requested_collection(connection, collection_id)
+        requested = requested_items(connection, collection_id)
         media_type = negotiate_media_type(SCHEMA)
         single_values(request.args, DOCUMENT_PARAMETERS)
         requested = with_fields(connection, requested)

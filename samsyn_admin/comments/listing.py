@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_
 from werkzeug.datastructures import MultiDict
 
 from samsyn_admin.comments.schemas import MAX_FEATURE_ID
 from samsyn_admin.comments.serializer import select_comments
 from samsyn_admin.http.pagination import PAGE_PARAMETERS, Page, parse_page
+from samsyn_model.comments.threads import members_of, on_map
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.comments import Comment
-from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
 
 _FILTERS = frozenset({"parent_id", "feature_id", "author", "include_resolved"})
@@ -52,19 +51,12 @@ def parse_comments_query(arguments: MultiDict[str, str]) -> CommentsQuery:
 
 def select_list(principal: Principal, query: CommentsQuery) -> Select[Any]:
     """Return the statement for the comments of a query, oldest first, for `comment_document`."""
-    threads = select(Comment.id, Comment.id.label("thread_id")).where(
-        Comment.parent_id.is_(None), *_subject(query)
-    )
+    conditions = _subject(query)
     if not query.include_resolved:
-        threads = threads.where(Comment.resolved_at.is_(None))
-    members = threads.cte("members", recursive=True)
-    reply = aliased(Comment)
-    # A reply has the same subject as its parent.
-    members = members.union_all(
-        select(reply.id, members.c.thread_id).join(members, reply.parent_id == members.c.id)
-    )
-    statement = select_comments(principal, members.c.thread_id)
-    statement = statement.join(members, members.c.id == Comment.id).where(*_conditions(query))
+        conditions.append(Comment.resolved_at.is_(None))
+    members = members_of(*conditions)
+    statement = select_comments(principal, members.c.thread_id, members)
+    statement = statement.where(*_conditions(query))
     return statement.order_by(Comment.created_at, Comment.id)
 
 
@@ -74,9 +66,7 @@ def _subject(query: CommentsQuery) -> list[ColumnElement[bool]]:
     A map alone has also the comments on its layers outside of any map.
     """
     if query.layer_id is None:
-        on_map = select(MapLayer.layer_id).where(MapLayer.map_id == query.map_id)
-        on_its_layers = and_(Comment.map_id.is_(None), Comment.layer_id.in_(on_map))
-        return [or_(Comment.map_id == query.map_id, on_its_layers)]
+        return [on_map(query.map_id)]
     subjects = ((Comment.map_id, query.map_id), (Comment.layer_id, query.layer_id))
     return [column == value for column, value in subjects if value is not None]
 

@@ -7,7 +7,8 @@ from flask import Blueprint, Response, request
 from sqlalchemy import Connection, func, update
 
 from samsyn_admin.comments.listing import parse_comments_query, select_list
-from samsyn_admin.comments.schemas import parse_comment, read_content
+from samsyn_admin.comments.mentions import change_comment
+from samsyn_admin.comments.schemas import parse_comment, read_comment_change
 from samsyn_admin.comments.serializer import comment_document, serialize_comment, serialize_thread
 from samsyn_admin.comments.writing import delete_comment, insert_comment
 from samsyn_admin.http.pagination import run_page
@@ -28,7 +29,7 @@ from samsyn_model.errors import (
 )
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
-from samsyn_model.permissions.comments import find_comment, resolvable_comments, written_comments
+from samsyn_model.permissions.comments import find_comment, resolvable_comments
 from samsyn_model.permissions.lookup import find_layer, find_map
 from samsyn_model.tables.comments import Comment
 from samsyn_provider.http.deployment import deployment, public_url
@@ -95,11 +96,11 @@ def read_thread(comment_id: str) -> Response:
 @bp.patch("/<comment_id>")
 @requires(Action.SIGNED_IN)
 def update_comment(comment_id: str) -> Response:
-    """Change the text of a comment; only its author may."""
+    """Change the text of a comment, or whom it mentions; only its author may."""
     single_values(request.args, ())
-    key, content = parse_key(comment_id, "comment"), read_content()
+    key, change = parse_key(comment_id, "comment"), read_comment_change()
     with writing(deployment().engine) as connection:
-        _change_content(connection, key, content)
+        change_comment(connection, principal(), key, change)
         return respond(*serialize_comment(connection, principal(), key))
 
 
@@ -123,23 +124,6 @@ def remove_comment(comment_id: str) -> tuple[str, HTTPStatus]:
     with writing(deployment().engine) as connection:
         delete_comment(connection, principal(), parse_key(comment_id, "comment"))
     return no_content()
-
-
-def _change_content(connection: Connection, key: uuid.UUID, content: str | None) -> None:
-    row = find_comment(
-        *(connection, principal(), key),
-        *(Comment.content, Comment.deleted_at, Comment.updated_at),
-        written_comments(principal()).label("is_allowed"),
-        lock=True,
-    )
-    if row.deleted_at is not None:
-        raise ConflictError("This comment is deleted.")
-    if not row.is_allowed:
-        raise PermissionDeniedError("Only its author may change a comment.")
-    check_if_match(version_of(row.updated_at))
-    if content is not None and content != row.content:
-        statement = update(Comment).where(Comment.id == key)
-        run(connection, statement.values(content=content, edited_at=func.clock_timestamp()))
 
 
 def _resolve(connection: Connection, key: uuid.UUID, *, is_resolved: bool) -> None:

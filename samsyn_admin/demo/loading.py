@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, select
 
 from samsyn_admin.demo.plan import (
     Plan,
@@ -27,7 +27,7 @@ from samsyn_model.errors import UnreadableFileError
 from samsyn_model.settings import CHECKOUT
 from samsyn_model.tables.base import Base
 from samsyn_model.tables.comments import Comment
-from samsyn_model.tables.layers import Layer
+from samsyn_model.tables.layers import Layer, LayerFeature
 from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_model.tables.users import User
 
@@ -228,7 +228,8 @@ class _Loading:
         if comment.layer:
             subject["layer_id"] = self._layer_id(comment.layer)
             if comment.feature:
-                subject["feature_id"] = self._features[comment.layer][comment.feature]
+                feature_id = self._features[comment.layer][comment.feature]
+                subject |= {"feature_id": feature_id, "feature_change": self._change(feature_id)}
         if comment.position:
             subject["position"] = "SRID=4326;POINT({} {})".format(*comment.position)
         resolved_by = self._users[comment.resolved_by] if comment.resolved_by else None
@@ -237,6 +238,12 @@ class _Loading:
         first_id = self._comment(key, comment, **subject, **resolution)
         for number, reply in enumerate(comment.replies):
             self._comment(f"{key}/{number}", reply, **subject, parent_id=first_id)
+
+    def _change(self, feature_id: int) -> int | None:
+        """Return the change set that made the present version of a feature."""
+        statement = select(LayerFeature.change_set).where(LayerFeature.id == feature_id)
+        change: int | None = run(self._connection, statement).scalar_one()
+        return change
 
     def _comment(self, key: str, comment: PlannedReply, **columns: Any) -> uuid.UUID:
         comment_id = demo_id("comment", key)

@@ -39,7 +39,7 @@ def _select(principal: Principal, map_id: uuid.UUID, layer_ids: Sequence[uuid.UU
     return (
         select(
             Comment.__table__,
-            func.ST_AsBinary(Comment.position).label("wkb"),
+            func.ST_AsBinary(func.coalesce(Comment.position, Comment.area)).label("wkb"),
             *(User.username, User.first_name, User.last_name),
         )
         .join(User, User.id == Comment.author_id)

@@ -98,7 +98,7 @@ def export_map(
             driver="GPKG",
             layer=COMMENTS_TABLE,
             geometry_name="geometry",
-            geometry_type="Point",
+            geometry_type="Unknown",
             crs="EPSG:4326",
         )
     left_out = tuple(

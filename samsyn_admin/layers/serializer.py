@@ -38,6 +38,7 @@ from samsyn_model.permissions.principal import Principal, principal_kind
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
+from samsyn_provider.collections.comments import comments_link
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
 from samsyn_provider.http.links import collection_url, events_url, has_events
 from samsyn_provider.http.media_types import EVENTS
@@ -248,16 +249,17 @@ def _geometry_type(row: Row[Any]) -> str | None:
 
 
 def _links(row: Row[Any], ticket: str | None) -> list[dict[str, str]]:
-    hub = [{"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)}]
-    if not has_events():
-        hub = []
+    comments = comments_link("layer", row.id)
+    others = [{name: comments[name] for name in ("rel", "type", "href")}]
+    if has_events():
+        others.append({"rel": "hub", "type": EVENTS, "href": events_url("layers", row.id)})
     if row.source_type == "vector" and row.source_config.get("gfw4wings") is None:
         url = collection_url(row.id)
         return [
             {"rel": "collection", "type": "application/json", "href": url},
             {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
-            *hub,
+            *others,
         ]
     if ticket is None:
-        return hub
-    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), *hub]
+        return others
+    return [*raster_links(row.id, ticket, has_file=row.holds_rasters), *others]

@@ -33,6 +33,7 @@ from samsyn_model.quotas.rows import Quota, refuse_excess
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapCollaborator, MapLayer
 from samsyn_model.tables.users import User
+from samsyn_provider.collections.comments import comments_link
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.http.links import events_url, has_events
@@ -89,8 +90,11 @@ def read_map(map_id: str) -> Response:
     key, inline = map_key(map_id), _inline()
     with reading(deployment().engine) as connection:
         response = respond(*serialize_map(connection, principal(), key, inline=inline))
+    comments = comments_link("map", key)
+    linked = [f'<{comments["href"]}>; rel="comments"; type="{comments["type"]}"']
     if has_events():
-        response.headers["Link"] = f'<{events_url("maps", key)}>; rel="hub"; type="{EVENTS}"'
+        linked.append(f'<{events_url("maps", key)}>; rel="hub"; type="{EVENTS}"')
+    response.headers["Link"] = ", ".join(linked)
     return response
 
 

@@ -88,7 +88,7 @@ def restore_layer(
     """Make a layer again that its creator has deleted, in the caller's transaction.
 
     It has its id, its definition and its features, each with its id and as its next version; not
-    its places on maps, nor its comments. Unless it `keeps_global`, a layer of the library is not in
+    its places on maps. Unless it `keeps_global`, a layer of the library is not in
     it any more. Raises NotFoundError where the user has created no layer with this id that was
     deleted in the last `days`, and where it is a raster that was stored here.
     """

@@ -19,9 +19,15 @@ from sqlalchemy import (
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
 from samsyn_model.permissions.layers import owned_by, readable_layers
-from samsyn_model.permissions.maps import changeable_maps, owned_maps, readable_maps
-from samsyn_model.permissions.principal import Principal
+from samsyn_model.permissions.maps import (
+    changeable_maps,
+    collaborates,
+    owned_maps,
+    readable_maps,
+)
+from samsyn_model.permissions.principal import Principal, principal_parameter
 from samsyn_model.tables.comments import Comment
+from samsyn_model.tables.history import DeletedLayer
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map
 
@@ -40,17 +46,41 @@ def readable_comments(principal: Principal) -> Condition:
     """Return the condition on `comments` under which the principal may read a comment.
 
     One with a map is for the map's readers; a map shows each of them just the layers that they
-    may read, hence also the comments on those alone.
+    may read, hence also the comments on those alone. Where a layer has been deleted, the map's
+    readers who might read it there still read the comments made in the map's context; others are
+    read by their author and the layer's creator, until the layer is restored.
     """
     return and_(
         or_(Comment.map_id.is_(None), _on_map(readable_maps(principal))),
-        or_(Comment.layer_id.is_(None), _on_layer(readable_layers(principal))),
+        or_(
+            Comment.layer_id.is_(None),
+            _on_layer(readable_layers(principal)),
+            _on_deleted_layer(principal),
+        ),
     )
+
+
+def _on_deleted_layer(principal: Principal) -> Condition:
+    """Return the condition that a comment is on a layer that has been deleted, and whose comments
+    the principal may read: by the rules of `readable_layers`, on the comment's map."""
+    layer = DeletedLayer.definition
+    is_open = or_(layer["is_global"].as_boolean(), layer["visibility"].as_string() == "public")
+    through_map = and_(Map.view_permission == "public", Map.created_by == DeletedLayer.created_by)
+    own: Condition = false()
+    if not principal.is_anonymous:
+        user_id = principal_parameter(principal)
+        through_map = or_(through_map, Map.created_by == user_id, collaborates(principal))
+        own = or_(DeletedLayer.created_by == user_id, written_comments(principal))
+    on_map = exists().where(Map.id == Comment.map_id, or_(is_open, through_map))
+    readers = or_(own, on_map.correlate(Comment, DeletedLayer))
+    return exists().where(DeletedLayer.id == Comment.layer_id, readers).correlate(Comment)
 
 
 def written_comments(principal: Principal) -> Condition:
     """Return the condition under which a comment is the principal's own: it may be edited."""
-    return false() if principal.is_anonymous else Comment.author_id == principal.user_id
+    return (
+        false() if principal.is_anonymous else Comment.author_id == principal_parameter(principal)
+    )
 
 
 def deletable_comments(principal: Principal) -> Condition:

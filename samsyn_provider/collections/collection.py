@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -17,6 +17,7 @@ from samsyn_model.properties.roles import TemporalProperties, temporal_propertie
 from samsyn_model.properties.schema import SEQUENCE, property_members
 from samsyn_provider.collections.statements import LAYER_VERSION
 from samsyn_provider.geography.crs import SUPPORTED, epsg_uri
+from samsyn_provider.query.version_set import VersionSet
 
 GEOMETRY_FORMATS = {
     "Point": "geometry-point",
@@ -38,9 +39,10 @@ DATA_VERSION: ColumnElement[int] = literal_column(LAYER_VERSION.format(layer="la
 
 @dataclass(frozen=True)
 class Collection:
-    """A vector layer as OGC clients see it."""
+    """A vector layer as OGC clients see it, or the comments on a map or a layer."""
 
     id: uuid.UUID
+    """That of the layer, or of what the comments are on."""
     title: str
     description: str | None
     category: str | None
@@ -67,6 +69,16 @@ class Collection:
 
     style_config: Mapping[str, Any] = field(default_factory=dict)
     """The style as the layer has it, any JSON; in a list the colour alone."""
+
+    comments_on: Literal["map", "layer"] | None = None
+    """What its comments are on; None for a layer."""
+    source: VersionSet | None = None
+    """What is read of it in place of a layer's features; None for a layer."""
+
+    @property
+    def key(self) -> str:
+        """Its id in addresses."""
+        return str(self.id) if self.source is None else f"comments-of-{self.comments_on}-{self.id}"
 
     @cached_property
     def times(self) -> TemporalProperties | None:

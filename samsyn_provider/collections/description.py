@@ -8,6 +8,7 @@ from sqlalchemy import (
 
 from samsyn_model.database.execution import run
 from samsyn_provider.collections.collection import Collection, time_bounds
+from samsyn_provider.collections.comments import with_comments_extents
 from samsyn_provider.collections.statements import (
     LAYER_BOUNDS,
     LAYER_COUNT,
@@ -36,7 +37,9 @@ def with_fields(connection: Connection, collection: Collection) -> Collection:
 
 
 def with_extents(connection: Connection, collection: Collection) -> Collection:
-    """Return the collection with its number of features and its extents."""
+    """Return the collection with its number of features and its extents. One statement."""
+    if collection.source is not None:
+        return with_comments_extents(connection, collection)
     row = run(
         connection,
         f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds,"

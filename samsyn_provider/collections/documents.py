@@ -6,6 +6,7 @@ from typing import Any
 from pygeoapi.api import describe_collections
 
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.comments import comments_link
 from samsyn_provider.collections.metadata import metadata_links, metadata_members
 from samsyn_provider.collections.resources import resources
 from samsyn_provider.http.formats import FORMATS, MEDIA_TYPES, STYLE_ENCODINGS
@@ -41,9 +42,9 @@ def collection_document(collection: Collection) -> dict[str, Any]:
     (`enclosure`).
     """
     _, _, document = describe_collections(
-        api_for(resources([collection])), DocumentRequest(), str(collection.id)
+        api_for(resources([collection])), DocumentRequest(), collection.key
     )
-    url = collection_url(collection.id)
+    url = collection_url(collection.key)
     document = _complete(document, collection)
     for rel, title, codes in (
         ("items", "Items", MEDIA_TYPES.keys()),
@@ -58,7 +59,10 @@ def collection_document(collection: Collection) -> dict[str, Any]:
             )
             for code in codes
         ]
+    if collection.source is not None:
+        return document
     document["links"] += stylesheet_links(collection.id)
+    document["links"].append(comments_link("layer", collection.id))
     if has_events():
         document["links"].append(_hub_link(collection))
     return document
@@ -90,7 +94,7 @@ def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any
     if collection.feature_count is not None:
         document["itemCount"] = collection.feature_count
     document |= metadata_members(collection.metadata)
-    url = collection_url(collection.id)
+    url = collection_url(collection.key)
     document["links"] = [
         link("self", JSON, "This collection", f"{url}?f=json"),
         link("alternate", HTML, "This collection as HTML", f"{url}?f=html"),
@@ -117,6 +121,16 @@ def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any
             "Sortables",
             f"{url}/sortables?f=json",
         ),
+        *(_links_of_layer(url) if collection.source is None else ()),
+        *metadata_links(collection.metadata),
+        link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),
+    ]
+    return document
+
+
+def _links_of_layer(url: str) -> list[Link]:
+    """Return the links that comments do not have."""
+    return [
         link(
             "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
             JSON,
@@ -131,7 +145,4 @@ def _complete(document: dict[str, Any], collection: Collection) -> dict[str, Any
         ),
         link(STYLES_REL, JSON, "Styles", f"{url}/styles?f=json"),
         link(STYLES_REL, HTML, "Styles as HTML", f"{url}/styles?f=html"),
-        *metadata_links(collection.metadata),
-        link("root", JSON, "The landing page", f"{ogc_url()}/?f=json"),
     ]
-    return document

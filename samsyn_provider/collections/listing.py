@@ -1,5 +1,6 @@
 """Pages of the collections that a principal may read."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from samsyn_model.permissions.layers import HOLDS_FEATURES, readable_layers
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_provider.collections.collection import Collection, collection_of
+from samsyn_provider.collections.comments import list_comments
 from samsyn_provider.collections.metadata import MEMBERS
 from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_TIMES, in_bounds
 from samsyn_provider.query.collections_query import CollectionsQuery
@@ -30,7 +32,24 @@ def _members(column: str, *names: str) -> ColumnElement[Any]:
 def list_collections(
     connection: Connection, principal: Principal, query: CollectionsQuery
 ) -> tuple[list[Collection], bool]:
-    """Return a page of the collections that the principal may read, and whether more follow.
+    """Return a page of the collections that the principal may read, and whether more follow: the
+    comments on the principal's own maps, then the layers, each newest first.
+
+    Two statements, one for an anonymous principal.
+    """
+    comments, count = list_comments(connection, principal, query)
+    if count > query.offset + query.limit:
+        return comments, True
+    rest = replace(query, limit=query.limit - len(comments), offset=max(0, query.offset - count))
+    layers, has_more = list_layers(connection, principal, rest)
+    return [*comments, *layers], has_more
+
+
+def list_layers(
+    connection: Connection, principal: Principal, query: CollectionsQuery
+) -> tuple[list[Collection], bool]:
+    """Return a page of the layers that the principal may read as collections, and whether more
+    follow.
 
     Newest first; one statement.
     """

@@ -20,7 +20,7 @@ def resources(collections: Sequence[Collection], request: object = None) -> dict
 
     `request` is passed to the provider: the connection and the parsed query.
     """
-    return {str(collection.id): _resource(collection, request) for collection in collections}
+    return {collection.key: _resource(collection, request) for collection in collections}
 
 
 def _resource(collection: Collection, request: object) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _resource(collection: Collection, request: object) -> dict[str, Any]:
             {
                 "type": "feature",
                 "name": "samsyn_provider.features.provider.PostGISProvider",
-                "data": str(collection.id),
+                "data": collection.key,
                 "id_field": "id",
                 "time_field": collection.time_field,
                 "crs": list(_listed_crs(collection)),

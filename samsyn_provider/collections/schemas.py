@@ -69,7 +69,7 @@ def _schema(
 ) -> dict[str, Any]:
     return {
         "$schema": _JSON_SCHEMA,
-        "$id": f"{collection_url(collection.id)}/{name}",
+        "$id": f"{collection_url(collection.key)}/{name}",
         "type": "object",
         "title": collection.title,
         "properties": dict(properties),

@@ -91,7 +91,7 @@ def _geojson(collection: Collection, query: ItemsQuery) -> _Form:
     if has_request_context():
         members["links"] = [
             *links.self_links(GEOJSON, GEOJSON, "These items", code="geojson"),
-            links.collection_link(collection.id, collection.title),
+            links.collection_link(collection.key, collection.title),
         ]
 
     def tail(count: int) -> str:

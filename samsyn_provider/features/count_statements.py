@@ -58,6 +58,9 @@ def matched_expression(
 ) -> str:
     """Return the expression for the number of matches, null where counting would cost more than
     the page. The first condition is the layer's; the spatial index evaluates the next `spatial`."""
+    if versions is not None and versions.is_small:
+        where = " AND ".join(conditions)
+        return f"(SELECT count(*) FROM {relation_of(versions)} WHERE {where})"
     if len(conditions) == 1:
         return _unfiltered_count(versions) or "NULL::bigint"
     if spatial:

@@ -19,11 +19,15 @@ _CRS = reference_system(CRS84, "crs")
 def count_matches(connection: Connection, collection: Collection, query: ItemsQuery) -> int | None:
     """Return the exact number of a query's matches, None where counting exceeds COUNT_BUDGET.
 
-    One statement at most: the number is cached for this version of the collection.
+    One statement at most: the number is cached for this version of the collection, if it has one.
     """
     budget, cache = deployment().settings.count_budget, deployment().count_cache
     if not budget:
         return None
+    if collection.version is None:
+        hits = select_hits(collection.id, query, collection.times)
+        found = run_within(connection, budget, hits.text, hits.values)
+        return None if found is None else int(found.scalar_one())
     key = _key(collection, query)
     known = cache.get(key)
     if known is not None:

@@ -34,7 +34,7 @@ def items_document(
     _, _, document = get_collection_items(
         api_for(resources([collection], ItemsRequest(connection, query))),
         DocumentRequest(),
-        str(collection.id),
+        collection.key,
     )
     document["timeStamp"] = timestamp()
     return dict(document)
@@ -55,7 +55,7 @@ def item_document(
     _, _, document = get_collection_item(
         api_for(resources([collection], ItemsRequest(connection, query, moment))),
         DocumentRequest(),
-        str(collection.id),
+        collection.key,
         feature_id,
     )
-    return {**document, "links": [collection_link(collection.id, collection.title)]}
+    return {**document, "links": [collection_link(collection.key, collection.title)]}

@@ -21,6 +21,7 @@ from samsyn_provider.features.page_statements import (
     select_streamed_page,
 )
 from samsyn_provider.features.version_statements import (
+    select_item,
     select_latest,
     select_present_version,
     select_version,
@@ -102,7 +103,11 @@ class PostGISProvider(BaseProvider):  # type: ignore[misc]
         moment = self._items_request().moment
         source = (self.collection.id, identifier, self._items_request().query)
         names = self.collection.names
-        if moment is None:
+        if self.collection.source is not None:
+            row = self._read_row(select_item(*source, names))
+            if row is None:
+                raise NotFoundError("There is no such comment.")
+        elif moment is None:
             row = self._read_row(select_present_version(*source, names))
         else:
             row = self._read_row(select_version(*source, names, moment))

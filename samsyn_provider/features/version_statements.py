@@ -8,6 +8,7 @@ from typing import Any
 from samsyn_model.database.statement import Statement
 from samsyn_provider.features.geojson_sql import feature_expression, may_be_prepared
 from samsyn_provider.query.items_query import ItemsQuery
+from samsyn_provider.query.version_set import relation_of
 
 _BEGAN = """coalesce((
         SELECT committed_at FROM layer_change_sets
@@ -125,3 +126,18 @@ def select_latest(layer_id: uuid.UUID, feature_id: int) -> Statement:
     there never was one."""
     text = f"SELECT max(valid_from) AS latest FROM {FEATURE_VERSIONS}"
     return Statement(text, {"layer": layer_id, "id": feature_id})
+
+
+def select_item(
+    layer_id: uuid.UUID, item_id: int, query: ItemsQuery, names: Sequence[str]
+) -> Statement:
+    """Return the statement for one of what a query reads in place of features: `feature` (bytes,
+    GeoJSON)."""
+    values: dict[str, Any] = {"layer": layer_id, "id": item_id}
+    if query.versions is not None:
+        values |= query.versions.values
+    feature = feature_expression(query, values, names=names)
+    text = f"""
+SELECT ({feature})::bpchar AS feature FROM {relation_of(query.versions)}
+WHERE layer_id = %(layer)s AND id = %(id)s"""
+    return Statement(text, values)

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
+from werkzeug.exceptions import MethodNotAllowed
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
@@ -24,7 +25,9 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
 from samsyn_model.quotas.features import refuse_excess_features
 from samsyn_provider.collections.collection import Collection
+from samsyn_provider.collections.comments import CommentsSubject
 from samsyn_provider.collections.lookup import find_collection
+from samsyn_provider.collections.requested import requested_items
 from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.features.statements import select_feature, select_features
@@ -156,11 +159,13 @@ def delete_item(collection_id: str, feature_id: str) -> tuple[str, HTTPStatus]:
 
 def _options(collection_id: str, *methods: str) -> Response:
     with reading(deployment().engine) as connection:
-        find_collection(connection, principal(), collection_id, Action.READ_LAYER)
-        try:
-            find_collection(connection, principal(), collection_id, Action.WRITE_FEATURES)
-        except (CredentialsError, PermissionDeniedError):
-            methods = ()
+        if requested_items(connection, collection_id).source is not None:
+            methods = ()  # comments
+        else:
+            try:
+                find_collection(connection, principal(), collection_id, Action.WRITE_FEATURES)
+            except (CredentialsError, PermissionDeniedError):
+                methods = ()
     response = Response(status=HTTPStatus.NO_CONTENT)
     response.headers["Allow"] = ", ".join(("GET", "HEAD", "OPTIONS", *methods))
     if methods:
@@ -175,7 +180,15 @@ def _body(*media_types: str) -> Any:
 
 
 def _lock_collection(connection: Connection, collection_id: str) -> Collection:
-    """Return the collection; its schema is locked until the transaction ends."""
+    """Return the collection; its schema is locked until the transaction ends.
+
+    Raises MethodNotAllowed for comments, which are written in the management API.
+    """
+    if CommentsSubject.of(collection_id) is not None:
+        requested_items(connection, collection_id)
+        raise MethodNotAllowed(
+            ["GET", "HEAD", "OPTIONS"], "Comments are written at /api/v1/comments."
+        )
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     return find_collection(
         connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"

@@ -82,7 +82,7 @@ def make_form(
     if message and match and not faults:
         faults["start" if match[0] == "datetime" else match[0]] = message
     return ItemsForm(
-        f"{collection_url(collection.id)}/form",
+        f"{collection_url(collection.key)}/form",
         form_fields(collection),
         values,
         has_time=collection.times is not None,

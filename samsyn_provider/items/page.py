@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +17,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.description import with_extents, with_fields
 from samsyn_provider.collections.documents import collection_document
-from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.collections.requested import requested_items
 from samsyn_provider.features.documents import items_document
 from samsyn_provider.features.filter_costs import refuse_costly_filter
 from samsyn_provider.features.preceding import read_preceding
@@ -90,7 +91,7 @@ def items_page(
     collection = with_fields(connection, collection)
     capabilities = Capabilities(collection.fields, collection.crs, relations)
     try:
-        others, moment = parse_version_instant(arguments, has_own_time=collection.has_own_time)
+        others, moment = version_instant(collection, arguments)
         query = parse_items_query(others, capabilities)
         query = with_state(connection, collection, query, moment)
         refuse_dialect(query)
@@ -156,7 +157,7 @@ def items_page(
 def items_form(collection_id: str) -> Response:
     """Redirect from the inputs of the form to the page of items that they stand for."""
     with reading(deployment().engine) as connection:
-        collection = with_fields(connection, requested_collection(connection, collection_id))
+        collection = with_fields(connection, requested_items(connection, collection_id))
         inputs = (field.inputs for field in form_fields(collection))
         values = single_values(request.args, FORM_PARAMETERS.union(*inputs))
         arguments, faults = items_arguments(collection, values)
@@ -168,9 +169,7 @@ def items_form(collection_id: str) -> Response:
             )
         if message is None:
             try:
-                others, _ = parse_version_instant(
-                    MultiDict(arguments), has_own_time=collection.has_own_time
-                )
+                others, _ = version_instant(collection, MultiDict(arguments))
                 parse_items_query(others, Capabilities(collection.fields, collection.crs))
             except InvalidParameterError as error:
                 message = error.detail
@@ -178,6 +177,17 @@ def items_form(collection_id: str) -> Response:
             form = make_form(collection, values, message, faults)
             return _faulty_page(connection, collection, form)
     return must_revalidate(redirect(address, HTTPStatus.SEE_OTHER))  # type: ignore[arg-type]
+
+
+def version_instant(
+    collection: Collection, arguments: MultiDict[str, str]
+) -> tuple[MultiDict[str, str], datetime | None]:
+    """Return what `parse_version_instant` does, of a collection that may have no versions."""
+    return parse_version_instant(
+        arguments,
+        has_own_time=collection.has_own_time,
+        has_versions=collection.source is None,
+    )
 
 
 def _faulty_page(connection: Connection, collection: Collection, form: ItemsForm) -> Response:
@@ -201,7 +211,7 @@ def _context(collection: Collection, form: ItemsForm) -> dict[str, Any]:
 
 
 def _items_url(collection: Collection) -> str:
-    return f"{links.collection_url(collection.id)}/items"
+    return f"{links.collection_url(collection.key)}/items"
 
 
 def _names(collection: Collection, features: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -260,9 +270,11 @@ def _short(value: Any) -> Any:
     return f"{value[:_MAX_TEXT]}…" if is_long else value
 
 
-def tiles_url(collection: Collection, arguments: Mapping[str, str] = _NO_ARGUMENTS) -> str:
+def tiles_url(collection: Collection, arguments: Mapping[str, str] = _NO_ARGUMENTS) -> str | None:
     """Return the address of the tiles of the features that the request selects, in any box, with
-    `{z}`, `{y}` and `{x}`."""
+    `{z}`, `{y}` and `{x}`; None for comments, which have none."""
+    if collection.source is not None:
+        return None
     parameters = {
         "f": "mvt",
         "properties": "" if collection.names else None,  # without any, where that costs nothing

@@ -16,15 +16,14 @@ from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.description import with_fields
 from samsyn_provider.collections.documents import collection_document
-from samsyn_provider.collections.lookup import find_collection
-from samsyn_provider.collections.requested import requested_collection
+from samsyn_provider.collections.requested import requested_items
 from samsyn_provider.downloads.responses import next_position, respond_download
 from samsyn_provider.features.documents import item_document, items_document
 from samsyn_provider.features.filter_costs import refuse_costly_filter
 from samsyn_provider.http import links
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.formats import FILE_FORMATS, FORMATS, MEDIA_TYPES, Format
-from samsyn_provider.http.guard import principal, requires, spend, spend_search
+from samsyn_provider.http.guard import requires, spend, spend_search
 from samsyn_provider.http.links import PageLink
 from samsyn_provider.http.media_types import GEOJSON, HTML, negotiate_media_type
 from samsyn_provider.http.representations import (
@@ -33,7 +32,7 @@ from samsyn_provider.http.representations import (
     respond,
     response_from_cache,
 )
-from samsyn_provider.items.page import HTML_CRS, items_page, tiles_url
+from samsyn_provider.items.page import HTML_CRS, items_page, tiles_url, version_instant
 from samsyn_provider.items.paging import pagination_links
 from samsyn_provider.query.items_query import (
     Capabilities,
@@ -48,7 +47,7 @@ from samsyn_provider.query.search_body import read_search
 from samsyn_provider.rates.rate_limits import Rate
 from samsyn_provider.styles.symbols import colour_code
 from samsyn_provider.versions.links import address_of
-from samsyn_provider.versions.parameters import parse_version_instant, parse_version_request
+from samsyn_provider.versions.parameters import parse_version_request
 from samsyn_provider.versions.responses import (
     headers_of_version,
     is_immutable,
@@ -96,16 +95,16 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
     """Return a page of items, /req/core/fc-op; or the items in another format, as an attachment."""
     with ExitStack() as stack:
         connection = stack.enter_context(reading(deployment().engine))
-        collection = requested_collection(connection, collection_id)
+        collection = requested_items(connection, collection_id)
         media_type = negotiate_media_type(GEOJSON, MEDIA_TYPES)
-        tag = links.entity_tag(str(collection.version), media_type)
+        tag = _tag(collection, media_type)
         cached = _cached_response(tag)
         if cached is not None:
             return cached
         if media_type == HTML:
             return items_page(connection, collection, request.args, relations)
         collection, query = _parse_query(connection, collection, request.args, relations)
-        if request.if_none_match.contains_weak(tag):
+        if tag is not None and request.if_none_match.contains_weak(tag):
             return not_modified(tag)
         file_format = _file_format(media_type)
         if file_format is not None:
@@ -121,8 +120,16 @@ def items(collection_id: str, relations: frozenset[str]) -> Response:
         next_link = links.page_link(media_type, "next", after=position, offset=None)
         response.headers.update(links.header([next_link]))
     response.headers["Content-Crs"] = f"<{query.crs.uri}>"
-    response.set_etag(tag, weak=True)
+    if tag is not None:
+        response.set_etag(tag, weak=True)
     return must_revalidate(response)
+
+
+def _tag(collection: Collection, media_type: str) -> str | None:
+    """Return the entity tag of the representation; None for comments, which have no version."""
+    if collection.version is None:
+        return None
+    return links.entity_tag(collection.version, media_type)
 
 
 def _file_format(media_type: str) -> Format | None:
@@ -142,7 +149,7 @@ def search(collection_id: str) -> Response:
     single_values(request.args, {"f"})
     with ExitStack() as stack:
         connection = stack.enter_context(reading(deployment().engine))
-        collection = find_collection(connection, principal(), collection_id, Action.SEARCH_LAYER)
+        collection = requested_items(connection, collection_id)
         if negotiate_media_type(GEOJSON) == HTML:
             raise NotAcceptableError("The result of a search is available as GeoJSON only.")
         body, arguments = read_search()
@@ -156,34 +163,34 @@ def search(collection_id: str) -> Response:
 def item(collection_id: str, feature_id: str) -> Response:
     """Return one item: OGC API Features Part 1, /req/core/f-op."""
     with reading(deployment().engine) as connection:
-        collection = requested_collection(connection, collection_id)
+        collection = requested_items(connection, collection_id)
         media_type = negotiate_media_type(GEOJSON)
-        tag = links.entity_tag(str(collection.version), media_type)
+        tag = _tag(collection, media_type)
         cached = _cached_response(tag)
         if cached is not None:
             return cached
-        arguments, moment = parse_version_instant(
-            request.args, has_own_time=collection.has_own_time
-        )
+        arguments, moment = version_instant(collection, request.args)
         query = parse_item_query(arguments, collection.crs)
         if media_type == HTML:
             query = replace(query, crs=HTML_CRS)
         if moment is not None:
             query = replace(query, versions=one_version(collection))
+        elif collection.source is not None:
+            query = replace(query, versions=collection.source)
         key = parse_feature_id(feature_id)
         document = item_document(connection, collection, key, query, moment)
     stored = document.pop("stored")
-    version_links = links_of_version(address_of(collection, key), stored)
+    headers = {"Content-Crs": f"<{query.crs.uri}>"}
+    version_links: list[links.Link] = []
+    if collection.source is None:
+        version_links = links_of_version(address_of(collection, key), stored)
+        headers["ETag"] = f'"{stored.version}"'
+        headers |= headers_of_version(version_links, stored)
     document["links"] = [
         *links.self_links(media_type, GEOJSON, "This item"),
         *document["links"],
         *version_links,
     ]
-    headers = {
-        "Content-Crs": f"<{query.crs.uri}>",
-        "ETag": f'"{stored.version}"',
-        **headers_of_version(version_links, stored),
-    }
     context = {}
     if media_type == HTML:
         context = {
@@ -199,16 +206,18 @@ def item(collection_id: str, feature_id: str) -> Response:
     return _cache_response(tag, media_type, response)
 
 
-def _cached_response(tag: str) -> Response | None:
+def _cached_response(tag: str | None) -> Response | None:
     """Return the cached response to this request with the layer in the same version, if any."""
-    if "If-None-Match" in request.headers:
+    if tag is None or "If-None-Match" in request.headers:
         return None
     cached = deployment().response_cache.get(tag)
     return response_from_cache(cached) if cached else None
 
 
-def _cache_response(tag: str, media_type: str, response: Response) -> Response:
-    """Return the response, stored in the cache if it is GeoJSON and not streamed."""
+def _cache_response(tag: str | None, media_type: str, response: Response) -> Response:
+    """Return the response, stored in the cache if it is GeoJSON with a tag and not streamed."""
+    if tag is None:
+        return response
     if media_type == GEOJSON and response.status_code == HTTPStatus.OK and not response.is_streamed:
         headers = tuple(pair for pair in response.headers if pair[0] not in _UNCACHED_HEADERS)
         deployment().response_cache.put(tag, CachedResponse(response.get_data(), headers))
@@ -240,7 +249,11 @@ def _parse_query(
 
     Raises the errors of `refuse_costly_filter` too.
     """
-    arguments, asked = parse_version_request(arguments, has_own_time=collection.has_own_time)
+    arguments, asked = parse_version_request(
+        arguments,
+        has_own_time=collection.has_own_time,
+        has_versions=collection.source is None,
+    )
     if names_properties(arguments, relations):
         collection = with_fields(connection, collection)
     keys = last_keys(asked)
@@ -260,13 +273,15 @@ def _page(
     tag: str | None = None,
 ) -> Response:
     refuse_dialect(query)
+    is_address = make_link is links.page_link  # a search has its query in the body
+    own = links.self_links(GEOJSON, GEOJSON, "These items", _DOWNLOADS) if is_address else []
     document = items_document(connection, collection, query)
     profile = profile_links(query.versions)
     document["links"] = [
-        *(links.self_links(GEOJSON, GEOJSON, "These items", _DOWNLOADS) if tag else []),
+        *own,
         *profile,
         *pagination_links(GEOJSON, document.pop("next_position", None), query, make_link),
-        links.collection_link(collection.id, collection.title),
+        links.collection_link(collection.key, collection.title),
     ]
     headers = {
         "Content-Crs": f"<{query.crs.uri}>",

@@ -1,4 +1,4 @@
-"""Which versions of a layer's features a query reads, where those are not the present ones."""
+"""What a query reads in place of the present features of a layer: their versions, or comments."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class VersionSet:
-    """Versions of features that a query reads in place of the present ones.
+    """Versions of features that a query reads in place of the present ones, or comments.
 
-    The relations are SQL: subqueries with the columns of `layer_features` that queries use, and the
-    moments `valid_from` and `valid_to` of each version, null where it is valid still.
+    The relations are SQL: subqueries with the columns of `layer_features` that queries use, and, of
+    versions, the moments `valid_from` and `valid_to`, null where one is valid still.
     """
 
     relation: str
@@ -24,6 +24,8 @@ class VersionSet:
     """The number of these versions, None where it is not known."""
     is_history: bool = False
     """Whether there may be several versions of a feature."""
+    is_small: bool = False
+    """Whether there are so few that they are counted with every page; they are comments."""
     time_member: str | None = "time"
     """The member of a GeoJSON feature that has its validity, None for none."""
     items_url: str | None = None
@@ -43,4 +45,4 @@ def relation_of(versions: VersionSet | None) -> str:
 
 def version_columns(versions: VersionSet | None) -> str:
     """Return the columns, after others, that features of these versions are serialized from."""
-    return "" if versions is None else ", valid_from, valid_to"
+    return "" if versions is None or versions.is_small else ", valid_from, valid_to"

@@ -39,13 +39,16 @@ def version_parameter(*, has_own_time: bool) -> str:
 
 
 def parse_version_request(
-    arguments: MultiDict[str, str], *, has_own_time: bool
+    arguments: MultiDict[str, str], *, has_own_time: bool, has_versions: bool = True
 ) -> tuple[MultiDict[str, str], VersionRequest | None]:
     """Return the arguments that do not ask for versions, and what the others ask for, None where
-    the request is for the present; `has_own_time`: whether the features have a time of their own.
+    the request is for the present; `has_own_time`: whether the features have a time of their own,
+    `has_versions`: whether there are any.
 
     Raises InvalidParameterError.
     """
+    if not has_versions:
+        return arguments, None
     offered = {VERSION_DATETIME, version_parameter(has_own_time=has_own_time)}
     names = [name for name in arguments if name in offered]
     if not names:
@@ -70,14 +73,16 @@ def parse_version_request(
 
 
 def parse_version_instant(
-    arguments: MultiDict[str, str], *, has_own_time: bool
+    arguments: MultiDict[str, str], *, has_own_time: bool, has_versions: bool = True
 ) -> tuple[MultiDict[str, str], datetime | None]:
     """Return what `parse_version_request` does, of a request that can be for one state only: the
     arguments that are left, and the instant.
 
     Raises InvalidParameterError, for an interval too.
     """
-    others, asked = parse_version_request(arguments, has_own_time=has_own_time)
+    others, asked = parse_version_request(
+        arguments, has_own_time=has_own_time, has_versions=has_versions
+    )
     if asked is not None and asked.instant is None:
         raise InvalidParameterError(
             "Give one moment, such as 2026-05-01T12:00:00Z: versions of an interval are pages of"

@@ -48,10 +48,13 @@ def with_versions(
     connection: Connection, collection: Collection, query: ItemsQuery, asked: VersionRequest | None
 ) -> ItemsQuery:
     """Return the query of the versions that are asked for; of an interval sorted by `last_keys`.
+    Comments have none.
 
     One statement at most. Raises NotFoundError where there is no history of that time. An interval
     that is open at its beginning begins with what is kept.
     """
+    if collection.source is not None:
+        return replace(query, versions=collection.source)
     if asked is None:
         return query
     if asked.instant:
@@ -64,7 +67,10 @@ def with_versions(
 def with_state(
     connection: Connection, collection: Collection, query: ItemsQuery, moment: datetime | None
 ) -> ItemsQuery:
-    """Return the query of the layer as it was at a moment; errors as `with_versions`."""
+    """Return the query of the layer as it was at a moment; comments and errors as
+    `with_versions`."""
+    if collection.source is not None:
+        return replace(query, versions=collection.source)
     if moment is None:
         return query
     state = state_of(connection, collection, moment)

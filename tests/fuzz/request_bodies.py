@@ -172,6 +172,9 @@ def _comment(random: Random, ids: Ids) -> Any:
         "feature_id": random.choice(ids["features"]),
         "parent_id": odd_values.pick(random, ids["comments"]),
         "position": geometry(random),
+        "geometry": geometry(random),
+        "feature_version": odd_values.number(random),
+        "mentions": [odd_values.pick(random, ids["users"]) for _ in range(random.randrange(3))],
     }
     chosen = {name: value for name, value in members.items() if random.random() < 0.3}
     return {"content": odd_values.text(random) or "Hm.", **chosen}

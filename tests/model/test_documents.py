@@ -61,6 +61,7 @@ def test_every_table_is_drawn() -> None:
         ("imports", "import_changes"),
         ("layer_features", "feature_versions"),
         ("change_sets", "layer_change_sets"),
+        ("layers", "comments"),
     }
     assert drawn == expected | unenforced
 

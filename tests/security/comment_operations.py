@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.security import permission_rules as rules
-from tests.security.operations import Operation
+from tests.security.operations import GEOJSON, Operation
 from tests.security.permission_rules import Caller, Comment, Layer, Map, Placement
 from tests.security.permission_world import COMMENTS, LAYERS, MAPS, PLACEMENTS, REPLIES, id_of
 
 _COMMENTS = "/api/v1/comments"
 _COMMENT = f"{_COMMENTS}/{{comment}}"
+_COLLECTION = "/ogc/collections/{comments}"
+_FEATURE = {"type": "Feature", "geometry": None, "properties": {}}
 
 
 def _may_read_subject(caller: Caller, subject: Map | Layer | Placement) -> bool:
@@ -105,4 +107,44 @@ def _operations() -> Iterator[Operation]:
     yield Operation("DELETE", _COMMENT, _delete, comments)
 
 
-COMMENT_OPERATIONS = tuple(_operations())
+def _options(caller: Caller, subject: Map | Layer | Comment) -> int:
+    """Return 204 for those who may read the collection, whether there is such a comment or not."""
+    status = _list(caller, _collection_subject(subject))
+    return 204 if status == 200 else status
+
+
+def _write(caller: Caller, subject: Map | Layer | Comment) -> int:
+    """Return 405 for those who may read the collection: nobody writes comments as features."""
+    status = _list(caller, _collection_subject(subject))
+    return 405 if status == 200 else status
+
+
+def _collection_subject(subject: Map | Layer | Comment) -> Map | Layer:
+    if not isinstance(subject, Comment):
+        return subject
+    found = subject.map or subject.layer
+    assert found
+    return found
+
+
+def _collections() -> Iterator[Operation]:
+    """Comments as collections of features."""
+    subjects = (*MAPS, *LAYERS)
+    for path in ("", "/items", "/schema", "/queryables", "/sortables"):
+        for query in ("", "?f=html"):
+            yield Operation("GET", f"{_COLLECTION}{path}{query}", _list, subjects)
+    yield Operation("GET", f"{_COLLECTION}/items?resolved=false&f=csv", _list, subjects)
+    yield Operation("POST", f"{_COLLECTION}/search", _list, subjects, lambda _: {})
+    yield Operation("OPTIONS", f"{_COLLECTION}/items", _options, subjects)
+    yield Operation("POST", f"{_COLLECTION}/items", _write, subjects, lambda _: _FEATURE, GEOJSON)
+    item = f"{_COLLECTION}/items/{{number}}"
+    comments = (*COMMENTS, *REPLIES)
+    for query in ("", "?f=html"):
+        yield Operation("GET", f"{item}{query}", _read, comments)
+    yield Operation("OPTIONS", item, _options, comments)
+    for method in ("PUT", "PATCH"):
+        yield Operation(method, item, _write, comments, lambda _: _FEATURE, GEOJSON)
+    yield Operation("DELETE", item, _write, comments)
+
+
+COMMENT_OPERATIONS = (*_operations(), *_collections())

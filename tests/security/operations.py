@@ -15,7 +15,14 @@ from tests.security.permission_rules import (
     Placement,
     as_seen,
 )
-from tests.security.permission_world import LAYERS, feature_of, id_of, position_of, word_of
+from tests.security.permission_world import (
+    LAYERS,
+    feature_of,
+    id_of,
+    number_of,
+    position_of,
+    word_of,
+)
 
 GEOJSON = "application/geo+json"
 FORM = "application/x-www-form-urlencoded"
@@ -83,20 +90,24 @@ def path_values(target: Any) -> dict[str, Any]:
     the one of its half of the world."""
     match target:
         case Map():
-            return {"map": id_of(target), **_TILE}
+            comments = f"comments-of-map-{id_of(target)}"
+            return {"map": id_of(target), "comments": comments, **_TILE}
         case Layer():
             parameters = {"feature": feature_of(target), "property": "name", "style": "default"}
             parameters["change_set"] = 1
             is_east = target in LAYERS and position_of(target)[0] >= 0
             halves = {"other_col": int(is_east)}
-            word = word_of(target)
-            return {"layer": id_of(target), "word": word, **parameters, **_TILE, **halves}
+            word, comments = word_of(target), f"comments-of-layer-{id_of(target)}"
+            named = {"layer": id_of(target), "word": word, "comments": comments}
+            return {**named, **parameters, **_TILE, **halves}
         case Placement():
             return path_values(target.map) | path_values(target.layer)
         case Collaboration():
             return {"map": id_of(target.map), "user": id_of(target.user)}
         case Comment():
-            return {"comment": id_of(target)}
+            subject = path_values(target.map or target.layer)["comments"]
+            named = {"comment": id_of(target), "number": number_of(target)}
+            return {**named, "comments": subject}
         case _:
             named = {"server": id_of(target), "word": word_of(target)}
             return {"name": target, **named, "file": "points.csv", **_TILE}

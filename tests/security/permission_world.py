@@ -119,6 +119,11 @@ REPLIES = tuple(
 )
 
 
+def number_of(comment: Comment) -> int:
+    """Return the id of a comment as a feature."""
+    return 1 + (*COMMENTS, *REPLIES).index(comment)
+
+
 MAP_SERVER = "web map server"
 """The server of the list, by its name."""
 BLOCKS = ((OUTSIDER, OWNER), (VIEWER, STRANGER))

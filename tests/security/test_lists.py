@@ -104,7 +104,10 @@ def test_tokens_are_listed_to_their_holder(world: World, caller: Caller) -> None
 
 @pytest.mark.parametrize("caller", READERS, ids=lambda caller: caller.name)
 def test_collections_are_the_readable_layers(world: World, caller: Caller) -> None:
+    """And the comments on the caller's own maps."""
     readable = {str(id_of(layer)) for layer in LAYERS if rules.may_read_features(caller, layer)}
+    own = [shared for shared in MAPS if rules.is_on(caller, shared)]
+    readable |= {f"comments-of-map-{id_of(shared)}" for shared in own}
     document = send_request(world, caller, "/ogc/collections?limit=1000").json or {}
     assert {entry["id"] for entry in document["collections"]} == readable
     assert document.get("numberMatched", len(readable)) == len(readable)

@@ -49,6 +49,7 @@ from tests.security.permission_world import (
     headers_of,
     id_of,
     invited_email_of,
+    number_of,
     position_of,
     session_id_of,
     word_of,
@@ -168,6 +169,8 @@ def populate(connection: Connection) -> None:
     connection.execute(insert(MapLayer), list(_placements()))
     connection.execute(insert(CommentRow), [_comment(comment) for comment in COMMENTS])
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
+    after = len(COMMENTS) + len(REPLIES)
+    connection.exec_driver_sql(f"SELECT setval('comments_number_seq', {after})")
     connection.execute(insert(WMSServer), _map_server())
     connection.execute(insert(Import), [_import(user) for user in USERS])
 
@@ -338,6 +341,7 @@ def _placements() -> Iterator[dict[str, Any]]:
 def _comment(comment: Comment) -> dict[str, Any]:
     return {
         "id": id_of(comment),
+        "number": number_of(comment),
         "map_id": comment.map and id_of(comment.map),
         "layer_id": comment.layer and id_of(comment.layer),
         "parent_id": comment.parent and id_of(comment.parent),

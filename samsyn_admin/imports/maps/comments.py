@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+import shapely
 from geoalchemy2 import WKBElement
 from sqlalchemy import Connection, insert, select
 
@@ -49,10 +50,12 @@ class CommentImport:
     def store(self) -> int:
         """Store the comments whose subject there is; return how many."""
         authors = self._authors()
+        # that of the features: they were made in this transaction
+        change = run(self._connection, "SELECT current_change_set() AS change").scalar_one()
         ids: dict[str, uuid.UUID] = {}
         rows = []
         unknown = 0
-        for row, position in self._comments:
+        for row, place in self._comments:
             values = self._subject(row)
             if values is None or (row["parent_id"] and row["parent_id"] not in ids):
                 continue
@@ -61,7 +64,8 @@ class CommentImport:
             unknown += author is None and not row["deleted_at"]
             values |= {
                 "parent_id": ids.get(row["parent_id"]),
-                "position": position and WKBElement(position.wkb, srid=4326),
+                "feature_change": change if values["feature_id"] is not None else None,
+                **_place(place),
                 "author_id": author or self._owner_id,
                 "content": _content(row, names_author=author is None),
                 **{name: _moment(row[name]) for name in _MOMENTS},
@@ -103,6 +107,19 @@ class CommentImport:
 
 
 _MOMENTS = ("created_at", "edited_at", "deleted_at", "resolved_at")
+
+
+def _place(shape: Any) -> dict[str, Any]:
+    """Return the columns of where a comment is: a point, or an area."""
+    columns: dict[str, Any] = {"position": None, "area": None}
+    if shape is not None:
+        geometry = shapely.force_2d(shapely.from_wkb(shape.wkb))
+        column = {"Point": "position", "Polygon": "area", "MultiPolygon": "area"}.get(
+            geometry.geom_type
+        )
+        if column is not None:
+            columns[column] = WKBElement(shapely.to_wkb(geometry), srid=4326)
+    return columns
 
 
 def _content(row: dict[str, Any], *, names_author: bool) -> str:

@@ -68,7 +68,7 @@ class MapPackage:
         return source
 
     def comments(self) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Yield the comments, older ones first, each with its position or None."""
+        """Yield the comments, older ones first, each with its place or None."""
         for batch in self._open(COMMENTS_TABLE).batches():
             for text, geometry in zip(batch.properties, batch.geometries, strict=True):
                 yield json.loads(str(text)), geometry

@@ -21,8 +21,9 @@ from tests.statements import statements
 
 MEMBERS = {
     *("id", "content", "author_id", "author_name", "author", "map_id", "layer_id", "feature_id"),
+    *("feature_version", "feature_version_url", "target_state", "difference", "geometry"),
     *("position", "parent_id", "thread_id", "is_resolved", "resolved_at", "resolved_by"),
-    *("reply_count", "edited_at", "deleted_at", "created_at", "updated_at"),
+    *("mentions", "reply_count", "edited_at", "deleted_at", "created_at", "updated_at"),
 }
 
 

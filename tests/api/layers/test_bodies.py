@@ -41,7 +41,7 @@ def test_a_wms_layer_gets_its_defaults_and_keeps_unknown_members(owner: Caller) 
     assert config["format"] == "image/png"
     assert config["transparent"] is True
     assert config["attribution"] == {"title": "SMHI"}
-    assert [link["rel"] for link in layer["links"]] == ["hub"]
+    assert [link["rel"] for link in layer["links"]] == ["comments", "hub"]
     assert layer["bounds"] is None
 
 
@@ -56,7 +56,13 @@ def test_a_geotiff_layer_links_to_its_tiles(owner: Caller) -> None:
     assert layer
     assert layer["bounds"] == [10, 54, 13, 58]
     links = {link["rel"]: link["href"] for link in layer["links"]}
-    assert links.keys() == {"tiles", "tilejson", "wmts", "hub"}  # there is no file of it here
+    assert links.keys() == {
+        "tiles",
+        "tilejson",
+        "wmts",
+        "comments",
+        "hub",
+    }  # there is no file of it here
     place = f"http://localhost/api/v1/layers/{layer['id']}"
     assert links["tiles"].startswith(f"{place}/raster/tiles/{{z}}/{{x}}/{{y}}?ticket=")
     assert links["wmts"] == f"{place}/wmts.xml"

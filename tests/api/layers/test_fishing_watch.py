@@ -58,7 +58,7 @@ def test_it_is_no_collection(
 ) -> None:
     layer = owner.post({**FISHING, "source_config": {"gfw4wings": gfw}}).json
     assert layer
-    assert [link["rel"] for link in layer["links"]] == ["hub"]
+    assert [link["rel"] for link in layer["links"]] == ["comments", "hub"]
     map_id = add_to_map(empty_database, owner.id, layer["id"], "public")
     assert anonymous.client.get("/ogc/collections").json["collections"] == []
     for below in ("", "/items", "/schema", "/queryables", "/tiles"):

@@ -337,3 +337,56 @@ def test_stored_rings_are_oriented_and_features_stay_as_they_are(database: Engin
     assert oriented[1][2] == "LINESTRING(1 2,0 0)"
     assert oriented[2][2] == ("GEOMETRYCOLLECTION(LINESTRING(0 0,1 1),POLYGON((0 0,1 1,0 1,0 0)))")
     assert versions == [2, 2, 2, 2]
+
+
+def test_comments_of_before_are_about_the_versions_of_their_time(database: Engine) -> None:
+    upgrade(database, "0018")
+    with database.begin() as connection:
+        layer, author = connection.execute(
+            text(
+                "WITH owner AS (INSERT INTO users DEFAULT VALUES RETURNING id)"
+                " INSERT INTO layers (name, source_type, created_by)"
+                " SELECT 'a', 'vector', id FROM owner RETURNING id, created_by"
+            )
+        ).one()
+    values = {"layer": layer, "author": author}
+    comment = (
+        "INSERT INTO comments (layer_id, feature_id, author_id, content, created_at)"
+        " SELECT layer_id, id, :author, '{}', {} FROM layer_features"
+    )
+    for statement in (
+        "INSERT INTO layer_features (layer_id, properties) VALUES (:layer, '{\"a\": 1}')",
+        comment.format("unknown", "'2000-01-01Z'::timestamptz"),
+        comment.format("first", "clock_timestamp()"),
+        "UPDATE layer_features SET properties = '{\"a\": 2}' WHERE layer_id = :layer",
+        comment.format("second", "clock_timestamp()"),
+        "INSERT INTO comments (layer_id, author_id, content) VALUES (:layer, :author, 'layer')",
+    ):
+        with database.begin() as connection:
+            used = {name: value for name, value in values.items() if f":{name}" in statement}
+            connection.execute(text(statement.replace('"a": ', '"a"\\: ')), used)
+    with database.begin() as connection:
+        kept = "SELECT content, updated_at FROM comments ORDER BY created_at"
+        before = connection.execute(text(kept)).all()
+    upgrade(database)
+    with database.begin() as connection:
+        assert connection.execute(text(kept)).all() == before
+        found = connection.execute(
+            text(
+                "SELECT content, target ->> 'state' AS state, target ->> 'version' AS version"
+                " FROM comments CROSS JOIN LATERAL"
+                " comment_target(layer_id, feature_id, feature_change, false) AS target"
+            )
+        )
+        assert {row.content: (row.state, row.version) for row in found} == {
+            "unknown": ("current", None),
+            "first": ("changed", "1"),
+            "second": ("current", "2"),
+            "layer": ("current", None),
+        }
+        numbers = connection.execute(text("SELECT number FROM comments")).scalars()
+        assert sorted(numbers) == [1, 2, 3, 4]
+        connection.execute(text("DELETE FROM layers"))
+    downgrade(database, "0018")
+    with database.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM comments")).scalar_one() == 0

@@ -355,7 +355,7 @@ def test_statements_do_not_grow_with_layers_or_features(
             {"layer": one},
         )
     assert counts() == before
-    assert list(before.values()) == [2, 2, 1, 2, 2]
+    assert list(before.values()) == [3, 2, 1, 2, 2]
     assert _statements(lambda: client.get("/ogc/conformance")) == 0
 
 

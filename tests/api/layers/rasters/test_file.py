@@ -199,9 +199,15 @@ def test_other_layers_have_no_file(owner: Caller, made: dict[str, Any]) -> None:
     assert vector is not None
     for layer_id in (created["id"], vector["id"], "nothing", made["creator"]["id"]):
         assert read(owner, f"{layer_id}/file").status_code == 404
-    assert [link["rel"] for link in created["links"]] == ["tiles", "tilejson", "wmts", "hub"]
+    assert [link["rel"] for link in created["links"]] == [
+        "tiles",
+        "tilejson",
+        "wmts",
+        "comments",
+        "hub",
+    ]
     rels = [link["rel"] for link in made["links"]]
-    assert rels == ["tiles", "tilejson", "wmts", "file", "hub"]
+    assert rels == ["tiles", "tilejson", "wmts", "file", "comments", "hub"]
 
 
 def test_capabilities_are_xml_whatever_the_layer_is_called(owner: Caller) -> None:

@@ -1,0 +1,1 @@
+"""Comments: their threads, what they are about, whom they mention."""
