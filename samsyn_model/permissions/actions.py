@@ -26,6 +26,7 @@ class Action(enum.Enum):
     KEEP_SERVERS = "keep the list of web map servers"
     WEBHOOK = "deliver a signed event"
     SIGN_IN = "begin or end the session of a browser"
+    UNSUBSCRIBE = "end a subscription by the link in a mail"
 
 
 WRITING = frozenset(Action) - {
@@ -39,6 +40,7 @@ WRITING = frozenset(Action) - {
     Action.ASK_SERVERS,
     Action.WEBHOOK,
     Action.SIGN_IN,
+    Action.UNSUBSCRIBE,
 }
 
 READING_BY_POST = frozenset({Action.SEARCH_LAYER, Action.FOLLOW_LAYER, Action.FOLLOW_MAP})
