@@ -19,7 +19,7 @@ from samsyn_model.permissions.comments import find_comment
 from samsyn_model.permissions.lookup import find_map
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.quotas.rows import Quota, refuse_excess
-from samsyn_model.subscriptions.news import reschedule
+from samsyn_model.subscriptions.news import schedule
 from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.live import Subscription
 from samsyn_model.tables.maps import Map
@@ -58,6 +58,7 @@ def insert_subscription(
     made = run(connection, statement.returning(Subscription.id)).scalar()
     if made is None:
         raise ConflictError("You follow this already, in the same way: change that subscription.")
+    schedule(connection, made)
     refuse_excess(connection, deployment().settings, (Quota.SUBSCRIPTIONS_OF_USER, user_id))
     key: uuid.UUID = made
     return key
@@ -80,14 +81,14 @@ def change_subscription(
         if row.webhook_url is None:
             _require_email(connection, row.user_id)
         values |= {"status": "active", "reason": None, "failures": 0, "failing_since": None}
+        newest, _ = newest_position(connection)
         if row.status == "failed":
-            values |= {"due_at": func.now()}
+            values |= {"due_at": func.now(), "news_position": newest}
         else:
-            position = newest_position(connection)[0]
-            values |= {"position": position, "until": None, "due_at": None, "claimed_until": None}
+            values |= {"position": newest, "until": None, "claimed_until": None}
     run(connection, update(Subscription).where(Subscription.id == row.id).values(values))
-    if frequency != row.frequency:
-        reschedule(connection, row.id)
+    if frequency != row.frequency or (status == "active" and row.status != "failed"):
+        schedule(connection, row.id)
 
 
 def _subject_of_thread(

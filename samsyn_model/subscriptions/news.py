@@ -39,9 +39,7 @@ WHERE c.id = s.id AND s.status = 'active' AND s.position < c.position
     AND (s.due_at IS NULL OR s.claimed_until IS NOT NULL)"""
 
 
-_RESCHEDULE = f"""
-UPDATE subscriptions SET due_at = {NEXT_DUE}
-WHERE id = %(id)s AND due_at IS NOT NULL AND failures = 0"""
+_SCHEDULE = f"UPDATE subscriptions SET due_at = {NEXT_DUE} WHERE id = %(id)s AND failures = 0"
 
 
 def note_news(connection: Connection, after: int) -> int:
@@ -57,6 +55,7 @@ def note_news(connection: Connection, after: int) -> int:
     return max(until, after)
 
 
-def reschedule(connection: Connection, subscription_id: uuid.UUID) -> None:
-    """Have a subscription told by its frequency, which was changed, where there is news."""
-    run(connection, _RESCHEDULE, {"id": subscription_id})
+def schedule(connection: Connection, subscription_id: uuid.UUID) -> None:
+    """Make a subscription due that has begun, or is told at other times from now on, whether or not
+    there is news: `note_news` may have been done before this transaction is committed."""
+    run(connection, _SCHEDULE, {"id": subscription_id})
