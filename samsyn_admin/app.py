@@ -35,6 +35,7 @@ from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_admin.rasters import responses as rasters
 from samsyn_admin.rasters import routes as raster_routes
+from samsyn_admin.subscriptions import routes as subscriptions
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
 from samsyn_admin.wms import routes as wms
@@ -111,6 +112,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
         sign_in,
         start,
         style_routes,
+        subscriptions,
         tile_routes,
         tokens,
         users,
@@ -140,5 +142,6 @@ def share_objects(app: Flask, settings: Settings, engine: Engine) -> None:
     )
     kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)
+    app.extensions[subscriptions.EXTENSION] = outgoing
     app.extensions[wms.EXTENSION] = CapabilitiesOfServers(outgoing, kept)
     rasters.install(app, settings, kept)

@@ -1,10 +1,11 @@
 """Settings: the environment variables that SamSyn reads, typed and checked at start."""
 
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,16 @@ class Settings(BaseSettings):
     """Origins that sessions may come from; any where none is named."""
     clerk_azp_required: bool = True
     """Whether, where authorized parties are set, a session without the claim `azp` is refused."""
+
+    smtp_host: str | None = None
+    """The mail server that digests are sent by; without one there are none by e-mail."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["starttls", "tls", "off"] = "starttls"
+    """How the connection is encrypted: once it has begun, from its beginning (port 465), not."""
+    mail_from: str | None = Field(default=None, validate_default=True)
+    """The sender of mail: an address, with or without a name."""
 
     outgoing: bool = True
     """Whether the server asks other servers for its users: their WMS, for example."""
@@ -140,6 +151,8 @@ class Settings(BaseSettings):
     max_comments_per_map: int = Field(default=10_000, ge=0)
     max_comments_per_layer: int = Field(default=10_000, ge=0)
     """Comments on a layer, on maps or outside of them."""
+    max_subscriptions_per_user: int = Field(default=100, ge=0)
+    """Maps and threads that a user follows."""
     max_features_per_layer: int = Field(default=10_000_000, ge=0)
     max_features_per_user: int = Field(default=50_000_000, ge=0)
     """Features in all layers that a user has created, whoever wrote them."""
@@ -194,10 +207,33 @@ class Settings(BaseSettings):
             raise ValueError("an address that begins with http:// or https://, or off")
         return value
 
+    @field_validator("smtp_tls")
+    @classmethod
+    def _hides_password(cls, value: str, others: ValidationInfo) -> str:
+        if value == "off" and others.data.get("smtp_password"):
+            raise ValueError("SMTP_PASSWORD is not sent without encryption")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str | None, others: ValidationInfo) -> str | None:
+        address = parseaddr(value)[1] if value and value.isprintable() else ""
+        if value and not ("@" in address[1:-1] and address.isascii()):
+            raise ValueError("an address, such as SamSyn <samsyn@example.org>")
+        if not value and others.data.get("smtp_host"):
+            raise ValueError("SMTP_HOST needs it: the sender of mail")
+        return value
+
     @field_validator("public_url", "frontend_url", "titiler_url", "clerk_issuer", "gfw_api_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None
+
+    @property
+    def address(self) -> str:
+        """The address that links begin with where there is no request: `public_url`, else that
+        which the server listens on."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
 
 @lru_cache(maxsize=1)

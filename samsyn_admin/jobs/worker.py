@@ -1,4 +1,5 @@
-"""The worker: takes jobs from the queue, and has each run by a process of its own."""
+"""The worker: takes jobs from the queue, and has each run by a process of its own; tells followers
+of what has happened."""
 
 import asyncio
 import logging
@@ -23,6 +24,7 @@ from samsyn_admin.jobs.history import keep_history
 from samsyn_admin.jobs.kinds import remove_expired
 from samsyn_admin.jobs.process import Limits, run_process
 from samsyn_admin.jobs.results import remove_unneeded
+from samsyn_admin.notifications.telling import Telling
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.engine import database_url, open_engine
 from samsyn_model.database.transactions import writing
@@ -70,14 +72,16 @@ class Worker:
         self._settings, self._scratch = settings, scratch
         self._limits = Limits.of(settings)
         self._engine = open_engine(url, statement_timeout=settings.statement_timeout)
+        self._telling = Telling(url, settings)
         self._conninfo = (
             database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         )
 
     async def run(self) -> None:
-        """Run jobs until cancelled; while the database is away wait for it."""
+        """Run jobs, and tell followers, until cancelled; while the database is away wait for it."""
         upkeep = asyncio.create_task(self._keep_up())
         history = asyncio.create_task(keep_history(self._engine, self._settings))
+        self._telling.start()
         try:
             while True:
                 try:
@@ -89,6 +93,7 @@ class Worker:
         finally:
             upkeep.cancel()
             history.cancel()
+            self._telling.stop()
             self._engine.dispose()
 
     async def _take_jobs(self) -> None:

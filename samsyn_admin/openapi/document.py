@@ -31,6 +31,7 @@ from samsyn_admin.maps.schemas import (
 )
 from samsyn_admin.openapi.components import components
 from samsyn_admin.openapi.model_schemas import changed_schema, model_schemas
+from samsyn_admin.subscriptions.schemas import SubscriptionCreate, SubscriptionUpdate
 from samsyn_admin.users.tokens import TokenCreate
 from samsyn_admin.wms.servers.schemas import WMSServerCreate, WMSServerUpdate
 from samsyn_model.permissions.actions import READING_BY_POST, Action
@@ -42,7 +43,7 @@ from samsyn_provider.http.media_types import MERGE_PATCH
 MODELS = (
     *(MapCreate, MapDuplicate, Person, CollaboratorCreate, CollaboratorUpdate),
     *(MapLayerCreate, MapLayerUpdate, Reorder, LayerCreate, LayerIndexes),
-    *(WMSServerCreate, WMSServerUpdate),
+    *(WMSServerCreate, WMSServerUpdate, SubscriptionCreate, SubscriptionUpdate),
     *(CommentCreate, TokenCreate, ImportCreate, ImportChoices, ImportUndo, ReadChoices),
     *(FeatureRestore, FeatureUndo),
 )
@@ -51,6 +52,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JSON = "application/json"
 _MEDIA_TYPES = {
     "Page": "text/html",
+    "UnsubscribePage": "text/html",
     "Picture": "image/png",
     "Events": "text/event-stream",
     "VectorTile": "application/vnd.mapbox-vector-tile",
@@ -65,6 +67,7 @@ _CALLERS: dict[Action | None, str] = {
     Action.READ_PUBLIC: "all callers, signed in or not",
     Action.SIGNED_IN: "callers who are signed in",
     Action.WEBHOOK: "Clerk, which signs its events",
+    Action.UNSUBSCRIBE: "whoever has the link of a mail",
 }
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import httpcore
 
-from samsyn_admin.outgoing.addresses import Address, parse_address
+from samsyn_admin.outgoing.addresses import Address, parse_address, resolve
 from samsyn_admin.outgoing.connections import CheckedBackend
 from samsyn_admin.outgoing.slots import Slots
 from samsyn_model.errors import (
@@ -76,8 +76,7 @@ class Outgoing:
         RemoteTooLargeError and RemoteTimeoutError (which server, and what is wrong),
         TooManyRequestsError, NotConfiguredError where OUTGOING is off.
         """
-        if not self._is_on:
-            raise NotConfiguredError("This server makes no requests to others (OUTGOING).")
+        self._refuse_where_off()
         deadline = monotonic() + seconds
         span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
         with self._caller_slot(caller):
@@ -101,6 +100,34 @@ class Outgoing:
             raise RemoteServerError(f"{first.host} redirects more than {MAX_REDIRECTS} times.")
         return response
 
+    def post(
+        self, url: str, body: bytes, *, caller: str, seconds: float, headers: Mapping[str, str]
+    ) -> int:
+        """Send a POST and return the status of the response, of which nothing else is read; a
+        redirect is not followed.
+
+        Raises as `get`.
+        """
+        self._refuse_where_off()
+        with self._caller_slot(caller):
+            address = parse_address(url, self._allowed)
+            with self._asked(
+                "POST", address, headers, monotonic() + seconds, content=body
+            ) as response:
+                return int(response.status)
+
+    def check(self, url: str) -> None:
+        """Raise InvalidParameterError where `url` could not be asked now, as far as that can be
+        known without asking; RemoteTimeoutError, NotConfiguredError where OUTGOING is off."""
+        self._refuse_where_off()
+        address = parse_address(url, self._allowed)
+        is_allowed = address.server in self._allowed
+        resolve(address.host, address.port, _CONNECT_SECONDS, is_allowed=is_allowed)
+
+    def _refuse_where_off(self) -> None:
+        if not self._is_on:
+            raise NotConfiguredError("This server makes no requests to others (OUTGOING).")
+
     @contextmanager
     def _caller_slot(self, caller: str) -> Iterator[None]:
         with self._per_caller.taken(caller, _WAIT_SECONDS) as has_slot:
@@ -115,6 +142,24 @@ class Outgoing:
     def _response(
         self, address: Address, headers: Mapping[str, str], max_bytes: int, deadline: float
     ) -> RemoteResponse:
+        with self._asked("GET", address, headers, deadline) as response:
+            body = _body(response, address, max_bytes)
+        values = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.headers
+        }
+        return RemoteResponse(address.url, response.status, values, body)
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        address: Address,
+        headers: Mapping[str, str],
+        deadline: float,
+        content: bytes | None = None,
+    ) -> Iterator[httpcore.Response]:
+        """Yield the response to a request, whose body is read in the block."""
         with ExitStack() as stack:
             wait = min(_WAIT_SECONDS, deadline - monotonic())
             if not stack.enter_context(self._per_server.taken(address.server, wait)):
@@ -125,8 +170,9 @@ class Outgoing:
                     httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend)
                 )
                 sent = list({**headers, **_OURS}.items())
-                response = stack.enter_context(pool.stream("GET", address.url, headers=sent))
-                body = _body(response, address, max_bytes)
+                yield stack.enter_context(
+                    pool.stream(method, address.url, headers=sent, content=content)
+                )
             except httpcore.TimeoutException as error:
                 raise RemoteTimeoutError(f"{address.host} did not respond in time.") from error
             except (
@@ -136,11 +182,6 @@ class Outgoing:
                 OSError,
             ) as error:
                 raise RemoteServerError(_reason(address, error)) from error
-        values = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-        return RemoteResponse(address.url, response.status, values, body)
 
 
 _OURS = {"Accept-Encoding": "identity", "User-Agent": "SamSyn", "Connection": "close"}

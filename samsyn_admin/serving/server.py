@@ -131,11 +131,10 @@ def serve(
     """
     _check_address(settings)
     _allow_files()
-    address = settings.public_url or f"http://{settings.host}:{settings.port}"
     lines = [
-        f"SamSyn at {address}/",
-        f"  OGC API  {address}/ogc/",
-        f"  health   {address}/api/health",
+        f"SamSyn at {settings.address}/",
+        f"  OGC API  {settings.address}/ogc/",
+        f"  health   {settings.address}/api/health",
     ]
     if show_token_hint:
         lines.append("  a token  .venv/bin/samsyn token create you@example.org")

@@ -24,6 +24,7 @@ _END_SESSIONS = "DELETE FROM browser_sessions WHERE user_id = %(user)s"
 _LEAVE_MAPS = "DELETE FROM map_collaborators WHERE user_id = %(user)s"
 
 _FORGET_MENTIONS = "DELETE FROM comment_mentions WHERE user_id = %(user)s"
+_UNSUBSCRIBE = "DELETE FROM subscriptions WHERE user_id = %(user)s"
 
 _UNBLOCK = """
 DELETE FROM blocked_users WHERE user_id = %(user)s OR blocked_user_id = %(user)s"""
@@ -84,10 +85,17 @@ DELETE FROM comment_mentions mention
 WHERE mention.user_id = %(source)s AND EXISTS (SELECT FROM comment_mentions other
     WHERE other.comment_id = mention.comment_id AND other.user_id = %(target)s)"""
 
+# What both follow in the same way is followed once.
+_DROP_DOUBLE_SUBSCRIPTIONS = """
+DELETE FROM subscriptions s USING subscriptions other
+WHERE s.user_id = %(source)s AND other.user_id = %(target)s
+    AND coalesce(s.map_id, s.comment_id) = coalesce(other.map_id, other.comment_id)
+    AND coalesce(s.webhook_url, '') = coalesce(other.webhook_url, '')"""
+
 
 def close_account(connection: Connection, user_id: uuid.UUID) -> None:
-    """Make a user a tombstone: name, email, rights, tokens, sessions, collaborations, mentions and
-    blocks go.
+    """Make a user a tombstone: name, email, rights, tokens, sessions, subscriptions,
+    collaborations, mentions and blocks go.
 
     Each map passes to its oldest editor, else its oldest viewer; one without collaborators stays
     with the tombstone. Layers and comments stay, and so does the `clerk_id`: a late event or a
@@ -97,15 +105,15 @@ def close_account(connection: Connection, user_id: uuid.UUID) -> None:
     # FOR UPDATE waits for transactions that add a token or a collaboration of the user.
     run(connection, _LOCK, {"user": user_id})
     for statement in (
-        *(_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _PASS_MAPS_ON, _LEAVE_MAPS),
-        *(_FORGET_MENTIONS, _UNBLOCK),
+        *(_EMPTY, _REVOKE_TOKENS, _END_SESSIONS, _UNSUBSCRIBE),
+        *(_PASS_MAPS_ON, _LEAVE_MAPS, _FORGET_MENTIONS, _UNBLOCK),
     ):
         run(connection, statement, {"user": user_id})
 
 
 def merge_accounts(connection: Connection, *, target: uuid.UUID, source: uuid.UUID) -> None:
-    """Move maps, layers, comments, mentions, tokens, collaborations and blocks from one user to
-    another.
+    """Move maps, layers, comments, mentions, tokens, collaborations, subscriptions and blocks from
+    one user to another.
 
     The source becomes a tombstone without `clerk_id`. Features keep the id of their author:
     `docs/decisions/clerk-events.md` explains why.
@@ -115,6 +123,7 @@ def merge_accounts(connection: Connection, *, target: uuid.UUID, source: uuid.UU
     run(connection, _DROP_DOUBLE_ROLES, accounts)
     run(connection, _DROP_DOUBLE_BLOCKS, accounts)
     run(connection, _DROP_DOUBLE_MENTIONS, accounts)
+    run(connection, _DROP_DOUBLE_SUBSCRIPTIONS, accounts)
     for table in metadata.sorted_tables:
         _transfer_rows(connection, table, target, source)
     close_account(connection, source)

@@ -27,6 +27,7 @@ class Action(enum.Enum):
     READ_AUDIT = "read what was changed of all that is public"
     WEBHOOK = "deliver a signed event"
     SIGN_IN = "begin or end the session of a browser"
+    UNSUBSCRIBE = "end a subscription by the link in a mail"
 
 
 WRITING = frozenset(Action) - {
@@ -41,6 +42,7 @@ WRITING = frozenset(Action) - {
     Action.READ_AUDIT,
     Action.WEBHOOK,
     Action.SIGN_IN,
+    Action.UNSUBSCRIBE,
 }
 
 READING_BY_POST = frozenset({Action.SEARCH_LAYER, Action.FOLLOW_LAYER, Action.FOLLOW_MAP})

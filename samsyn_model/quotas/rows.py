@@ -16,6 +16,7 @@ class Quota(enum.Enum):
 
     JOBS_OF_USER = "max_jobs_per_user"
     TOKENS_OF_USER = "max_tokens_per_user"
+    SUBSCRIPTIONS_OF_USER = "max_subscriptions_per_user"
     MAPS_OF_USER = "max_maps_per_user"
     LAYERS_OF_USER = "max_layers_per_user"
     LAYERS_OF_MAP = "max_layers_per_map"
@@ -30,6 +31,7 @@ _ROWS = {
     Quota.JOBS_OF_USER: "jobs WHERE user_id = %({key})s AND status IN ('accepted', 'running')",
     Quota.TOKENS_OF_USER: "api_tokens WHERE user_id = %({key})s"
     " AND revoked_at IS NULL AND coalesce(expires_at > now(), true)",
+    Quota.SUBSCRIPTIONS_OF_USER: "subscriptions WHERE user_id = %({key})s",
     Quota.MAPS_OF_USER: "maps WHERE created_by = %({key})s",
     Quota.LAYERS_OF_USER: "layers WHERE created_by = %({key})s",
     Quota.LAYERS_OF_MAP: "map_layers WHERE map_id = %({key})s",
@@ -41,6 +43,8 @@ _ROWS = {
 _DETAILS = {
     Quota.JOBS_OF_USER: "Up to {maximum} jobs of an account wait or run: wait until one has ended.",
     Quota.TOKENS_OF_USER: "An account has up to {maximum} API tokens: delete one first.",
+    Quota.SUBSCRIPTIONS_OF_USER: "An account follows up to {maximum} maps and threads: end one"
+    " of its subscriptions first.",
     Quota.MAPS_OF_USER: "An account owns up to {maximum} maps: delete one first.",
     Quota.LAYERS_OF_USER: "An account has up to {maximum} layers: delete one first.",
     Quota.LAYERS_OF_MAP: "A map has up to {maximum} layers: take one off first.",

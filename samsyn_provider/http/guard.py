@@ -29,8 +29,8 @@ from samsyn_provider.rates.rate_limits import Rate
 
 View = TypeVar("View", bound=Callable[..., object])
 
-UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK, Action.SIGN_IN})
-"""Actions for which credentials are ignored: they need no database."""
+UNGUARDED = frozenset({Action.READ_PUBLIC, Action.WEBHOOK, Action.SIGN_IN, Action.UNSUBSCRIBE})
+"""Actions for which credentials are ignored: who may do it does not depend on them."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ATTRIBUTE = "samsyn_action"

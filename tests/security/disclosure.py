@@ -52,6 +52,9 @@ def _secrets() -> dict[str, tuple[str, Callable[[Caller], bool]]]:
         add(
             name, name, lambda caller, _, user=holder.user: user is not None and caller.user == user
         )
+    for user in USERS:
+        name = f"subscription of {user}"
+        add(name, name, lambda caller, _, user=user: caller.user == user)
     for user in USERS:  # their ids are in everything that they have created
         for kind, may_see in (
             ("email", lambda caller, user=user: rules.may_see_email(caller, user, MAPS)),

@@ -18,6 +18,10 @@ from tests.security.permission_rules import Caller
 from tests.security.permission_world import BROWSERS, PRINCIPALS
 from tests.security.raster_operations import RASTER_OPERATIONS
 from tests.security.server_operations import SERVER_OPERATIONS
+from tests.security.subscription_operations import (
+    OPEN_SUBSCRIPTION_OPERATIONS,
+    SUBSCRIPTION_OPERATIONS,
+)
 from tests.security.tile_operations import OPEN_TILE_OPERATIONS, TILE_OPERATIONS
 from tests.security.titiler_operations import TITILER_OPERATIONS
 
@@ -53,7 +57,12 @@ def _some(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return objects[::4]
 
 
-_OPEN = (*OPEN_OPERATIONS, *OPEN_PROCESS_OPERATIONS, *OPEN_TILE_OPERATIONS)
+_OPEN = (
+    *OPEN_OPERATIONS,
+    *OPEN_PROCESS_OPERATIONS,
+    *OPEN_TILE_OPERATIONS,
+    *OPEN_SUBSCRIPTION_OPERATIONS,
+)
 _GUARDED = (
     *LAYER_OPERATIONS,
     *MAP_OPERATIONS,
@@ -61,6 +70,7 @@ _GUARDED = (
     *IMPORT_OPERATIONS,
     *ACCOUNT_OPERATIONS,
     *JOB_OPERATIONS,
+    *SUBSCRIPTION_OPERATIONS,
     *SERVER_OPERATIONS,
     *TILE_OPERATIONS,
     *RASTER_OPERATIONS,

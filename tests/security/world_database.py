@@ -21,6 +21,7 @@ from samsyn_model.tables.comments import Comment as CommentRow
 from samsyn_model.tables.jobs import Import, Job
 from samsyn_model.tables.layers import Layer as LayerRow
 from samsyn_model.tables.layers import LayerFeature
+from samsyn_model.tables.live import Subscription
 from samsyn_model.tables.maps import Map as MapRow
 from samsyn_model.tables.maps import MapCollaborator, MapLayer
 from samsyn_model.tables.metadata import metadata
@@ -41,6 +42,7 @@ from tests.security.permission_world import (
     PLACEMENTS,
     PRINCIPALS,
     REPLIES,
+    SHOWN_MAP,
     USERS,
     api_token_of,
     clerk_id_of,
@@ -146,6 +148,8 @@ def app_of(engine: Engine, storage: Path) -> Flask:
         trusted_proxies=0,
         storage_dir=storage,
         outgoing=False,
+        smtp_host="mail.test",
+        mail_from="samsyn@mail.test",
         titiler_url="off",
         **unlimited,
     )
@@ -171,12 +175,27 @@ def populate(connection: Connection) -> None:
     connection.execute(insert(CommentRow), [_comment(comment) for comment in REPLIES])
     after = len(COMMENTS) + len(REPLIES)
     connection.exec_driver_sql(f"SELECT setval('comments_number_seq', {after})")
+    connection.execute(insert(Subscription), [_subscription(name) for name in USERS])
     connection.execute(insert(WMSServer), _map_server())
     connection.execute(insert(Import), [_import(user) for user in USERS])
 
 
 def _import(user: str) -> dict[str, Any]:
     return {"id": id_of(f"import of {user}"), "user_id": id_of(user), "name": "points.csv"}
+
+
+def _subscription(user: str) -> dict[str, Any]:
+    """Return one to a webhook, beside which the same is followed by mail."""
+    return {
+        "id": id_of(f"subscription of {user}"),
+        "user_id": id_of(user),
+        "map_id": id_of(SHOWN_MAP),
+        "subject_id": id_of(SHOWN_MAP),
+        "frequency": "daily",
+        "webhook_url": f"https://hooks.test/{word_of(f'subscription of {user}')}",
+        "webhook_secret": bytes(32),
+        "position": 0,
+    }
 
 
 def _map_server() -> dict[str, Any]:

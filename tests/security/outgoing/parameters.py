@@ -48,6 +48,9 @@ TITILER = (
     Parameter("titiler/preview"),
     Parameter("titiler/point", others={"lon": 11, "lat": 57}),
 )
+MAP = "0d6b0c7e-2f0a-4f5a-8f0e-9a1d3c5b7e21"
+WEBHOOK = Parameter("subscriptions", "webhook_url", {"map_id": MAP}, "POST", is_for_nobody=False)
+"""What it names is asked later: `test_webhooks.py`."""
 ADDRESSES_OF_LAYERS = (
     ("wms", "url"),
     *(("geotiff", member) for member in ("url", "cogUrl", "cogUrlTemplate", "tileServer")),
