@@ -21,6 +21,7 @@ from samsyn_model.errors import (
     RemoteTooLargeError,
     TooManyRequestsError,
 )
+from samsyn_model.metrics.counting import count_outgoing
 from samsyn_model.settings import Settings
 
 MAX_REDIRECTS = 3
@@ -32,6 +33,8 @@ _CONNECT_SECONDS = 5.0
 _WAIT_SECONDS = 5.0  # for a slot
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PLAIN = frozenset({b"", b"identity"})
+_OUTCOMES = {RemoteTooLargeError: "too large", RemoteTimeoutError: "timeout"}
+"""How requests that fail are counted, if not as `failed`; one that is not made is `refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,45 @@ class Outgoing:
         """
         if not self._is_on:
             raise NotConfiguredError("This server makes no requests to others (OUTGOING).")
-        deadline = monotonic() + seconds
+        begun, outcome = monotonic(), "refused"
+        try:
+            response = self._get(
+                url,
+                headers or {},
+                caller=caller,
+                max_bytes=max_bytes,
+                deadline=begun + seconds,
+                span=span,
+            )
+            outcome = f"{response.status // 100}xx"
+        except RemoteServerError as error:
+            outcome = _OUTCOMES.get(type(error), "failed")
+            raise
+        finally:
+            count_outgoing(outcome, monotonic() - begun)
+        return response
+
+    def _get(  # noqa: PLR0913 - what bounds a request
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        caller: str,
+        max_bytes: int,
+        deadline: float,
+        span: tuple[int, int] | None,
+    ) -> RemoteResponse:
         span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
         with self._caller_slot(caller):
             first = parse_address(url, self._allowed)
-            response = self._response(
-                first, {**(headers or {}), **span_header}, max_bytes, deadline
-            )
+            response = self._response(first, {**headers, **span_header}, max_bytes, deadline)
             for _ in range(MAX_REDIRECTS):
                 location = response.headers.get("location")
                 if response.status not in _REDIRECTS or location is None:
                     return response
                 try:
                     address = parse_address(urljoin(response.url, location), self._allowed)
-                    own = headers if headers and address.server == first.server else {}
+                    own = headers if address.server == first.server else {}
                     response = self._response(address, {**own, **span_header}, max_bytes, deadline)
                 except InvalidParameterError as error:
                     raise RemoteServerError(
