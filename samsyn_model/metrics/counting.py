@@ -98,17 +98,26 @@ def watch_pool(engine: Engine, limit: int) -> None:
     event.listen(engine, "checkin", lambda *_: metrics.note_connections(pool.checkedout() - 1))
 
 
-class Timed:
-    """The context in which a statement runs, whose time is counted, and told where it is slow."""
+class _Untimed:
+    """The context of all statements where nothing is counted."""
 
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class _Timed:
     __slots__ = ("_start", "_statement")
 
     def __init__(self, statement: object) -> None:
-        self._statement = statement
+        self._statement, self._start = statement, monotonic()
 
     def __enter__(self) -> None:
-        is_timed = _metrics is not None or slow_statements.limit is not None
-        self._start = monotonic() if is_timed else 0.0
+        pass
 
     def __exit__(
         self,
@@ -116,11 +125,20 @@ class Timed:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._start:
-            return
         seconds = monotonic() - self._start
         is_slow = slow_statements.limit is not None and seconds >= slow_statements.limit
         if _metrics is not None:
             _metrics.count_statement(seconds, is_slow=is_slow)
         if is_slow:
             slow_statements.tell(self._statement, seconds, error)
+
+
+_UNTIMED = _Untimed()
+
+
+def timed(statement: object) -> _Timed | _Untimed:
+    """Return the context in which a statement runs, whose time is counted, and told where it is
+    slow."""
+    if _metrics is None and slow_statements.limit is None:
+        return _UNTIMED
+    return _Timed(statement)

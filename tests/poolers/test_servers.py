@@ -94,7 +94,7 @@ def _use(server: Server, token: str, layer: str) -> Counter[int]:
 def _export(server: Server, token: str, layer: str) -> None:
     """Have a job run to its end."""
     signed_in = {"Authorization": f"Bearer {token}"}
-    address = f"{server.url}/api/v1/layers/{layer}/export?format=gpkg"
+    address = f"{server.url}/api/v1/layers/{layer}/export?f=gpkg"
     job = requests.post(address, headers=signed_in, timeout=60)
     assert job.status_code == 202, job.text
     deadline = time.monotonic() + 120
