@@ -91,8 +91,9 @@ def missing_settings(connection: Connection) -> list[str]:
     way = way_of(connection)
     if not way.is_pooled:
         return []
-    rows = run(connection, SELECT_SETTINGS, {"names": [*way.settings]})
-    return [*not_in_force(way.settings, {row.name: row.setting for row in rows})]
+    wanted = way.wanted
+    rows = run(connection, SELECT_SETTINGS, {"names": [*wanted]})
+    return [*not_in_force(wanted, {row.name: row.setting for row in rows})]
 
 
 def give_settings(engine: Engine, statement_timeout: int) -> None:

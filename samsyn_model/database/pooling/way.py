@@ -53,6 +53,15 @@ class Way:
         """The names of settings that are not in force."""
 
     @property
+    def wanted(self) -> dict[str, str]:
+        """The settings that should be in force; where nothing is prepared, plans do not matter."""
+        return {
+            name: value
+            for name, value in self.settings.items()
+            if self._wants_plans or name != "plan_cache_mode"
+        }
+
+    @property
     def begin(self) -> str:
         """The text that begins a transaction: what triggers do depends on the layer, so that no
         plan suits all."""
@@ -100,9 +109,9 @@ class Way:
         row = first.execute("SELECT pg_backend_pid()").fetchone()
         self.is_pooled = row is not None and row[0] != first.pgconn.backend_pid
         if self.is_pooled or not self._sends_options:
-            names = [*self.settings]
-            found = dict(first.execute(SELECT_SETTINGS, {"names": names}).fetchall())
-            self.missing = not_in_force(self.settings, found)
+            wanted = self.wanted
+            found = dict(first.execute(SELECT_SETTINGS, {"names": [*wanted]}).fetchall())
+            self.missing = not_in_force(wanted, found)
         if self.is_pooled and not self._is_known:
             self.moves, keeps_prepared = find_moves(first, connect)
             self.prepares = self.prepares and keeps_prepared
