@@ -13,7 +13,7 @@ from samsyn_admin.comments import routes as comments
 from samsyn_admin.exports import routes as exports
 from samsyn_admin.gfw import routes as gfw
 from samsyn_admin.gfw.tiles import FishingTiles
-from samsyn_admin.http import cors, hosts, proxies, security_headers
+from samsyn_admin.http import cors, hosts, noted_requests, proxies, security_headers
 from samsyn_admin.imports import page as imports_page
 from samsyn_admin.imports import routes as imports
 from samsyn_admin.imports.process import IMPORT
@@ -79,6 +79,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     hosts.install(app, settings)
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
+    noted_requests.install(app, settings)
     guard.install(app)
     browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to

@@ -15,11 +15,13 @@ from sqlalchemy import Engine
 
 from samsyn_admin.audit_commands import audit_group
 from samsyn_admin.command_database import engine_of, migrate, open_database
+from samsyn_admin.companions.metrics import metrics_beside
 from samsyn_admin.history_commands import history_group
 from samsyn_admin.import_commands import import_command, undo_import_command
 from samsyn_model.cluster.address import database_address
 from samsyn_model.cluster.location import ClusterError
-from samsyn_model.database.engine import open_engine
+from samsyn_model.database.engine import open_engine, way_of
+from samsyn_model.database.requirements import give_settings, settings_not_in_force
 from samsyn_model.database.revisions import current_revision
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
@@ -60,9 +62,9 @@ def serve(with_demo: bool) -> None:
     """Run the server in the foreground (HOST, PORT, WEB_CONCURRENCY)."""
     from samsyn_admin.serving.server import serve as run_server  # noqa: PLC0415 - gunicorn is slow to load
 
-    with database_address(keeps_running=True) as url:
+    with database_address(keeps_running=True, may_be_pooled=True) as url:
         if with_demo:
-            with engine_of(url) as engine:
+            with engine_of(get_settings().direct_database_url or url) as engine:
                 _load_demo(engine)
         run_server(url, get_settings(), _create_app, show_token_hint=with_demo)
 
@@ -72,8 +74,9 @@ def worker() -> None:
     """Run jobs until stopped (JOBS_WORKERS at a time), as `samsyn serve` does beside the server."""
     from samsyn_admin.jobs.worker import run_worker  # noqa: PLC0415 - only where it is used
 
-    with database_address(keeps_running=True) as url:
-        run_worker(url, get_settings())
+    settings = get_settings()
+    with database_address(keeps_running=True) as url, metrics_beside(url, settings):
+        run_worker(url, settings)
 
 
 @main.command()
@@ -84,8 +87,9 @@ def live() -> None:
     path = get_settings().live_socket
     if path in {None, "off"}:
         raise click.ClickException("LIVE_SOCKET names the Unix socket at which servers connect.")
-    with database_address(keeps_running=True) as url:
-        run_live(url, get_settings(), listen_at(Path(path)))
+    settings = get_settings()
+    with database_address(keeps_running=True) as url, metrics_beside(url, settings):
+        run_live(url, settings, listen_at(Path(path)))
 
 
 @main.command()
@@ -128,6 +132,25 @@ def db_upgrade(revision: str) -> None:
         migrations.upgrade(engine, revision)
         with reading(engine) as connection:
             click.echo(f"database at revision {current_revision(connection)}", err=True)
+        is_pooled = way_of(engine).is_pooled or get_settings().direct_database_url is not None
+        if is_pooled and settings_not_in_force(engine, get_settings().statement_timeout):
+            click.echo("the role lacks settings: samsyn db settings --apply", err=True)
+
+
+@db_group.command("settings")
+@click.option("--apply", "is_applied", is_flag=True, help="Give them to the role.")
+def db_settings(is_applied: bool) -> None:
+    """Fail when sessions behind a pooler would not begin with the settings that SamSyn needs."""
+    timeout = get_settings().statement_timeout
+    with open_database() as engine:
+        if is_applied:
+            give_settings(engine, timeout)
+        missing = settings_not_in_force(engine, timeout)
+    for name, (wanted, found) in missing.items():
+        click.echo(f"{name} is {found}, not {wanted}", err=True)
+    if missing:
+        sys.exit(1)
+    click.echo("new sessions of the role begin with the settings", err=True)
 
 
 @db_group.command("downgrade")

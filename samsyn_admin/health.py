@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from flask import Blueprint, Response, jsonify, request
 
+from samsyn_model.database.requirements import missing_settings
 from samsyn_model.database.revisions import current_revision, newest_revision
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
@@ -19,12 +20,14 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 def health() -> tuple[Response, int]:
     """Return 200 when the database is reached and migrated to this code's head, else 503.
 
-    Administrators are told the version, too.
+    Administrators are told the version, too. Warnings, where there are any, do not change the
+    status.
     """
-    current, database = None, "unreachable"
+    current, database, missing = None, "unreachable", list[str]()
     try:
         with reading(deployment().engine) as connection:
             current = current_revision(connection)
+            missing = missing_settings(connection)
             database = "reached"
     except DatabaseUnavailableError:
         pass
@@ -37,6 +40,11 @@ def health() -> tuple[Response, int]:
         "database": database,
         "migration": {"current": current, "head": head},
     }
+    if missing:
+        document["warnings"] = [
+            f"Not in force behind the pooler of the database: {', '.join(missing)}"
+            " (samsyn db settings)."
+        ]
     if ready and _is_for_administrator():
         document["version"] = version("samsyn")
     return jsonify(document), 200 if ready else 503

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samsyn_model.log import LogFormat
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 MAX_PER_MINUTE = 1_000_000
 """The largest allowance of a rate."""
@@ -25,6 +27,8 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     """PostgreSQL with PostGIS; when absent the checkout's private cluster is used."""
+    direct_database_url: str | None = None
+    """The same database past a pooler in `database_url`: for commands, jobs and events."""
     public_url: str | None = None
     """Address that clients use, without a trailing slash; links are made from it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -96,6 +100,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     web_concurrency: int | None = Field(default=None, ge=1, le=256)
     """Number of worker processes; by default one a core."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port of the metrics for Prometheus; by default nothing is counted."""
+    metrics_host: str = "127.0.0.1"
+    log_format: LogFormat = "text"
+    """How the lines of the log are written."""
+    slow_statements: int = Field(default=0, ge=0)
+    """Milliseconds from which a request's statement is told of in the log; 0: none is."""
     statement_timeout: int = Field(default=30, ge=1)
     """Seconds after which the database cancels a request's statement."""
     header_timeout: int = Field(default=10, ge=1)
@@ -192,6 +203,19 @@ class Settings(BaseSettings):
     """GeoTIFFs of other servers that a user looks at and that no layer holds."""
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
     """Credentials from an address that are not valid."""
+
+    @property
+    def names_requests(self) -> bool:
+        """Whether each request has an id, as lines of the log name it; those that write always
+        have one."""
+        return self.log_format == "json" or self.slow_statements > 0
+
+    @field_validator("direct_database_url")
+    @classmethod
+    def _has_what_it_is_past(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("database_url"):
+            raise ValueError("DATABASE_URL has to be set too: to the pooler")
+        return value
 
     @field_validator("clerk_authorized_parties", "allowed_hosts", "outgoing_allow", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, Engine, text
 from samsyn_model.cluster.private_cluster import private_cluster
 from samsyn_model.database.engine import database_url, open_engine
 from samsyn_model.database.migrations import upgrade
+from samsyn_model.database.requirements import give_settings
 from samsyn_model.tables.metadata import metadata
+from tests.poolers.pgbouncer import pgbouncer
 
 _MUCH = 2 * 1024 * 1024
 """Bytes of tables from which on TRUNCATE empties them sooner than DELETE."""
@@ -63,11 +66,19 @@ def test_database_url(server_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def engine(test_database_url: str) -> Iterator[Engine]:
-    """An engine on the run's database."""
-    engine = open_engine(test_database_url, statement_timeout=60, pool_size=5, prepares=True)
-    yield engine
-    engine.dispose()
+def engine(test_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine on the run's database: through the PgBouncer that TEST_POOLER names."""
+    with ExitStack() as stack:
+        url, pooler = test_database_url, os.environ.get("TEST_POOLER")
+        if pooler:
+            direct = open_engine(url)
+            give_settings(direct, 60)
+            direct.dispose()
+            folder = tmp_path_factory.mktemp("pooler")
+            url = stack.enter_context(pgbouncer(pooler, url, folder))
+        engine = open_engine(url, statement_timeout=60, pool_size=5, prepares=True)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ OPTIONAL = {
     "Chromium": r"test_browser::",
     "MapServer": r"test_mapserver::",
     "nginx": r"test_nginx::",
+    "PgBouncer": r"poolers\..*packaged",
+    "PgBouncer of Debian 13": r"poolers\..*newer",
     "OpenLayers": r"test_map_libraries.*openlayers",
     "MapLibre": r"test_map_libraries.*maplibre",
     "DuckDB": r"test_table_readers.*duckdb",

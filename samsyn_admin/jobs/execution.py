@@ -23,6 +23,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import DatabaseUnavailableError
 from samsyn_model.jobs.attempts import Attempt, AttemptOverError, fail_attempt
+from samsyn_model.log import write_log
 from samsyn_model.origin import Origin, set_origin
 from samsyn_model.settings import Settings, get_settings
 from samsyn_model.tables.jobs import Job
@@ -40,9 +41,9 @@ _FIRST_TO_GO = "800"  # of 1000, where the system has no memory left
 
 def main() -> None:
     """Run the job that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    _yield_to_others(int(os.environ["SAMSYN_WORKER"]))
     settings = get_settings()
+    write_log(settings.log_format, logging.INFO, "%(levelname)s %(name)s: %(message)s")
+    _yield_to_others(int(os.environ["SAMSYN_WORKER"]))
     attempt = Attempt(UUID(sys.argv[1]), int(sys.argv[2]))
     sys.exit(execute(settings, attempt))
 

@@ -22,16 +22,19 @@ from sqlalchemy import Connection, Engine
 from samsyn_admin.companions.tied import end_with_server
 from samsyn_admin.jobs.history import keep_history
 from samsyn_admin.jobs.kinds import remove_expired
-from samsyn_admin.jobs.process import Limits, run_process
+from samsyn_admin.jobs.process import Limits, LostDatabaseError, run_process
 from samsyn_admin.jobs.results import remove_unneeded
 from samsyn_admin.notifications.telling import Telling
 from samsyn_admin.storage.storage import open_storage
-from samsyn_model.database.engine import database_url, open_engine
-from samsyn_model.database.transactions import writing
+from samsyn_model.database.engine import database_url, open_engine, way_of
+from samsyn_model.database.pooling.way import NO_NOTIFICATIONS, Way
+from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.jobs.attempts import MAX_ATTEMPTS, Attempt, begin_attempt, fail_attempt, give_back
-from samsyn_model.jobs.jobs import QUEUE, TASK
+from samsyn_model.jobs.jobs import QUEUE, TASK, status_of_job
 from samsyn_model.jobs.upkeep import fail_abandoned, remove_old, requeue_abandoned
+from samsyn_model.log import write_log
+from samsyn_model.metrics import counting
 from samsyn_model.scratch import ScratchFolder
 from samsyn_model.settings import Settings, get_settings
 from samsyn_provider.http.problems import problem_document
@@ -71,6 +74,7 @@ class Worker:
     def __init__(self, url: str, settings: Settings, scratch: Path) -> None:
         self._settings, self._scratch = settings, scratch
         self._limits = Limits.of(settings)
+        self._has_told = False
         self._engine = open_engine(url, statement_timeout=settings.statement_timeout)
         self._telling = Telling(url, settings)
         self._conninfo = (
@@ -86,7 +90,7 @@ class Worker:
             while True:
                 try:
                     await self._take_jobs()
-                except (ConnectorException, PoolTimeout) as error:
+                except (ConnectorException, PoolTimeout, SamsynError) as error:
                     reason = str(error.__cause__ or error).partition("\n")[0]
                     LOGGER.warning("the queue cannot be read: %s", reason)
                 await asyncio.sleep(_PAUSE)
@@ -98,6 +102,8 @@ class Worker:
 
     async def _take_jobs(self) -> None:
         """Take jobs until the queue is lost; those that run then are ended."""
+        way = await self._find_way()
+        options = "" if way.is_pooled else "-c search_path=public -c timezone=UTC"
         connector = PsycopgConnector(
             conninfo=self._conninfo,
             min_size=1,
@@ -106,7 +112,7 @@ class Worker:
             kwargs={
                 "prepare_threshold": None,  # a pooler may stand between
                 "application_name": "samsyn worker",
-                "options": "-c search_path=public -c timezone=UTC",
+                "options": options,
             },
         )
         app = App(connector=connector)
@@ -120,9 +126,24 @@ class Worker:
                 shutdown_graceful_timeout=0,
                 delete_jobs="always",
                 install_signal_handlers=False,
+                listen_notify=not way.moves,
                 update_heartbeat_interval=_HEARTBEAT,
                 stalled_worker_timeout=_LOST,
             )
+
+    async def _find_way(self) -> Way:
+        """Return what is between this worker and the database."""
+        way = way_of(self._engine)
+
+        def look() -> None:
+            with reading(self._engine):
+                pass
+
+        await asyncio.to_thread(look)
+        if way.moves and not self._has_told:
+            self._has_told = True
+            LOGGER.error(NO_NOTIFICATIONS, "jobs", f"{_POLLING} seconds")
+        return way
 
     async def _run_job(self, context: JobContext, job_id: str) -> None:
         begun = await self._write(begin_attempt, UUID(job_id), _GIVEN_UP)
@@ -133,20 +154,30 @@ class Worker:
         try:
             problem = await run_process(attempt, kind, self._limits, self._scratch)
         except asyncio.CancelledError:
-            await self._abort(context, attempt)
+            is_dismissed = await self._abort(context, attempt)
+            counting.count_job(kind, "dismissed" if is_dismissed else "given back")
             raise JobAborted from None
+        except LostDatabaseError:
+            counting.count_job(kind, "given back")
+            raise
         if problem is not None and await self._write(fail_attempt, attempt, problem):
             LOGGER.error("job %s: %s", job_id, problem["detail"])
+        if counting.is_on():
+            counting.count_job(kind, await self._write(status_of_job, attempt.job_id) or "removed")
         LOGGER.info("job %s is over", job_id)
 
-    async def _abort(self, context: JobContext, attempt: Attempt) -> None:
-        """Note why an attempt was cancelled: a worker that stops leaves the job to the next one."""
+    async def _abort(self, context: JobContext, attempt: Attempt) -> bool:
+        """Note why an attempt was cancelled: a worker that stops leaves the job to the next one.
+
+        Returns whether its user has dismissed the job.
+        """
         if context.abort_reason() is AbortReason.USER_REQUEST:
             LOGGER.info("job %s is dismissed", attempt.job_id)
-            return
+            return True
         with suppress(SamsynError):  # without the database it counts as an attempt
             await self._write(give_back, attempt)
         LOGGER.info("job %s waits for another worker", attempt.job_id)
+        return False
 
     async def _keep_up(self) -> None:
         """Do what is to be done about all jobs, again and again."""
@@ -179,7 +210,8 @@ def _in_transaction(engine: Engine, change: Callable[..., Any], arguments: tuple
 
 def run_worker(url: str, settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; jobs that run then are left to the next worker."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    write_log(settings.log_format, logging.INFO, "%(levelname)s %(name)s: %(message)s")
+    counting.begin("jobs")
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # its tracebacks of lost queues
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     scratch = ScratchFolder(_SCRATCH)

@@ -24,6 +24,7 @@ from samsyn_admin.live.streams import Stream
 from samsyn_model.errors import SamsynError
 from samsyn_model.live.notices import Notice
 from samsyn_model.live.rights import Follower, may_end_rights
+from samsyn_model.metrics.counting import note_live_clients
 
 LOGGER = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ class Hub:
         while True:
             await asyncio.sleep(1)
             part = (part + 1) % parts
-            for stream in self._audiences.streams():
+            streams = self._audiences.streams()
+            note_live_clients(len(streams))
+            for stream in streams:
                 if id(stream) // 16 % parts == part:
                     stream.beat(HEARTBEAT)
 

@@ -16,6 +16,8 @@ from samsyn_admin.live.hub import Hub
 from samsyn_admin.live.reading import Listener
 from samsyn_admin.live.streams import Stream, prepare
 from samsyn_model.database.engine import open_engine
+from samsyn_model.log import write_log
+from samsyn_model.metrics import counting
 from samsyn_model.settings import Settings, get_settings
 
 LOGGER = logging.getLogger(__name__)
@@ -29,7 +31,8 @@ _STATEMENT_TIMEOUT = 30  # seconds
 
 def run_live(url: str, settings: Settings, listener: socket.socket) -> None:
     """Send events until SIGTERM, on connections that come through a listening Unix socket."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    write_log(settings.log_format, logging.WARNING, "%(asctime)s %(levelname)s %(message)s")
+    counting.begin("live")
     _allow_files()
     with asyncio.Runner() as runner:
         runner.run(_serve(url, settings, listener))

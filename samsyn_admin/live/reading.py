@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from sqlalchemy import Connection, Engine
 
+from samsyn_model.database.engine import way_of
 from samsyn_model.database.execution import driver_of, run
+from samsyn_model.database.pooling.way import NO_NOTIFICATIONS
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.live import notices, rights, viewers
@@ -112,13 +114,18 @@ class Listener:
     def _run(self) -> None:
         while True:
             try:
-                self._listen()
+                if not self._listen():
+                    return
             except (SamsynError, psycopg.Error) as error:
                 LOGGER.warning("Notifications are not received: %s.", type(error).__name__)
             time.sleep(_PAUSE)
 
-    def _listen(self) -> None:
+    def _listen(self) -> bool:
+        """Listen until the connection is lost; False at once where no notification can come."""
         with reading(self._engine) as connection:
+            if way_of(self._engine).moves:
+                LOGGER.error(NO_NOTIFICATIONS, "events", "half a second")
+                return False
             driver = driver_of(connection)
             try:
                 run(connection, f"LISTEN {CHANNEL}")

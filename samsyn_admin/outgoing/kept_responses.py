@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
+from samsyn_model.metrics.counting import count_lookup
 from samsyn_model.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -66,6 +67,11 @@ class KeptResponses:
 
     def get(self, name: str) -> KeptResponse | None:
         """Return what is kept of a request, also if it is no longer fresh; None for nothing."""
+        found = self._find(name)
+        count_lookup("kept responses", is_hit=found is not None)
+        return found
+
+    def _find(self, name: str) -> KeptResponse | None:
         if self._redis is not None:
             stored = self._redis.get(_key(name).hex())
             if stored is not None:

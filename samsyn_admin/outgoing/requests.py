@@ -21,6 +21,7 @@ from samsyn_model.errors import (
     RemoteTooLargeError,
     TooManyRequestsError,
 )
+from samsyn_model.metrics.counting import count_outgoing
 from samsyn_model.settings import Settings
 
 MAX_REDIRECTS = 3
@@ -32,6 +33,8 @@ _CONNECT_SECONDS = 5.0
 _WAIT_SECONDS = 5.0  # for a slot
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PLAIN = frozenset({b"", b"identity"})
+_OUTCOMES = {RemoteTooLargeError: "too large", RemoteTimeoutError: "timeout"}
+"""How requests that fail are counted, if not as `failed`; one that is not made is `refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +80,39 @@ class Outgoing:
         TooManyRequestsError, NotConfiguredError where OUTGOING is off.
         """
         self._refuse_where_off()
-        deadline = monotonic() + seconds
+        with _counted() as statuses:
+            response = self._get(
+                url,
+                headers or {},
+                caller=caller,
+                max_bytes=max_bytes,
+                deadline=monotonic() + seconds,
+                span=span,
+            )
+            statuses.append(response.status)
+        return response
+
+    def _get(  # noqa: PLR0913 - what bounds a request
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        caller: str,
+        max_bytes: int,
+        deadline: float,
+        span: tuple[int, int] | None,
+    ) -> RemoteResponse:
         span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1]}"}
         with self._caller_slot(caller):
             first = parse_address(url, self._allowed)
-            response = self._response(
-                first, {**(headers or {}), **span_header}, max_bytes, deadline
-            )
+            response = self._response(first, {**headers, **span_header}, max_bytes, deadline)
             for _ in range(MAX_REDIRECTS):
                 location = response.headers.get("location")
                 if response.status not in _REDIRECTS or location is None:
                     return response
                 try:
                     address = parse_address(urljoin(response.url, location), self._allowed)
-                    own = headers if headers and address.server == first.server else {}
+                    own = headers if address.server == first.server else {}
                     response = self._response(address, {**own, **span_header}, max_bytes, deadline)
                 except InvalidParameterError as error:
                     raise RemoteServerError(
@@ -109,12 +131,12 @@ class Outgoing:
         Raises as `get`.
         """
         self._refuse_where_off()
-        with self._caller_slot(caller):
+        deadline = monotonic() + seconds
+        with _counted() as statuses, self._caller_slot(caller):
             address = parse_address(url, self._allowed)
-            with self._asked(
-                "POST", address, headers, monotonic() + seconds, content=body
-            ) as response:
-                return int(response.status)
+            with self._asked("POST", address, headers, deadline, content=body) as response:
+                statuses.append(int(response.status))
+        return statuses[-1]
 
     def check(self, url: str) -> None:
         """Raise InvalidParameterError where `url` could not be asked now, as far as that can be
@@ -185,6 +207,21 @@ class Outgoing:
 
 
 _OURS = {"Accept-Encoding": "identity", "User-Agent": "SamSyn", "Connection": "close"}
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Count a request by the status that the block appends to what is yielded, or by its error."""
+    statuses: list[int] = []
+    begun, outcome = monotonic(), "refused"
+    try:
+        yield statuses
+        outcome = f"{statuses[-1] // 100}xx"
+    except RemoteServerError as error:
+        outcome = _OUTCOMES.get(type(error), "failed")
+        raise
+    finally:
+        count_outgoing(outcome, monotonic() - begun)
 
 
 def _body(response: httpcore.Response, address: Address, max_bytes: int) -> bytes:

@@ -8,6 +8,13 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from samsyn_admin.http.noted_requests import REQUEST_ID, ROUTE, USER
+from samsyn_model.log import MEMBERS, JsonFormatter
+from samsyn_model.metrics.counting import count_request
+
+BEGUN = "samsyn.begun"
+"""The name in a request's environment of when it began to be served, by `monotonic`."""
+
 _MISSING = "-"
 _MASK = "***"
 _NAMES = (
@@ -63,8 +70,17 @@ class AccessLog(Logger):  # type: ignore[misc]
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Write the line of a completed request."""
         del req, request_time
-        if not self.access_log_enabled:
-            return
+        value = environ.get
+        status = str(resp.status).partition(" ")[0]
+        seconds = time.monotonic() - environ[BEGUN]
+        count_request(value("REQUEST_METHOD", ""), value(ROUTE), int(status), seconds)
+        if self.access_log_enabled:
+            self._write(environ, status, getattr(resp, "sent", None), seconds)
+
+    def _write(
+        self, environ: dict[str, Any], status: str, sent: int | None, seconds: float
+    ) -> None:
+        del seconds
         value = environ.get
         line = " ".join(
             (
@@ -78,11 +94,40 @@ class AccessLog(Logger):  # type: ignore[misc]
             value("REMOTE_ADDR") or _MISSING,
             _timestamp(int(time.time())),
             _escape_quotes(line),
-            str(resp.status).partition(" ")[0],
-            getattr(resp, "sent", _MISSING),
+            status,
+            _MISSING if sent is None else sent,
             _escape_quotes(masked(value("HTTP_REFERER", _MISSING))),
             _escape_quotes(value("HTTP_USER_AGENT", _MISSING)),
         )
+
+
+class JsonAccessLog(AccessLog):
+    """Writes a line of JSON per request, as all else of the log; without the query."""
+
+    def setup(self, cfg: Any) -> None:
+        """Take over gunicorn's settings."""
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(JsonFormatter())
+
+    def _write(
+        self, environ: dict[str, Any], status: str, sent: int | None, seconds: float
+    ) -> None:
+        value = environ.get
+        members = {
+            "request_id": value(REQUEST_ID),
+            "user": value(USER),
+            "address": value("REMOTE_ADDR"),
+            "method": value("REQUEST_METHOD"),
+            "route": value(ROUTE),
+            "path": masked(value("RAW_URI", "").partition("?")[0]),
+            "status": int(status),
+            "bytes": sent,
+            "seconds": round(seconds, 6),
+            "agent": masked(value("HTTP_USER_AGENT", "")) or None,
+        }
+        told = {name: member for name, member in members.items() if member is not None}
+        self.access_log.info("request", extra={MEMBERS: told})
 
 
 def masked(address: str) -> str:

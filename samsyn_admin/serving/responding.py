@@ -2,15 +2,18 @@
 
 import errno
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from samsyn_admin.serving.access_log import BEGUN
 from samsyn_admin.serving.connection import Connection, Reply, SentResponse
 from samsyn_admin.serving.refusals import refusal, refusal_of
 from samsyn_admin.serving.request_input import RequestInput
+from samsyn_model.metrics.counting import count_request
 
 _MORE = object()  # what `handle` returns for a response of which more follows
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
@@ -49,6 +52,7 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
         else:
             address = conn.client[0] if conn.client else ""
             self.log.warning("Refused a request from %s: %s", address, type(error).__name__)
+        count_request("other", None, status.value, 0.0)
         conn.outbox.begin()
         conn.outbox.sendall(refusal(status, detail))
 
@@ -61,6 +65,7 @@ class RespondingWorker(ThreadWorker):  # type: ignore[misc]
         )
         environ["wsgi.multithread"] = True
         environ["gunicorn.socket"] = conn.sock
+        environ[BEGUN] = monotonic()
         environ["wsgi.input"] = RequestInput(environ["wsgi.input"], response)
         is_crowded = len(self.keepalived_conns) >= self.max_keepalived
         if is_crowded or not self.alive or not conn.received.is_whole:

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import logging
 import os
 import resource
 import socket
@@ -18,15 +19,20 @@ from sqlalchemy import Engine
 
 from samsyn_admin.companions.companion import Program, beside
 from samsyn_admin.companions.live import live_beside
+from samsyn_admin.companions.metrics import metrics_beside
 from samsyn_admin.companions.tiler import tiler_beside
-from samsyn_admin.serving.access_log import AccessLog
+from samsyn_admin.serving.access_log import AccessLog, JsonAccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
-from samsyn_model.database.engine import open_engine
+from samsyn_model.database.engine import MAX_OVERFLOW, open_engine
+from samsyn_model.log import write_log
+from samsyn_model.metrics import slow_statements
+from samsyn_model.metrics.counting import watch_pool
 from samsyn_model.settings import Settings
 
 type AppFactory = Callable[[Settings, Engine], Flask]
 
 _GRACE = 10  # seconds
+_POOL = 4  # connections of a worker that are kept
 _SWITCH_INTERVAL = 0.0005  # seconds: beside busy threads the main one waits so long at each call
 _FILES = 4096  # of a worker: a socket and up to two files for each of its connections
 _PORT_PATIENCE = 10  # seconds
@@ -66,7 +72,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "forwarder_headers": "",
             "secure_scheme_headers": {},
             "accesslog": "-",
-            "logger_class": AccessLog,
+            "logger_class": JsonAccessLog if self._settings.log_format == "json" else AccessLog,
             "limit_request_line": 8190,
             "child_exit": release_slot,
         }
@@ -79,9 +85,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
         engine = open_engine(
             self._url,
             statement_timeout=self._settings.statement_timeout,
-            pool_size=4,
+            pool_size=_POOL,
             prepares=self._settings.prepared_statements,
         )
+        watch_pool(engine, _POOL + MAX_OVERFLOW)
+        if self._settings.slow_statements:
+            slow_statements.limit = self._settings.slow_statements / 1000
         app = self._load_app(self._settings, engine)
         # objects of the start live as long as the worker: collecting garbage among them takes a
         # tenth of a second each time
@@ -138,13 +147,18 @@ def serve(
     ]
     if show_token_hint:
         lines.append("  a token  .venv/bin/samsyn token create you@example.org")
-    click.echo("\n".join(lines), err=True)
+    if settings.log_format == "text":
+        click.echo("\n".join(lines), err=True)
+    if settings.log_format == "json":
+        write_log("json", logging.WARNING)
     with ExitStack() as stack:
+        direct = settings.direct_database_url or url
+        stack.enter_context(metrics_beside(direct, settings))
         if settings.jobs_workers:
             worker = Program(
-                "The worker of jobs", "samsyn_admin.jobs.worker", {"DATABASE_URL": url}
+                "The worker of jobs", "samsyn_admin.jobs.worker", {"DATABASE_URL": direct}
             )
             stack.enter_context(beside(worker))
         settings = stack.enter_context(tiler_beside(settings))
-        settings = stack.enter_context(live_beside(url, settings))
+        settings = stack.enter_context(live_beside(direct, settings))
         _Server(url, settings, load_app).run()

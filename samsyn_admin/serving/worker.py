@@ -11,6 +11,7 @@ from gunicorn.http.errors import LimitRequestHeaders
 from samsyn_admin.serving.buffering import BufferingWorker
 from samsyn_admin.serving.received import NoRoomError
 from samsyn_model.database.cancellation import is_closed
+from samsyn_model.metrics import counting
 
 _NEXT_REQUEST_WAIT = 2  # milliseconds for which a thread waits for its client's next request
 _ACCEPT_DELAY = 0.0005  # seconds
@@ -72,6 +73,12 @@ class BalancedWorker(BufferingWorker):
         self._slot = _LOADS.acquire()  # before the fork
         self._is_open = False
         self._busy = 0  # connections that have or wait for a thread
+
+    def load_wsgi(self) -> None:
+        """Load the application, after the fork."""
+        if self._slot is not None:
+            counting.begin(_part(self._slot))
+        super().load_wsgi()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """Stop after Ctrl+C: at once while starting, otherwise as after SIGTERM, but sooner.
@@ -145,7 +152,14 @@ class BalancedWorker(BufferingWorker):
 
 def release_slot(_: Any, worker: BalancedWorker) -> None:
     """Free the slot of a worker that has ended: gunicorn's `child_exit`."""
+    if worker._slot is not None:
+        counting.forget(_part(worker._slot))
     _LOADS.release(worker._slot)
+
+
+def _part(slot: int) -> str:
+    """Return the name under which a worker counts: the next one in its slot goes on with it."""
+    return f"worker{slot}"
 
 
 def _has_request(conn: Any) -> bool:

@@ -15,6 +15,7 @@ import uvicorn
 from samsyn_admin.tiler.app import create_app
 from samsyn_admin.tiler.opening import Rasters
 from samsyn_admin.tiler.running import RunningRequests
+from samsyn_model.log import write_log
 from samsyn_model.settings import get_settings
 
 LOGGER = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def serve(listener: socket.socket) -> None:
     secret = settings.titiler_secret
     if secret is None:
         sys.exit("TITILER_SECRET is not set: the tiler would draw for anybody.")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    write_log(settings.log_format, logging.WARNING, "%(levelname)s %(name)s: %(message)s")
     warnings.simplefilter("ignore")  # of rio-tiler, about rasters that it would rather not draw
     limit = settings.titiler_memory * _MIB
     # allocations fail, and with them a request, before the process has to end

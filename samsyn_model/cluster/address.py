@@ -8,12 +8,16 @@ from samsyn_model.settings import get_settings
 
 
 @contextmanager
-def database_address(*, keeps_running: bool = False) -> Iterator[str]:
+def database_address(*, keeps_running: bool = False, may_be_pooled: bool = False) -> Iterator[str]:
     """Yield the URL of the database that commands work on; a private cluster runs meanwhile.
 
-    If it `keeps_running`, it is started again should it die.
+    If it `keeps_running`, it is started again should it die. Where there is a pooler, the URL leads
+    past it unless it `may_be_pooled`.
     """
-    configured_url = get_settings().database_url
+    settings = get_settings()
+    configured_url = settings.database_url
+    if not may_be_pooled:
+        configured_url = settings.direct_database_url or configured_url
     if configured_url:
         yield configured_url
     else:

@@ -38,6 +38,14 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...
         "The database is busy with something that stands in the way: try again.",
     ),
     (
+        (
+            psycopg.errors.InvalidSqlStatementName,
+            psycopg.errors.DuplicatePreparedStatement,
+        ),
+        DatabaseUnavailableError,
+        "The database's pooler has lost what was prepared: try again.",
+    ),
+    (
         (psycopg.errors.ReadOnlySqlTransaction,),
         DatabaseUnavailableError,
         "The database can only be read for now.",

@@ -19,7 +19,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from samsyn_model.database.watchdog import PROBE_TIMEOUT, Watchdog
+from samsyn_model.database.pooling.session_settings import session_settings
+from samsyn_model.database.pooling.way import Way
+from samsyn_model.database.watchdog import PROBE_TIMEOUT, Watchdog, WatchedConnection
 from samsyn_model.errors import (
     DatabaseSetupError,
 )
@@ -30,6 +32,9 @@ _TRUSTED = 1.0  # seconds
 LIMITED_OPTION = "samsyn_limited"  # an option of engines whose statements PostgreSQL ends in time
 
 READING_OPTION = "samsyn_reading"  # an option of connections on which nothing begins a transaction
+
+MAX_OVERFLOW = 2
+"""Connections beside those that an engine keeps."""
 
 _POOL_TIMEOUT = 4  # seconds
 
@@ -42,9 +47,7 @@ _TCP = {
     "tcp_user_timeout": 30_000,
 }
 
-# With PostgreSQL's default it starts parallel workers, which takes 15 ms, for the first hundred
-# features of a large box: PostGIS overestimates the cost of its conditions twenty times.
-_PARALLEL_COST = 100_000
+WAY_OPTION = "samsyn_way"  # an option of engines: their `Way`
 
 
 def database_url(value: str) -> URL:
@@ -63,60 +66,69 @@ def database_url(value: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def open_engine(
+def open_engine(  # noqa: PLR0913 - what its connections are for
     value: str,
     *,
     statement_timeout: int = 0,
     pool_size: int = 2,
     prepares: bool = False,
     is_killed: bool = False,
+    sends_options: bool = True,
 ) -> Engine:
     """Return an engine on the database at `value`; connections are made when first needed.
 
     `statement_timeout` is in seconds, 0 for none. With one, a server that does not respond at all
     is waited for at most five seconds; until it responds again, connecting raises
     DatabaseUnavailableError at once. Keeps no session state beyond what every connection starts
-    with, so that a pooler in transaction mode may stand between; if it `prepares`, a pooler that
-    knows the protocol's prepared statements. Where the process may be killed (`is_killed`), the
-    server notices within a second, and rolls back what it was doing.
+    with, so that a pooler in transaction mode may stand between; where that keeps no prepared
+    statements, none is, also if the engine `prepares`. Where the process may be killed
+    (`is_killed`), the server notices within a second, and rolls back what it was doing. What
+    connections start with are options, unless it sends none: then it is what the role has.
     """
-    plans, begin = "", "BEGIN"
-    if prepares:  # PostgreSQL would plan some each time; what triggers do depends on the layer
-        plans = " -c plan_cache_mode=force_generic_plan"
-        begin = "BEGIN; SET LOCAL plan_cache_mode = auto"
-    checks = " -c client_connection_check_interval=1s" if is_killed else ""
+    settings = session_settings(statement_timeout, prepares=prepares)
+    if is_killed:
+        settings["client_connection_check_interval"] = "1000"
+    way = Way(settings, prepares=prepares, sends_options=sends_options)
     engine = create_engine(
         database_url(value),
         pool_size=pool_size,
-        max_overflow=2,
+        max_overflow=MAX_OVERFLOW,
         pool_timeout=_POOL_TIMEOUT,
         pool_use_lifo=True,
         pool_reset_on_return=None,  # transactions are ended where they are begun
         use_native_hstore=False,  # which would be looked for
-        execution_options={LIMITED_OPTION: statement_timeout > 0},
+        execution_options={LIMITED_OPTION: statement_timeout > 0, WAY_OPTION: way},
         isolation_level="AUTOCOMMIT",  # never changed: `_begin` opens transactions
         connect_args={
             "connect_timeout": PROBE_TIMEOUT if statement_timeout else 5,
             **_TCP,
             "application_name": "samsyn",
             "client_encoding": "utf8",
-            "options": f"-c statement_timeout={statement_timeout * 1000} -c timezone=UTC"
-            f" -c jit=off -c parallel_setup_cost={_PARALLEL_COST} -c search_path=public"
-            f"{plans}{checks}",
             # values within the text: each plan is made for them
             "cursor_factory": psycopg.ClientCursor,
-            "prepare_threshold": 0 if prepares else None,
+            "prepare_threshold": None,
         },
     )
     watchdog = Watchdog(statement_timeout)
-    event.listen(engine, "do_connect", watchdog.connect)
+    event.listen(engine, "do_connect", lambda *arguments: _connect(way, watchdog, arguments[-1]))
     event.listen(engine, "checkout", lambda *_: watchdog.require_response())
     event.listen(engine, "engine_disposed", watchdog.stop)
-    event.listen(engine, "begin", lambda connection: _begin(connection, begin))
+    event.listen(engine, "begin", lambda connection: _begin(connection, way.begin))
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkin", watchdog.restore_limit)
     event.listen(engine, "checkout", _replace_if_lost)
     return engine
+
+
+def way_of(engine: Engine | Connection) -> Way:
+    """Return what an engine of `open_engine`, or a connection of it, knows of its way."""
+    return cast(Way, engine.get_execution_options()[WAY_OPTION])
+
+
+def _connect(way: Way, watchdog: Watchdog, parameters: dict[str, Any]) -> WatchedConnection:
+    connection = way.connect(watchdog.connect, parameters)
+    connection.way = way
+    return connection
 
 
 def _begin(connection: Connection, statement: str) -> None:

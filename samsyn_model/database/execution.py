@@ -25,7 +25,9 @@ from samsyn_model.errors import (
     InvalidParameterError,
     SamsynError,
 )
+from samsyn_model.metrics.counting import timed
 
+_LOST = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 _PREPARED = "samsyn_prepared"  # where a connection's record has what it has prepared
 
 
@@ -60,7 +62,7 @@ def run(
     values. A `binary` result transfers bytes without hexadecimal digits. Raises the errors of
     `translated_errors`.
     """
-    with translated_errors():
+    with translated_errors(), timed(statement):
         try:
             if isinstance(statement, str):
                 return _run_text(
@@ -85,7 +87,7 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
         closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
         closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
     ):
-        with Cancellable(driver):
+        with timed(statement), Cancellable(driver):
             first = next(rows, None)
         if first is not None:
             yield first
@@ -102,7 +104,7 @@ def run_within(
     # texts that are sent together are one transaction, in which each has its own time limit
     text = f"SET LOCAL statement_timeout = {milliseconds:d}; {statement}"
     try:
-        with translated_errors(), _driver(connection) as driver:
+        with translated_errors(), timed(statement), _driver(connection) as driver:
             cursor = psycopg.ClientCursor(driver).execute(text, values)
             cursor.nextset()
             return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
@@ -124,9 +126,14 @@ def _run_text(
     if not is_reading and not connection.in_transaction():
         connection.begin()
     with _driver(connection) as driver, Cancellable(driver):
-        if prepared and driver.prepare_threshold is not None:
+        if prepared and driver.way.prepares:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
-            return _send_watched(driver, statement, values, known, binary=binary)
+            try:
+                return _send_watched(driver, statement, values, known, binary=binary)
+            except _LOST:
+                driver.way.lose_prepared()
+                if not is_reading:  # the transaction has failed
+                    raise
         if is_reading and options.get(LIMITED_OPTION):
             return _send_watched(driver, statement, values)
         # unlike libpq's own functions, a cursor can be interrupted

@@ -6,10 +6,11 @@ it. But nothing interrupts that: this is for statements that PostgreSQL ends by 
 """
 
 import re
+import secrets
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import chain, count, zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 import psycopg
@@ -20,7 +21,6 @@ from psycopg.errors import error_from_result
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
 _MAX_PREPARED = 200  # on a connection
 _MAX_CACHED_LENGTH = 8192  # characters of a text whose placeholders are cached
-_NUMBERS = count()
 _SUCCESS = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
 
 type PreparedTexts = OrderedDict[tuple[str, tuple[int, ...]], bytes]
@@ -136,7 +136,7 @@ def _prepared(
         return prepared_texts[key]
     while len(prepared_texts) >= _MAX_PREPARED:  # by the protocol: poolers do not parse SQL
         _check(pgconn.close_prepared(prepared_texts.popitem(last=False)[1]))
-    name = b"samsyn_%d" % next(_NUMBERS)
+    name = f"samsyn_{secrets.token_hex(8)}".encode()  # behind a pooler, names of all clients meet
     _check(pgconn.prepare(name, query, types))
     prepared_texts[key] = name
     return name

@@ -25,9 +25,9 @@ from weakref import WeakSet
 import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg.pq.abc import PGconn
-from sqlalchemy import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from samsyn_model.database.pooling.way import Way
 from samsyn_model.errors import DatabaseUnavailableError
 
 LOGGER = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class WatchedConnection(psycopg.Connection[Any]):
     waiting_since: float | None = None
     answered = 0.0
     statement_limit = inf
+    way: Way
+    """The way that the connection has to the database."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -94,10 +96,8 @@ class Watchdog:
         self._probed = 0.0
         self._parameters: dict[str, Any] = {}
 
-    def connect(
-        self, _: Dialect, __: ConnectionPoolEntry, ___: Any, parameters: dict[str, Any]
-    ) -> WatchedConnection:
-        """Make a connection of the engine: SQLAlchemy's event `do_connect`.
+    def connect(self, parameters: dict[str, Any]) -> WatchedConnection:
+        """Make a connection of the engine.
 
         Raises DatabaseUnavailableError while the server does not respond, psycopg.Error.
         """

@@ -35,6 +35,8 @@ RETURNING queue_id"""
 # one that waits leaves the queue; of one that runs the worker is told
 _CANCEL = "SELECT procrastinate_cancel_job_v1(%(queue_id)s, true, true)"
 
+_STATUS = "SELECT status FROM jobs WHERE id = %(id)s"
+
 _REMOVE = "DELETE FROM jobs WHERE id = %(id)s AND user_id = %(user_id)s"
 
 
@@ -72,6 +74,12 @@ def find_job(connection: Connection, user_id: UUID, job_id: UUID) -> Row[Any]:
     if row is None:
         raise NoSuchJobError("There is no such job.")
     return row
+
+
+def status_of_job(connection: Connection, job_id: UUID) -> str | None:
+    """Return the status of anybody's job, None where it has been removed."""
+    status: str | None = run(connection, _STATUS, {"id": job_id}).scalar()
+    return status
 
 
 def select_jobs(

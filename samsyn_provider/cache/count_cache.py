@@ -8,6 +8,8 @@ from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
+from samsyn_model.metrics.counting import count_lookup
+
 _MAX_ENTRIES = 2_048
 _RETRY = 600.0  # seconds
 
@@ -23,6 +25,11 @@ class CountCache:
     def get(self, key: str) -> tuple[int | None] | None:
         """Return the number in a tuple, `(None,)` where counting took too long in the last
         minutes, None where nothing is known."""
+        found = self._find(key)
+        count_lookup("counts", is_hit=found is not None)
+        return found
+
+    def _find(self, key: str) -> tuple[int | None] | None:
         with self._lock:
             if key not in self._counts:
                 return None

@@ -18,6 +18,7 @@ from samsyn_model.database.cancellation import StatementLimits, set_limits
 from samsyn_model.errors import CredentialsError, ExpiredSessionError, SamsynError
 from samsyn_model.identity.authentication import is_api_token
 from samsyn_model.identity.clerk_sessions import MAX_TOKEN
+from samsyn_model.log import set_request_id
 from samsyn_model.origin import Origin, Via, set_origin
 from samsyn_model.permissions.actions import READING_BY_POST, WRITING, Action
 from samsyn_model.permissions.checks import require_user, require_write_scope
@@ -67,6 +68,7 @@ def declared_action(app: Flask, endpoint: str) -> Action | None:
 
 def install(app: Flask) -> None:
     """Install the guard before every view of the app."""
+    app.before_request(_name_request)
     app.before_request(_authorize)
     app.after_request(_note_deferred_token)
     app.after_request(_reject_invalid_token)
@@ -131,6 +133,13 @@ def set_principal(holder: Principal) -> None:
     g.principal, g.token = holder, None
 
 
+def _name_request() -> None:
+    """Give the request its id, where lines of the log name it."""
+    if deployment().settings.names_requests:
+        g.request_id = _request_id()
+        set_request_id(g.request_id)
+
+
 def _authorize() -> None:
     """Authenticate the request, and check what its view's action requires of every principal.
 
@@ -147,7 +156,6 @@ def _authorize() -> None:
     limits = StatementLimits(request.environ.get("gunicorn.socket")) if is_reading else None
     set_limits(limits)  # what writes comes to its end
     if not is_reading:
-        g.request_id = _request_id()
         _set_origin(None)
     if action in UNGUARDED:
         return
@@ -175,6 +183,8 @@ def _authorize() -> None:
 
 def _set_origin(user_id: UUID | None) -> None:
     """Let change sets of this request name it, and this user."""
+    if "request_id" not in g:
+        g.request_id = _request_id()
     via: Via = "ogc" if request.path.startswith("/ogc") else "web"
     set_origin(Origin(via, user_id, g.request_id))
 
@@ -188,7 +198,7 @@ def _request_id() -> str:
 
 
 def _tell_request_id(response: Response) -> Response:
-    """Name a request that writes in its response, as in the history of what it has changed."""
+    """Name a request in its response, as in the history of what it has changed, and in the log."""
     if "request_id" in g:
         response.headers["X-Request-Id"] = g.request_id
     return response
@@ -197,6 +207,7 @@ def _tell_request_id(response: Response) -> Response:
 def _forget_request(_: BaseException | None) -> None:
     set_limits(None)
     set_origin(None)
+    set_request_id(None)
 
 
 def _authenticate(token: str, action: Action) -> None:

@@ -14,7 +14,6 @@ from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_tra
 from samsyn_model.errors import (
     CredentialsError,
     PermissionDeniedError,
-    PreconditionFailedError,
 )
 from samsyn_model.features.writing import (
     delete_features,
@@ -31,7 +30,6 @@ from samsyn_provider.collections.requested import requested_items
 from samsyn_provider.cql2.parsing import UPDATED
 from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.features.statements import select_feature, select_features
-from samsyn_provider.features.version_statements import PRESENT_SINCE
 from samsyn_provider.geography.crs import ReferenceSystem, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
@@ -45,6 +43,7 @@ from samsyn_provider.items.feature_body import (
     parse_patch,
     without_last_change,
 )
+from samsyn_provider.items.preconditions import check_preconditions
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.versions.parameters import refuse_writing_versions
 
@@ -52,9 +51,6 @@ _LOCK_FEATURE = """
 SELECT version, properties, updated_at FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
 # By itself, once the feature is locked: it sees what was committed while the lock was waited for.
-_PRESENT_SINCE = f"""
-SELECT {PRESENT_SINCE} FROM layer_features AS stored
-WHERE layer_id = %(layer)s AND id = %(id)s"""
 
 
 def add_editing_rules(bp: Blueprint, items: str) -> None:
@@ -201,41 +197,15 @@ def _lock_feature(
     """Return a feature's id, and its row with `properties` and `updated_at`; it is locked until the
     transaction ends.
 
-    Raises NotFoundError, GoneError, and PreconditionFailedError when `If-Match` names another
-    version, `If-None-Match` this one, or `If-Unmodified-Since` a time before it.
+    Raises NotFoundError, GoneError, and the errors of `check_preconditions`.
     """
     key = parse_feature_id(feature_id)
     values = {"layer": collection.id, "id": key}
     row = run(connection, _LOCK_FEATURE, values).one_or_none()
     if row is None:
         raise missing_feature(connection, collection, key)
-    refuse_other_version(row.version)
-    if str(row.version) in request.if_none_match:
-        raise PreconditionFailedError(
-            f"The feature is at version {row.version}, which If-None-Match rules out."
-        )
-    # RFC 9110, 13.1.4: to the second, and only without If-Match
-    since = None if "If-Match" in request.headers else request.if_unmodified_since
-    if since is not None:
-        began = run(connection, _PRESENT_SINCE, values).scalar_one()
-        if began.replace(microsecond=0) > since:
-            raise PreconditionFailedError(
-                f"The feature has changed since you read it: it is as it is since {began}."
-            )
+    check_preconditions(connection, collection.id, key, row.version)
     return key, row
-
-
-def refuse_other_version(version: int | None) -> None:
-    """Raise PreconditionFailedError where `If-Match` names another version of a feature than this,
-    or any where there is none."""
-    if "If-Match" not in request.headers:
-        return
-    if version is None:
-        raise PreconditionFailedError("There is no such feature any more.")
-    if str(version) not in request.if_match:
-        raise PreconditionFailedError(
-            f"The feature has changed since you read it: it is now at version {version}."
-        )
 
 
 def _insert(

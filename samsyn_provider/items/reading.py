@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import NotAcceptableError
+from samsyn_model.metrics.counting import count_lookup
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.cache.response_cache import CachedResponse
 from samsyn_provider.collections.collection import Collection
@@ -211,6 +212,7 @@ def _cached_response(tag: str | None) -> Response | None:
     if tag is None or "If-None-Match" in request.headers:
         return None
     cached = deployment().response_cache.get(tag)
+    count_lookup("responses", is_hit=cached is not None)
     return response_from_cache(cached) if cached else None
 
 

@@ -13,6 +13,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import TooManyRequestsError
+from samsyn_model.metrics.counting import count_lookup
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.collections.requested import requested_collection
@@ -172,6 +173,7 @@ def _tile_response(
     tag = tile_tag(layers, tile, request.args)
     is_not_modified = request.if_none_match.contains_weak(tag)
     content = deployment().tile_cache.get(tag)
+    count_lookup("tiles", is_hit=content is not None)
     if content is None:  # else the parameters were validated when the tile was made
         sources = tile_sources(connection, layers, request.args, is_map=is_map)
         content = b"" if is_not_modified else _make_tile(connection, tile, sources, tag)

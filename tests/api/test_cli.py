@@ -59,6 +59,9 @@ def test_database_commands(samsyn) -> None:
     assert samsyn("db", "upgrade").returncode == 0
     checked = samsyn("db", "check")
     assert checked.returncode == 0, checked.stderr
+    settings = samsyn("db", "settings")  # of the role, which needs none on a straight way
+    assert settings.returncode == 1
+    assert "statement_timeout is 0, not 30000" in settings.stderr
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,14 @@ def test_a_malformed_value_is_refused_by_name(
         settings()
 
 
+def test_the_way_past_a_pooler_needs_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DIRECT_DATABASE_URL", "postgresql://elsewhere/samsyn")
+    with pytest.raises(ValidationError, match="direct_database_url"):
+        settings()
+    environment.setenv("DATABASE_URL", "postgresql://pooler/samsyn")
+    assert settings().direct_database_url == "postgresql://elsewhere/samsyn"
+
+
 def test_settings_do_not_change(environment: pytest.MonkeyPatch) -> None:
     found = settings()
     with pytest.raises(ValidationError, match="frozen"):

@@ -26,7 +26,7 @@ from samsyn_provider.features.provider import missing_feature
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.problems import problem
-from samsyn_provider.items.editing import refuse_other_version
+from samsyn_provider.items.preconditions import refuse_other_version
 from samsyn_provider.query.parameters import parse_boolean, parse_feature_id, single_values
 from samsyn_provider.versions.states import moment_of, state_of
 

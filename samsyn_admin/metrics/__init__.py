@@ -1,0 +1,1 @@
+"""The companion that answers Prometheus: what all processes of a server have counted."""

@@ -1,0 +1,1 @@
+"""Poolers between this server and PostgreSQL: what they keep of a session."""

@@ -1,0 +1,1 @@
+"""What processes count of their work, for Prometheus."""
