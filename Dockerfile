@@ -23,6 +23,7 @@ RUN export PATH="/build/uv/bin:$PATH" \
     && UV_PROJECT_ENVIRONMENT=/build/hatch uv sync --frozen --only-group build \
         --no-install-project --python "$python" \
     && mkdir samsyn_model samsyn_provider samsyn_admin \
+    && touch samsyn_model/__init__.py samsyn_provider/__init__.py samsyn_admin/__init__.py \
     && /build/hatch/bin/python -c "import hatchling.build as build; build.build_editable('/build')" \
     && uv pip install --python /opt/samsyn/bin/python --no-deps --offline /build/*.whl
 COPY demo demo

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -185,6 +185,12 @@ class Settings(BaseSettings):
     """GeoTIFFs of other servers that a user looks at and that no layer holds."""
     wrong_credentials_per_minute: int = Field(default=30, ge=0, le=MAX_PER_MINUTE)
     """Credentials from an address that are not valid."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        """Leave out what is empty: a file of a secret that is not given, as the environment."""
+        return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("clerk_authorized_parties", "allowed_hosts", "outgoing_allow", mode="before")
     @classmethod
