@@ -21,10 +21,14 @@ OURS = {"migrate", "app", "worker", "live", "tiler"}
 ONCE = {"migrate", "backups"}
 
 
-def compose(file: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def compose(*files: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name.upper() not in NEEDED}
     return subprocess.run(
-        [COMPOSE, "--env-file", "/dev/null", "-f", CHECKOUT / file, "config", "--format", "json"],
+        [
+            *(COMPOSE, "--env-file", "/dev/null"),
+            *(word for file in files for word in ("-f", CHECKOUT / file)),
+            *("config", "--format", "json"),
+        ],
         env={**kept, **variables},
         capture_output=True,
         text=True,
@@ -135,3 +139,17 @@ def test_the_database_of_developers() -> None:
     assert done.returncode == 0, done.stderr
     database = json.loads(done.stdout)["services"]["db"]
     assert [port["host_ip"] for port in database["ports"]] == ["127.0.0.1"]
+
+
+def test_the_container_of_developers_has_the_checkout_and_the_database() -> None:
+    container = json.loads((CHECKOUT / ".devcontainer" / "devcontainer.json").read_text())
+    files = [f".devcontainer/{file}" for file in container["dockerComposeFile"]]
+    done = compose(*files)
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    workspace = services[container["service"]]
+    (volume,) = workspace["volumes"]
+    assert (volume["source"], volume["target"]) == (str(CHECKOUT), container["workspaceFolder"])
+    assert workspace["environment"]["DATABASE_URL"].endswith("@db/samsyn")
+    assert set(workspace["depends_on"]) == {"db"}
+    assert 8000 in container["forwardPorts"]

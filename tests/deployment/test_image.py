@@ -108,7 +108,7 @@ def test_all_commands(database: str, tmp_path: Path) -> None:
         image.running("serve", **companions),
     ):
         wait_until(lambda: _health(server), 120, "healthy")
-        wait_until(lambda: (tmp_path / "sockets" / "live.sock").exists(), 60, "live")
+        wait_until((tmp_path / "sockets" / "live.sock").exists, 60, "live")
         owner = Person(server, token)
         assert requests.get(f"{server.ogc}/", timeout=30).json()["title"]
         layer = owner.layer(visibility="public")
