@@ -58,7 +58,8 @@ ENV PATH=/opt/samsyn/bin:$PATH \
     DATABASE_WAIT=60
 WORKDIR /app
 USER 10001:10001
-VOLUME /var/lib/samsyn
+# all that is written: files, the socket of `samsyn live`, what is temporary
+VOLUME ["/var/lib/samsyn", "/run/samsyn", "/tmp"]
 EXPOSE 8000
 # samsyn serve ends with the last request; docker stop waits 10 s, the server up to STOP_TIMEOUT
 STOPSIGNAL SIGTERM

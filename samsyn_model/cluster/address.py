@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from samsyn_model.cluster.private_cluster import private_cluster
-from samsyn_model.database.waiting import wait_for_database
+from samsyn_model.cluster.waiting import wait_for_database
 from samsyn_model.settings import get_settings
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from samsyn_model.database.waiting import wait_for_database
+from samsyn_model.cluster.waiting import wait_for_database
 from samsyn_model.errors import DatabaseSetupError
 
 SAMSYN = Path(sys.executable).with_name("samsyn")
