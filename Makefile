@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check conformance bench chaos clean
+.PHONY: help run test check image conformance bench chaos clean
 
 # One more than there are cores, as tests wait for servers; each may open 30 of 100 connections.
 JOBS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 3 ? n + 1 : 3)))
@@ -18,6 +18,11 @@ test: ## install, run the tests (ARGS="-k items" for some, JOBS=0 in one process
 check: ## format, lint, types, migrations, API definitions
 	@scripts/setup --tests
 	@scripts/check
+
+image: ## build the container image, run its commands (Docker, Podman or buildah)
+	@scripts/setup --tests
+	@scripts/build-image
+	@SAMSYN_IMAGE=1 .venv/bin/python -m pytest tests/deployment/test_image.py
 
 conformance: ## run the official OGC test suites (ETS_DIR)
 	@scripts/setup --tests

@@ -3,32 +3,40 @@
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samsyn_model.log import LogFormat
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_SECRETS = Path("/run/secrets")  # where Docker, Podman and Kubernetes put files with secrets
 MAX_PER_MINUTE = 1_000_000
 """The largest allowance of a rate."""
 
 
 class Settings(BaseSettings):
-    """Values of the environment or of a `.env` file in the checkout; `docs/operating.md` lists all.
+    """Values of the environment, of a `.env` file in the checkout, or of files of secrets, one a
+    setting; `docs/operating.md` lists all.
 
     Raises pydantic.ValidationError when a value is malformed.
     """
 
     model_config = SettingsConfigDict(
-        env_file=CHECKOUT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=CHECKOUT / ".env",
+        env_ignore_empty=True,
+        secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
+        extra="ignore",
+        frozen=True,
     )
 
     database_url: str | None = None
     """PostgreSQL with PostGIS; when absent the checkout's private cluster is used."""
     direct_database_url: str | None = None
     """The same database past a pooler in `database_url`: for commands, jobs and events."""
+    database_wait: int = Field(default=0, ge=0, le=3600)
+    """Seconds for which a command waits for that database before it begins."""
     public_url: str | None = None
     """Address that clients use, without a trailing slash; links are made from it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -216,6 +224,12 @@ class Settings(BaseSettings):
         if value and not info.data.get("database_url"):
             raise ValueError("DATABASE_URL has to be set too: to the pooler")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        """Leave out what is empty: a file of a secret that is not given, as the environment."""
+        return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("clerk_authorized_parties", "allowed_hosts", "outgoing_allow", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import PreconditionFailedError
+from samsyn_provider.features.version_statements import PRESENT_SINCE
 
 _PRESENT_SINCE = f"""
 SELECT {PRESENT_SINCE} FROM layer_features AS stored

@@ -8,26 +8,20 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from tests.clerk_instance import private_key, session_token
-from tests.clients.nginx_server import nginx_with
+from tests.clerk_instance import session_token
+from tests.clients.certificates import self_signed
+from tests.clients.nginx_server import SHIPPED, nginx_with, replaced
 
 PAGES_HOST = "pages.localhost"
 """A name that no pages are built to ask; browsers trust it as they do localhost."""
 _SCRIPT = Path(__file__).with_name("clerk_stand_in") / "clerk.browser.js"
-_OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
-_NGINX_SERVER = re.compile("```nginx\n(server .*?)```", re.DOTALL)
 _PUBLISHABLE_KEY = re.compile("pk_(?:test|live)_([A-Za-z0-9+/]{8,})=*")
 _OF_THE_TRANSFER = {"connection", "content-length", "transfer-encoding"}
 
@@ -66,34 +60,39 @@ def serving_pages(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def serving_pages_by_nginx(folder: Path, files: Path) -> Iterator[str]:
-    """Serve the pages as docs/operating.md describes until the block ends; yield their address.
+    """Serve the pages by the shipped configuration until the block ends; yield their address.
 
     `files` is a folder for nginx.
     """
-    with nginx_with(lambda address: _documented_server(folder, address), files) as port:
+    with nginx_with(lambda address: _frontend_server(folder, address), files) as port:
         yield f"http://{PAGES_HOST}:{port}"
 
 
-def _documented_server(folder: Path, address: str) -> str:
-    """Return the documented server without TLS, with the Clerk host that the pages are built with.
+def _frontend_server(folder: Path, address: str) -> str:
+    """Return a server without TLS, with the Clerk host that the pages are built with.
 
     Pages may be built to ask the API without TLS.
     """
-    block = _NGINX_SERVER.findall(_OPERATING.read_text())[0]
-    changes = {
-        "listen 443 ssl;": f"listen {address};",
-        "server_name plan.example.org;": f"server_name {PAGES_HOST};",
-        "ssl_certificate /etc/ssl/plan.example.org.pem;": "",
-        "ssl_certificate_key /etc/ssl/plan.example.org.key;": "",
-        "root /srv/samsyn-frontend;": f"root {folder};",
-        "https://clerk.example.org": f"https://{_clerk_host(folder)}",
-        "connect-src 'self' https:": "connect-src 'self' https: http:",
-        "img-src 'self' data: blob: https:": "img-src 'self' data: blob: https: http:",
-    }
-    for documented, used in changes.items():
-        assert block.count(documented) == 1, documented
-        block = block.replace(documented, used)
-    return str(block)
+    policy = replaced(
+        (SHIPPED / "frontend.conf").read_text(),
+        {
+            "$clerk": f"https://{_clerk_host(folder)}",
+            "connect-src 'self' https:": "connect-src 'self' https: http:",
+            "img-src 'self' data: blob: https:": "img-src 'self' data: blob: https: http:",
+            "expires $frontend_expires;": "expires -1;",
+        },
+    )
+    return f"""
+server {{
+    listen {address};
+    server_name {PAGES_HOST};
+    root {folder};
+    location / {{
+        {policy}
+        try_files $uri /index.html;
+    }}
+}}
+"""
 
 
 def _clerk_host(folder: Path) -> str:
@@ -150,19 +149,8 @@ def _running(
 
 
 def _certificate(folder: Path) -> ssl.SSLContext:
-    key, now = private_key("tls"), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file = folder / "stand-in.pem"
-    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context.load_cert_chain(self_signed(folder))
     return context
 
 

@@ -1,18 +1,24 @@
-"""nginx with the defaults of Debian's package, and one server."""
+"""nginx with the defaults of Debian's package and one server, or with what is shipped."""
 
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from samsyn_model.settings import CHECKOUT
+from tests.clients.certificates import self_signed
 from tests.clients.samsyn_server import free_port
 
+SHIPPED = CHECKOUT / "deploy" / "nginx"
+"""The configuration that operators get."""
 START_SECONDS = 10
+_TEMPORARY = ("client", "proxy", "fastcgi", "uwsgi", "scgi")
 _CONFIGURATION = """
 daemon off;
 master_process off;
@@ -55,23 +61,90 @@ def nginx_with(server: Callable[[str], str], folder: Path) -> Iterator[int]:
     `server` returns the server's block for the address to listen on, `127.0.0.1:PORT`. `folder` is
     for nginx's own files. The test is skipped where there is no nginx.
     """
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("nginx (Debian's nginx-light) is not installed")
     port = free_port()
-    configuration, log = folder / "nginx.conf", folder / "log"
+    configuration = folder / "nginx.conf"
     configuration.write_text(
         _CONFIGURATION.format(folder=folder, server=server(f"127.0.0.1:{port}"))
     )
+    with _running(configuration, port):
+        yield port
+
+
+@dataclass(frozen=True)
+class ShippedNginx:
+    """A running nginx with the shipped configuration."""
+
+    url: str
+    plain_url: str
+    """Its address without TLS."""
+    certificate: Path
+    cache: Path
+    log: Path
+
+
+@contextmanager
+def shipped_nginx(upstream: str, folder: Path, frontend: Path) -> Iterator[ShippedNginx]:
+    """Run nginx as it is shipped, in front of a server, until the block ends.
+
+    Only addresses and paths are others. The test is skipped where there is no nginx.
+    """
+    port, plain = free_port(), free_port()
+    certificate, log = self_signed(folder), folder / "access.log"
+    (folder / "cache").mkdir()
+    changes = {
+        "nginx.conf": {
+            "listen 8080 ": f"listen 127.0.0.1:{plain} ",
+            "listen 8443 ": f"listen 127.0.0.1:{port} ",
+            "/var/cache/nginx/samsyn": f"{folder}/cache/samsyn",
+            "root /srv/frontend;": f"root {frontend};",
+            "/dev/stdout": str(log),
+            "pid /tmp/": f"pid {folder}/",
+            **{f" /tmp/{kind}_temp": f" {folder}/{kind}_temp" for kind in _TEMPORARY},
+        },
+        "site.conf": {
+            "http://app:8000": upstream,
+            "/etc/nginx/certificates/fullchain.pem": str(certificate),
+            "/etc/nginx/certificates/privkey.pem": str(certificate),
+        },
+    }
+    for file in SHIPPED.glob("*.conf"):
+        text = replaced(file.read_text(), changes.get(file.name, {}))
+        (folder / file.name).write_text(text)
+    with _running(folder / "nginx.conf", port, "daemon off; master_process off;"):
+        yield ShippedNginx(
+            f"https://127.0.0.1:{port}",
+            f"http://127.0.0.1:{plain}",
+            certificate,
+            folder / "cache",
+            log,
+        )
+
+
+def replaced(text: str, changes: Mapping[str, str]) -> str:
+    """Return a text with what is changed in it; each has to be there once."""
+    for shipped, used in changes.items():
+        assert text.count(shipped) == 1, shipped
+        text = text.replace(shipped, used)
+    return text
+
+
+@contextmanager
+def _running(configuration: Path, port: int, directives: str = "") -> Iterator[None]:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("nginx (Debian's nginx-light) is not installed")
+    folder = configuration.parent
+    log = folder / "log"
+    command = [program, "-p", folder, "-e", "stderr", "-c", configuration]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [program, "-p", folder, "-e", "stderr", "-c", configuration],
+            [*command, *(["-g", directives] if directives else [])],
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
         _wait(port, process, log)
-        yield port
+        yield
     finally:
         process.terminate()
         process.wait(10)
