@@ -93,8 +93,7 @@ def _history_page(
     if values.keys() & {"since", "until"}:
         moments = requested_moments(connection, collection, values)
     else:
-        until = rows[0].valid_to or rows[0].valid_from
-        moments = (until - timedelta(microseconds=1), until)
+        moments = _last_change(rows)
     found = find_difference(connection, collection, address.feature_id, moments, has_shapes=True)
     return respond_page(
         "ogc/versions.html",
@@ -112,6 +111,15 @@ def _history_page(
         moments=_moments(rows[:MAX_ROWS], moments),
         chosen=[moment_text(moment) for moment in moments],
     )
+
+
+def _last_change(rows: Sequence[Any]) -> tuple[datetime, datetime]:
+    """Return the moments between which a feature changed last, of its versions, the last first."""
+    last = rows[0]
+    if last.valid_to:
+        return last.valid_from, last.valid_to
+    since = rows[1].valid_from if len(rows) > 1 else last.valid_from - timedelta(microseconds=1)
+    return since, last.valid_from
 
 
 def _moments(rows: Sequence[Any], chosen: Iterable[datetime]) -> list[str]:
