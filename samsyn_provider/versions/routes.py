@@ -95,15 +95,14 @@ def _history_page(
     if is_chosen:
         moments = requested_moments(connection, collection, values)
     else:
-        until = rows[0].valid_to or rows[0].valid_from
-        moments = (until - timedelta(microseconds=1), until)
+        moments = _last_change(rows)
     find = partial(find_difference, connection, collection, address.feature_id, has_shapes=True)
     try:
         found = find(moments)
     except HistoryPrunedError:
         if is_chosen:
             raise
-        moments = (until, until)  # what is kept begins with this version
+        moments = (moments[1], moments[1])  # what is kept begins with this version
         found = find(moments)
     return respond_page(
         "ogc/versions.html",
@@ -121,6 +120,15 @@ def _history_page(
         moments=_moments(rows[:MAX_ROWS], moments),
         chosen=[moment_text(moment) for moment in moments],
     )
+
+
+def _last_change(rows: Sequence[Any]) -> tuple[datetime, datetime]:
+    """Return the moments between which a feature changed last, of its versions, the last first."""
+    last = rows[0]
+    if last.valid_to:
+        return last.valid_from, last.valid_to
+    since = rows[1].valid_from if len(rows) > 1 else last.valid_from - timedelta(microseconds=1)
+    return since, last.valid_from
 
 
 def _moments(rows: Sequence[Any], chosen: Iterable[datetime]) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from samsyn_admin.http.request_body import read_json, refuse, validated
 from samsyn_admin.layers.history.schemas import FeatureRestore, FeatureUndo
 from samsyn_model.database.execution import run
-from samsyn_model.database.transactions import LOCK_TIMEOUT, set_in_transaction, writing
+from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
 from samsyn_model.errors import Fault, InvalidParameterError, NotFoundError
 from samsyn_model.history.reversal import Plan, carry_out, plan_state, plan_undoing
 from samsyn_model.origin import Via
@@ -50,6 +50,7 @@ class _RefusedError(Exception):
 @requires(Action.WRITE_FEATURES)
 def restore_feature(layer_id: str, feature: str) -> Response:
     """Make a feature again what it was, also one that was deleted; `dry_run=true` only checks."""
+    _refuse_others(layer_id)
     body = validated(FeatureRestore, read_json())
 
     def plan(connection: Connection, collection: Collection, schema: str | None) -> Plan:
@@ -78,6 +79,7 @@ def restore_feature(layer_id: str, feature: str) -> Response:
 @requires(Action.WRITE_FEATURES)
 def restore_features(layer_id: str) -> Response:
     """Make the features of a layer again what they were at a moment; `dry_run=true` only checks."""
+    _refuse_others(layer_id)
     body = validated(FeatureRestore, read_json())
 
     def plan(connection: Connection, collection: Collection, schema: str | None) -> Plan:
@@ -92,6 +94,7 @@ def restore_features(layer_id: str) -> Response:
 @requires(Action.WRITE_FEATURES)
 def undo_change_set(layer_id: str, change_set: str) -> Response:
     """Take back what a change set has done to the features; `dry_run=true` only checks."""
+    _refuse_others(layer_id)
     body = validated(FeatureUndo, read_json() if request.get_data() else {})
 
     def plan(connection: Connection, collection: Collection, schema: str | None) -> Plan:
@@ -108,6 +111,13 @@ def undo_change_set(layer_id: str, change_set: str) -> Response:
 
     message = body.message or f"Change set {change_set} taken back."
     return _respond(layer_id, plan, "undo", message, "UPDATE")
+
+
+def _refuse_others(layer_id: str) -> None:
+    """Raise the errors of `find_collection` before the body is read, whose message the transaction
+    begins with."""
+    with reading(deployment().engine) as connection:
+        find_collection(connection, principal(), layer_id, Action.WRITE_FEATURES)
 
 
 def _respond(layer_id: str, plan: Planning, via: Via, message: str, lock: Lock) -> Response:

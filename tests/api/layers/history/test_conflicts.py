@@ -167,3 +167,19 @@ def test_nobody_edits_while_a_layer_is_put_back(layer: EditedLayer) -> None:
             {"l": layer.id},
         ).scalar_one()
     assert versions == 0
+
+
+def test_a_layer_that_was_deleted_and_restored(layer: EditedLayer) -> None:
+    layer.insert(1, 2)
+    moment, content = layer.change_sets()[-1], layer.content()
+    assert layer.owner.delete(layer.id).status_code == 204
+    assert layer.send("restore").status_code == 201
+    deletion, restoring = layer.change_sets()[-2:]
+    nothing = layer.undo(deletion)
+    assert nothing.json["change_set"] is None
+    assert layer.content() == content
+    emptied = layer.undo(restoring)
+    assert emptied.json["deleted"] == 2
+    assert layer.undo(deletion).json["inserted"] == 2
+    assert layer.content() == content
+    assert layer.restore(moment).json["change_set"] is None

@@ -129,6 +129,7 @@ def test_who_may_not_write_does_not_put_back(
     for path in paths:
         body = {} if path.endswith("undo") else {"as_of": first}
         assert layer.send(path, body, stranger).status_code == 403
+        assert layer.send(path, {"unknown": 1}, anonymous).status_code == 401
         assert layer.send(path, body, anonymous).status_code == 401
     assert layer.content() == now
     layer.owner.patch(layer.id, {"editable": "everyone"})
