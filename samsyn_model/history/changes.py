@@ -18,7 +18,6 @@ from sqlalchemy import (
     and_,
     any_,
     case,
-    exists,
     func,
     literal,
     null,
@@ -206,16 +205,13 @@ def _name() -> ColumnElement[Any]:
 def _of_imports() -> Select[Any]:
     """Return the statement for imports into layers of the scope: they name no layer themselves."""
     other = aliased(SubjectChange)
-    of_features = exists().where(
-        LayerChangeSet.change_set_id == SubjectChange.change_set_id,
-        LayerChangeSet.layer_id == any_(_LAYERS),
+    of_features = select(LayerChangeSet.change_set_id).where(
+        LayerChangeSet.change_set_id == any_(_IDS), LayerChangeSet.layer_id == any_(_LAYERS)
     )
-    of_layer = exists().where(
-        other.change_set_id == SubjectChange.change_set_id,
-        other.kind == "layer",
-        other.layer_id == any_(_LAYERS),
+    of_layers = select(other.change_set_id).where(
+        other.change_set_id == any_(_IDS), other.kind == "layer", other.layer_id == any_(_LAYERS)
     )
-    reached = or_(of_features.correlate(SubjectChange), of_layer.correlate(SubjectChange))
+    reached = SubjectChange.change_set_id.in_(union_all(of_features, of_layers))
     return _of_subjects("audit", SubjectChange.kind, and_(SubjectChange.kind == "import", reached))
 
 

@@ -1,10 +1,15 @@
 """What happened to a layer and to a map: which lines there are, and what they say."""
 
+import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from samsyn_admin.imports.loading.choices import ImportChoices
+from samsyn_admin.imports.loading.file_import import run_import
 from tests.api.activity.activity_requests import (
     POINT,
     activity,
@@ -21,6 +26,7 @@ from tests.api.activity.activity_requests import (
 )
 from tests.api.layer_requests import LINE, Caller, MakeCaller, feature
 from tests.api.maps.map_requests import unknown
+from tests.source_files import Remarks
 
 
 def test_lines_of_a_layer(owner: Caller, make_caller: MakeCaller, empty_database: Engine) -> None:
@@ -226,3 +232,23 @@ def test_a_change_set_of_much_is_told_in_short(owner: Caller, empty_database: En
     for line in lines:
         assert len(line["changes"]) == 20
         assert (line["change_count"], line["updated"], line["count"]) == (25, 25, 1)
+
+
+def test_a_file_is_told_by_its_name(
+    owner: Caller, make_caller: MakeCaller, empty_database: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "zones.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature(POINT)] * 3}))
+    choices = ImportChoices.model_validate({"visibility": "public"})
+    report = run_import(
+        *(empty_database, file, choices, owner.id),
+        progress=Remarks(),
+        deadline=time.monotonic() + 60,
+    )
+    path = f"/layers/{report.layers[0].layer_id}"
+    (line,) = activity(make_caller("reader"), path)
+    assert (line["via"], line["message"], line["inserted"]) == ("import", "zones.geojson", 3)
+    assert line["author"]["id"] == str(owner.id)
+    assert {change["kind"] for change in line["changes"]} == {"features", "layer", "import"}
+    (imported,) = activity(owner, path, kind="import")
+    assert imported["changes"][0]["kind"] == "import"
