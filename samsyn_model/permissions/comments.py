@@ -27,7 +27,7 @@ from samsyn_model.permissions.maps import (
 )
 from samsyn_model.permissions.principal import Principal, principal_parameter
 from samsyn_model.tables.comments import Comment
-from samsyn_model.tables.history import DeletedLayer
+from samsyn_model.tables.history import DeletedLayer, SubjectChange
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map
 
@@ -71,6 +71,14 @@ def _on_deleted_layer(principal: Principal) -> Condition:
         user_id = principal_parameter(principal)
         through_map = or_(through_map, Map.created_by == user_id, collaborates(principal))
         own = or_(DeletedLayer.created_by == user_id, written_comments(principal))
+    # it was on the map until then: its place there was deleted with it
+    was_on_map = exists().where(
+        SubjectChange.map_id == Map.id,
+        SubjectChange.change_set_id == DeletedLayer.change_set_id,
+        SubjectChange.kind == "map_layer",
+        SubjectChange.layer_id == DeletedLayer.id,
+    )
+    through_map = and_(through_map, was_on_map.correlate(Map, DeletedLayer))
     on_map = exists().where(Map.id == Comment.map_id, or_(is_open, through_map))
     readers = or_(own, on_map.correlate(Comment, DeletedLayer))
     return exists().where(DeletedLayer.id == Comment.layer_id, readers).correlate(Comment)

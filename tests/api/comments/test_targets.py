@@ -176,6 +176,23 @@ def test_a_map_keeps_the_discussion_of_a_deleted_layer(
         assert [row.action for row in told] == ["create", "delete"]
 
 
+def test_a_layer_that_was_not_on_the_map_any_more_stays_hidden(
+    owner: Caller, other: Caller, engine: Engine
+) -> None:
+    private = make_layer(other, feature(LINE), visibility="private")
+    map_id = make_map(engine, owner.id, "private")
+    invite(engine, map_id, other.id)
+    add_to_map(engine, map_id, private["id"])
+    comment = write(other, map_id=map_id, layer_id=private["id"])
+    assert ids(owner, map_id=map_id) == [comment["id"]]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM map_layers"))
+    assert ids(owner, map_id=map_id) == []
+    assert other.delete(private["id"]).status_code == 204
+    assert ids(owner, map_id=map_id) == []
+    assert ids(other, map_id=map_id) == [comment["id"]]
+
+
 def test_a_difference_is_bounded(owner: Caller, layer: dict[str, Any]) -> None:
     comment = on_feature(owner, layer)
     change(owner, layer, properties={f"a{number:02}": number for number in range(20)})

@@ -138,8 +138,11 @@ def test_who_may_read_what(empty_database: Engine) -> None:
     all_names = {PLAN.layers[key].name for key in VECTOR}
     assert _titles(empty_database, None) == all_names - PRIVATE
     assert _titles(empty_database, "stranger@example.org") == all_names - PRIVATE
+    discussed = {f"Comments on {planned.name}" for planned in PLAN.maps.values()}
     for user in PLAN.users.values():
-        assert _titles(empty_database, user.email) == all_names
+        titles = _titles(empty_database, user.email)
+        assert titles - discussed == all_names
+        assert titles & discussed
 
 
 @pytest.mark.parametrize("key", VECTOR)
