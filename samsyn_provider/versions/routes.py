@@ -91,16 +91,14 @@ def _history_page(
     """Return the page of a feature's versions, and of what differs between the two that are chosen
     there, or the last two."""
     spend_search()
-    is_chosen = bool(values.keys() & {"since", "until"})
-    if is_chosen:
-        moments = requested_moments(connection, collection, values)
-    else:
-        moments = _last_change(rows)
+    is_chosen = values.keys() & {"since", "until"}
+    chosen = requested_moments(connection, collection, values) if is_chosen else None
+    moments = chosen or _last_change(rows)
     find = partial(find_difference, connection, collection, address.feature_id, has_shapes=True)
     try:
         found = find(moments)
     except HistoryPrunedError:
-        if is_chosen:
+        if chosen:
             raise
         moments = (moments[1], moments[1])  # what is kept begins with this version
         found = find(moments)
