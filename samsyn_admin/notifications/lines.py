@@ -144,6 +144,7 @@ class Lines:
                 **{name: (key := getattr(comment, name)) and str(key) for name in ids},
                 "feature_id": comment.feature_id,
                 "is_resolved": comment.resolved_at is not None,
+                "mentions_you": comment.mentions_reader,
                 "quote": quote,
             },
         )

@@ -59,6 +59,7 @@ def first_sentence(content: str) -> str:
 
 
 def comment_deed(comment: Any) -> str:
-    """Return what somebody has done who has written a comment: this is the place for what makes it
-    more than a comment to its reader."""
+    """Return what somebody has done who has written a comment."""
+    if comment.mentions_reader:
+        return "mentioned you"
     return "commented" if comment.parent_id is None else "replied"

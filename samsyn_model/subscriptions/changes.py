@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, SQLColumnExpression, any_, func, select
+from sqlalchemy import Connection, SQLColumnExpression, any_, exists, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.expression import bindparam
@@ -22,7 +22,7 @@ from samsyn_model.permissions.comments import readable_comments
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
 from samsyn_model.permissions.layers import readable_layers
 from samsyn_model.permissions.principal import ANY_USER, Principal
-from samsyn_model.tables.comments import Comment
+from samsyn_model.tables.comments import Comment, CommentMention
 from samsyn_model.tables.layers import Layer
 
 MAX_CHANGES = 1_000
@@ -148,7 +148,7 @@ def comments_of(
     connection: Connection, user_id: uuid.UUID, comments: Collection[uuid.UUID]
 ) -> Sequence[Any]:
     """Return those comments that a user may read now, oldest first; one that is deleted has no
-    `content`, one that is long the first MAX_TEXT characters."""
+    `content`, one that is long the first MAX_TEXT characters. `mentions_reader`: it has them."""
     rows: Sequence[Any] = _comments().run(connection, Principal(user_id), keys=list(comments)).all()
     return rows
 
@@ -182,7 +182,12 @@ def _layers() -> CompiledStatement:
 
 @cache
 def _comments() -> CompiledStatement:
+    mention = exists().where(
+        CommentMention.comment_id == Comment.id,
+        CommentMention.user_id == bindparam("principal", type_=UUID(as_uuid=True)),
+    )
     columns = (
+        mention.label("mentions_reader"),
         *(Comment.id, Comment.author_id, Comment.map_id, Comment.layer_id, Comment.feature_id),
         *(Comment.parent_id, Comment.resolved_at, Comment.deleted_at, Comment.created_at),
         func.left(func.nullif(Comment.content, ""), MAX_TEXT).label("content"),

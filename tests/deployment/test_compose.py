@@ -27,7 +27,7 @@ def compose(*files: str, **variables: str) -> subprocess.CompletedProcess[str]:
         [
             *(COMPOSE, "--env-file", "/dev/null"),
             *(word for file in files for word in ("-f", CHECKOUT / file)),
-            *("config", "--format", "json"),
+            *("config", "--no-env-resolution", "--format", "json"),
         ],
         env={**kept, **variables},
         capture_output=True,

@@ -53,6 +53,23 @@ def test_it_says_who_did_what(plan: Plan, mailbox: Mailbox) -> None:
     )
 
 
+def test_who_is_mentioned_is_told_so(plan: Plan, mailbox: Mailbox) -> None:
+    plan.follow()
+    plan.follow(plan.owner)
+    mentions = [str(plan.follower.id)]
+    plan.comment(plan.editor, "Could you look at this?", mentions=mentions)
+    plan.comment(plan.editor, "Somebody else has to.")
+    plan.tell()
+    lines = {str(mail["To"]): lines_of(mail) for mail in mailbox.mails}
+    assert lines["follower@example.org"][0] == (
+        "Edda Strand mentioned you: “Could you look at this?”"
+    )
+    assert lines["owner@example.org"][0] == "Edda Strand commented: “Could you look at this?”"
+    assert {told[1] for told in lines.values()} == {
+        "Edda Strand commented: “Somebody else has to.”"
+    }
+
+
 def test_ones_own_changes_are_not_told(plan: Plan, mailbox: Mailbox) -> None:
     key = plan.follow()
     plan.follow(plan.editor)
