@@ -86,7 +86,7 @@ def audit_verify(since: bytes | date | None, heads: tuple[bytes, ...]) -> None:
     Prints a line for each that was altered, is missing or was added, and exits with 1 if there is
     any. What has been committed by now is sealed first.
     """
-    tally, faults = Tally(), 0
+    tally, faults = Tally(_tell), 0
     with open_database() as engine:
         migrate(engine)
         seal_all(engine)
@@ -96,7 +96,7 @@ def audit_verify(since: bytes | date | None, heads: tuple[bytes, ...]) -> None:
                     click.echo(f"missing: the head {head.hex()}")
                     faults += 1
             after = 0 if since is None else _position(connection, since)
-        for finding in verify(engine, tally, after=after, progress=_tell):
+        for finding in verify(engine, tally, after=after):
             click.echo(str(finding))
             faults += 1
     click.echo(

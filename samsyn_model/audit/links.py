@@ -85,7 +85,7 @@ def verify_links(connection: Connection, tally: Tally, after: int = 0) -> Iterat
                     "altered", f"the seal at the position {seal.position}", seal.change_set_id
                 )
             former, position = seal.head, seal.position
-            tally.change_sets += 1
+            tally.add_change_set()
 
 
 def _layers_of(connection: Connection, ids: list[int]) -> dict[int, list[LayerDigest]]:

@@ -99,7 +99,7 @@ def verify_states(
         yield Finding("altered", "since when the history of a layer is kept", layer_id=layer_id)
     for key, group in _groups(connection, layer_id, least):
         made_by, feature_id = key
-        tally.states += 1
+        tally.add_state(layer_id)
         if group.sealed is None and made_by >= least and made_by not in queued:
             for _ in group.stored:
                 yield Finding("added", "state of a feature", made_by, layer_id, feature_id)

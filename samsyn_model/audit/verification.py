@@ -1,6 +1,6 @@
 """Verification: everything that was sealed against what there is, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -14,18 +14,14 @@ from samsyn_model.database.transactions import reading, snapshot
 _LEAST = "SELECT min(change_set_id) FROM change_seals WHERE position > %(after)s"
 _TIMEOUT = 24 * 60 * 60  # seconds, of a statement that sorts the states of a layer
 
-type Progress = Callable[[str], None]
 
-
-def verify(
-    engine: Engine, tally: Tally, *, after: int = 0, progress: Progress = lambda _: None
-) -> Iterator[Finding]:
+def verify(engine: Engine, tally: Tally, *, after: int = 0) -> Iterator[Finding]:
     """Yield what is not as it was when it was sealed, and count in the tally what was verified.
 
     With `after`, a position in the chain, what was sealed up to there is left out. What is
-    committed meanwhile is not part of it. `progress` is told in words what comes next.
+    committed meanwhile is not part of it.
     """
-    progress("the chain")
+    tally.tell("the chain")
     with reading(engine) as connection:
         yield from verify_links(connection, tally, after)
         least = run(connection, _LEAST, {"after": after}).scalar() if after else 0
@@ -33,7 +29,7 @@ def verify(
             return
         yield from verify_completeness(connection, least, after)
     for layer_id in _layers(engine):
-        progress(f"layer {layer_id}")
+        tally.tell(f"layer {layer_id}")
         with snapshot(engine, _TIMEOUT) as connection:
             yield from verify_states(connection, layer_id, tally, least)
 
