@@ -30,7 +30,7 @@ from samsyn_provider.http.media_types import (
     negotiate_offered,
 )
 from samsyn_provider.http.representations import respond, respond_page, respond_text
-from samsyn_provider.query.parameters import parse_feature_id, single_values
+from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, parse_feature_id, single_values
 from samsyn_provider.versions.attributions import blame_text
 from samsyn_provider.versions.change_sets import change_sets_document
 from samsyn_provider.versions.changes import changes_document
@@ -59,7 +59,9 @@ def time_map(collection_id: str, feature_id: str) -> Response:
         collection = requested_collection(connection, collection_id)
         media_type = negotiate_offered(_MEDIA_TYPES)
         is_page = media_type == HTML
-        values = single_values(request.args, {"f", "since", "until"} if is_page else {"f"})
+        values = single_values(
+            request.args, {"f", "since", "until"} if is_page else DOCUMENT_PARAMETERS
+        )
         key = parse_feature_id(feature_id)
         address = address_of(collection, key)
         statement = (
@@ -194,7 +196,7 @@ def blame(collection_id: str, feature_id: str) -> Response:
     with reading(deployment().engine) as connection:
         collection = requested_collection(connection, collection_id)
         negotiate_offered({"json": JSON})
-        single_values(request.args, {"f"})
+        single_values(request.args, DOCUMENT_PARAMETERS)
         key = parse_feature_id(feature_id)
         spend_search()
         return respond_text(JSON, blame_text(connection, collection, key))
