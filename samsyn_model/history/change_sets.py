@@ -8,14 +8,21 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import batched
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, Select, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.sql.expression import bindparam
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
 from samsyn_model.history.scopes import Scope
+from samsyn_model.permissions.changes import readable_changes, readable_permission_changes
+from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
+from samsyn_model.permissions.principal import Principal, principal_kind
+from samsyn_model.tables.history import SubjectChange
 
 NEWEST = 2**63 - 1
 """Above the numbers of all change sets."""
@@ -29,12 +36,8 @@ SELECT (SELECT id FROM change_sets WHERE created_at >= %(since)s::timestamptz - 
         ORDER BY created_at DESC, id DESC LIMIT 1) AS last"""
 
 _BOUNDS = "change_set_id BETWEEN %(first)s AND %(last)s ORDER BY change_set_id DESC LIMIT %(limit)s"
-_OF_MAP = f"(SELECT change_set_id FROM subject_changes WHERE map_id = %(map)s AND {_BOUNDS})"
-_OF_LAYERS = f"""(SELECT change_set_id FROM unnest(%(layers)s::uuid[]) AS listed (id)
-    CROSS JOIN LATERAL (
-        SELECT change_set_id FROM subject_changes
-        WHERE layer_id = listed.id AND map_id IS NULL AND {_BOUNDS}) AS of_layer
-    ORDER BY change_set_id DESC LIMIT %(limit)s)"""
+_OF_LAYERS = """(SELECT change_set_id FROM unnest(%(layers)s::uuid[]) AS listed (id)
+    CROSS JOIN LATERAL ({of_layer}) AS of_layer ORDER BY change_set_id DESC LIMIT %(limit)s)"""
 _OF_FEATURES = f"""(SELECT change_set_id FROM layer_change_sets
     WHERE layer_id = %(layer_{{number}})s AND {_BOUNDS})"""
 _OF_SUBJECTS = f"(SELECT change_set_id FROM subject_changes WHERE {_BOUNDS})"
@@ -97,7 +100,7 @@ def change_sets_of(
     """Return change sets of a window, the newest first, and whether these are all; none is left
     out between them. One statement for the map, and one for each 200 layers.
 
-    What each of them did may not be for the principal to read: `changes_in` tells.
+    Each did something that the principal may know, but for those of an audit: `changes_in` tells.
     """
     found = dict[int, ChangeSet]()
     horizon, are_all = window.first, True
@@ -117,14 +120,42 @@ def select_change_sets(scope: Scope, window: Window) -> Iterator[Statement]:
     if scope.kind == "audit":
         yield _statement([_OF_ALL if window.of_features else _OF_SUBJECTS], values)
         return
+    kind = principal_kind(scope.principal)
+    values["principal"] = scope.principal.user_id
     if scope.map_id is not None and window.of_subjects:
-        yield _statement([_OF_MAP], {**values, "map": scope.map_id})
+        of_map = _of_map(kind)
+        yield _statement([f"({of_map.text})"], {**of_map.values, **values, "map": scope.map_id})
+    of_layer = _of_layer(kind)
     for layers in batched(scope.layers, _LAYERS):
-        streams = [_OF_LAYERS] if window.of_subjects else []
+        keys = {f"layer_{number}": layer for number, layer in enumerate(layers)}
+        chunk = {**of_layer.values, **values, **keys, "layers": list(layers)}
+        streams = [_OF_LAYERS.format(of_layer=of_layer.text)] if window.of_subjects else []
         if window.of_features:
             streams += [_OF_FEATURES.format(number=number) for number in range(len(layers))]
-        keys = {f"layer_{number}": layer for number, layer in enumerate(layers)}
-        yield _statement(streams, {**values, **keys, "layers": list(layers)})
+        yield _statement(streams, chunk)
+
+
+@cache
+def _of_map(kind: Principal) -> CompiledStatement:
+    on_map = SubjectChange.map_id == bindparam("map", type_=UUID(as_uuid=True))
+    return compile_statement(_readable(kind).where(on_map))
+
+
+@cache
+def _of_layer(kind: Principal) -> CompiledStatement:
+    """Return the statement for the changes of a layer alone, of what it is joined to (`listed`)."""
+    of_layer = SubjectChange.layer_id == literal_column("listed.id")
+    return compile_statement(_readable(kind).where(of_layer, SubjectChange.map_id.is_(None)))
+
+
+def _readable(kind: Principal) -> Select[Any]:
+    """Return the statement for change sets of which the principal may know: what is hidden takes
+    no place on a page."""
+    number = SubjectChange.change_set_id
+    first, last, limit = (bindparam(name, type_=BigInteger) for name in ("first", "last", "limit"))
+    known = or_(readable_changes(kind), readable_permission_changes(kind))
+    statement = select(number).where(number.between(first, last), known)
+    return statement.order_by(number.desc()).limit(limit)
 
 
 def _statement(streams: Sequence[str], values: dict[str, Any]) -> Statement:

@@ -3,7 +3,18 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, literal_column, not_, or_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import array
 
 from samsyn_model.permissions.comments import readable_comments
@@ -43,7 +54,7 @@ def readable_changes(principal: Principal) -> Condition:
     kind = SubjectChange.kind
     on_map = _of_map(readable_maps(principal))
     on_layer = _of_layer(readable_layers(principal))
-    comment = exists().where(
+    comment = select(literal(True)).where(
         Comment.id == SubjectChange.subject_id,
         Comment.deleted_at.is_(None),
         readable_comments(principal),
@@ -58,7 +69,7 @@ def readable_changes(principal: Principal) -> Condition:
         and_(kind == "layer", _changes_more(), on_layer),
         and_(kind == "map_layer", on_map, on_layer),
         and_(kind == "collaborator", _of_map(owned_maps(principal))),
-        and_(kind == "comment", comment.correlate(SubjectChange)),
+        and_(kind == "comment", _one(comment)),
     )
 
 
@@ -118,8 +129,16 @@ def _members(principal: Principal) -> Condition:
 
 
 def _of_map(rule: Condition) -> Condition:
-    return exists().where(Map.id == SubjectChange.map_id, rule).correlate(SubjectChange)
+    return _one(select(literal(True)).where(Map.id == SubjectChange.map_id, rule))
 
 
 def _of_layer(rule: Condition) -> Condition:
-    return exists().where(Layer.id == SubjectChange.layer_id, rule).correlate(SubjectChange)
+    return _one(select(literal(True)).where(Layer.id == SubjectChange.layer_id, rule))
+
+
+def _one(found: Select[bool]) -> Condition:
+    """Return whether a thing is found by its key, which is looked up for each change.
+
+    Where many changes are expected PostgreSQL reads all layers for the hash of an EXISTS.
+    """
+    return found.correlate(SubjectChange).scalar_subquery()

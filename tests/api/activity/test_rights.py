@@ -1,6 +1,7 @@
 """Who is told what: by the rights of now, and nothing of the rest, not even how much."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Engine
@@ -183,3 +184,32 @@ def test_a_token_that_reads_is_enough(make_caller: MakeCaller, scope: str) -> No
     make_layer(make_caller("owner"))
     layer = make_layer(make_caller("owner"))
     assert len(activity(make_caller("owner", scope), f"/layers/{layer}")) == 1
+
+
+def test_what_is_hidden_takes_no_place_on_a_page(
+    owner: Caller, make_caller: MakeCaller, empty_database: Engine
+) -> None:
+    """Of more hidden change sets than a page looks at, before and between those that are shown."""
+    layer = make_layer(owner, visibility="public")
+    map_id = make_map(owner, layer, view_permission="public")
+    reader = make_caller("reader")
+    for number in range(8):
+        send(owner, "PATCH", f"/layers/{layer}", json={"name": f"N{number // 2}"})
+        for permission in ("everyone", "creator-only"):
+            send(owner, "PATCH", f"/layers/{layer}", json={"editable": permission})
+        for permission in ("public", "private"):
+            send(owner, "PATCH", f"/maps/{map_id}", json={"edit_permission": permission})
+    with (
+        patch("samsyn_admin.activity.reading._LEAST", 2),
+        patch("samsyn_admin.activity.reading._MOST", 2),
+        patch("samsyn_admin.activity.reading.MAX_CHANGE_SETS", 4),
+    ):
+        for path, count in ((f"/layers/{layer}", 5), (f"/maps/{map_id}", 7)):
+            found = pages(reader, path, limit=1, grouped="false")
+            assert [len(lines) for lines in found] == [1] * count
+        before = pages(reader, f"/maps/{map_id}", grouped="false")
+        assert min(len(lines) for lines in before) > 0
+        for _ in range(6):
+            invite(owner, map_id, reader.id)
+            send(owner, "DELETE", f"/maps/{map_id}/collaborators/{reader.id}")
+        assert pages(reader, f"/maps/{map_id}", grouped="false") == before
