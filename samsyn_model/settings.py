@@ -1,6 +1,6 @@
 """Settings: the environment variables that SamSyn reads, typed and checked at start."""
 
-from email.utils import parseaddr
+from email.utils import getaddresses
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -255,8 +255,8 @@ class Settings(BaseSettings):
     @field_validator("mail_from")
     @classmethod
     def _is_sender(cls, value: str | None, others: ValidationInfo) -> str | None:
-        address = parseaddr(value)[1] if value and value.isprintable() else ""
-        if value and not ("@" in address[1:-1] and address.isascii()):
+        found = getaddresses([value]) if value and value.isprintable() else []
+        if value and not (len(found) == 1 and "@" in found[0][1][1:-1] and found[0][1].isascii()):
             raise ValueError("an address, such as SamSyn <samsyn@example.org>")
         if not value and others.data.get("smtp_host"):
             raise ValueError("SMTP_HOST needs it: the sender of mail")

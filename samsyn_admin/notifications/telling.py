@@ -40,7 +40,7 @@ from samsyn_model.subscriptions.news import note_news
 LOGGER = logging.getLogger(__name__)
 
 _LOOK = 5.0  # seconds between two looks for news
-_END = 2.0  # seconds that a delivery has to end when all is stopped
+_END = 1.0  # seconds that a delivery has to end when all is stopped
 _THREADS = 2
 """Deliveries at the same time: a webhook that does not respond holds up no mail."""
 _PATIENCE = timedelta(days=1)
@@ -172,7 +172,7 @@ class Telling:
             thread.start()
 
     def stop(self) -> None:
-        """End after what is being delivered, or after some seconds: it is made again then."""
+        """End after what is being delivered, or after a second: it is made again then."""
         self._is_over.set()
         until = monotonic() + _END
         for thread in self._threads:

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from svix.webhooks import Webhook
-
 from samsyn_admin.notifications.digest import Digest
 from samsyn_admin.outgoing.requests import Outgoing
 
@@ -50,6 +48,8 @@ def send_digest(
 
     Raises WebhookFailedError, and the errors of `Outgoing.post`.
     """
+    from svix.webhooks import Webhook  # noqa: PLC0415 - loads Svix's whole client, slowly
+
     message_id, user_id = message
     body = _json([*_events(digest, message_id)])
     now = datetime.now(UTC)

@@ -118,6 +118,11 @@ def test_a_file_is_read_and_the_environment_goes_before_it(
         ("TRUSTED_PROXIES", "-1"),
         ("STATEMENT_TIMEOUT", "0"),
         ("INLINE_FEATURES", "many"),
+        ("SMTP_PORT", "0"),
+        ("SMTP_TLS", "ssl"),
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "a@example.org, b@example.org"),
+        ("MAIL_FROM", "SamSyn\n<a@example.org>"),
     ],
 )
 def test_a_malformed_value_is_refused_by_name(
@@ -134,6 +139,18 @@ def test_the_way_past_a_pooler_needs_one(environment: pytest.MonkeyPatch) -> Non
         settings()
     environment.setenv("DATABASE_URL", "postgresql://pooler/samsyn")
     assert settings().direct_database_url == "postgresql://elsewhere/samsyn"
+
+
+def test_mail_needs_a_sender_and_passwords_encryption(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SMTP_HOST", "mail.example.org")
+    with pytest.raises(ValidationError, match="mail_from"):
+        settings()
+    environment.setenv("MAIL_FROM", "SamSyn <samsyn@example.org>")
+    environment.setenv("SMTP_PASSWORD", "very_secret")
+    assert "very_secret" not in repr(settings())
+    environment.setenv("SMTP_TLS", "off")
+    with pytest.raises(ValidationError, match="smtp_tls"):
+        settings()
 
 
 def test_settings_do_not_change(environment: pytest.MonkeyPatch) -> None:
