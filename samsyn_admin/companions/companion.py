@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
+from samsyn_model.metrics.counting import forget
+
 LOGGER = logging.getLogger(__name__)
 
 _HEALTHY = 60  # seconds after which the next pause is the shortest again
@@ -29,6 +31,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     listener: int | None = None
     """A listening socket: the program has it as its file 3, and is begun when a client comes."""
+    part: str | None = None
+    """The name under which it counts, where it says how it is: no more once it has ended."""
     pauses: tuple[float, float] = (0.5, 30.0)
     """Seconds before it is begun again: at first, and at most."""
 
@@ -108,6 +112,8 @@ class _Companion:
             os.close(descriptor)
             with suppress(ChildProcessError):
                 os.waitpid(process, 0)
+            if self._program.part is not None:
+                forget(self._program.part)
 
 
 def _is_readable(descriptor: int, seconds: float) -> bool:

@@ -25,6 +25,7 @@ def live_beside(url: str, settings: Settings) -> Iterator[Settings]:
             "samsyn_admin.live.process",
             {"DATABASE_URL": url},
             listener,
+            "live",
             _PAUSES,
         )
         with beside(program):

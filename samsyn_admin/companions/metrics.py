@@ -34,7 +34,7 @@ def metrics_beside(url: str, settings: Settings) -> Iterator[None]:
             "samsyn_admin.metrics.process",
             {"DATABASE_URL": url},
             listener,
-            _PAUSES,
+            pauses=_PAUSES,
         )
         with beside(program):
             yield

@@ -32,7 +32,7 @@ def tiler_beside(settings: Settings) -> Iterator[Settings]:
             "samsyn_admin.tiler.process",
             {"TITILER_SECRET": secret},
             listener,
-            _PAUSES,
+            pauses=_PAUSES,
         )
         changed = {"titiler_url": f"{SOCKET}{path}", "titiler_secret": SecretStr(secret)}
         with beside(program):

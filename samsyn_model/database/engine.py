@@ -106,7 +106,6 @@ def open_engine(  # noqa: PLR0913 - what its connections are for
             "client_encoding": "utf8",
             # values within the text: each plan is made for them
             "cursor_factory": psycopg.ClientCursor,
-            "prepare_threshold": None,
         },
     )
     watchdog = Watchdog(statement_timeout)
@@ -127,7 +126,7 @@ def way_of(engine: Engine | Connection) -> Way:
 
 def _connect(way: Way, watchdog: Watchdog, parameters: dict[str, Any]) -> WatchedConnection:
     connection = way.connect(watchdog.connect, parameters)
-    connection.way = way
+    connection.prepare_threshold = 0 if way.prepares else None
     return connection
 
 

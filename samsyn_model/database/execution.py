@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from samsyn_model.database.cancellation import Cancellable
 from samsyn_model.database.driver_errors import UNSTORABLE_TEXT, translated_errors
-from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION
+from samsyn_model.database.engine import LIMITED_OPTION, READING_OPTION, way_of
 from samsyn_model.database.sql_text import PreparedTexts, Rows, send_text
 from samsyn_model.database.watchdog import WatchedConnection
 from samsyn_model.errors import (
@@ -126,12 +126,13 @@ def _run_text(
     if not is_reading and not connection.in_transaction():
         connection.begin()
     with _driver(connection) as driver, Cancellable(driver):
-        if prepared and driver.way.prepares:
+        if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
             try:
                 return _send_watched(driver, statement, values, known, binary=binary)
             except _LOST:
-                driver.way.lose_prepared()
+                driver.prepare_threshold = None
+                way_of(connection).lose_prepared()
                 if not is_reading:  # the transaction has failed
                     raise
         if is_reading and options.get(LIMITED_OPTION):

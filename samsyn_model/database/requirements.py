@@ -10,13 +10,14 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.exc import DBAPIError
 
 from samsyn_model.database.driver_errors import translated_errors
-from samsyn_model.database.engine import open_engine, way_of
+from samsyn_model.database.engine import WAY_OPTION, open_engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.pooling.session_settings import (
     SELECT_SETTINGS,
     not_in_force,
     session_settings,
 )
+from samsyn_model.database.pooling.way import Way
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import (
     DatabaseSetupError,
@@ -88,8 +89,8 @@ def settings_not_in_force(engine: Engine, statement_timeout: int) -> dict[str, t
 
 def missing_settings(connection: Connection) -> list[str]:
     """Return the names of settings that are not in force on a connection through a pooler."""
-    way = way_of(connection)
-    if not way.is_pooled:
+    way: Way | None = connection.get_execution_options().get(WAY_OPTION)
+    if way is None or not way.is_pooled:
         return []
     wanted = way.wanted
     rows = run(connection, SELECT_SETTINGS, {"names": [*wanted]})

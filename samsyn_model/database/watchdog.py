@@ -27,7 +27,6 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq.abc import PGconn
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from samsyn_model.database.pooling.way import Way
 from samsyn_model.errors import DatabaseUnavailableError
 
 LOGGER = logging.getLogger(__name__)
@@ -54,8 +53,6 @@ class WatchedConnection(psycopg.Connection[Any]):
     waiting_since: float | None = None
     answered = 0.0
     statement_limit = inf
-    way: Way
-    """The way that the connection has to the database."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

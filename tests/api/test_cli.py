@@ -55,13 +55,18 @@ def test_user_admin(samsyn, empty_database: Engine) -> None:
         ]
 
 
-def test_database_commands(samsyn) -> None:
+def test_database_commands(samsyn, test_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert samsyn("db", "upgrade").returncode == 0
     checked = samsyn("db", "check")
     assert checked.returncode == 0, checked.stderr
     settings = samsyn("db", "settings")  # of the role, which needs none on a straight way
     assert settings.returncode == 1
     assert "statement_timeout is 0, not 30000" in settings.stderr
+    monkeypatch.setenv("DIRECT_DATABASE_URL", test_database_url)
+    # past a pooler, which is not asked
+    upgraded = samsyn("db", "upgrade", database="postgresql://127.0.0.1:1/none")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "samsyn db settings --apply" in upgraded.stderr
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_what_is_lost_later_is_prepared_no_more(test_database_url: str, tmp_path
     with engine_through(PACKAGED, test_database_url, tmp_path) as engine:
         assert ask(engine) == 2
         way_of(engine).prepares = True  # as if it had kept them when it was looked at
+        engine.dispose()
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(lambda _: ask(engine), range(200))) == {2}
         assert not way_of(engine).prepares

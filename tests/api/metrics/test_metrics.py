@@ -76,6 +76,7 @@ def observed(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     log = tmp_path_factory.mktemp("metrics") / "log"
     port = free_port()
     settings = {"METRICS_PORT": str(port), "LOG_FORMAT": "json", "SLOW_STATEMENTS": "1"}
+    settings["JOBS_WORKERS"] = "1"
     with migrated_database(server_url) as database:
         token = run_samsyn(database, "token", "create", OWNER)
         with serve(database, log, workers=2, **settings) as server:
@@ -151,6 +152,25 @@ def test_the_queue_is_told_and_metrics_are_not_at_the_public_port(observed: Obse
     assert public.status_code == HTTPStatus.NOT_FOUND
     other = requests.get(f"http://127.0.0.1:{observed.port}/", timeout=60)
     assert other.status_code == HTTPStatus.NOT_FOUND
+
+
+def test_jobs_clients_of_events_and_requests_to_others_are_counted(observed: Observed) -> None:
+    layer = f"{observed.server.url}/api/v1/layers/{observed.layer}"
+    exported = requests.post(f"{layer}/export?f=csv", headers=observed.signed_in, timeout=60)
+    assert exported.status_code == HTTPStatus.ACCEPTED
+    with requests.get(f"{layer}/events", headers=observed.signed_in, stream=True, timeout=60):
+        _wait(lambda: observed.value("samsyn_live_clients") == 1)
+    _wait(lambda: observed.value("samsyn_live_clients") == 0)
+    with requests.get(f"{layer}/events", headers=observed.signed_in, stream=True, timeout=60):
+        _wait(lambda: observed.value("samsyn_live_clients") == 1)
+        os.kill(_companion(observed, b"samsyn_admin.live.process"), signal.SIGKILL)
+        _wait(lambda: observed.value("samsyn_live_clients") == 0)
+    address = f"{observed.server.url}/api/v1/wms/capabilities?url=http://127.0.0.1:9/wms"
+    assert requests.get(address, headers=observed.signed_in, timeout=60).status_code == 400
+    assert observed.value("samsyn_outgoing_requests_total", outcome="refused") == 1
+    assert observed.value("samsyn_outgoing_request_seconds_count") == 1
+    done = {"kind": "export_layer", "outcome": "successful"}
+    _wait(lambda: observed.value("samsyn_jobs_total", **done) == 1)
 
 
 def test_lines_of_the_log_are_json_without_credentials(observed: Observed) -> None:
@@ -247,17 +267,17 @@ def _files(observed: Observed, pattern: str) -> list[Path]:
     return [*Path(folder.decode().partition("=")[2]).glob(f"{pattern}.db")]
 
 
-def _companion(observed: Observed) -> int:
-    """Return the process that answers at the server's port of metrics."""
+def _companion(observed: Observed, module: bytes = b"samsyn_admin.metrics.process") -> int:
+    """Return the process beside the server that runs a module: the one that answers Prometheus."""
     variable = f"METRICS_PORT={observed.port}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            is_it = b"samsyn_admin.metrics.process" in (folder / "cmdline").read_bytes()
+            is_it = module in (folder / "cmdline").read_bytes()
             if is_it and variable in (folder / "environ").read_bytes().split(b"\0"):
                 return int(folder.name)
         except OSError:  # it has ended
             continue
-    raise AssertionError("the companion of metrics does not run")
+    raise AssertionError(f"{module.decode()} does not run")
 
 
 def _answers(observed: Observed) -> bool:
