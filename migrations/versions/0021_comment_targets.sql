@@ -49,8 +49,8 @@ BEGIN
             is_known := FOUND;
         END IF;
     END IF;
-    IF NOT is_known THEN
-        RETURN target;
+    IF NOT is_known THEN  -- it has been removed from the history
+        RETURN target || CASE WHEN is_there THEN '{"state": "changed"}' ELSE '{}' END::jsonb;
     END IF;
     target := target || jsonb_build_object('version', former.version, 'began', coalesce((
         SELECT committed_at FROM layer_change_sets

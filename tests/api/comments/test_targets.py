@@ -1,10 +1,12 @@
 """What comments are about: the version of a feature, and what has become of it; areas."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from samsyn_model.audit.pruning import Pruning, prune
 from tests.api.comments.comment_requests import (
     add_to_map,
     ids,
@@ -223,6 +225,18 @@ def test_what_is_not_known_is_told_by_what_is_there(
     path = f"/api/v1/layers/{layer['id']}/features/{feature_id(layer)}"
     assert owner.client.delete(path, headers=owner.headers).status_code == 204
     assert read(owner, f"/{comment['id']}")["target_state"] == "gone"
+
+
+def test_of_a_version_that_was_pruned_it_is_known_that_it_has_changed(
+    owner: Caller, layer: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
+    comment = on_feature(owner, layer)
+    change(owner, layer, properties={"depth": 12})
+    assert [batch.versions for batch in prune(engine, Pruning(datetime.now(UTC), 90))] == [1]
+    told = read(owner, f"/{comment['id']}")
+    assert told["target_state"] == "changed"
+    assert told["difference"] is told["feature_version"] is told["feature_version_url"] is None
 
 
 def test_lists_compare_in_one_statement(owner: Caller, layer: dict[str, Any]) -> None:
