@@ -34,16 +34,17 @@ BEGIN
     IF is_same THEN
         former := present;
     ELSE
-        -- the next one, but where a transaction has replaced what a later one had made
+        -- the next one, but where a transaction has replaced what a later one had made; by the
+        -- feature's key, never by the index of change sets: one may have made many features
         SELECT version, from_change AS change, updated_at, geom, properties INTO former
         FROM feature_versions
-        WHERE layer_id = of_layer AND feature_id = of_feature AND from_change = of_change
+        WHERE layer_id = of_layer AND feature_id = of_feature AND from_change + 0 = of_change
             AND to_change > of_change
         ORDER BY to_change LIMIT 1;
         IF NOT FOUND THEN
             SELECT version, from_change AS change, updated_at, geom, properties INTO former
             FROM feature_versions
-            WHERE layer_id = of_layer AND feature_id = of_feature AND from_change = of_change
+            WHERE layer_id = of_layer AND feature_id = of_feature AND from_change + 0 = of_change
                 AND to_change < of_change
             ORDER BY to_change DESC LIMIT 1;
             is_known := FOUND;
@@ -77,7 +78,7 @@ BEGIN
                 AND coalesce(octet_length(is_now::text), 0) <= 200 AS fits
             FROM jsonb_each(former.properties) AS before (name, was)
             FULL JOIN jsonb_each(present.properties) AS now (name, is_now) USING (name)
-            WHERE was IS DISTINCT FROM is_now
+            WHERE was::text IS DISTINCT FROM is_now::text
         ) AS compared;
     END IF;
     RETURN target || jsonb_build_object('difference', jsonb_build_object(
@@ -94,7 +95,7 @@ BEGIN
     SELECT geom INTO shape FROM layer_features WHERE layer_id = of_layer AND id = of_feature;
     IF NOT FOUND THEN
         SELECT geom INTO shape FROM feature_versions
-        WHERE layer_id = of_layer AND feature_id = of_feature AND from_change = of_change
+        WHERE layer_id = of_layer AND feature_id = of_feature AND from_change + 0 = of_change
         ORDER BY to_change LIMIT 1;
     END IF;
     IF shape IS NULL OR ST_IsEmpty(shape) THEN

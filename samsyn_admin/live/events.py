@@ -184,5 +184,8 @@ def _map_change(change: SubjectChange, address: str) -> _Change:
     if is_layer:
         data["layer_id"] = str(change.layer_id)
     kind = "org.samsyn.map.layer" if is_layer else "org.samsyn.map"
-    access = (change.layer_id if is_layer else None), change.action == "delete"
+    reads = change.layer_id if is_layer else None
+    if "layer_order" in change.changed:  # of all layers: for whom the map's id stands among them
+        reads = change.map_id
+    access = reads, change.action == "delete"
     return f"{kind}.{change.action}", address, subject, _json(data), access

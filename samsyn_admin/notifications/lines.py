@@ -68,10 +68,19 @@ class Lines:
                 )
                 yield layer_id, line
 
-    def of_map(self, map_id: uuid.UUID, changes: Sequence[OtherChange]) -> Iterator[Line]:
-        """Yield the lines of a map itself, of layers put on it, changed there and taken off."""
+    def of_map(
+        self, map_id: uuid.UUID, changes: Sequence[OtherChange], *, is_member: bool
+    ) -> Iterator[Line]:
+        """Yield the lines of a map itself, of layers put on it, changed there and taken off.
+
+        The order of its layers, some of which may be hidden, is for its members.
+        """
         address = self.links.map_resource(map_id)
         for (user_id, _), changed in _updates(changes, "map").items():
+            if not is_member:
+                changed.members.discard("layer_order")
+            if not changed.members:
+                continue
             yield Line(
                 self._author(user_id),
                 f"changed the map ({member_names(changed.members)})",

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime, parseaddr
 from html import escape
+from typing import Any
 
 from samsyn_admin.notifications.digest import Digest
 
 _FREQUENCIES = {"immediate": "as it happens", "hourly": "once an hour", "daily": "once a day"}
+_UNSUBSCRIBE = "List-Unsubscribe"
 _MORE = "There is more than this mail has: open the map to see it."
 _LATE = "Mail could not be sent for more than a week: what happened before may be missing."
 
@@ -33,20 +35,39 @@ class Envelope:
     """Whether notices may have been removed before they were told."""
 
 
+class _Policy(EmailPolicy):
+    """Headers as they are usual, but for addresses for programs, which decode no encoded words."""
+
+    def fold(self, name: str, value: Any) -> str:
+        """Return a header as lines of text."""
+        if name == _UNSUBSCRIBE:
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """Return a header as lines of bytes."""
+        if name == _UNSUBSCRIBE:
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep=SMTP.linesep)
+
+
 class AddressError(ValueError):
     """A recipient's address is none that mail is sent to."""
 
 
 def mail_of(digest: Digest, envelope: Envelope) -> EmailMessage:
     """Return the mail; raises AddressError."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     name, address = parseaddr(envelope.sender)
     message["From"] = Address(name, addr_spec=address)
     message["To"] = recipient_address(envelope.recipient)
     message["Subject"] = digest.title
     message["Date"] = format_datetime(envelope.time)
     message["Message-ID"] = f"<{envelope.message_id}@{address.rpartition('@')[2]}>"
-    message["List-Unsubscribe"] = f"<{envelope.unsubscribe}>"
+    message[_UNSUBSCRIBE] = f"<{envelope.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(_text(digest, envelope)) + "\n", cte="quoted-printable")

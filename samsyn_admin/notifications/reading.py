@@ -62,7 +62,7 @@ def _digest_of_map(
         by_layer.setdefault(layer_id, []).append(line)
     groups = [
         Group("Comments", href, tuple(lines.of_comments(others, comments))),
-        Group("The map", href, tuple(lines.of_map(map_id, others))),
+        Group("The map", href, tuple(lines.of_map(map_id, others, is_member=map_id in readable))),
         *(
             Group(plain(name), links.layer(layer_id, source_type), tuple(of_layer))
             for layer_id, of_layer in by_layer.items()

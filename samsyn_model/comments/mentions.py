@@ -33,7 +33,8 @@ WHERE users.deleted_at IS NULL
         UNION ALL SELECT user_id FROM map_collaborators WHERE map_id = %(map)s
         UNION ALL SELECT created_by FROM layers WHERE id = %(layer)s AND %(map)s::uuid IS NULL
         UNION ALL SELECT author_id FROM comments
-            WHERE layer_id = %(layer)s AND map_id IS NULL AND %(map)s::uuid IS NULL)"""
+            WHERE layer_id = %(layer)s AND map_id IS NULL AND %(map)s::uuid IS NULL
+                AND deleted_at IS NULL)"""
 
 _REMOVE = """
 DELETE FROM comment_mentions WHERE comment_id = %(comment)s AND user_id <> ALL(%(users)s::uuid[])"""

@@ -3,6 +3,10 @@
 `reverted_features` has a row for each feature that differs from what it is to be: by
 `from_change` and `to_change` the version that it is to be again, none where it is to be absent;
 its `version` and the `change_set` that made it what it is, none where it is absent.
+
+Versions are joined by the key of their feature. `+ 0` keeps PostgreSQL from the indexes of change
+sets alone, by which it would read all that a change set has made for each feature: of the latest
+ones its statistics know nothing.
 """
 
 from typing import Any
@@ -65,11 +69,11 @@ FROM (
 ) AS touched
 LEFT JOIN LATERAL (
     SELECT feature_id AS id, geom, properties, from_change, to_change FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = touched.id AND to_change = %(change_set)s
+    WHERE layer_id = %(layer)s AND feature_id = touched.id AND to_change + 0 = %(change_set)s
 ) AS was ON true
 LEFT JOIN LATERAL (
     SELECT feature_id AS id, geom, properties FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = touched.id AND from_change = %(change_set)s
+    WHERE layer_id = %(layer)s AND feature_id = touched.id AND from_change + 0 = %(change_set)s
 ) AS made ON true
 LEFT JOIN layer_features AS now ON now.layer_id = %(layer)s AND now.id = touched.id
 LEFT JOIN LATERAL (
@@ -84,7 +88,7 @@ WHERE layer_id = %(layer)s AND change_set_id = %(change_set)s"""
 
 _VERSION_TO_BE = """
 JOIN feature_versions AS state ON state.layer_id = %(layer)s AND state.feature_id = plan.id
-    AND state.from_change = plan.from_change AND state.to_change = plan.to_change"""
+    AND state.from_change + 0 = plan.from_change AND state.to_change + 0 = plan.to_change"""
 
 # Since then whatever our programs have written suits the layer: a change of its rules waits for
 # writers, checks all features, and takes its number while none of them works.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import CompoundSelect, Connection, Select, or_, select
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.sql.expression import bindparam
 
@@ -14,7 +14,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.live.notices import SubjectChange
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
 from samsyn_model.permissions.layers import readable_layers
-from samsyn_model.permissions.maps import readable_maps
+from samsyn_model.permissions.maps import collaborates, owned_maps, readable_maps
 from samsyn_model.permissions.principal import ANONYMOUS, ANY_USER, Principal
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
@@ -68,8 +68,9 @@ def readable_subjects(
     connection: Connection, followers: Collection[Follower]
 ) -> dict[Follower, frozenset[uuid.UUID]]:
     """Return, of those followers who may read what they follow now, the layers that they may read
-    of it: a layer alone, or the layers of a map. One statement for each kind of subject, and of
-    principal (a user or none)."""
+    of it: a layer alone, or the layers of a map; with the map itself for its owner and its
+    collaborators, who are told of what is not for other readers. One statement for each kind of
+    subject, and of principal (a user or none)."""
     readable = dict[Follower, frozenset[uuid.UUID]]()
     groups = dict[tuple[SubjectKind, bool], list[Follower]]()
     for follower in followers:
@@ -116,15 +117,19 @@ WHERE EXISTS ({_for_follower(subject.text)}){"" if is_anonymous else " AND" + _H
     )
 
 
-def _layers_of_map(principal: Principal) -> Select[Any]:
-    return (
+def _layers_of_map(principal: Principal) -> Select[Any] | CompoundSelect[Any]:
+    layers = (
         select(Layer.id)
         .join(MapLayer, MapLayer.layer_id == Layer.id)
         .where(MapLayer.map_id == _KEY, readable_layers(principal))
     )
+    if principal.is_anonymous:
+        return layers
+    is_member = or_(owned_maps(principal), collaborates(principal))
+    return layers.union_all(select(Map.id).where(Map.id == _KEY, is_member))
 
 
-def _compiled(statement: Select[Any]) -> CompiledStatement:
+def _compiled(statement: Select[Any] | CompoundSelect[Any]) -> CompiledStatement:
     compiled = compile_statement(statement)
     own = {"key", "principal"}
     bound = {name: value for name, value in compiled.values.items() if name not in own}

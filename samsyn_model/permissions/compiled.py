@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    CompoundSelect,
     Connection,
     Select,
 )
@@ -28,7 +29,7 @@ class CompiledStatement:
         return run(connection, self.text, values, prepared=True)
 
 
-def compile_statement(statement: Select[Any]) -> CompiledStatement:
+def compile_statement(statement: Select[Any] | CompoundSelect[Any]) -> CompiledStatement:
     """Compile a statement made for the `principal_kind` of a principal, once."""
     compiled = statement.compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]
     return CompiledStatement(str(compiled), dict(compiled.params))

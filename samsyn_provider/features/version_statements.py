@@ -110,7 +110,7 @@ SELECT valid_from, valid_to, former IS NULL AS is_first, former_end < valid_from
         SELECT coalesce(now.key, before.key) AS name
         FROM jsonb_each(properties) AS now
         FULL JOIN jsonb_each(former) AS before USING (key)
-        WHERE now.value IS DISTINCT FROM before.value ORDER BY name
+        WHERE now.value::text IS DISTINCT FROM before.value::text ORDER BY name
     ) AS names
 FROM (
     SELECT *, lag(properties) OVER moments AS former, lag(geom) OVER moments AS former_geom,

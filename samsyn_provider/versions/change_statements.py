@@ -58,7 +58,8 @@ FROM (
         LEFT JOIN LATERAL (
             SELECT * FROM {_until_text(after.feature("touched.id"))} AS states
         ) AS now ON true
-        WHERE (now.id, now.properties) IS DISTINCT FROM (former.id, former.properties)
+        WHERE now.id IS DISTINCT FROM former.id
+            OR now.properties::text IS DISTINCT FROM former.properties::text
             OR now.geom::bytea IS DISTINCT FROM former.geom::bytea
         ORDER BY touched.id LIMIT %(limit)s + 1
     ) AS changes

@@ -11,6 +11,9 @@ from samsyn_provider.geography.distances import GEODETIC_GEOMETRY
 
 _MAX_DRAWN = 50_000  # positions of a geometry that a page draws
 
+_MAX_SUBTRACTED = 20_000
+"""Positions of two geometries whose difference is measured: of more that takes long."""
+
 _AT = """
     SELECT * FROM versions
     WHERE valid_from <= {moment} AND (valid_to > {moment} OR valid_to IS NULL)
@@ -64,8 +67,9 @@ def select_difference(
     `former_from` and `present_from` are when its versions of then began, null where there was none;
     `attributes` is a JSON array in the order of `names`, or null; `is_moved` whether the geometries
     are others, to the last bit; `measures` their types, areas and lengths on the ellipsoid (m2, m),
-    with those of what was `removed` and `added`, where they are. With `has_shapes` there are
-    `former_shape` and `present_shape`, GeoJSON that is not too long to be drawn.
+    with those of what was `removed` and `added`, unless they are the same, or too large for that.
+    With `has_shapes` there are `former_shape` and `present_shape`, GeoJSON that is not too long to
+    be drawn.
     """
     values: dict[str, Any] = {
         **{"layer": layer_id, "id": feature_id, "names": list(names)},
@@ -87,6 +91,8 @@ SELECT former.valid_from AS former_from, present.valid_from AS present_from,
         WITH areas AS (
             SELECT {_AREAS.format("former")} AS one, {_AREAS.format("present")} AS other
             WHERE former.geom::bytea IS DISTINCT FROM present.geom::bytea
+                AND coalesce(ST_NPoints(former.geom), 0) + coalesce(ST_NPoints(present.geom), 0)
+                    <= {_MAX_SUBTRACTED}
         ){_MEASURES}
     ) AS measures{shapes}
 FROM (SELECT) AS always LEFT JOIN former ON true LEFT JOIN present ON true"""

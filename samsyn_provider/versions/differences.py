@@ -57,6 +57,8 @@ class Difference:
                 for name in ("type", "area", "length")
             },
         }
+        if self.row.is_moved and "removed" not in self.row.measures:
+            return {**document, "difference": None}  # too large
         removed, added = (measures[name]["area"] or 0.0 for name in ("removed", "added"))
         areas = {"removed": removed, "added": added, "area": removed + added}
         return {**document, "difference": areas}

@@ -132,7 +132,7 @@ def _history(collection: Collection, asked: VersionRequest) -> VersionSet:
     conditions, values = ["true"], dict[str, Any]()
     interval = asked.interval
     if interval.start is not None:
-        conditions.append("(valid_to >= %(history_start)s OR valid_to IS NULL)")
+        conditions.append("(valid_to > %(history_start)s OR valid_to IS NULL)")
         values["history_start"] = interval.start
     if interval.end is not None:
         sign = "<=" if interval.includes_end else "<"

@@ -5,12 +5,33 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import shapely
 from sqlalchemy import text
 
 from samsyn_model.database.engine import open_engine
 from tests.clients.qgis_session import Qgis
 from tests.clients.samsyn_server import Server, run_samsyn
-from tests.clients.test_qgis_editing import MOVED, SQUARE, Zones, assert_at, edited
+from tests.clients.test_qgis_editing import MOVED, SCHEMA, SQUARE, assert_at, edited
+
+ZONES = {
+    "name": "Zones",
+    "source_type": "vector",
+    "visibility": "public",
+    "geometry_type": "Polygon",
+    "property_schema": SCHEMA,
+    "source_config": {
+        "geojson": {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "geometry": shapely.geometry.mapping(shapely.from_wkt(SQUARE)),
+                    "properties": {"name": "zone", "depth": 20.5, "turbines": 7, "open": True},
+                }
+            ],
+        }
+    },
+}
 
 _WHERE = "\"name\" = 'zone'"
 _HISTORY = """
@@ -24,9 +45,9 @@ JOIN users ON users.id = change_sets.user_id ORDER BY began"""
 
 
 def test_each_edit_has_its_version_author_and_way(
-    qgis: Qgis, server: Server, zones: Zones, owner: str, tmp_path: Path
+    qgis: Qgis, server: Server, owner: str, tmp_path: Path
 ) -> None:
-    layer = zones("zone")
+    layer = server.make_layer(owner, ZONES)
     editor_email = "editor-of-zones@example.org"
     editor = run_samsyn(server.database, "token", "create", editor_email, "--scope", "write")
     as_owner, as_editor = ({"Authorization": f"Bearer {token}"} for token in (owner, editor))

@@ -30,6 +30,7 @@ def app_of_session(engine: Engine) -> Flask:
 @pytest.fixture
 def app(app_of_session: Flask, empty_database: Engine) -> Flask:
     share_objects(app_of_session, _SETTINGS, empty_database)
+    app_of_session.config["MAX_CONTENT_LENGTH"] = _SETTINGS.max_body_size  # some tests lower it
     return app_of_session
 
 

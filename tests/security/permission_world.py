@@ -120,8 +120,9 @@ REPLIES = tuple(
 
 
 def number_of(comment: Comment) -> int:
-    """Return the id of a comment as a feature."""
-    return 1 + (*COMMENTS, *REPLIES).index(comment)
+    """Return the id of a comment as a feature, of one that there is not an id that no other has."""
+    every = (*COMMENTS, *REPLIES)
+    return 1 + every.index(comment) if comment in every else 10**9
 
 
 MAP_SERVER = "web map server"

@@ -167,9 +167,9 @@ def _is_dry_run() -> bool:
 
 def _moment(connection: Connection, collection: Collection, body: FeatureRestore) -> datetime:
     try:
-        return moment_of(connection, collection, "as_of", str(body.as_of))
+        return moment_of(connection, collection, "as_of", body.as_of)
     except InvalidParameterError as error:
-        refuse([Fault("/as_of", error.detail)])
+        refuse([Fault("/as_of", error.detail.removeprefix("as_of: "))])
         raise
 
 

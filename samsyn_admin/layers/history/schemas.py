@@ -2,9 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from samsyn_model.origin import MAX_MESSAGE
+
+_MAX_NUMBER = 10**18
+
+
+def _as_text(value: object) -> object:
+    """Return the number of a change set as a text."""
+    return str(value) if type(value) is int and abs(value) < _MAX_NUMBER else value
 
 
 class FeatureUndo(BaseModel):
@@ -19,5 +26,5 @@ class FeatureUndo(BaseModel):
 class FeatureRestore(FeatureUndo):
     """The body of a request that makes features again what they were."""
 
-    as_of: Annotated[str, Field(max_length=100)] | Annotated[int, Field(ge=0, lt=10**18)]
+    as_of: Annotated[str, BeforeValidator(_as_text), Field(max_length=100)]
     """A moment (RFC 3339), or the number of a change set of the layer: what was after it."""

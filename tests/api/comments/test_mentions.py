@@ -133,6 +133,9 @@ def test_on_a_layer_its_creator_and_who_has_commented(
     first = write(other, content, layer_id=layer["id"])
     assert named(first) == ["Ada Öhman"]
     assert named(write(stranger, content, layer_id=layer["id"])) == ["Ada Öhman", "Olle.Sea"]
+    send(other, "DELETE", f"/{first['id']}")  # nobody learns whose comment it was
+    assert named(write(stranger, content, layer_id=layer["id"])) == ["Ada Öhman", "eve"]
+    write(other, "Still here.", layer_id=layer["id"])
     # what is said on a map is nothing to the layer
     assert named(write(owner, content, map_id=shared)) == ["Ada Öhman", "Olle.Sea"]
 

@@ -116,19 +116,21 @@ def test_a_map_tells_of_what_its_reader_may_read(
             {"content": "Hidden?", "map_id": map_id, "layer_id": private},
         )
         owner.insert(public, n=3)
+        order = [{"layer_id": key, "order": place} for place, key in enumerate((private, public))]
+        owner.send("PUT", f"/api/v1/maps/{map_id}/layers/reorder", {"layer_orders": order})
         owner.send("PATCH", f"/api/v1/maps/{map_id}", {"name": "New"})
-        seen = [x.data for x in all_of_it.take(4)]
+        seen = [x.data for x in all_of_it.take(5)]
         public_seen = [x.data for x in public_part.take(2)]
     assert [x["type"] for x in seen] == [
         "org.ogc.api.collection.item.create",
         "org.samsyn.comment.create",
         "org.ogc.api.collection.item.create",
-        "org.samsyn.map.update",
+        *("org.samsyn.map.update", "org.samsyn.map.update"),
     ]
     assert seen[0]["source"].endswith(private)
     assert seen[1]["data"]["id"] == comment["id"]
-    assert seen[3]["data"]["changed"] == ["name"]
-    assert public_seen == seen[2:]
+    assert [x["data"]["changed"] for x in seen[3:]] == [["layer_order"], ["name"]]
+    assert public_seen == [seen[2], seen[4]]  # the order is that of hidden layers too
     assert private not in json.dumps(public_seen)
 
 

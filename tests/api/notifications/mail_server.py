@@ -30,6 +30,8 @@ class Mailbox:
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    """The mails as they were sent."""
     recipients: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     connections: int = 0
@@ -60,6 +62,7 @@ class Mailbox:
         message = message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.mails.append(message)
+        self.contents.append(envelope.content)
         self.recipients += envelope.rcpt_tos
         self.before_answer()
         return "250 taken"

@@ -120,9 +120,10 @@ def test_who_pruned_is_told_and_part_of_the_chain(
         " JOIN change_sets ON change_sets.id = change_set_id"
         " JOIN change_seals USING (change_set_id) ORDER BY change_set_id DESC LIMIT 1",
     )
-    moment = before.isoformat()
-    details = {"changed": ["history"], "new": {"history_begins_at": moment}}
-    assert told == [("command", "History is pruned.", "layer", "update", layer, details)]
+    ((*who, details),) = told
+    assert who == ["command", "History is pruned.", "layer", "update", layer]
+    assert details["changed"] == ["history"]
+    assert datetime.fromisoformat(details["new"]["history_begins_at"]) == before
 
 
 def test_what_is_said_to_be_pruned_but_was_not_is_a_fault(

@@ -98,6 +98,22 @@ def test_attributes_and_geometry(make_history: Callable[..., History]) -> None:
     assert former["properties"] == {"kept": 1, "changed": "a", "gone": None}
 
 
+def test_what_is_too_large_to_be_compared(make_history: Callable[..., History]) -> None:
+    history = make_history(SQUARE)
+    history.run(
+        "UPDATE layer_features"
+        " SET geom = ST_SetSRID(ST_Buffer(ST_MakePoint(10, 57), 1, 10000), 4326)"
+        " WHERE layer_id = :layer AND id = :key"
+    )
+    geometry = history.get(since=history.first()).json["geometry"]
+    assert geometry["changed"] is True
+    assert geometry["area"]["present"] > 0
+    assert geometry["difference"] is None
+    page = history.client.get(f"{history.path}/versions?f=html")
+    assert page.status_code == 200
+    assert "area that differs" not in page.text
+
+
 def test_lengths(make_history: Callable[..., History]) -> None:
     history = make_history("LINESTRING(10 57,10 58)")
     history.set("LINESTRING(10 57,10 59)", "{}")

@@ -85,7 +85,7 @@ def test_versions_that_meet_the_interval_in_the_order_of_their_beginnings(histor
     assert hits.json["numberMatched"] == 5
 
 
-def test_both_ends_belong_to_a_version(history: Layer) -> None:
+def test_a_version_ends_where_the_next_one_begins(history: Layer) -> None:
     page = history.get(datetime="../..")
     assert page.json is not None
     intervals = {
@@ -93,10 +93,12 @@ def test_both_ends_belong_to_a_version(history: Layer) -> None:
     }
     end = intervals["a1"][1]
     assert end == intervals["a2"][0]
-    assert names(history.get(datetime=f"{end}/{end}", filter="name LIKE 'a%'")) == ["a1", "a2"]
+    assert names(history.get(datetime=f"{end}/{end}", filter="name LIKE 'a%'")) == ["a2"]
     assert names(history.get(datetime=end, filter="name LIKE 'a%'")) == ["a2"]
-    just_after = history.get(datetime=f"{end}/{history.moments[3]}", filter="name LIKE 'a%'")
-    assert names(just_after) == ["a1", "a2"]
+    from_then_on = history.get(datetime=f"{end}/{history.moments[3]}", filter="name LIKE 'a%'")
+    assert names(from_then_on) == ["a2"]
+    until_then = history.get(datetime=f"{history.moments[0]}/{end}", filter="name LIKE 'a%'")
+    assert names(until_then)[-2:] == ["a1", "a2"]
 
 
 def test_profiles(history: Layer) -> None:
