@@ -6,7 +6,6 @@ number, and the few lower ones that were committed only later. `docs/decisions/h
 reasons.
 """
 
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,8 +99,6 @@ class AsOf:
     def feature(self, feature_id: str) -> str:
         """Return what `features` does, of the one feature whose id the SQL `feature_id` is: for
         joins, which push no conditions down."""
-        # no index of change sets alone: one of many features would be read for each of them
-        by_key = re.sub(r"\b(to|from)_change\b", r"\1_change + 0", self.former())
         return f"""(
     SELECT {_columns("layer_features")}, coalesce(change_set, 0) AS from_change,
         NULL::bigint AS to_change
@@ -109,7 +106,7 @@ class AsOf:
     UNION ALL
     SELECT {_columns("feature_versions")}, from_change, to_change
     FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = {feature_id} AND {by_key})"""
+    WHERE layer_id = %(layer)s AND feature_id = {feature_id} AND {self.former()})"""
 
     def features(self) -> str:
         """Return the states that were there, as a subquery with COLUMNS, `from_change` and

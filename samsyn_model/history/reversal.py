@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy import text as sql_text
 
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import set_in_transaction
 from samsyn_model.errors import ConflictError, NotFoundError
 from samsyn_model.history import reversal_statements as statements
 from samsyn_model.history.as_of import AsOf
@@ -25,6 +26,7 @@ _DETAILS = {
 }
 _OTHER_TYPE = "Its geometry is none of the layer's type any more."
 _BATCH = 10_000
+_FEW = 100  # features for each of which another one's rows may be read through
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,14 @@ def plan_state(
     not suit the layer's present geometry type and schema (JSON text). Raises TooLargeError where
     checking takes too long.
     """
-    statement = statements.list_differences(state, feature_id)
-    run(connection, statements.CREATE_TABLE)
-    run(connection, statement.text, statement.values)
+    run(connection, statements.CREATE_TABLES)
+    touched, differences = (
+        statements.list_touched(state, feature_id),
+        statements.list_differences(state),
+    )
+    run(connection, touched.text, touched.values)
+    _set_joins(connection)
+    run(connection, differences.text, differences.values)
     return _checked(connection, state.layer_id, geometry_type, schema)
 
 
@@ -90,7 +97,9 @@ def plan_undoing(
     if before is None:
         raise NotFoundError(f"This layer has no change set {change_set}.")
     refuse_pruned(connection, layer_id, before)
-    run(connection, statements.CREATE_TABLE)
+    run(connection, statements.CREATE_TABLES)
+    run(connection, statements.TOUCHED_BY, values)
+    _set_joins(connection)
     run(connection, statements.TO_BEFORE, values)
     return _checked(connection, layer_id, geometry_type, schema)
 
@@ -113,6 +122,13 @@ def carry_out(
             raise ConflictError("Somebody else has changed this at the same time: try again.")
     change_set: int | None = run(connection, statements.CURRENT_CHANGE_SET).scalar_one()
     return change_set
+
+
+def _set_joins(connection: Connection) -> None:
+    """Of many features let PostgreSQL join by hashes alone until the transaction ends."""
+    run(connection, statements.ANALYZE_TOUCHED)
+    if run(connection, statements.COUNT_TOUCHED).scalar_one() > _FEW:
+        set_in_transaction(connection, enable_nestloop="off")
 
 
 def _checked(

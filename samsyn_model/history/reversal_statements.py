@@ -1,20 +1,19 @@
 """The SQL that puts features back: what is to be done is listed first, then written at once.
 
-`reverted_features` has a row for each feature that differs from what it is to be: by
-`from_change` and `to_change` the version that it is to be again, none where it is to be absent;
-its `version` and the `change_set` that made it what it is, none where it is absent.
+`touched_features` has the features that may differ. `reverted_features` has a row for each that
+does differ from what it is to be: by `from_change` and `to_change` the version that it is to be
+again, none where it is to be absent; its `version` and the `change_set` that made it what it is,
+none where it is absent.
 
-Versions are joined by the key of their feature. `+ 0` keeps PostgreSQL from the indexes of change
-sets alone, by which it would read all that a change set has made for each feature: of the latest
-ones its statistics know nothing.
+Of what has been written lately PostgreSQL knows little, and expects a row where there are many. So
+nothing here is LATERAL, and of many features the joins are no loops (`reversal.py`).
 """
-
-from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.history.as_of import AsOf
 
-CREATE_TABLE = """
+CREATE_TABLES = """
+CREATE TEMPORARY TABLE touched_features (id bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMPORARY TABLE reverted_features (
     id bigint PRIMARY KEY,
     from_change bigint,
@@ -24,6 +23,10 @@ CREATE TEMPORARY TABLE reverted_features (
     reason text,
     detail text
 ) ON COMMIT DROP"""
+
+ANALYZE_TOUCHED = "ANALYZE touched_features"
+
+COUNT_TOUCHED = "SELECT count(*) FROM touched_features"
 
 ANALYZE_TABLE = "ANALYZE reverted_features"
 
@@ -35,18 +38,26 @@ _DIFFERS = """
 _TO_STATE = """
 INSERT INTO reverted_features (id, from_change, to_change, version, change_set)
 SELECT touched.id, was.from_change, was.to_change, now.version, now.change_set
-FROM ({touched}) AS touched
-LEFT JOIN LATERAL (SELECT * FROM {state} AS states) AS was ON true
+FROM touched_features AS touched
+LEFT JOIN {state} AS was ON was.id = touched.id
 LEFT JOIN layer_features AS now ON now.layer_id = %(layer)s AND now.id = touched.id
 WHERE {differs}"""
 
 _TOUCHED_SINCE = """
+INSERT INTO touched_features
     SELECT id FROM layer_features AS stored WHERE layer_id = %(layer)s AND NOT ({present})
     UNION
     SELECT feature_id FROM feature_versions AS gone
     WHERE layer_id = %(layer)s AND gone.was_deleted AND gone.to_change >= %(as_of_least)s"""
 
-_ONE_FEATURE = "SELECT %(feature)s::bigint AS id"
+_ONE_FEATURE = "INSERT INTO touched_features VALUES (%(feature)s)"
+
+TOUCHED_BY = """
+INSERT INTO touched_features
+    SELECT id FROM layer_features WHERE layer_id = %(layer)s AND change_set = %(change_set)s
+    UNION
+    SELECT feature_id FROM feature_versions
+    WHERE layer_id = %(layer)s AND %(change_set)s IN (from_change, to_change)"""
 
 # A feature that is absent was deleted by what ended its last version. What others have changed and
 # changed back, such as by taking back a later change set, is as this one has left it.
@@ -61,25 +72,21 @@ SELECT touched.id, was.from_change, was.to_change, now.version,
         WHEN made.id IS NULL THEN 'made'
         ELSE 'changed'
     END
-FROM (
-    SELECT id FROM layer_features WHERE layer_id = %(layer)s AND change_set = %(change_set)s
-    UNION
-    SELECT feature_id FROM feature_versions
-    WHERE layer_id = %(layer)s AND %(change_set)s IN (from_change, to_change)
-) AS touched
-LEFT JOIN LATERAL (
+FROM touched_features AS touched
+LEFT JOIN (
     SELECT feature_id AS id, geom, properties, from_change, to_change FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = touched.id AND to_change + 0 = %(change_set)s
-) AS was ON true
-LEFT JOIN LATERAL (
+    WHERE layer_id = %(layer)s AND to_change = %(change_set)s
+) AS was ON was.id = touched.id
+LEFT JOIN (
     SELECT feature_id AS id, geom, properties FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = touched.id AND from_change + 0 = %(change_set)s
-) AS made ON true
+    WHERE layer_id = %(layer)s AND from_change = %(change_set)s
+) AS made ON made.id = touched.id
 LEFT JOIN layer_features AS now ON now.layer_id = %(layer)s AND now.id = touched.id
-LEFT JOIN LATERAL (
-    SELECT to_change FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id = touched.id ORDER BY version DESC LIMIT 1
-) AS gone ON now.id IS NULL
+LEFT JOIN (
+    SELECT DISTINCT ON (feature_id) feature_id AS id, to_change FROM feature_versions
+    WHERE layer_id = %(layer)s AND feature_id IN (SELECT id FROM touched_features)
+    ORDER BY feature_id, version DESC
+) AS gone ON gone.id = touched.id AND now.id IS NULL
 WHERE {_DIFFERS.format(state="was")}"""
 
 MOMENT_BEFORE = """
@@ -88,7 +95,7 @@ WHERE layer_id = %(layer)s AND change_set_id = %(change_set)s"""
 
 _VERSION_TO_BE = """
 JOIN feature_versions AS state ON state.layer_id = %(layer)s AND state.feature_id = plan.id
-    AND state.from_change + 0 = plan.from_change AND state.to_change + 0 = plan.to_change"""
+    AND state.from_change = plan.from_change AND state.to_change = plan.to_change"""
 
 # Since then whatever our programs have written suits the layer: a change of its rules waits for
 # writers, checks all features, and takes its number while none of them works.
@@ -172,14 +179,16 @@ SELECT count(*) FROM done"""
 CURRENT_CHANGE_SET = "SELECT nullif(current_setting('samsyn.change_set', true), '')::bigint"
 
 
-def list_differences(state: AsOf, feature_id: int | None) -> Statement:
-    """Return the statement that lists what differs from a state of the layer: of all features, or
-    of one."""
-    values: dict[str, Any] = dict(state.values)
-    touched = _TOUCHED_SINCE.format(present=state.present("stored"))
+def list_touched(state: AsOf, feature_id: int | None) -> Statement:
+    """Return the statement that lists what may differ from a state of the layer: of all features,
+    or one of them."""
     if feature_id is not None:
-        touched, values["feature"] = _ONE_FEATURE, feature_id
-    text = _TO_STATE.format(
-        touched=touched, state=state.feature("touched.id"), differs=_DIFFERS.format(state="was")
-    )
-    return Statement(text, values)
+        return Statement(_ONE_FEATURE, {"feature": feature_id})
+    return Statement(_TOUCHED_SINCE.format(present=state.present("stored")), dict(state.values))
+
+
+def list_differences(state: AsOf) -> Statement:
+    """Return the statement that lists what of `touched_features` differs from a state of the
+    layer."""
+    text = _TO_STATE.format(state=state.features(), differs=_DIFFERS.format(state="was"))
+    return Statement(text, dict(state.values))
