@@ -58,6 +58,12 @@ def world(connection: Connection) -> tuple[list[uuid.UUID], list[uuid.UUID], lis
     return users, layers, maps
 
 
+_IS_MEMBER = text(
+    "SELECT EXISTS (SELECT FROM maps WHERE id = :map AND created_by = :user)"
+    " OR EXISTS (SELECT FROM map_collaborators WHERE map_id = :map AND user_id = :user)"
+)
+
+
 def test_the_rules_are_those_of_requests(
     connection: Connection, world: tuple[list[uuid.UUID], list[uuid.UUID], list[uuid.UUID]]
 ) -> None:
@@ -89,7 +95,11 @@ def test_the_rules_are_those_of_requests(
             text("SELECT layer_id FROM map_layers WHERE map_id = :map"),
             {"map": follower.subject_id},
         ).scalars()
-        assert found[follower] == readable & {*placed}
+        assert found[follower] - {follower.subject_id} == readable & {*placed}
+        is_member = connection.execute(
+            _IS_MEMBER, {"map": follower.subject_id, "user": follower.user_id}
+        )
+        assert (follower.subject_id in found[follower]) is is_member.scalar_one()
     assert 0 < len(found) < len(followers)
 
 
