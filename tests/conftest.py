@@ -112,6 +112,12 @@ def _empty(connection: Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL session_replication_role = replica; {removal}")
 
 
+@pytest.fixture
+def prunes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pruning of history wait for no request: none is under way."""
+    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared test data; tests that need it skip where it is absent."""

@@ -11,8 +11,13 @@ from werkzeug.datastructures import MultiDict
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.history.change_sets import NEWEST
 from samsyn_model.history.changes import ACTIONS
-from samsyn_provider.query.datetime import parse_datetime
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.datetime import parse_moment
+from samsyn_provider.query.parameters import (
+    parse_boolean,
+    parse_uuid_filter,
+    parse_words,
+    single_values,
+)
 from samsyn_provider.query.position import decode_position
 
 MAX_LIMIT = 1_000
@@ -56,11 +61,11 @@ def parse_activity_query(arguments: MultiDict[str, str], kinds: tuple[str, ...])
         limit=_limit(values.get("limit")),
         before=NEWEST if position is None else position.values[-1],
         is_grouped=parse_boolean("grouped", values.get("grouped", "true")),
-        author=_author(values.get("author")),
-        kinds=_words("kind", values, kinds),
-        actions=_words("action", values, ACTIONS),
-        since=_moment("since", values),
-        until=_moment("until", values),
+        author=parse_uuid_filter(values, "author", "the UUID of a user"),
+        kinds=parse_words(values, "kind", kinds),
+        actions=parse_words(values, "action", ACTIONS),
+        since=_moment(values, "since"),
+        until=_moment(values, "until"),
     )
     if _are_reversed(query.since, query.until):
         raise InvalidParameterError("until is before since.")
@@ -81,33 +86,5 @@ def _limit(text: str | None) -> int | None:
     return int(text)
 
 
-def _author(text: str | None) -> uuid.UUID | None:
-    if text is None:
-        return None
-    key = parse_uuid(text)
-    if key is None:
-        raise InvalidParameterError("author is the UUID of a user.")
-    return key
-
-
-def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
-    if name not in values:
-        return None
-    words = tuple(values[name].split(","))
-    for word in words:
-        if word not in known:
-            raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
-    return words
-
-
-def _moment(name: str, values: Mapping[str, str]) -> datetime | int | None:
-    if name not in values:
-        return None
-    if _NUMBER.fullmatch(values[name]):
-        return int(values[name])
-    interval = parse_datetime(values[name], name)
-    if interval.start is None or not interval.includes_end or interval.start != interval.end:
-        raise InvalidParameterError(
-            f"{name} is a moment, such as 2026-05-01T12:00:00Z, or the number of a change set."
-        )
-    return interval.start
+def _moment(values: Mapping[str, str], name: str) -> datetime | int | None:
+    return parse_moment(values[name], name) if name in values else None

@@ -1,6 +1,5 @@
 """Queries of comments."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from samsyn_model.comments.threads import members_of, on_map
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.tables.comments import Comment
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_boolean, parse_uuid_filter, single_values
 
 _FILTERS = frozenset({"parent_id", "feature_id", "author", "include_resolved"})
 
@@ -40,11 +39,11 @@ def parse_comments_query(arguments: MultiDict[str, str]) -> CommentsQuery:
         raise InvalidParameterError("Send map_id, layer_id or both.")
     return CommentsQuery(
         page=parse_page(values),
-        map_id=_uuid("map_id", values),
-        layer_id=_uuid("layer_id", values),
-        parent_id=_uuid("parent_id", values),
+        map_id=parse_uuid_filter(values, "map_id"),
+        layer_id=parse_uuid_filter(values, "layer_id"),
+        parent_id=parse_uuid_filter(values, "parent_id"),
         feature_id=_feature_id(values.get("feature_id")),
-        author=_uuid("author", values),
+        author=parse_uuid_filter(values, "author"),
         include_resolved=parse_boolean("include_resolved", values.get("include_resolved", "true")),
     )
 
@@ -81,15 +80,6 @@ def _conditions(query: CommentsQuery) -> list[ColumnElement[bool]]:
         # the author of a deleted comment is not disclosed
         conditions.append(and_(Comment.author_id == query.author, Comment.deleted_at.is_(None)))
     return conditions
-
-
-def _uuid(name: str, values: Mapping[str, str]) -> UUID | None:
-    if name not in values:
-        return None
-    key = parse_uuid(values[name])
-    if key is None:
-        raise InvalidParameterError(f"{name} is a UUID.")
-    return key
 
 
 def _feature_id(text: str | None) -> int | None:

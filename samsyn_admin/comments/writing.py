@@ -19,6 +19,7 @@ from samsyn_admin.http.request_body import refuse
 from samsyn_admin.http.responses import check_if_match, version_of
 from samsyn_model.comments.mentions import find_people, select_mentioned_ids, set_mentions
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import lock_against_deletion
 from samsyn_model.errors import (
     ConflictError,
     Fault,
@@ -140,10 +141,8 @@ def _lock_subject(
     for kind, table, key in (("map", Map, map_id), ("layer", Layer, layer_id)):
         if key is None:
             continue
-        statement = select(table.id).where(table.id == key)
-        statement = statement.with_for_update(key_share=True, read=True)
-        found = run(connection, statement).one_or_none()
-        if found is None and not (may_be_gone and table is Layer):
+        is_there = lock_against_deletion(connection, table.id, key)
+        if not is_there and not (may_be_gone and table is Layer):
             raise NotFoundError(f"There is no such {kind}.")
 
 

@@ -1,6 +1,5 @@
 """`/api/v1/jobs`: the jobs of the caller."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from samsyn_admin.jobs.results import remove_files, respond_file
 from samsyn_admin.jobs.serializer import job_document
 from samsyn_admin.storage.storage import open_storage
 from samsyn_model.database.transactions import reading, writing
-from samsyn_model.errors import InvalidParameterError, NoSuchJobError, ResultNotReadyError
+from samsyn_model.errors import NoSuchJobError, ResultNotReadyError
 from samsyn_model.jobs.jobs import dismiss_job, find_job, select_jobs
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.checks import require_user
@@ -22,7 +21,12 @@ from samsyn_model.tables.jobs import JOB_KINDS, JOB_STATUSES
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.problems import failure
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import (
+    parse_uuid,
+    parse_uuid_filter,
+    parse_words,
+    single_values,
+)
 
 bp = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
 
@@ -35,9 +39,9 @@ def list_jobs() -> Response:
     page = parse_page(values)
     statement = select_jobs(
         require_user(principal()),
-        statuses=_words("status", values, JOB_STATUSES),
-        kinds=_words("kind", values, JOB_KINDS),
-        import_id=_import_id(values),
+        statuses=parse_words(values, "status", JOB_STATUSES),
+        kinds=parse_words(values, "kind", JOB_KINDS),
+        import_id=parse_uuid_filter(values, "import_id"),
     )
     with reading(deployment().engine) as connection:
         rows, total = run_page(connection, statement, page)
@@ -84,25 +88,6 @@ def remove_job(job_id: str) -> Response:
     if row.result and "file" in row.result:
         remove_files(open_storage(deployment().settings), row.id)
     return respond(job_document(row), version_of(row.updated_at))
-
-
-def _words(name: str, values: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
-    if name not in values:
-        return None
-    words = tuple(values[name].split(","))
-    for word in words:
-        if word not in known:
-            raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
-    return words
-
-
-def _import_id(values: Mapping[str, str]) -> UUID | None:
-    if "import_id" not in values:
-        return None
-    key = parse_uuid(values["import_id"])
-    if key is None:
-        raise InvalidParameterError("import_id is a UUID.")
-    return key
 
 
 def _refuse_former_reader(job: Row[Any]) -> None:

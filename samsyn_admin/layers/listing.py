@@ -18,7 +18,7 @@ from samsyn_model.tables.maps import MapLayer
 from samsyn_provider.collections.statements import in_bounds
 from samsyn_provider.geography.bbox import parse_bbox
 from samsyn_provider.geography.crs import CRS84, reference_system
-from samsyn_provider.query.parameters import parse_boolean, parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_boolean, parse_uuid_filter, single_values
 
 Condition = ColumnElement[bool]
 
@@ -42,7 +42,7 @@ def parse_layers_query(arguments: MultiDict[str, str]) -> LayersQuery:
     return LayersQuery(
         page=parse_page(values),
         inline=parse_boolean("inline", values.get("inline", "true")),
-        map_id=_map_id(values),
+        map_id=parse_uuid_filter(values, "map_id", "the UUID of a map"),
         mine=_mine(values),
         conditions=tuple(
             condition(values[name]) for name, condition in _FILTERS.items() if name in values
@@ -66,15 +66,6 @@ def select_layer_ids(principal: Principal, query: LayersQuery) -> Select[Any]:
         conditions += [~Layer.is_global, Layer.creation_source == "layer_creator"]
     statement = select(Layer.id).where(listed, *conditions)
     return statement.order_by(Layer.created_at.desc(), Layer.id)
-
-
-def _map_id(values: Mapping[str, str]) -> UUID | None:
-    if "map_id" not in values:
-        return None
-    map_id = parse_uuid(values["map_id"])
-    if map_id is None:
-        raise InvalidParameterError("map_id is the UUID of a map.")
-    return map_id
 
 
 def _mine(values: Mapping[str, str]) -> Literal["all", "drawn"] | None:

@@ -37,7 +37,7 @@ from samsyn_model.tables.live import Subscription
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend
 from samsyn_provider.http.representations import as_page
-from samsyn_provider.query.parameters import parse_uuid, single_values
+from samsyn_provider.query.parameters import parse_uuid, parse_uuid_filter, single_values
 from samsyn_provider.rates.rate_limits import Rate
 
 bp = Blueprint(
@@ -60,10 +60,8 @@ def list_subscriptions() -> Response:
     page = parse_page(values)
     statement = _own().order_by(Subscription.created_at.desc(), Subscription.id)
     for name, column in (("map_id", Subscription.map_id), ("comment_id", Subscription.comment_id)):
-        if name in values:
-            key = parse_uuid(values[name])
-            if key is None:
-                raise InvalidParameterError(f"{name} is a UUID.")
+        key = parse_uuid_filter(values, name)
+        if key is not None:
             statement = statement.where(column == key)
     with reading(deployment().engine) as connection:
         rows, total = run_page(connection, statement, page)

@@ -12,6 +12,7 @@ from samsyn_admin.notifications.telling import NO_EMAIL
 from samsyn_admin.subscriptions.schemas import SubscriptionCreate
 from samsyn_admin.subscriptions.serializer import NO_MAIL
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import lock_against_deletion
 from samsyn_model.errors import ConflictError, Fault, NotConfiguredError, NotFoundError
 from samsyn_model.live.notices import newest_position
 from samsyn_model.permissions.actions import Action
@@ -108,11 +109,8 @@ def _subject_of_thread(
 def _lock_followed(connection: Connection, body: SubscriptionCreate) -> None:
     """Lock the map or the comment against deletion; raises NotFoundError when it is gone."""
     for kind, table, key in (("map", Map, body.map_id), ("comment", Comment, body.comment_id)):
-        if key is not None:
-            statement = select(table.id).where(table.id == key)
-            statement = statement.with_for_update(key_share=True, read=True)
-            if run(connection, statement).one_or_none() is None:
-                raise NotFoundError(f"There is no such {kind}.")
+        if key is not None and not lock_against_deletion(connection, table.id, key):
+            raise NotFoundError(f"There is no such {kind}.")
 
 
 def _require_email(connection: Connection, user_id: uuid.UUID) -> None:

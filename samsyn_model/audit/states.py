@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from samsyn_model.audit.encoding import DIGEST_BYTES, state_digest
 from samsyn_model.audit.findings import Finding, Tally
 from samsyn_model.database.execution import run
-from samsyn_model.history.horizons import PRUNED_TO
+from samsyn_model.history.horizons import HORIZON, PRUNED_TO
 
 _FETCHED = 2_000  # rows
 _FETCHED_PARTS = 20
@@ -36,7 +36,7 @@ _QUEUED = "SELECT change_set_id FROM unsealed_change_sets"
 
 _HORIZONS = f"""
 SELECT ({PRUNED_TO}) AS pruned_to,
-    (SELECT begins_at FROM history_horizons WHERE layer_id = %(layer)s) AS begins_at"""
+    ({HORIZON}) AS begins_at"""
 
 _SEALED = """
 SELECT change_set_id, made, digests FROM layer_seals

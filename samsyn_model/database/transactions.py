@@ -8,7 +8,9 @@ from uuid import UUID
 from sqlalchemy import (
     Connection,
     Engine,
+    select,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from samsyn_model.database.driver_errors import translated_errors
 from samsyn_model.database.engine import READING_OPTION
@@ -68,6 +70,15 @@ def set_in_transaction(connection: Connection, **settings: str) -> None:
     if "statement_timeout" in settings:
         limit = _seconds(settings["statement_timeout"]) + MARGIN
         driver_of(connection).statement_limit = limit
+
+
+def lock_against_deletion(
+    connection: Connection, key: InstrumentedAttribute[UUID], value: UUID
+) -> bool:
+    """Keep the row whose key this is from being deleted until the transaction ends; return whether
+    it is there."""
+    statement = select(key).where(key == value).with_for_update(key_share=True, read=True)
+    return run(connection, statement).one_or_none() is not None
 
 
 def _seconds(timeout: str) -> float:

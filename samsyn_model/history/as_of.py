@@ -16,13 +16,13 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
-from samsyn_model.history.horizons import pruned_error
+from samsyn_model.history.horizons import HORIZON, pruned_error
 from samsyn_model.tables.history import SPAN
 
 # Before its first change set a layer had what the present count is without its later changes.
-_AS_OF = """
+_AS_OF = f"""
 SELECT %(moment)s >= (SELECT created_at FROM change_sets ORDER BY id LIMIT 1) AS is_known,
-    (SELECT begins_at FROM history_horizons WHERE layer_id = %(layer)s) AS begins_at, reached.*,
+    ({HORIZON}) AS begins_at, reached.*,
     ARRAY(
         SELECT change_set_id FROM layer_change_sets
         WHERE layer_id = %(layer)s AND overtaken_at IS NOT NULL

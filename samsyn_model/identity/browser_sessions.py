@@ -14,6 +14,7 @@ from samsyn_model.database.transactions import reading
 from samsyn_model.errors import CredentialsError
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.identity.authentication import is_api_token, mark_used
+from samsyn_model.identity.names import display_name
 from samsyn_model.permissions.principal import Principal
 
 SESSION_HOURS = 12
@@ -24,10 +25,8 @@ MAX_SESSIONS = 100
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
-_FIND = """
-SELECT u.id AS user_id, u.is_admin,
-    coalesce(nullif(btrim(concat_ws(' ', u.first_name, u.last_name)), ''), u.username, u.email)
-        AS name,
+_FIND = f"""
+SELECT u.id AS user_id, u.is_admin, coalesce({display_name("u")}, u.email) AS name,
     coalesce(t.scope, 'write') AS scope, t.id AS token_id,
     coalesce(t.last_used_at < now() - interval '5 minutes', t.id IS NOT NULL)
         AND NOT current_setting('transaction_read_only')::boolean AS unmarked

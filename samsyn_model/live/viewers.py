@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.identity.names import display_name
 
 NOBODY = uuid.UUID(int=0)
 """Stands for all who are not signed in."""
@@ -37,8 +38,7 @@ SELECT v.map_id, coalesce(sum(viewers) FILTER (WHERE user_id = '{NOBODY}'), 0)::
 FROM map_viewers AS v
 LEFT JOIN users AS u ON u.id = v.user_id AND u.deleted_at IS NULL
 LEFT JOIN LATERAL (
-    SELECT coalesce(nullif(btrim(concat_ws(' ', u.first_name, u.last_name)), ''), u.username)
-        AS name) AS named ON true
+    SELECT {display_name("u")} AS name) AS named ON true
 WHERE v.map_id = ANY(%(maps)s) AND v.seen_at > now() - interval '30 seconds'
 GROUP BY v.map_id"""
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, SQLColumnExpression, any_, exists, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql.expression import bindparam
 
+from samsyn_model.comments.threads import members_of
 from samsyn_model.database.execution import run
+from samsyn_model.identity.names import display_name
 from samsyn_model.live.notices import SubjectChange
 from samsyn_model.permissions.comments import readable_comments
 from samsyn_model.permissions.compiled import CompiledStatement, compile_statement
@@ -60,9 +61,8 @@ SELECT c.user_id, n.committed_at, s.kind, s.action, s.subject_id AS id, s.map_id
     AND (%(members)s::uuid[] IS NULL OR s.subject_id = ANY(%(members)s::uuid[]))
 ORDER BY n.position, s.id LIMIT {MAX_CHANGES + 1}"""
 
-_NAMES = """
-SELECT id, coalesce(nullif(btrim(concat_ws(' ', first_name, last_name)), ''), username) AS name
-FROM users WHERE id = ANY(%(ids)s)"""
+_NAMES = f"""
+SELECT id, {display_name("users")} AS name FROM users WHERE id = ANY(%(ids)s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +155,7 @@ def comments_of(
 
 def thread_members(connection: Connection, comment_id: uuid.UUID) -> list[uuid.UUID]:
     """Return the ids of a thread's comments, by its first one."""
-    members = select(Comment.id).where(Comment.id == comment_id).cte("members", recursive=True)
-    reply = aliased(Comment)
-    members = members.union_all(select(reply.id).join(members, reply.parent_id == members.c.id))
+    members = members_of(Comment.id == comment_id)
     return list(run(connection, select(members.c.id).limit(_MAX_THREAD)).scalars())
 
 

@@ -50,7 +50,6 @@ from samsyn_provider.versions.parameters import refuse_writing_versions
 _LOCK_FEATURE = """
 SELECT version, properties, updated_at FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
-# By itself, once the feature is locked: it sees what was committed while the lock was waited for.
 
 
 def add_editing_rules(bp: Blueprint, items: str) -> None:

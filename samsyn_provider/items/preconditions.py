@@ -9,6 +9,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.errors import PreconditionFailedError
 from samsyn_provider.features.version_statements import PRESENT_SINCE
 
+# By itself, once the feature is locked: it sees what was committed while the lock was waited for.
 _PRESENT_SINCE = f"""
 SELECT {PRESENT_SINCE} FROM layer_features AS stored
 WHERE layer_id = %(layer)s AND id = %(id)s"""

@@ -8,6 +8,8 @@ from samsyn_model.errors import InvalidParameterError
 
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2}))?")
 
+_CHANGE_SET = re.compile(r"[0-9]{1,18}")
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -40,6 +42,19 @@ def parse_datetime(text: str, name: str = "datetime") -> Interval:
     if begins and ends and (begins > ends or (whole_day and begins == ends)):
         raise InvalidParameterError(f"The {name} interval ends before it starts.")
     return Interval(begins, ends, includes_end=not whole_day)
+
+
+def parse_moment(text: str, name: str) -> datetime | int:
+    """Return the moment of a parameter, or the number of the change set that it names; raises
+    InvalidParameterError."""
+    if _CHANGE_SET.fullmatch(text):
+        return int(text)
+    interval = parse_datetime(text, name)
+    if interval.start is None or not interval.includes_end or interval.start != interval.end:
+        raise InvalidParameterError(
+            f"{name} is a moment, such as 2026-05-01T12:00:00Z, or the number of a change set."
+        )
+    return interval.start
 
 
 def _moment(text: str, name: str) -> tuple[datetime, datetime | None, bool]:

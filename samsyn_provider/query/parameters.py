@@ -4,7 +4,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -83,6 +83,35 @@ def parse_uuid(text: str) -> uuid.UUID | None:
     except ValueError:
         return None
     return value if str(value) == text.lower() else None
+
+
+def parse_uuid_filter(
+    values: Mapping[str, str], name: str, what: str = "a UUID"
+) -> uuid.UUID | None:
+    """Return the UUID of a parameter, None when absent; raises InvalidParameterError, which says
+    `what` it is."""
+    if name not in values:
+        return None
+    key = parse_uuid(values[name])
+    if key is None:
+        raise InvalidParameterError(f"{name} is {what}.")
+    return key
+
+
+def parse_words(
+    values: Mapping[str, str], name: str, known: Sequence[str]
+) -> tuple[str, ...] | None:
+    """Return the words of a parameter, separated by commas, each a known one; None when absent.
+
+    Raises InvalidParameterError.
+    """
+    if name not in values:
+        return None
+    words = tuple(values[name].split(","))
+    for word in words:
+        if word not in known:
+            raise InvalidParameterError(f"{name} is one of {', '.join(known)}, or some of them.")
+    return words
 
 
 def parse_key(text: str, kind: str) -> uuid.UUID:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.execution import run
+from samsyn_model.identity.names import display_name
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.http import links
 from samsyn_provider.http.links import Link
@@ -21,10 +22,8 @@ _PARAMETERS = frozenset({"f", "limit", "after"})
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
-PERSON = """
-    users.id AS person_id,
-    coalesce(nullif(btrim(concat_ws(' ', users.first_name, users.last_name)), ''), users.username)
-        AS person_name"""
+PERSON = f"""
+    users.id AS person_id, {display_name("users")} AS person_name"""
 """The columns of who made a change set, as layers name their creators to those who may not see the
 email: whose account was deleted has no name."""
 

@@ -1,6 +1,5 @@
 """The versions that a query reads: a layer as it was at a moment, or the history of an interval."""
 
-import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from samsyn_provider.collections.collection import Collection
 from samsyn_provider.features.count_statements import is_filtered
 from samsyn_provider.http.links import Link, collection_url, link
 from samsyn_provider.http.media_types import HTML
-from samsyn_provider.query.datetime import parse_datetime
+from samsyn_provider.query.datetime import parse_moment
 from samsyn_provider.query.items_query import ItemsQuery, SortKey
 from samsyn_provider.query.version_set import VersionSet
 from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, VersionRequest
@@ -23,7 +22,6 @@ from samsyn_provider.versions.parameters import PROFILE_URI, UNIQUE_IDS, Version
 MAX_HISTORY_LIMIT = 500
 """The most versions on a page of an interval."""
 _BEGINNING = SortKey("valid_from", descending=False, is_moment=True, column="valid_from")
-_CHANGE_SET = re.compile(r"[0-9]{1,18}")
 _COMMITTED = """
 SELECT committed_at FROM layer_change_sets WHERE layer_id = %(layer)s AND change_set_id = %(id)s"""
 _IS_YOUNGER = "SELECT created_at > %(moment)s FROM layers WHERE id = %(layer)s"
@@ -113,18 +111,14 @@ def moment_of(connection: Connection, collection: Collection, name: str, text: s
     One statement at most. Raises InvalidParameterError, which calls the text `name`; NotFoundError
     where the layer has no such change set.
     """
-    if _CHANGE_SET.fullmatch(text):
-        key = {"layer": collection.id, "id": int(text)}
-        committed: datetime | None = run(connection, _COMMITTED, key).scalar()
-        if committed is None:
-            raise NotFoundError(f"{name}: this layer has no change set {text}.")
-        return committed
-    interval = parse_datetime(text, name)
-    if interval.start is None or not interval.includes_end or interval.start != interval.end:
-        raise InvalidParameterError(
-            f"{name} is a moment, such as 2026-05-01T12:00:00Z, or the number of a change set."
-        )
-    return interval.start
+    moment = parse_moment(text, name)
+    if isinstance(moment, datetime):
+        return moment
+    key = {"layer": collection.id, "id": moment}
+    committed: datetime | None = run(connection, _COMMITTED, key).scalar()
+    if committed is None:
+        raise NotFoundError(f"{name}: this layer has no change set {text}.")
+    return committed
 
 
 def _history(collection: Collection, asked: VersionRequest) -> VersionSet:

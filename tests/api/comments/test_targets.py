@@ -227,10 +227,10 @@ def test_what_is_not_known_is_told_by_what_is_there(
     assert read(owner, f"/{comment['id']}")["target_state"] == "gone"
 
 
+@pytest.mark.usefixtures("prunes_at_once")
 def test_of_a_version_that_was_pruned_it_is_known_that_it_has_changed(
-    owner: Caller, layer: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+    owner: Caller, layer: dict[str, Any], engine: Engine
 ) -> None:
-    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
     comment = on_feature(owner, layer)
     change(owner, layer, properties={"depth": 12})
     assert [batch.versions for batch in prune(engine, Pruning(datetime.now(UTC), 90))] == [1]

@@ -20,10 +20,7 @@ DAYS = 90
 STEPS = 30
 
 
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No request is under way here."""
-    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
+pytestmark = pytest.mark.usefixtures("prunes_at_once")
 
 
 def pruned(engine: Engine, before: datetime, only: uuid.UUID | None = None) -> int:

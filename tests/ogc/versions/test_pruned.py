@@ -11,6 +11,8 @@ from sqlalchemy import Engine, text
 from samsyn_model.audit.pruning import Pruning, prune
 from tests.ogc.conftest import Person
 
+pytestmark = pytest.mark.usefixtures("prunes_at_once")
+
 POINT = "POINT(10.5 57.5)"
 
 
@@ -58,9 +60,7 @@ def kept(
     client: FlaskClient,
     layer: Callable[..., str],
     person: Callable[[str], Person],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Kept:
-    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
     return Kept(empty_database, client, person("owner"), layer)
 
 

@@ -9,10 +9,11 @@ from samsyn_model.audit.pruning import Pruning, prune
 from tests.api.layer_requests import Caller
 from tests.api.layers.history.edits import EditedLayer
 
+pytestmark = pytest.mark.usefixtures("prunes_at_once")
+
 
 @pytest.fixture
-def layer(owner: Caller, empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> EditedLayer:
-    monkeypatch.setattr("samsyn_model.audit.pruning._PAUSE", 0)
+def layer(owner: Caller, empty_database: Engine) -> EditedLayer:
     return EditedLayer.of(owner, empty_database)
 
 
