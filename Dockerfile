@@ -18,7 +18,7 @@ COPY pyproject.toml uv.lock README.md ./
 # changes with the lock file, not with the code.
 RUN export PATH="/build/uv/bin:$PATH" \
     && python="$(command -v python3)" \
-    && UV_PROJECT_ENVIRONMENT=/opt/samsyn uv sync --frozen --no-dev --no-install-project \
+    && UV_PROJECT_ENVIRONMENT=/opt/samsyn uv sync --frozen --no-dev --extra tracing --no-install-project \
         --python "$python" \
     && UV_PROJECT_ENVIRONMENT=/build/hatch uv sync --frozen --only-group build \
         --no-install-project --python "$python" \

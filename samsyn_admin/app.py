@@ -74,12 +74,12 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     share_objects(app, settings, engine)
+    noted_requests.install(app, settings)
     security_headers.install(app, settings)
     problems.install(app)
     hosts.install(app, settings)
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
-    noted_requests.install(app, settings)
     guard.install(app)
     browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to

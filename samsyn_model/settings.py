@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
     """Port of the metrics for Prometheus; by default nothing is counted."""
     metrics_host: str = "127.0.0.1"
+    tracing: bool = False
+    """Whether requests and jobs are sent as spans of OpenTelemetry."""
     log_format: LogFormat = "text"
     """How the lines of the log are written."""
     slow_statements: int = Field(default=0, ge=0)
@@ -216,7 +218,7 @@ class Settings(BaseSettings):
     def names_requests(self) -> bool:
         """Whether each request has an id, as lines of the log name it; those that write always
         have one."""
-        return self.log_format == "json" or self.slow_statements > 0
+        return self.log_format == "json" or self.slow_statements > 0 or self.tracing
 
     @field_validator("direct_database_url")
     @classmethod

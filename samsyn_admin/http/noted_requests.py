@@ -1,7 +1,8 @@
-"""What the log and the metrics say of a request that the server itself does not know."""
+"""What log, metrics and traces say of a request that the server itself does not know."""
 
 from flask import Flask, g, request
 
+from samsyn_model.metrics import tracing
 from samsyn_model.permissions.principal import ANONYMOUS
 from samsyn_model.settings import Settings
 
@@ -10,12 +11,34 @@ ROUTE = "samsyn.route"
 USER = "samsyn.user"
 """The same of the id of its user; nothing for an anonymous one."""
 REQUEST_ID = "samsyn.request_id"
+SPAN = "samsyn.span"
+"""The same of its span, which the server ends with the response."""
 
 
 def install(app: Flask, settings: Settings) -> None:
     """Note it at the end of each request, where the settings ask for it."""
+    if settings.tracing:
+        is_behind_proxies = settings.trusted_proxies > 0
+        app.before_request(lambda: _begin_span(is_behind_proxies=is_behind_proxies))
+        app.teardown_request(_leave_span)
     if settings.metrics_port is not None or settings.names_requests:
         app.teardown_request(_note)
+
+
+def _begin_span(*, is_behind_proxies: bool) -> None:
+    route = request.url_rule.rule if request.url_rule is not None else None
+    headers = {}
+    if is_behind_proxies:  # a client could make itself part of the traces of others
+        given = {name: request.headers.get(name) for name in ("traceparent", "tracestate")}
+        headers = {name: value for name, value in given.items() if value is not None}
+    span = tracing.begin_request(request.method, route, headers)
+    if span is not None:
+        request.environ[SPAN] = g.span = span
+
+
+def _leave_span(_: BaseException | None) -> None:
+    if "span" in g:
+        g.span.leave()
 
 
 def _note(_: BaseException | None) -> None:

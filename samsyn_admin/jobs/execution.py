@@ -24,6 +24,7 @@ from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import DatabaseUnavailableError
 from samsyn_model.jobs.attempts import Attempt, AttemptOverError, fail_attempt
 from samsyn_model.log import write_log
+from samsyn_model.metrics import tracing
 from samsyn_model.origin import Origin, set_origin
 from samsyn_model.settings import Settings, get_settings
 from samsyn_model.tables.jobs import Job
@@ -52,6 +53,8 @@ def execute(settings: Settings, attempt: Attempt) -> int:
     """Run an attempt at a job on DATABASE_URL, note its result or what it failed by, and return
     the exit status of the process."""
     engine = open_engine(settings.database_url or "", is_killed=True)
+    if settings.tracing:
+        tracing.begin("jobs")
     try:
         try:
             _run(settings, attempt, engine)
@@ -67,6 +70,7 @@ def execute(settings: Settings, attempt: Attempt) -> int:
         LOGGER.warning("job %s: %s", attempt.job_id, error.detail)
         return AGAIN
     finally:
+        tracing.end()
         engine.dispose()
     return 0
 
@@ -88,7 +92,8 @@ def _run(settings: Settings, attempt: Attempt, engine: Engine) -> None:
         deadline=monotonic() + timeout,
     )
     set_origin(Origin("job", row.user_id))
-    result = function_of(row.kind)(context)
+    with tracing.job(row.kind):
+        result = function_of(row.kind)(context)
     if not context.is_finished:
         with writing(engine) as connection:
             context.finish(connection, result)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from samsyn_admin.http.noted_requests import REQUEST_ID, ROUTE, USER
+from samsyn_admin.http.noted_requests import REQUEST_ID, ROUTE, SPAN, USER
 from samsyn_model.log import MEMBERS, JsonFormatter
 from samsyn_model.metrics.counting import count_request
 
@@ -74,6 +74,8 @@ class AccessLog(Logger):  # type: ignore[misc]
         status = str(resp.status).partition(" ")[0]
         seconds = time.monotonic() - environ[BEGUN]
         count_request(value("REQUEST_METHOD", ""), value(ROUTE), int(status), seconds)
+        if (span := value(SPAN)) is not None:
+            span.end(int(status), value(USER), value(REQUEST_ID))
         if self.access_log_enabled:
             self._write(environ, status, getattr(resp, "sent", None), seconds)
 

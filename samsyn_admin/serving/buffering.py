@@ -16,6 +16,7 @@ from samsyn_admin.serving.connection import Connection
 from samsyn_admin.serving.received import NoRoomError
 from samsyn_admin.serving.refusals import STOPPING, refusal
 from samsyn_admin.serving.responding import RespondingWorker
+from samsyn_model.metrics import tracing
 
 _NOTHING = (errno.EAGAIN, errno.ECONNABORTED)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
@@ -54,12 +55,13 @@ class BufferingWorker(RespondingWorker):
         self.cfg.set("graceful_timeout", self.app.stop_timeout)
         super().run()
         unserved = [*self._served, *self._large]
+        for conn in unserved:
+            if not conn.outbox.has_sent:
+                with suppress(OSError):
+                    conn.sock.send(refusal(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING))
+                    conn.end()
+        tracing.end()
         if unserved:
-            for conn in unserved:
-                if not conn.outbox.has_sent:
-                    with suppress(OSError):
-                        conn.sock.send(refusal(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING))
-                        conn.end()
             os._exit(0)  # otherwise the process waits for its threads
 
     def set_accept_enabled(self, enabled: bool) -> None:

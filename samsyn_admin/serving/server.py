@@ -25,7 +25,7 @@ from samsyn_admin.serving.access_log import AccessLog, JsonAccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
 from samsyn_model.database.engine import MAX_OVERFLOW, open_engine
 from samsyn_model.log import write_log
-from samsyn_model.metrics import slow_statements
+from samsyn_model.metrics import slow_statements, tracing
 from samsyn_model.metrics.counting import watch_pool
 from samsyn_model.settings import Settings
 
@@ -91,6 +91,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         watch_pool(engine, _POOL + MAX_OVERFLOW)
         if self._settings.slow_statements:
             slow_statements.limit = self._settings.slow_statements / 1000
+        if self._settings.tracing:
+            tracing.begin("worker")
         app = self._load_app(self._settings, engine)
         # objects of the start live as long as the worker: collecting garbage among them takes a
         # tenth of a second each time
@@ -136,8 +138,10 @@ def serve(
 ) -> None:
     """Serve until stopped by a signal; `load_app` creates the application in each worker.
 
-    Raises click.ClickException when the port is taken.
+    Raises click.ClickException when the port is taken, or a library is not installed.
     """
+    if settings.tracing and not tracing.has_libraries():
+        raise click.ClickException("TRACING needs the extra `tracing`: pip install samsyn[tracing]")
     _check_address(settings)
     _allow_files()
     lines = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine, event
 
-from samsyn_model.metrics import slow_statements
+from samsyn_model.metrics import slow_statements, tracing
 
 if TYPE_CHECKING:
     from samsyn_model.metrics.prometheus import Metrics
@@ -75,7 +75,8 @@ def count_job(kind: str, outcome: str) -> None:
 
 
 def count_outgoing(outcome: str, seconds: float) -> None:
-    """Count a request to another server."""
+    """Count a request to another server that has ended just now."""
+    tracing.note_outgoing(outcome, seconds)
     if _metrics is not None:
         _metrics.count_outgoing(outcome, seconds)
 
@@ -129,6 +130,7 @@ class _Timed:
         is_slow = slow_statements.limit is not None and seconds >= slow_statements.limit
         if _metrics is not None:
             _metrics.count_statement(seconds, is_slow=is_slow)
+        tracing.note_statement(self._statement, seconds, error)
         if is_slow:
             slow_statements.tell(self._statement, seconds, error)
 
@@ -137,8 +139,8 @@ _UNTIMED = _Untimed()
 
 
 def timed(statement: object) -> _Timed | _Untimed:
-    """Return the context in which a statement runs, whose time is counted, and told where it is
-    slow."""
-    if _metrics is None and slow_statements.limit is None:
+    """Return the context in which a statement runs, whose time is counted, sent as a span, and told
+    where it is slow."""
+    if _metrics is None and slow_statements.limit is None and not tracing.is_on():
         return _UNTIMED
     return _Timed(statement)
