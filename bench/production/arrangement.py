@@ -11,9 +11,10 @@ import ssl
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -49,10 +50,12 @@ class Wishes:
 
     pooler: str = NEWER
     instances: int = 2
-    settings: Mapping[str, str] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
     """What an operator has in `.env`."""
-    frontend: Path | None = None
-    """The web frontend's built pages."""
+    frontend: Callable[[str], Path] | None = None
+    """Returns the web frontend's pages, built for this address."""
+    clerk: str | None = None
+    """The host of Clerk in the publishable key that they are built with."""
     code: Path = CHECKOUT
     """The checkout that the services run at first."""
 
@@ -70,7 +73,10 @@ class Arrangement:
         self.authority = write_certificates(folder)
         """The file of the authority that clients have to trust."""
         self.services: dict[str, Service] = shipped_services(
-            PUBLIC_URL=self.url, CLERK_PUBLISHABLE_KEY=PUBLISHABLE_KEY, CERTIFICATES=str(folder)
+            PUBLIC_URL=self.url,
+            CLERK_PUBLISHABLE_KEY=PUBLISHABLE_KEY,
+            CERTIFICATES=str(folder),
+            **wishes.settings,
         )
         self._password = secrets.token_urlsafe()
         self._secrets = {"TITILER_SECRET": secrets.token_urlsafe()}
@@ -119,8 +125,8 @@ class Arrangement:
             self.upgrade()
             self.samsyn("db", "settings", "--apply")
             self._start_pooler()
-            for name in ("live", "tiler", "worker", *self.instances):
-                self.start(name)
+            with ThreadPoolExecutor() as starting:  # as Compose does
+                list(starting.map(self.start, ("live", "tiler", "worker", *self.instances)))
             self._start_nginx()
             yield
 
@@ -143,7 +149,7 @@ class Arrangement:
 
     def _environment(self, service: str, **more: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        settings = {**image_environment(), **(self._wishes.settings or {})}
+        settings = {**image_environment(), **self._wishes.settings}
         settings |= self.services[service].environment
         here = {name: self._here(value) for name, value in settings.items()}
         code = {} if self._code == CHECKOUT else {"PYTHONPATH": str(self._code)}
@@ -198,6 +204,13 @@ class Arrangement:
     def stop(self, name: str) -> float:
         """Stop a service as `docker stop` does; return the seconds that it took."""
         return self.programs[name].stop()
+
+    def replace(self, name: str) -> float:
+        """Start a service beside the one that is there, then stop that; return the seconds that
+        this took."""
+        before = self.programs[name]
+        self.start(name)
+        return before.stop()
 
     def reload_nginx(self) -> None:
         """Have nginx read its files again, as after a renewed certificate."""
@@ -284,15 +297,16 @@ class Arrangement:
         pooler.start(lambda: _is_answered(self._database("pooler")))
 
     def _start_nginx(self) -> None:
-        port = self._ports["nginx"]
+        port, pages = self._ports["nginx"], self._wishes.frontend
         site = Site(
             port,
             self._ports["plain"],
             f"http://app:{self._ports['app']}",
             self.folder / "fullchain.pem",
             self.folder / "privkey.pem",
-            self._wishes.frontend or self.folder / "no-pages",
+            pages(self.url) if pages else self.folder / "no-pages",
             resolver=f"127.0.0.1:{self._ports['names']}",
+            clerk=self._wishes.clerk,
         )
         file = write_nginx(site, self.folder / "nginx")
         program, *words = self.services["nginx"].command

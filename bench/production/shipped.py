@@ -25,6 +25,8 @@ class Site:
     key: Path
     frontend: Path
     resolver: str | None = None
+    clerk: str | None = None
+    """The host from which the frontend loads Clerk's script."""
 
 
 def write_nginx(site: Site, folder: Path) -> Path:
@@ -48,6 +50,7 @@ def write_nginx(site: Site, folder: Path) -> Path:
             "/etc/nginx/certificates/fullchain.pem": str(site.certificate),
             "/etc/nginx/certificates/privkey.pem": str(site.key),
             **({"resolver 127.0.0.11": f"resolver {site.resolver}"} if site.resolver else {}),
+            **({"https://clerk.example.org": f"https://{site.clerk}"} if site.clerk else {}),
         },
     }
     for file in NGINX.glob("*.conf"):

@@ -17,6 +17,7 @@ _PATCH = {"Content-Type": "application/merge-patch+json"}
 _HIDDEN = frozenset({404, 429, 503})
 _BULK = 25  # features
 _MAX_OWN = 30
+_VALUES = 1_000_000  # of each
 _LONGEST_PAUSE = 3.0  # seconds for which one waits who is asked to come back later
 _AREAS, _TILES = boxes(400), [*tiles(8)[:100], *tiles(9)[:150], *tiles(10)[:400]]
 
@@ -138,11 +139,12 @@ class Editor(Visitor):
 
     def __init__(self, client: Client, shared: Shared, number: int, *, is_owner: bool) -> None:
         super().__init__(client, shared, number)
-        self._number, self._is_owner = number, is_owner
+        self._is_owner = is_owner
         self._ledger = shared.ledger
         self._own: list[int] = []
         self._items = f"/ogc/collections/{self._world.zones}/items"
-        self._value = 0
+        self._value = number * _VALUES
+        """The last one written: nobody writes one twice, as that would be no change."""
 
     def acts(self) -> list[tuple[int, _Act]]:
         """Return what they do: also edits."""
