@@ -68,6 +68,11 @@ _PEER_NAMES = tuple(peer.name for peer in PEERS)
     type=click.IntRange(0),
     help="Rows in other layers, for growth; 10000000 take half an hour to load.",
 )
+@click.option(
+    "--keep-growth",
+    is_flag=True,
+    help="Keep the databases of growth on BENCH_DATABASE_URL, and use those that are there.",
+)
 @click.option("--skip-growth", is_flag=True, help="Leave growth out.")
 @click.option(
     "--output",
@@ -129,7 +134,9 @@ def _measure(report: Report, options: dict[str, Any]) -> None:
         if "history" in groups:
             measure_history(run, options["polygons"])
         if "growth" in groups:
-            measure_growth(run, options["layers"], options["rows_elsewhere"])
+            measure_growth(
+                run, options["layers"], options["rows_elsewhere"], keep=options["keep_growth"]
+            )
 
 
 def _measure_layer(run: Run, options: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,38 @@ def scratch_database(server: URL, purpose: str) -> Iterator[URL]:
     finally:
         with engine.connect() as connection:
             connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        engine.dispose()
+
+
+@contextmanager
+def kept_database(
+    server: URL, name: str, fill: Callable[[URL], None], *, removed: bool
+) -> Iterator[URL]:
+    """Yield the URL of the database of this name, which is made and filled if it is not there.
+
+    It stays for the next run unless it is to be `removed`. One that was not filled to its end is
+    made anew.
+    """
+    engine = open_engine(written(server)).execution_options(isolation_level="AUTOCOMMIT")
+    begun = f"{name}_begun"
+    try:
+        with engine.connect() as connection:
+            names = {row[0] for row in connection.execute(text("SELECT datname FROM pg_database"))}
+            if name not in names:
+                connection.execute(text(f'DROP DATABASE IF EXISTS "{begun}"'))
+                connection.execute(
+                    text(f'CREATE DATABASE "{begun}" TEMPLATE template0 ENCODING UTF8')
+                )
+                with session(server.set(database=begun)) as cursor:
+                    cursor.execute("CREATE EXTENSION postgis")
+                fill(server.set(database=begun))
+                connection.execute(text(f'ALTER DATABASE "{begun}" RENAME TO "{name}"'))
+        yield server.set(database=name)
+    finally:
+        if removed:
+            with engine.connect() as connection:
+                for left in (name, begun):
+                    connection.execute(text(f'DROP DATABASE IF EXISTS "{left}" WITH (FORCE)'))
         engine.dispose()
 
 

@@ -1,6 +1,7 @@
 """Servers and programs that a run starts and ends."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+_PORTS = range(12_000, 32_000)
 
 
 class StartError(Exception):
@@ -50,11 +52,12 @@ class Running:
 
 
 def free_port() -> int:
-    """Return an unused port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return an unused port of 127.0.0.1, none that the system gives to clients."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def run_program(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders
 
 from samsyn_admin.serving.connection import Connection
+from samsyn_admin.serving.listening import IN_FLIGHT, turn_away
 from samsyn_admin.serving.received import NoRoomError
 from samsyn_admin.serving.refusals import STOPPING, refusal
 from samsyn_admin.serving.responding import RespondingWorker
@@ -70,6 +71,9 @@ class BufferingWorker(RespondingWorker):
             super().set_accept_enabled(enabled)
         if not (enabled or self.alive or self._has_closed):
             self._has_closed = True
+            for listener in self.sockets:
+                turn_away(listener)
+            time.sleep(IN_FLIGHT)
             for listener in self.sockets:
                 while self._accept(listener):
                     pass

@@ -1,18 +1,16 @@
 """A real server with two workers, layers imported and tokens made through the real command."""
 
-import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients import plan_layers
-from tests.clients.qgis_session import Qgis, qgis_in
+from tests.clients.qgis_session import QGIS_ROOTS, Qgis, debian_root, qgis_in
 from tests.clients.raster_imports import import_raster
 from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
 
 LOG_LINES_SHOWN = 80
-QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
 
 
 @pytest.fixture(scope="package")
@@ -116,28 +114,14 @@ def token(server: Server) -> str:
     return run_samsyn(server.database, "token", "create", OWNER, "--scope", "read")
 
 
-def _debian_root(qgis_version: str) -> Path:
-    """Return the Debian 13 root that holds this QGIS, or skip the test and say why."""
-    if os.geteuid() != 0:
-        pytest.skip(f"only root can chroot into the Debian root that has QGIS {qgis_version}")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = cache / "samsyn" / QGIS_ROOTS[qgis_version]
-    if not root.is_dir():
-        pytest.skip(
-            f"no Debian root with QGIS {qgis_version}:"
-            f" scripts/build-qgis-root {qgis_version} builds it"
-        )
-    return root
-
-
 @pytest.fixture(scope="package")
 def trixie_root() -> Path:
     """The root of a Debian 13 with GDAL 3.10."""
-    return _debian_root("3.40")
+    return debian_root("3.40")
 
 
 @pytest.fixture(scope="package", params=list(QGIS_ROOTS))
 def qgis(request: pytest.FixtureRequest) -> Iterator[Qgis]:
     """Does tasks of qgis/session.py, each in a new QGIS; one version after the other."""
-    with qgis_in(_debian_root(request.param), request.param) as run:
+    with qgis_in(debian_root(request.param), request.param) as run:
         yield run

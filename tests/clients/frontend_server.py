@@ -5,6 +5,7 @@ import functools
 import http.client
 import os
 import re
+import shutil
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,14 +16,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bench.production.shipped import NGINX, replaced
 from tests.clerk_instance import session_token
 from tests.clients.certificates import self_signed
-from tests.clients.nginx_server import SHIPPED, nginx_with, replaced
+from tests.clients.nginx_server import nginx_with
 
 PAGES_HOST = "pages.localhost"
 """A name that no pages are built to ask; browsers trust it as they do localhost."""
 _SCRIPT = Path(__file__).with_name("clerk_stand_in") / "clerk.browser.js"
 _PUBLISHABLE_KEY = re.compile("pk_(?:test|live)_([A-Za-z0-9+/]{8,})=*")
+_OF_DEVELOPERS = re.compile(r"http://localhost:8000(?!\d)")
 _OF_THE_TRANSFER = {"connection", "content-length", "transfer-encoding"}
 
 
@@ -51,6 +54,20 @@ def token_of(user: str, begun_at: int | None = None) -> str:
     )
 
 
+def built_for(address: str, folder: Path, target: Path) -> Path:
+    """Copy the built pages as they would be if they were built to ask this address, and return the
+    copy; skip the test where they ask another one than a server of developers."""
+    copied = Path(shutil.copytree(folder, target / "pages"))
+    asked = set[str]()
+    for script in (copied / "assets").glob("*.js"):
+        text = script.read_text()
+        asked |= set(_OF_DEVELOPERS.findall(text))
+        script.write_text(_OF_DEVELOPERS.sub(address, text))
+    if not asked:
+        pytest.skip(f"the pages at {folder} are not built for a server of developers")
+    return copied
+
+
 @contextmanager
 def serving_pages(folder: Path) -> Iterator[str]:
     """Serve the pages on a free port until the block ends; yield their address."""
@@ -74,9 +91,9 @@ def _frontend_server(folder: Path, address: str) -> str:
     Pages may be built to ask the API without TLS.
     """
     policy = replaced(
-        (SHIPPED / "frontend.conf").read_text(),
+        (NGINX / "frontend.conf").read_text(),
         {
-            "$clerk": f"https://{_clerk_host(folder)}",
+            "$clerk": f"https://{clerk_host(folder)}",
             "connect-src 'self' https:": "connect-src 'self' https: http:",
             "img-src 'self' data: blob: https:": "img-src 'self' data: blob: https: http:",
             "expires $frontend_expires;": "expires -1;",
@@ -95,7 +112,7 @@ server {{
 """
 
 
-def _clerk_host(folder: Path) -> str:
+def clerk_host(folder: Path) -> str:
     """Return the host in the publishable key that the pages are built with."""
     for script in (folder / "assets").glob("*.js"):
         key = _PUBLISHABLE_KEY.search(script.read_text())

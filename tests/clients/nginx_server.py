@@ -4,21 +4,18 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from samsyn_model.settings import CHECKOUT
+from bench.production.shipped import Site, write_nginx
 from tests.clients.certificates import self_signed
 from tests.clients.samsyn_server import free_port
 
-SHIPPED = CHECKOUT / "deploy" / "nginx"
-"""The configuration that operators get."""
 START_SECONDS = 10
-_TEMPORARY = ("client", "proxy", "fastcgi", "uwsgi", "scgi")
 _CONFIGURATION = """
 daemon off;
 master_process off;
@@ -89,43 +86,16 @@ def shipped_nginx(upstream: str, folder: Path, frontend: Path) -> Iterator[Shipp
     Only addresses and paths are others. The test is skipped where there is no nginx.
     """
     port, plain = free_port(), free_port()
-    certificate, log = self_signed(folder), folder / "access.log"
-    (folder / "cache").mkdir()
-    changes = {
-        "nginx.conf": {
-            "listen 8080 ": f"listen 127.0.0.1:{plain} ",
-            "listen 8443 ": f"listen 127.0.0.1:{port} ",
-            "/var/cache/nginx/samsyn": f"{folder}/cache/samsyn",
-            "root /srv/frontend;": f"root {frontend};",
-            "/dev/stdout": str(log),
-            "pid /tmp/": f"pid {folder}/",
-            **{f" /tmp/{kind}_temp": f" {folder}/{kind}_temp" for kind in _TEMPORARY},
-        },
-        "site.conf": {
-            "http://app:8000": upstream,
-            "/etc/nginx/certificates/fullchain.pem": str(certificate),
-            "/etc/nginx/certificates/privkey.pem": str(certificate),
-        },
-    }
-    for file in SHIPPED.glob("*.conf"):
-        text = replaced(file.read_text(), changes.get(file.name, {}))
-        (folder / file.name).write_text(text)
-    with _running(folder / "nginx.conf", port, "daemon off; master_process off;"):
+    certificate = self_signed(folder)
+    site = Site(port, plain, upstream, certificate, certificate, frontend)
+    with _running(write_nginx(site, folder), port, "daemon off; master_process off;"):
         yield ShippedNginx(
             f"https://127.0.0.1:{port}",
             f"http://127.0.0.1:{plain}",
             certificate,
             folder / "cache",
-            log,
+            folder / "access.log",
         )
-
-
-def replaced(text: str, changes: Mapping[str, str]) -> str:
-    """Return a text with what is changed in it; each has to be there once."""
-    for shipped, used in changes.items():
-        assert text.count(shipped) == 1, shipped
-        text = text.replace(shipped, used)
-    return text
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """QGIS without a screen, in a Debian root that scripts/build-qgis-root makes."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SCRIPTS = Path(__file__).with_name("qgis")
 TIMEOUT = 90
+QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,20 @@ class Qgis:
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+def debian_root(qgis_version: str) -> Path:
+    """Return the Debian 13 root that holds this QGIS, or skip the test and say why."""
+    if os.geteuid() != 0:
+        pytest.skip(f"only root can chroot into the Debian root that has QGIS {qgis_version}")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = cache / "samsyn" / QGIS_ROOTS[qgis_version]
+    if not root.is_dir():
+        pytest.skip(
+            f"no Debian root with QGIS {qgis_version}:"
+            f" scripts/build-qgis-root {qgis_version} builds it"
+        )
+    return root
 
 
 @contextmanager

@@ -118,6 +118,15 @@ def test_what_is_private_is_never_stored(nginx: ShippedNginx, owner: Person) -> 
     assert layer.encode() not in cached(nginx)
 
 
+def test_what_is_not_stored_is_not_waited_for_in_turn(nginx: ShippedNginx, owner: Person) -> None:
+    path = TILE.format(filled_layer(owner, "private"))
+    begun = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        statuses = set(threads.map(lambda _: get(nginx, path).status_code, range(16)))
+    assert statuses == {404}
+    assert time.monotonic() - begun < 5  # one after the other they look every half second
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("Authorization", "Bearer {}"), ("Cookie", "samsyn_session=x"), ("Cookie", "a=b")],

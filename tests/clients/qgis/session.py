@@ -1,5 +1,7 @@
 """QGIS without a screen: does one task, told as JSON in the last argument, and prints JSON.
 
+`authority` is a certificate, as PEM, whose servers it trusts.
+
 It runs under the Python of the Debian root that scripts/build-qgis-root makes, beside the other
 modules of this folder.
 """
@@ -7,7 +9,7 @@ modules of this folder.
 import json
 import sys
 
-from credentials import store_credentials
+from credentials import store_credentials, trust_authority
 from qgis.core import (
     NULL,
     QgsApplication,
@@ -271,6 +273,8 @@ def main():
     task = json.loads(sys.argv[1])
     application = QgsApplication([], False)
     application.initQgis()
+    if "authority" in task:
+        trust_authority(task["authority"])
     tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
     tasks |= {"draw": draw, "render": render, "draw raster": draw_raster}
     sys.stdout.write(json.dumps(tasks[task["do"]](task)))

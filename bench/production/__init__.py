@@ -1,0 +1,1 @@
+"""The arrangement of docker-compose.prod.yml as processes of this machine, under many clients."""
