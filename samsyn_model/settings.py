@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     anonymous_slow_statements: int = Field(default=2, ge=1)
     """How many statements of requests without credentials may run for over a second at the same
     time in a worker."""
+    public_max_age: int = Field(default=60, ge=0, le=86_400)
+    """Seconds for which shared caches may keep what anybody may read, until they ask again."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
     import_timeout: int = Field(default=3600, ge=1)

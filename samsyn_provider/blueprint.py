@@ -21,7 +21,7 @@ from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.http.media_types import HTML, JSON, OPENAPI, SCHEMA, negotiate_media_type
 from samsyn_provider.http.representations import respond
 from samsyn_provider.items.editing import add_editing_rules
-from samsyn_provider.items.page import items_form
+from samsyn_provider.items.page import items_form, tiles_url
 from samsyn_provider.items.reading import add_reading_rules, search
 from samsyn_provider.query.collections_query import parse_collections_query
 from samsyn_provider.query.parameters import DOCUMENT_PARAMETERS, single_values
@@ -150,8 +150,8 @@ def collection(collection_id: str) -> Response:
     if media_type == HTML:
         context = {
             "properties": requested.fields,
-            "has_schema": bool(requested.names),
             "colour": colour_code(requested.style_config),
+            "tiles": tiles_url(requested),
         }
     return respond(media_type, document, "ogc/collection.html", **context)
 

@@ -47,6 +47,7 @@ from samsyn_provider.query.items_query import (
 )
 from samsyn_provider.query.parameters import single_values
 from samsyn_provider.styles.symbols import colour_code
+from samsyn_provider.tiles.tags import VERSION, tiles_version
 from samsyn_provider.versions.parameters import (
     VERSION_DATETIME,
     moment_text,
@@ -277,6 +278,7 @@ def tiles_url(collection: Collection, arguments: Mapping[str, str] = _NO_ARGUMEN
         return None
     parameters = {
         "f": "mvt",
+        VERSION: tiles_version([collection]),
         "properties": "" if collection.names else None,  # without any, where that costs nothing
         "datetime": arguments.get("datetime"),
         VERSION_DATETIME: arguments.get(VERSION_DATETIME),

@@ -15,6 +15,7 @@ from samsyn_provider.tiles.matrix_sets import (
     Edges,
     TileMatrixSet,
 )
+from samsyn_provider.tiles.tags import VERSION, tiles_version
 
 MAX_ZOOM = 18
 """The highest zoom of TileJSON: its tiles' units are centimetres, and clients overzoom them."""
@@ -33,6 +34,13 @@ class TiledResource:
     """The URL of the list of its tilesets."""
     geodata: Link | None
     """The link to the collection that the tiles are made from, None for a map."""
+    version: str
+    """The version of its tiles."""
+
+    def tiles_url(self, grid: TileMatrixSet, place: str) -> str:
+        """Return the template of the addresses of tiles in their present version, with the
+        variables of `place`."""
+        return f"{self.url}/{grid.id}/{place}?f=mvt&{VERSION}={self.version}"
 
 
 def tiled_collection(collection: Collection) -> TiledResource:
@@ -42,12 +50,13 @@ def tiled_collection(collection: Collection) -> TiledResource:
         collection.title,
         f"{url}/tiles",
         link(f"{_REL}/geodata", JSON, collection.title, url),
+        tiles_version([collection]),
     )
 
 
-def tiled_map(map_id: object, title: str) -> TiledResource:
-    """Return a map as the resource of a tileset."""
-    return TiledResource(title, f"{ogc_url()}/maps/{map_id}/tiles", None)
+def tiled_map(map_id: object, title: str, layers: Sequence[Collection]) -> TiledResource:
+    """Return a map as the resource of a tileset of these layers."""
+    return TiledResource(title, f"{ogc_url()}/maps/{map_id}/tiles", None, tiles_version(layers))
 
 
 def tile_matrix_sets_document() -> dict[str, Any]:
@@ -130,7 +139,7 @@ def tilejson_document(
         "tilejson": "3.0.0",
         "name": resource.title,
         "scheme": "xyz",
-        "tiles": [f"{resource.url}/{grid.id}/{{z}}/{{y}}/{{x}}?f=mvt"],
+        "tiles": [resource.tiles_url(grid, "{z}/{y}/{x}")],
         "minzoom": 0,
         "maxzoom": MAX_ZOOM,
         "vector_layers": [_vector_layer(collection) for collection in collections],
@@ -203,7 +212,7 @@ def _vector_layer(collection: Collection) -> dict[str, Any]:
 
 
 def _item_link(resource: TiledResource, grid: TileMatrixSet) -> Link:
-    href = f"{resource.url}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}?f=mvt"
+    href = resource.tiles_url(grid, "{tileMatrix}/{tileRow}/{tileCol}")
     return {**link("item", MVT, f"Tiles of {resource.title}", href), "templated": True}
 
 

@@ -41,13 +41,13 @@ from samsyn_provider.tiles.sources import (
     with_all_fields,
 )
 from samsyn_provider.tiles.statements import TileSource, select_bounded_tile, select_small_tile
-from samsyn_provider.tiles.tags import tile_tag
+from samsyn_provider.tiles.tags import requested_version, tile_tag, tiles_version
 
 bp = Blueprint("ogc_tiles", __name__, url_prefix="/ogc")
 
 _WITH_PAGE = {"json": JSON, "html": HTML}
 _SHARED_CACHE_THRESHOLD = 0.03  # seconds: slower tiles are cached for all processes
-_MAX_AGE = 60  # seconds that clients may cache a tile of an anonymous request
+_VERSION_MAX_AGE = 365 * 24 * 60 * 60  # seconds that a browser may cache a version of a tile
 _COLLECTION = "/collections/<collection_id>/tiles"
 _MAP = "/maps/<map_id>/tiles"
 _TILE = "/<tile_matrix_set_id>/<tile_matrix>/<tile_row>/<tile_col>"
@@ -110,7 +110,7 @@ def map_tilesets(map_id: str) -> Response:
     """Return the tilesets of all vector layers of a map that the caller may read."""
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
-    resource = tiled_map(tiled.id, tiled.title)
+    resource = tiled_map(tiled.id, tiled.title, tiled.layers)
     document = tile_documents.tilesets_document(resource)
     return _document(_WITH_PAGE, document, "tilesets", resource=resource)
 
@@ -122,7 +122,8 @@ def map_tileset(map_id: str, tile_matrix_set_id: str) -> Response:
     with reading(deployment().engine) as connection:
         tiled = find_tiled_map(connection, principal(), map_id)
         grid = find_tile_matrix_set(tile_matrix_set_id)
-        return _tileset(connection, tiled_map(tiled.id, tiled.title), tiled.layers, grid)
+        resource = tiled_map(tiled.id, tiled.title, tiled.layers)
+        return _tileset(connection, resource, tiled.layers, grid)
 
 
 @bp.get(f"{_MAP}{_TILE}")
@@ -158,6 +159,7 @@ def _tileset(
     return _document(
         *(media_types, document, "tileset"),
         resource=resource,
+        tiles=resource.tiles_url(grid, "{z}/{y}/{x}"),
         bounds=bounds,
         is_mercator=grid.is_mercator,
         collection=layers[0] if resource.geodata else None,
@@ -170,7 +172,9 @@ def _tile_response(
     """Return a tile: 204 for an empty one, 304 where the client has it already."""
     # of a layer it is the same for whoever may read that: caches need not separate it by cookie
     vary = "Accept, Authorization, Cookie" if is_map else "Accept, Authorization"
-    tag = tile_tag(layers, tile, request.args)
+    version = tiles_version(layers)
+    is_versioned = requested_version(request.args) == version
+    tag = tile_tag(version, tile, request.args)
     is_not_modified = request.if_none_match.contains_weak(tag)
     content = deployment().tile_cache.get(tag)
     count_lookup("tiles", is_hit=content is not None)
@@ -181,13 +185,24 @@ def _tile_response(
         status = HTTPStatus.NOT_MODIFIED
     else:
         status = HTTPStatus.OK if content else HTTPStatus.NO_CONTENT
-    is_public = principal().is_anonymous
     headers = {
         "ETag": f'W/"{tag}"',  # weak: the same tile, compressed or not
         "Vary": vary,
-        "Cache-Control": f"public, max-age={_MAX_AGE}" if is_public else "private, no-cache",
+        "Cache-Control": _cache_control(is_versioned=is_versioned),
     }
     return Response(b"" if is_not_modified else content, status, headers, content_type=MVT)
+
+
+def _cache_control(*, is_versioned: bool) -> str:
+    if not principal().is_anonymous:  # whose right to the layer may end
+        return "private, no-cache"
+    max_age = deployment().settings.public_max_age
+    if not is_versioned:
+        return f"public, max-age={max_age}"
+    # Shared caches ask again in time, since the layer may have been made private. Half of it they
+    # may go on with what they have while they do.
+    shared = f"s-maxage={max_age - max_age // 2}, stale-while-revalidate={max_age // 2}"
+    return f"public, max-age={_VERSION_MAX_AGE}, immutable, {shared}"
 
 
 def _make_tile(

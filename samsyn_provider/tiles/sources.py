@@ -22,12 +22,13 @@ from samsyn_provider.query.items_query import Capabilities, names_properties, pa
 from samsyn_provider.query.parameters import parse_key, single_values
 from samsyn_provider.tiles.matrix_sets import Edges
 from samsyn_provider.tiles.statements import TileSource, select_layer_bounds, select_observed_fields
+from samsyn_provider.tiles.tags import VERSION
 from samsyn_provider.versions.parameters import VERSION_DATETIME, parse_version_instant
 from samsyn_provider.versions.states import with_state
 
 TILE_PARAMETERS = frozenset(
     {
-        *("f", "datetime", VERSION_DATETIME),
+        *("f", VERSION, "datetime", VERSION_DATETIME),
         *("properties", "filter", "filter-lang", "filter-crs"),
     }
 )
@@ -108,7 +109,8 @@ def tile_sources(
         arguments, has_own_time=is_map or collections[0].has_own_time
     )
     values = others.to_dict()
-    values.pop("f", None)
+    for name in ("f", VERSION):
+        values.pop(name, None)
     if names_properties(arguments):
         collections = with_all_fields(connection, collections)
     fields: dict[str, Any] = {}

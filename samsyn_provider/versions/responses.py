@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from samsyn_model.errors import GoneError
+from samsyn_provider.http.deployment import deployment
 from samsyn_provider.http.guard import principal
 from samsyn_provider.http.links import Link
 from samsyn_provider.http.problems import problem
@@ -22,7 +23,6 @@ from samsyn_provider.versions.parameters import version_parameter
 
 _MAX_AGE = 30 * 24 * 60 * 60
 """Seconds that a version which will never change is fresh in caches."""
-_SHARED_MAX_AGE = 60  # as that of tiles
 
 
 def links_of_version(address: FeatureAddress, stored: Any) -> list[Link]:
@@ -57,7 +57,8 @@ def keep_for_long(response: Response) -> Response:
     a moment only, and where anybody may read it: the layer may be made private."""
     response.headers.pop("ETag", None)
     response.add_etag(weak=False)
-    scope = f"public, s-maxage={_SHARED_MAX_AGE}" if principal().is_anonymous else "private"
+    shared = f"public, s-maxage={deployment().settings.public_max_age}"
+    scope = shared if principal().is_anonymous else "private"
     response.headers["Cache-Control"] = f"{scope}, max-age={_MAX_AGE}, immutable"
     response.make_conditional(request)
     return response

@@ -167,6 +167,65 @@ def test_a_tile_whose_layer_becomes_private(nginx: ShippedNginx, owner: Person) 
     assert get(nginx, path, Authorization=f"Bearer {stranger}").status_code == 404
 
 
+def versioned(nginx: ShippedNginx, layer: str) -> str:
+    """Return the path of a tile as TileJSON has it."""
+    tilejson = get(nginx, f"/ogc/collections/{layer}/tiles/WebMercatorQuad?f=tilejson").json()
+    address: str = tilejson["tiles"][0].replace("{z}/{y}/{x}", "0/0/0")
+    assert address.startswith(nginx.url)
+    return address.removeprefix(nginx.url)
+
+
+def test_a_version_of_a_tile_is_for_browsers_to_keep(nginx: ShippedNginx, owner: Person) -> None:
+    """nginx itself keeps it for half a minute, and each version for itself."""
+    layer = filled_layer(owner, "public")
+    first = versioned(nginx, layer)
+    kept = [get(nginx, first) for _ in range(2)]
+    assert [one.headers["X-Cache"] for one in kept] == ["MISS", "HIT"]
+    limits = "public, max-age=31536000, immutable, s-maxage=30, stale-while-revalidate=30"
+    assert {one.headers["Cache-Control"] for one in kept} == {limits}
+    owner.insert(layer, n=2)
+    second = versioned(nginx, layer)
+    assert second != first
+    newer = get(nginx, second)
+    assert (newer.headers["X-Cache"], newer.headers["Cache-Control"]) == ("MISS", limits)
+    assert newer.content != kept[0].content
+    assert get(nginx, TILE.format(layer)).headers["Cache-Control"] == "public, max-age=60"
+
+
+def test_a_version_that_is_not_made_again(
+    clients_database: str, owner: Person, frontend: Path, tmp_path: Path
+) -> None:
+    """After its time nginx asks whether it is the same, and meanwhile goes on with what it has."""
+    (tmp_path / "nginx").mkdir()
+    limit = 4
+    settings = {"PUBLIC_MAX_AGE": str(limit), "TRUSTED_PROXIES": "1"}
+    with (
+        serve(clients_database, tmp_path / "log", workers=1, **settings) as server,
+        shipped_nginx(server.url, tmp_path / "nginx", frontend) as nginx,
+    ):
+        path = versioned(nginx, layer := filled_layer(owner, "public"))
+        tile = get(nginx, path)
+        seen = {"MISS": tile.content}
+
+        def state() -> str:
+            answer = get(nginx, path)
+            seen[answer.headers["X-Cache"]] = answer.content
+            return answer.headers["X-Cache"]
+
+        wait_until(lambda: state() == "STALE", 10, "stale")
+        wait_until(lambda: state() == "HIT", 10, "renewed")
+        assert {*seen.values()} == {tile.content}
+        assert re.findall(rf"{re.escape(path)} HTTP/1.1\" (\d+)", server.log.read_text()) == [
+            "200",
+            "304",
+        ]
+        owner.send("PATCH", f"/api/v1/layers/{layer}", {"visibility": "private"})
+        time.sleep(limit + 1)  # nginx counts whole seconds
+        for _ in range(2):
+            gone = get(nginx, path)
+            assert (gone.status_code, gone.headers["X-Cache"]) == (404, "EXPIRED")
+
+
 def test_events_come_at_once(nginx: ShippedNginx, owner: Person) -> None:
     layer = filled_layer(owner, "public")
     stream = requests.get(

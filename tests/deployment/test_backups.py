@@ -16,10 +16,12 @@ import pytest
 import requests
 
 from samsyn_model.cluster.installations import find_installations
+from samsyn_model.database.engine import way_of
 from samsyn_model.settings import CHECKOUT
 from tests.api.live.event_streams import Person
 from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
 from tests.faults.database_server import wait_until
+from tests.model.scratch import scratch_engine
 
 SCRIPTS = CHECKOUT / "deploy" / "backup"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
@@ -76,6 +78,11 @@ class Cluster:
         finally:
             self.do("pg_ctl", "stop", "-w", "-m", "fast", "-D", data)
 
+    def lineage(self, database: str) -> str:
+        """Return by what a server tells this history of a database from others."""
+        with scratch_engine(self.database(database)) as engine, engine.connect():
+            return way_of(engine).lineage
+
     def rows(self, database: str) -> dict[str, Any]:
         """Return a digest of the rows of every table."""
         with psycopg.connect(self.database(database)) as connection:
@@ -120,6 +127,7 @@ def test_backups_are_restored(cluster: Cluster, tmp_path: Path) -> None:
     )
     storage, dump = tmp_path / "storage", cluster.folder / "samsyn.dump"
     settings = {"STORAGE_DIR": str(storage), "JOBS_WORKERS": "1"}
+    lineages = []
     with cluster.running("data", archive):
         cluster.do("createdb", "-h", cluster.folder, "-U", "samsyn", "samsyn")
         url = cluster.database("samsyn")
@@ -146,6 +154,7 @@ def test_backups_are_restored(cluster: Cluster, tmp_path: Path) -> None:
         cluster.do("createdb", "-h", cluster.folder, "-U", "samsyn", "-T", "template0", "again")
         cluster.do(cluster.folder / "scripts" / "restore-dump", dump, cluster.database("again"))
         assert cluster.rows("again") == before
+        lineages += [cluster.lineage("samsyn"), cluster.lineage("again")]
         shutil.rmtree(storage)
         with tarfile.open(tmp_path / "storage.tar") as tar:
             tar.extractall(storage, filter="data")
@@ -161,6 +170,8 @@ def test_backups_are_restored(cluster: Cluster, tmp_path: Path) -> None:
     with cluster.running("data-then"):
         _wait_until_writable(cluster)
         assert cluster.rows("samsyn") == before
+        lineages.append(cluster.lineage("samsyn"))
+    assert len({*lineages}) == 3, "numbers of versions come again: caches have to tell them apart"
 
 
 def _exported(owner: Person, layer: str) -> tuple[str, bytes]:

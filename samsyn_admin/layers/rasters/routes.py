@@ -21,7 +21,7 @@ from samsyn_admin.rasters.parameters import (
     REPEATABLE_PARAMETERS,
     single_values_but,
 )
-from samsyn_admin.rasters.responses import admission, tile_response
+from samsyn_admin.rasters.responses import admission, for_readers_of_layer, tile_response
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.permissions.actions import Action
@@ -92,7 +92,7 @@ def layer_tile(layer_id: str, zoom: int, column: int, row: int) -> Response:
     values = single_values_but(request.args, known, REPEATABLE_PARAMETERS)
     moment, key = _time(values), parse_key(layer_id, "layer")
     with reading(deployment().engine) as connection:
-        _, layer = raster_reader(
+        reader, layer = raster_reader(
             *(connection, key, values.get("ticket")),
             columns=tile_columns,
             values={"moment": moment},
@@ -100,9 +100,11 @@ def layer_tile(layer_id: str, zoom: int, column: int, row: int) -> Response:
     raster = own_raster(layer)
     drawn = {name: values[name] for name in DRAWING_PARAMETERS if name in values}
     drawing = drawing_of(layer, drawn)
-    if raster is None:
-        raster = admission().raster(remote_address(layer, moment))
-    return tile_response(raster, drawing, zoom, column, row)
+    if raster is not None:
+        return tile_response(raster, drawing, zoom, column, row)
+    raster = admission().raster(remote_address(layer, moment))
+    response = tile_response(raster, drawing, zoom, column, row)
+    return for_readers_of_layer(response, is_public=reader.is_anonymous)
 
 
 def _sent(key: str, tag: str, file: Any) -> Response:

@@ -23,6 +23,12 @@ NO_NOTIFICATIONS = (
 )
 """What is told where LISTEN would run through a pooler that moves clients: what, and how late."""
 _REFUSAL = "unsupported startup parameter"
+# On a replica that of its last restart point: the primary's, but for moments after a promotion.
+_SELECT_LINEAGE = """
+SELECT system_identifier, oid, CASE WHEN pg_is_in_recovery()
+    THEN (SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint())
+    ELSE lower(left(pg_walfile_name(pg_current_wal_lsn()), 8)) END
+FROM pg_control_system(), pg_database WHERE datname = current_database()"""
 
 type Parameters = dict[str, Any]
 
@@ -51,6 +57,9 @@ class Way:
         come."""
         self.missing: tuple[str, ...] = ()
         """The names of settings that are not in force."""
+        self.lineage = ""
+        """Which history of the database this is: another one after a backup has been restored, in
+        which versions of layers may come again. Empty where the role may not ask."""
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -112,6 +121,8 @@ class Way:
             wanted = self.wanted
             found = dict(first.execute(SELECT_SETTINGS, {"names": [*wanted]}).fetchall())
             self.missing = not_in_force(wanted, found)
+        if not self._is_known:
+            self.lineage = _lineage(first)
         if self.is_pooled and not self._is_known:
             self.moves, keeps_prepared = find_moves(first, connect)
             self.prepares = self.prepares and keeps_prepared
@@ -126,3 +137,11 @@ class Way:
             "The database is behind a pooler that gives connections %s; statements %s%s.",
             *(how, prepared, missing),
         )
+
+
+def _lineage(connection: psycopg.Connection[Any]) -> str:
+    try:
+        row = connection.execute(_SELECT_LINEAGE).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return ""
+    return ".".join(map(str, row or ()))

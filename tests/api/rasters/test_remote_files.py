@@ -23,13 +23,14 @@ MIDDLE = "8/135/78"
 INFO = "/api/v1/titiler/info"
 
 
-def hold(engine: Engine, owner: Caller, visibility: str = "private", **config: Any) -> None:
-    """Make a GeoTIFF layer of the owner with this source."""
+def hold(engine: Engine, owner: Caller, visibility: str = "private", **config: Any) -> str:
+    """Make a GeoTIFF layer of the owner with this source; return its id."""
     with engine.begin() as connection:
-        connection.execute(
+        made = connection.execute(
             text(
                 "INSERT INTO layers (name, source_type, created_by, visibility, source_config)"
                 " VALUES ('Sea', 'geotiff', :owner, :visibility, CAST(:config AS jsonb))"
+                " RETURNING id"
             ),
             {
                 "owner": owner.id,
@@ -37,6 +38,7 @@ def hold(engine: Engine, owner: Caller, visibility: str = "private", **config: A
                 "config": json.dumps(config),
             },
         )
+        return str(made.scalar_one())
 
 
 def ask(client: FlaskClient, path: str, url: str, headers: Any = None, **values: Any) -> Any:
@@ -86,6 +88,33 @@ def test_the_file_is_read_in_parts_and_its_tiles_are_kept(
     assert all(head.startswith("GET /cog.tif?parts ") for head in asked)
     assert tile(anonymous.client, url).status_code == 200
     assert len(files.remote.requests) == before + len(asked)
+
+
+def test_tiles_of_a_layer_are_kept_by_shared_caches_where_anybody_may_read_it(
+    empty_database: Engine, files: Files, owner: Caller, anonymous: Caller
+) -> None:
+    """Those of a layer that is private say that it is there, to whoever knows its id."""
+    config = {"cogUrl": f"{files.remote.url}/cog.tif?kept"}
+    public, private = (
+        hold(empty_database, owner, visibility, **config) for visibility in ("public", "private")
+    )
+    for place in (MIDDLE, "8/0/0"):
+        paths = [f"/api/v1/layers/{layer}/raster/tiles/{place}" for layer in (public, private)]
+        kept = anonymous.client.get(paths[0])
+        limits = kept.headers["Cache-Control"].split(", ")
+        assert (kept.status_code, limits[:2]) == (200, ["public", "s-maxage=60"])
+        assert anonymous.client.get(paths[1]).status_code == 404
+        for path in paths:
+            own = owner.client.get(path, headers=owner.headers)
+            assert own.headers["Cache-Control"] == f"private, {limits[2]}"
+            tilejson = path.partition("/raster")[0] + "/tilejson.json"
+            document = owner.client.get(tilejson, headers=owner.headers).json
+            assert document is not None
+            address = document["tiles"][0].replace("{z}/{x}/{y}", place)
+            by_ticket = anonymous.client.get(address)
+            assert (by_ticket.status_code, by_ticket.data) == (200, own.data)
+            assert by_ticket.headers["Cache-Control"] == f"private, {limits[2]}"
+            assert "Authorization" in by_ticket.headers["Vary"]
 
 
 def test_who_may_look_at_an_address_that_no_layer_holds(
