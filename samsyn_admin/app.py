@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
+from flask.typing import ResponseReturnValue
 from sqlalchemy import Engine
 
 from samsyn_admin import health, start
@@ -35,6 +36,7 @@ from samsyn_admin.outgoing.kept_responses import KeptResponses
 from samsyn_admin.outgoing.requests import Outgoing
 from samsyn_admin.rasters import responses as rasters
 from samsyn_admin.rasters import routes as raster_routes
+from samsyn_admin.serving import reading_servers
 from samsyn_admin.subscriptions import routes as subscriptions
 from samsyn_admin.users import blocked_users, tokens, webhooks
 from samsyn_admin.users import routes as users
@@ -42,6 +44,7 @@ from samsyn_admin.wms import routes as wms
 from samsyn_admin.wms.capabilities import CapabilitiesOfServers
 from samsyn_admin.wms.servers import routes as wms_servers
 from samsyn_model.identity.authentication import Authenticator
+from samsyn_model.replicas.reads import open_reads
 from samsyn_model.settings import Settings
 from samsyn_provider import blueprint, sign_in
 from samsyn_provider.cache.count_cache import CountCache
@@ -67,9 +70,15 @@ class _App(Flask):
         return func
 
 
+class _ReplicaApp(_App):
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view; once more, on the primary, where the replica alone may be why it fails."""
+        return reading_servers.respond(super().dispatch_request)
+
+
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application over a migrated database; it opens no connection."""
-    app = _App(__name__, static_folder=None)
+    app = (_ReplicaApp if settings.read_database_url else _App)(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_size
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
@@ -81,6 +90,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     compression.install(app)
     cors.install(app, settings)  # before the guard: a preflight carries no credentials
     guard.install(app)
+    reading_servers.install(app)  # behind the guard: who has written reads the primary
     browser_session.install(app)
     body_stream.install(app)  # behind the guard: who may not ask is not listened to
     for module in (
@@ -140,6 +150,7 @@ def share_objects(app: Flask, settings: Settings, engine: Engine) -> None:
         TileCache(settings.redis_url, response_cache),
         rate_limits,
         CredentialLimit(rate_limits),
+        open_reads(settings, engine),
     )
     kept, outgoing = KeptResponses(settings, engine), Outgoing(settings)
     app.extensions[gfw.EXTENSION] = FishingTiles(settings, engine, outgoing, kept)

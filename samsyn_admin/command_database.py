@@ -8,12 +8,15 @@ from sqlalchemy import Engine
 from samsyn_model.cluster.address import database_address
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.revisions import is_newest
+from samsyn_model.replicas.commits import note_commits
+from samsyn_model.settings import get_settings
 
 
 @contextmanager
 def engine_of(url: str) -> Iterator[Engine]:
     """Yield an engine on a database, and close its connections at the end."""
     engine = open_engine(url)
+    note_commits(engine, get_settings())
     try:
         yield engine
     finally:

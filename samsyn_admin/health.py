@@ -20,8 +20,8 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 def health() -> tuple[Response, int]:
     """Return 200 when the database is reached and migrated to this code's head, else 503.
 
-    Administrators are told the version, too. Warnings, where there are any, do not change the
-    status.
+    Administrators are told the version, too. Warnings, where there are any, and how the replica is
+    do not change the status.
     """
     current, database, missing = None, "unreachable", list[str]()
     try:
@@ -45,6 +45,13 @@ def health() -> tuple[Response, int]:
             f"Not in force behind the pooler of the database: {', '.join(missing)}"
             " (samsyn db settings)."
         ]
+    if (reads := deployment().reads) is not None:
+        replica = reads.replica.state()
+        document["replica"] = {
+            "status": "read" if replica.is_read else "not read",
+            "lag": replica.lag,
+            **({} if replica.reason is None else {"reason": f"It {replica.reason}."}),
+        }
     if ready and _is_for_administrator():
         document["version"] = version("samsyn")
     return jsonify(document), 200 if ready else 503

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     """PostgreSQL with PostGIS; when absent the checkout's private cluster is used."""
     direct_database_url: str | None = None
     """The same database past a pooler in `database_url`: for commands, jobs and events."""
+    read_database_url: str | None = None
+    """A replica of that database, by streaming replication: one server, that reads are made on."""
+    read_database_max_lag: int = Field(default=5, ge=1, le=300)
+    """Seconds that a replica may be behind; then the primary is read."""
     database_wait: int = Field(default=0, ge=0, le=3600)
     """Seconds for which a command waits for that database before it begins."""
     public_url: str | None = None

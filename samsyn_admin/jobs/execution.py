@@ -26,6 +26,7 @@ from samsyn_model.jobs.attempts import Attempt, AttemptOverError, fail_attempt
 from samsyn_model.log import write_log
 from samsyn_model.metrics import tracing
 from samsyn_model.origin import Origin, set_origin
+from samsyn_model.replicas.commits import note_commits
 from samsyn_model.settings import Settings, get_settings
 from samsyn_model.tables.jobs import Job
 from samsyn_provider.http.problems import SERVER_FAULT, known_error, problem_document, status_of
@@ -53,6 +54,7 @@ def execute(settings: Settings, attempt: Attempt) -> int:
     """Run an attempt at a job on DATABASE_URL, note its result or what it failed by, and return
     the exit status of the process."""
     engine = open_engine(settings.database_url or "", is_killed=True)
+    note_commits(engine, settings)
     if settings.tracing:
         tracing.begin("jobs")
     try:

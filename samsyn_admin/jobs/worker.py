@@ -35,6 +35,7 @@ from samsyn_model.jobs.jobs import QUEUE, TASK, status_of_job
 from samsyn_model.jobs.upkeep import fail_abandoned, remove_old, requeue_abandoned
 from samsyn_model.log import write_log
 from samsyn_model.metrics import counting
+from samsyn_model.replicas.commits import note_commits
 from samsyn_model.scratch import ScratchFolder
 from samsyn_model.settings import Settings, get_settings
 from samsyn_provider.http.problems import problem_document
@@ -76,6 +77,7 @@ class Worker:
         self._limits = Limits.of(settings)
         self._has_told = False
         self._engine = open_engine(url, statement_timeout=settings.statement_timeout)
+        note_commits(self._engine, settings)
         self._telling = Telling(url, settings)
         self._conninfo = (
             database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -20,6 +20,7 @@ from samsyn_admin.live.events import HEARTBEAT
 from samsyn_admin.live.presence import MapPresence
 from samsyn_admin.live.reading import Reader
 from samsyn_admin.live.rendering import Renderer
+from samsyn_admin.live.replication import Gate
 from samsyn_admin.live.streams import Stream
 from samsyn_model.errors import SamsynError
 from samsyn_model.live.notices import Notice
@@ -41,8 +42,9 @@ _POSITIONS = 500  # read at once
 class Hub:
     """The streams of one companion."""
 
-    def __init__(self, engine: Engine, per_caller: int) -> None:
+    def __init__(self, engine: Engine, per_caller: int, gate: Gate | None = None) -> None:
         self._reader = Reader(engine)
+        self._gate = gate
         self._audiences = Audiences(per_caller)
         self._arrivals = Arrivals(self._reader, self._audiences)
         self._presence = MapPresence(self._reader, self._audiences)
@@ -70,6 +72,8 @@ class Hub:
             try:
                 if not is_begun:
                     self._position, self._change_set = await self._reader.newest_position()
+                    while await self._open_to(self._position) < self._position:
+                        await asyncio.sleep(_LINGER)
                     is_begun = True
                 await self._turn()
             except (SamsynError, psycopg.Error) as error:
@@ -103,7 +107,8 @@ class Hub:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(_POLLING):
+            is_closed = self._gate is not None and self._gate.is_closed
+            async with asyncio.timeout(_LINGER if is_closed else _POLLING):
                 await self._wake.wait()
                 await asyncio.sleep(_LINGER)
         except TimeoutError:
@@ -112,7 +117,11 @@ class Hub:
 
     async def _turn(self) -> None:
         while notices := await self._reader.notices_after(self._position, _POSITIONS):
-            await self._dispatch(notices)
+            open_to = await self._open_to(notices[-1].position)
+            told = [notice for notice in notices if notice.position <= open_to]
+            if not told:
+                break
+            await self._dispatch(told)
         if monotonic() >= self._rights_due:
             await self._check_part()
         if self._arrivals.waiting:
@@ -121,6 +130,12 @@ class Hub:
         if monotonic() >= self._retention_due:
             self._retention_due = monotonic() + _RETENTION * random.uniform(0.5, 1.5)  # noqa: S311 - companions do it in turn
             await self._reader.remove_old_notices()
+
+    async def _open_to(self, position: int) -> int:
+        """Return up to which position notices may be told of, of those up to one."""
+        if self._gate is None:
+            return position
+        return self._gate.open_to(position, await self._reader.log_position())
 
     async def _check_part(self) -> None:
         """Check the rights of some of the followers, in turn."""

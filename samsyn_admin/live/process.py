@@ -14,10 +14,12 @@ from samsyn_admin.companions.tied import end_with_server
 from samsyn_admin.live.handover import receive
 from samsyn_admin.live.hub import Hub
 from samsyn_admin.live.reading import Listener
+from samsyn_admin.live.replication import Gate
 from samsyn_admin.live.streams import Stream, prepare
 from samsyn_model.database.engine import open_engine
 from samsyn_model.log import write_log
 from samsyn_model.metrics import counting
+from samsyn_model.replicas.replica import open_replica
 from samsyn_model.settings import Settings, get_settings
 
 LOGGER = logging.getLogger(__name__)
@@ -55,7 +57,10 @@ def listen_at(path: Path) -> socket.socket:
 async def _serve(url: str, settings: Settings, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     engine = open_engine(url, statement_timeout=_STATEMENT_TIMEOUT)
-    hub = Hub(engine, settings.live_streams)
+    replica = open_replica(url, settings)
+    if replica is not None:
+        replica.watch()
+    hub = Hub(engine, settings.live_streams, None if replica is None else Gate(replica))
 
     def wake() -> None:
         loop.call_soon_threadsafe(hub.wake)

@@ -21,6 +21,7 @@ from samsyn_model.live.features import Features, changed_features
 from samsyn_model.live.notices import CHANNEL, Notice
 from samsyn_model.live.rights import Follower
 from samsyn_model.live.viewers import Presence
+from samsyn_model.replicas.positions import current_position
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Reader:
     async def notices_after(self, position: int, limit: int) -> list[Notice]:
         """As `notices.notices_after`."""
         return await self._read(lambda c: notices.notices_after(c, position, limit))
+
+    async def log_position(self) -> int:
+        """Return where the database's log is: what is committed ends before it."""
+        return await self._read(current_position)
 
     async def positions_of(self, change_sets: Sequence[int]) -> dict[int, int]:
         """As `notices.positions_of`."""

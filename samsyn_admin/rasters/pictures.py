@@ -117,7 +117,7 @@ class Pictures:
         with self._turn(raster):
             content = make()
         if not raster.is_ours or monotonic() - start >= _SHARED:
-            with reading(engine) as connection:
+            with reading(engine, on_primary=True) as connection:
                 cache.put(connection, tag, content)
         return content
 

@@ -112,6 +112,15 @@ def run_within(
         return None
 
 
+def run_together(connection: Connection, statements: str) -> Any:
+    """Run texts that bind nothing in one round trip; return the first row of the last one."""
+    with translated_errors(), _driver(connection) as driver:
+        cursor = psycopg.ClientCursor(driver).execute(statements.encode())
+        while cursor.nextset():
+            pass
+        return cursor.fetchone()
+
+
 def _run_text(
     connection: Connection,
     statement: str,

@@ -1,7 +1,8 @@
 """Connections for reading and transactions for writing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from math import inf
 from uuid import UUID
 
@@ -24,20 +25,67 @@ LOCK_TIMEOUT = "10s"
 """How long a transaction that writes waits for another one's locks."""
 
 
+_CONCERNED = "samsyn_concerned"  # where a connection's record has whom its transaction concerns
+
+_READER: ContextVar[Callable[[], Engine | None] | None] = ContextVar("samsyn_reader", default=None)
+
+
+class ReadAgainError(Exception):
+    """What is read on a replica has to be read on the primary: the request begins again there."""
+
+
+def read_through(choose: Callable[[], Engine | None] | None) -> None:
+    """Let this thread read with the engine that a function returns, if any, where it is told to
+    read with that of the primary."""
+    _READER.set(choose)
+
+
+def readable(engine: Engine) -> Engine:
+    """Return the engine that this thread reads with in place of one: that of a replica, or this
+    one. What is read later, by others, has to be given it."""
+    choose = _READER.get()
+    return engine if choose is None else choose() or engine
+
+
+def require_primary() -> None:
+    """Raise ReadAgainError where this thread reads on a replica: for what is no answer unless it
+    is complete."""
+    choose = _READER.get()
+    if choose is not None and choose() is not None:
+        raise ReadAgainError
+
+
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection in which every statement is a transaction of its own."""
-    with translated_errors(), engine.connect() as connection:
+def reading(engine: Engine, *, on_primary: bool = False) -> Iterator[Connection]:
+    """Yield a connection in which every statement is a transaction of its own.
+
+    It is one of `readable`, but `on_primary`: for credentials, which are never out of date, and for
+    statements that write.
+    """
+    chosen = engine if on_primary else readable(engine)
+    with translated_errors(), chosen.connect() as connection:
         yield connection.execution_options(**{READING_OPTION: True})
 
 
 @contextmanager
+def caching(engine: Engine, connection: Connection) -> Iterator[Connection]:
+    """Yield a connection for statements that write what a request for reading has made: the one
+    that it reads with, where that is of this engine."""
+    if readable(engine) is engine:
+        yield connection
+    else:
+        with reading(engine, on_primary=True) as writer:
+            yield writer
+
+
+@contextmanager
 def snapshot(engine: Engine, timeout: int) -> Iterator[Connection]:
-    """Yield a connection whose statements all see the database as it is now, and change nothing.
+    """Yield a connection whose statements all see the database as it is now, and change nothing;
+    one of `readable`.
 
     Each may take `timeout` seconds.
     """
-    with writing(engine) as connection:
+    with writing(readable(engine)) as connection:
         run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         set_in_transaction(connection, statement_timeout=f"{timeout}s")
         yield connection
@@ -70,6 +118,17 @@ def set_in_transaction(connection: Connection, **settings: str) -> None:
     if "statement_timeout" in settings:
         limit = _seconds(settings["statement_timeout"]) + MARGIN
         driver_of(connection).statement_limit = limit
+
+
+def concern(connection: Connection, user_id: UUID) -> None:
+    """Note that a connection's transaction writes what a user will read, whoever writes it."""
+    connection.info.setdefault(_CONCERNED, set()).add(user_id)
+
+
+def take_concerned(connection: Connection) -> set[UUID]:
+    """Return whom a connection's transaction concerns, and forget it."""
+    concerned: set[UUID] = connection.info.pop(_CONCERNED, set())
+    return concerned
 
 
 def lock_against_deletion(

@@ -118,7 +118,8 @@ class Watchdog:
     def require_response(self) -> None:
         """Raise DatabaseUnavailableError while the server does not respond."""
         if self._is_silent:
-            raise DatabaseUnavailableError("The database does not respond.")
+            cause = psycopg.OperationalError("no answer")
+            raise DatabaseUnavailableError("The database does not respond.") from cause
 
     def restore_limit(self, connection: Any, _: ConnectionPoolEntry) -> None:
         """Forget the limit that a transaction had: SQLAlchemy's event `checkin`."""

@@ -98,7 +98,7 @@ class Authenticator:
         """
         if is_api_token(token):
             values = {"token_hash": hash_token(token)}
-            with reading(engine) as connection:
+            with reading(engine, on_primary=True) as connection:
                 holder_row = run(connection, _FIND_HOLDER, values, prepared=True).one_or_none()
                 return _holder(connection, holder_row)
         return _principal_of_session(engine, self._sessions.verify(token), self.clerk_users)
@@ -189,7 +189,7 @@ def _principal_of_session(
 
 
 def _find_user(engine: Engine, session: ClerkSession) -> Any:
-    with reading(engine) as connection:
+    with reading(engine, on_primary=True) as connection:
         values = {"clerk_id": session.clerk_id}
         return run(connection, _FIND_BY_CLERK_ID, values, prepared=True).one_or_none()
 

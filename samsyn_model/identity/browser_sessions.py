@@ -81,7 +81,7 @@ def find_session(engine: Engine, session_id: str) -> BrowserSession | None:
     """
     if not _ID.fullmatch(session_id):
         return None
-    with reading(engine) as connection:
+    with reading(engine, on_primary=True) as connection:
         row = run(connection, _FIND, _key(session_id), prepared=True).one_or_none()
         if row is not None and row.unmarked:
             mark_used(connection, row.token_id)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sqlalchemy import Connection, Engine, Row
 
 from samsyn_model.database.execution import run
-from samsyn_model.database.transactions import writing
+from samsyn_model.database.transactions import concern, writing
 from samsyn_model.errors import DatabaseUnavailableError, MalformedBodyError
 from samsyn_model.identity.accounts import close_account, merge_accounts
 
@@ -293,3 +293,4 @@ def _store(
         merge_accounts(connection, target=target, source=source)
         LOGGER.info("Two accounts of %s have become one.", update.clerk_id)
     run(connection, _UPDATE, values | {"user": target})
+    concern(connection, target)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FOLDER = "SAMSYN_METRICS"
 """The environment variable that names the folder which the processes of a server count in."""
 
+type Server = Literal["primary", "replica"]
+type ReadReason = Literal["none", "unavailable", "written", "history", "refused", "failed"]
 type Cache = Literal["responses", "tiles", "counts", "kept responses"]
 
 _metrics: Metrics | None = None
@@ -66,6 +68,18 @@ def count_lookup(cache: Cache, *, is_hit: bool) -> None:
     """Count a look into a cache."""
     if _metrics is not None:
         _metrics.count_lookup(cache, is_hit=is_hit)
+
+
+def count_read(server: Server, reason: ReadReason) -> None:
+    """Count a request that reads on a server, and why on the primary where there is a replica."""
+    if _metrics is not None:
+        _metrics.count_read(server, reason)
+
+
+def note_replica(lag: float) -> None:
+    """Note how many seconds the replica is behind."""
+    if _metrics is not None:
+        _metrics.note_replica(lag)
 
 
 def count_job(kind: str, outcome: str) -> None:

@@ -60,6 +60,18 @@ class Metrics:
             ["cache", "outcome"],
             registry=registry,
         )
+        self._reads = Counter(
+            "samsyn_reads",
+            "Requests that read, by server, and why the primary is read.",
+            ["server", "reason"],
+            registry=registry,
+        )
+        self._replica_lag = Gauge(
+            "samsyn_replica_lag_seconds",
+            "How far the replica is behind.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._jobs = Counter(
             "samsyn_jobs",
             "Attempts at jobs, by how they ended.",
@@ -111,6 +123,14 @@ class Metrics:
     def count_lookup(self, cache: str, *, is_hit: bool) -> None:
         """Count a look into a cache."""
         self._lookups.labels(cache, "hit" if is_hit else "miss").inc()
+
+    def count_read(self, server: str, reason: str) -> None:
+        """Count a request that reads."""
+        self._reads.labels(server, reason).inc()
+
+    def note_replica(self, lag: float) -> None:
+        """Note how far the replica is behind."""
+        self._replica_lag.set(lag)
 
     def count_job(self, kind: str, outcome: str) -> None:
         """Count an attempt at a job."""

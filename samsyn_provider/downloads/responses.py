@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from samsyn_model.database.cancellation import lift_time_limits
 from samsyn_model.database.execution import run
-from samsyn_model.database.transactions import snapshot
+from samsyn_model.database.transactions import readable, snapshot
 from samsyn_model.errors import DatabaseUnavailableError, InvalidParameterError
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.downloads.texts import TEXT_FORMATS, TIMEOUT, text_parts
@@ -50,7 +50,7 @@ def respond_download(
     if request.method == "HEAD":
         response = Response(iter(()))  # of a length that only the file has
     elif media_type in TEXT_FORMATS:
-        parts = text_parts(deployment().engine, collection, query, media_type, limit)
+        parts = text_parts(readable(deployment().engine), collection, query, media_type, limit)
         # an error in the first part can still become a problem document
         response = Response(chain([next(parts, "")], parts))
     else:

@@ -8,6 +8,7 @@ from flask import current_app, request
 from sqlalchemy import Engine
 
 from samsyn_model.identity.authentication import Authenticator
+from samsyn_model.replicas.reads import Reads
 from samsyn_model.settings import Settings
 from samsyn_provider.cache.count_cache import CountCache
 from samsyn_provider.cache.response_cache import ResponseCache
@@ -36,6 +37,8 @@ class Deployment:
     tile_cache: TileCache
     rate_limits: RateLimits
     credential_limit: CredentialLimit
+    reads: Reads | None = None
+    """The replica that requests read on, if there is one."""
 
 
 def deployment() -> Deployment:

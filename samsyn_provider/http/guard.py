@@ -152,7 +152,7 @@ def _authorize() -> None:
     action = declared_action(current_app, request.endpoint)
     if action is None:
         raise UndeclaredActionError(f"The view {request.endpoint!r} declares no action.")
-    is_reading = request.method in _SAFE_METHODS or action in READING_BY_POST
+    is_reading = is_for_reading(action)
     limits = StatementLimits(request.environ.get("gunicorn.socket")) if is_reading else None
     set_limits(limits)  # what writes comes to its end
     if not is_reading:
@@ -179,6 +179,11 @@ def _authorize() -> None:
             require_write_scope(principal())
         spend(Rate.WRITES)
         _set_origin(principal().user_id)
+
+
+def is_for_reading(action: Action) -> bool:
+    """Return whether the request changes nothing."""
+    return request.method in _SAFE_METHODS or action in READING_BY_POST
 
 
 def _set_origin(user_id: UUID | None) -> None:
@@ -212,8 +217,13 @@ def _forget_request(_: BaseException | None) -> None:
 
 def _authenticate(token: str, action: Action) -> None:
     """Look up the token's holder; an API token that reads a layer is left to the view, which looks
-    up both in one statement."""
-    if action is Action.READ_LAYER and request.method in {"GET", "HEAD"} and is_api_token(token):
+    up both in one statement, unless the layer is on a replica."""
+    if (
+        action is Action.READ_LAYER
+        and request.method in {"GET", "HEAD"}
+        and deployment().reads is None
+        and is_api_token(token)
+    ):
         deployment().credential_limit.check(token, client_address())
         g.token = g.deferred_token = token
     else:

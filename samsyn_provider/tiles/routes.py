@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from samsyn_model.database.cancellation import share_time_limit
 from samsyn_model.database.execution import run
 from samsyn_model.database.statement import Statement
-from samsyn_model.database.transactions import reading
+from samsyn_model.database.transactions import caching, reading
 from samsyn_model.errors import TooManyRequestsError
 from samsyn_model.metrics.counting import count_lookup
 from samsyn_model.permissions.actions import Action
@@ -233,7 +233,8 @@ def _make_tile(
         row = _row(connection, select_bounded_tile(sources, tile))
     content: bytes = row.tile
     if not was_cached and monotonic() - start >= _SHARED_CACHE_THRESHOLD:
-        cache.put(connection, tag, content)
+        with caching(deployment().engine, connection) as writer:
+            cache.put(writer, tag, content)
     cache.put_local(tag, content)
     return content
 

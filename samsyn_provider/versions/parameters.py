@@ -11,6 +11,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import MethodNotAllowed
 
+from samsyn_model.database.transactions import require_primary
 from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.query.datetime import Interval, parse_datetime
 from samsyn_provider.query.parameters import single_values
@@ -45,7 +46,7 @@ def parse_version_request(
     the request is for the present; `has_own_time`: whether the features have a time of their own,
     `has_versions`: whether there are any.
 
-    Raises InvalidParameterError.
+    Raises InvalidParameterError; ReadAgainError where a replica is read.
     """
     if not has_versions:
         return arguments, None
@@ -53,6 +54,7 @@ def parse_version_request(
     names = [name for name in arguments if name in offered]
     if not names:
         return arguments, None
+    require_primary()  # a replica may lack changes of that time, which is what the answer is of
     if len(names) > 1:
         raise InvalidParameterError(f"datetime and {VERSION_DATETIME} are the same parameter here.")
     relevant = [*names, "profile"]

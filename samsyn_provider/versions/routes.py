@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from werkzeug.http import http_date
 
 from samsyn_model.database.execution import run
-from samsyn_model.database.transactions import reading
+from samsyn_model.database.transactions import read_through, reading
 from samsyn_model.errors import GoneError, HistoryPrunedError, NotFoundError
 from samsyn_model.permissions.actions import Action
 from samsyn_provider.collections.collection import Collection
@@ -45,6 +45,7 @@ from samsyn_provider.versions.responses import respond_gone
 
 bp = Blueprint("ogc_versions", __name__, url_prefix="/ogc")
 bp.register_error_handler(GoneError, respond_gone)
+bp.before_request(lambda: read_through(None))  # a replica may lack versions
 
 _MEDIA_TYPES = {"json": JSON, "html": HTML, "link-format": LINK_FORMAT}
 MAX_ROWS = 500

@@ -1,0 +1,250 @@
+"""Which server requests read on, and that nobody is told what is older than they know."""
+
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from samsyn_admin.serving.reading_servers import respond
+from samsyn_model.database.engine import open_engine
+from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import reading
+from samsyn_model.replicas.reads import Reads
+from tests.faults.database_server import DatabaseServer, wait_until
+from tests.model.tables.features import insert
+from tests.replicas.people import POINT, Person, items_of, person
+from tests.replicas.standby import Standby
+
+WRITERS = 20
+
+
+@pytest.fixture
+def owner(app: Flask, engine: Engine, reads: Reads) -> Person:
+    return person(app, engine)
+
+
+@pytest.fixture
+def other(app: Flask, engine: Engine) -> Person:
+    return person(app, engine)
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> Person:
+    return Person(app)
+
+
+def settle(reads: Reads, standby: Standby) -> None:
+    """Wait until the replica has everything, and the app knows."""
+    moment = time.monotonic_ns()
+    standby.catch_up()
+
+    def is_known() -> bool:
+        progress = reads.replica.progress()
+        return progress is not None and progress.fresh_until > moment
+
+    wait_until(is_known, 20, "the app knows that the replica has everything")
+
+
+def insert_unnoted(primary: DatabaseServer, layer: str) -> None:
+    """Insert a feature as somebody at `psql`."""
+    engine = open_engine(primary.url)
+    with engine.begin() as connection:
+        insert(connection, uuid.UUID(layer), 1)
+    engine.dispose()
+
+
+def number_of(who: Person, layer: str) -> int:
+    return int(who.done(who.get(items_of(layer))).json["numberMatched"])
+
+
+def test_who_has_not_written_reads_on_the_replica(
+    owner: Person, anonymous: Person, reads: Reads, standby: Standby
+) -> None:
+    layer = owner.layer(visibility="public")
+    owner.insert(layer, a=1)
+    settle(reads, standby)
+    for who in (owner, anonymous):
+        for path in (
+            *(items_of(layer), f"{items_of(layer)}?f=csv", f"{items_of(layer)}?f=geojson"),
+            *(f"/ogc/collections/{layer}", f"/api/v1/layers/{layer}"),
+            f"/ogc/collections/{layer}/tiles/WebMercatorQuad/3/2/4",
+        ):
+            before = standby.mentions(layer)
+            assert who.get(path).status_code == 200, path
+            assert standby.mentions(layer) > before, path
+
+
+def test_writers_read_what_they_wrote_from_a_replica_that_is_behind(
+    app: Flask, engine: Engine, reads: Reads, standby: Standby, anonymous: Person
+) -> None:
+    calm = person(app, engine)
+    calm_layer = calm.layer(visibility="public")
+    people = [person(app, engine) for _ in range(WRITERS)]
+    layers = [one.layer(visibility="public") for one in people]
+    settle(reads, standby)
+    is_over = Event()
+
+    def write(number: int) -> list[str]:
+        own, layer = people[number], layers[number]
+        wrong = []
+        for count in range(1, 6):
+            path = own.insert(layer, number=count)
+            own.done(own.send("PATCH", f"/api/v1/layers/{layer}", {"name": f"Zones {count}"}))
+            listed = own.done(own.get("/api/v1/layers?mine=true")).json
+            told = (
+                number_of(own, layer),
+                own.done(own.get(path)).json["properties"]["number"],
+                own.done(own.get(f"/api/v1/layers/{layer}")).json["name"],
+                next(one["name"] for one in listed["items"] if one["id"] == layer),
+                number_of(anonymous, layer),
+            )
+            if told != (count, count, f"Zones {count}", f"Zones {count}", count):
+                wrong.append(f"{told} instead of {count}")
+        return wrong
+
+    def read(number: int) -> list[str]:
+        """Look at others' layers: what is read never becomes less."""
+        wrong, seen = [], 0
+        while not is_over.is_set():
+            found = number_of(anonymous, layers[number])
+            if found < seen:
+                wrong.append(f"{found} after {seen}")
+            seen = found
+            number_of(anonymous, calm_layer)
+        return wrong
+
+    before = standby.mentions(calm_layer)
+    with standby.delayed(400), ThreadPoolExecutor(WRITERS + 2) as pool:
+        readers = [pool.submit(read, number) for number in range(2)]
+        wrong = [line for lines in pool.map(write, range(WRITERS)) for line in lines]
+        assert reads.replica.progress() is not None
+        is_over.set()
+        wrong += [line for one in readers for line in one.result()]
+    assert wrong == []
+    assert standby.mentions(calm_layer) > before
+
+
+def test_credentials_and_rights_end_and_begin_at_once(
+    owner: Person, other: Person, anonymous: Person, reads: Reads, standby: Standby
+) -> None:
+    layer = owner.layer(visibility="public")
+    map_id = owner.map(layer)
+    collaborators = f"/api/v1/maps/{map_id}/collaborators"
+    owner.done(owner.send("POST", collaborators, {"user_id": str(other.id)}))
+    settle(reads, standby)
+    assert other.get(f"/api/v1/maps/{map_id}").status_code == 200
+    with standby.paused():
+        made = owner.done(owner.send("POST", "/api/v1/tokens", {"name": "new"})).json
+        new = Person(owner.app, owner.id, made["token"])
+        assert new.get(f"/api/v1/maps/{map_id}").status_code == 200
+        owner.done(owner.send("DELETE", f"/api/v1/tokens/{made['id']}"))
+        assert new.get(items_of(layer)).status_code == 401
+        assert anonymous.get(items_of(layer)).status_code == 200
+        owner.done(owner.send("PATCH", f"/api/v1/layers/{layer}", {"visibility": "private"}))
+        assert anonymous.get(items_of(layer)).status_code == 404
+        owner.done(owner.send("DELETE", f"{collaborators}/{other.id}"))
+        assert other.get(f"/api/v1/maps/{map_id}").status_code == 404
+        listed = other.done(other.get("/api/v1/maps?mine=true")).json
+        assert map_id not in str(listed)
+        assert reads.replica.progress() is not None
+
+
+def test_what_the_replica_does_not_know_is_looked_up_on_the_primary(
+    owner: Person, anonymous: Person, primary: DatabaseServer, reads: Reads, standby: Standby
+) -> None:
+    layer = owner.layer(visibility="public")
+    settle(reads, standby)
+    with standby.paused():
+        insert_unnoted(primary, layer)
+        assert number_of(anonymous, layer) == 0  # it may be behind
+        assert anonymous.get(f"{items_of(layer)}/1").status_code == 200
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        past = anonymous.done(anonymous.get(f"{items_of(layer)}?datetime={now}")).json
+        assert past["numberReturned"] == 1
+        versions = f"{items_of(layer)}/1/versions"
+        assert anonymous.get(versions).status_code == 200
+        assert reads.replica.progress() is not None
+    settle(reads, standby)
+    assert number_of(anonymous, layer) == 1
+
+
+def test_a_replica_that_is_too_far_behind_is_not_read(
+    owner: Person, anonymous: Person, primary: DatabaseServer, reads: Reads, standby: Standby
+) -> None:
+    layer = owner.layer(visibility="public")
+    settle(reads, standby)
+    with standby.paused():
+        begun = time.monotonic()
+        insert_unnoted(primary, layer)
+        wait_until(lambda: number_of(anonymous, layer) == 1, 10, "the primary is read")
+        assert time.monotonic() - begun < reads.replica.max_lag + 2
+        health = anonymous.done(anonymous.get("/api/health")).json
+        assert (health["status"], health["replica"]["status"]) == ("ok", "not read")
+        assert health["replica"]["lag"] >= reads.replica.max_lag - 1
+        assert "behind" in health["replica"]["reason"]
+    settle(reads, standby)
+    health = anonymous.done(anonymous.get("/api/health")).json
+    assert health["replica"]["status"] == "read"
+    before = standby.mentions(layer)
+    assert number_of(anonymous, layer) == 1
+    assert standby.mentions(layer) > before
+
+
+def test_a_statement_that_stood_in_the_way_of_the_replay_runs_on_the_primary(
+    engine: Engine, primary: DatabaseServer, reads: Reads
+) -> None:
+    asked = []
+
+    def view() -> bool:
+        with reading(engine) as connection:
+            seconds = "CASE WHEN pg_is_in_recovery() THEN 10 ELSE 0 END"
+            asked.append(1)
+            row = run(connection, f"SELECT pg_is_in_recovery(), pg_sleep({seconds}) FROM layers")
+            return bool(row.all()[0][0])
+
+    plain = open_engine(primary.url)
+    with ThreadPoolExecutor(1) as pool:
+
+        def request() -> bool:
+            reads.begin(None, ())
+            try:
+                return respond(view)
+            finally:
+                reads.end()
+
+        answer = pool.submit(request)
+        wait_until(lambda: asked, 10, "the statement runs")
+        time.sleep(0.3)
+        with plain.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE layers IN ACCESS EXCLUSIVE MODE")
+        assert answer.result(8) is False
+    plain.dispose()
+    assert len(asked) == 2
+    assert reads.replica.progress() is not None  # which has not failed
+
+
+def test_conditions_are_checked_on_the_primary(
+    owner: Person, reads: Reads, standby: Standby
+) -> None:
+    layer = owner.layer(visibility="public")
+    path = owner.insert(layer, a=1)
+    settle(reads, standby)
+    tag = owner.get(path).headers["ETag"]
+    changed = {"type": "Feature", "geometry": POINT, "properties": {"a": 2}}
+    kind = "application/geo+json"
+    with standby.paused():
+        owner.done(owner.send("PUT", path, changed, Content_Type=kind, If_Match=tag))
+        late = owner.send("PUT", path, changed, Content_Type=kind, If_Match=tag)
+        assert late.status_code == 412
+        assert owner.get(path, If_None_Match=tag).status_code == 200
+
+
+def test_no_statement_that_writes_reached_the_replica(reads: Reads, standby: Standby) -> None:
+    assert reads.replica.progress() is not None
+    assert standby.mentions("read-only transaction") == 0
+    assert standby.mentions("during recovery") == 0
