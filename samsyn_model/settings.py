@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     anonymous_slow_statements: int = Field(default=2, ge=1)
     """How many statements of requests without credentials may run for over a second at the same
     time in a worker."""
+    plan_cache_mode: Literal["force_generic_plan", "auto"] = "force_generic_plan"
+    """How PostgreSQL plans prepared statements: once each; `auto` where tables are distributed."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
     import_timeout: int = Field(default=3600, ge=1)

@@ -10,6 +10,7 @@ import psycopg
 
 from samsyn_model.database.pooling.moves import find_moves
 from samsyn_model.database.pooling.session_settings import (
+    EACH_ITS_PLAN,
     SELECT_SETTINGS,
     not_in_force,
     start_up_options,
@@ -22,6 +23,8 @@ NO_NOTIFICATIONS = (
     " Name the database itself in DIRECT_DATABASE_URL."
 )
 """What is told where LISTEN would run through a pooler that moves clients: what, and how late."""
+_LOOK = """
+SELECT pg_backend_pid(), EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"""
 _REFUSAL = "unsupported startup parameter"
 
 type Parameters = dict[str, Any]
@@ -37,7 +40,7 @@ class Way:
         self, settings: Mapping[str, str], *, prepares: bool, sends_options: bool = True
     ) -> None:
         """`settings` are what sessions should begin with."""
-        self.settings = settings
+        self.settings = dict(settings)
         self._sends_options = sends_options
         self._is_known = False
         self._lock = threading.Lock()
@@ -51,6 +54,8 @@ class Way:
         come."""
         self.missing: tuple[str, ...] = ()
         """The names of settings that are not in force."""
+        self.is_distributed = False
+        """Whether tables may be distributed over several servers, by Citus."""
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -106,8 +111,14 @@ class Way:
 
     def _look[C: psycopg.Connection[Any]](self, first: C, connect: Callable[[], C]) -> None:
         first.autocommit = True
-        row = first.execute("SELECT pg_backend_pid()").fetchone()
+        row = first.execute(_LOOK).fetchone()
         self.is_pooled = row is not None and row[0] != first.pgconn.backend_pid
+        self.is_distributed = row is not None and row[1]
+        if self.is_distributed and self.settings["plan_cache_mode"] != EACH_ITS_PLAN:
+            # which server a statement is for depends on its values
+            self.settings["plan_cache_mode"] = EACH_ITS_PLAN
+            if not self.is_pooled:
+                first.execute(f"SET plan_cache_mode = {EACH_ITS_PLAN}")
         if self.is_pooled or not self._sends_options:
             wanted = self.wanted
             found = dict(first.execute(SELECT_SETTINGS, {"names": [*wanted]}).fetchall())
