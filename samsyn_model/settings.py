@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     time in a worker."""
     public_max_age: int = Field(default=60, ge=0, le=86_400)
     """Seconds for which shared caches may keep what anybody may read, until they ask again."""
+    plan_cache_mode: Literal["force_generic_plan", "auto"] = "force_generic_plan"
+    """How PostgreSQL plans prepared statements: once each; `auto` where tables are distributed."""
     bulk_timeout: int = Field(default=300, ge=1)
     """Seconds that a bulk import may take once its body has arrived."""
     import_timeout: int = Field(default=3600, ge=1)

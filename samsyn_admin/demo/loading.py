@@ -25,6 +25,7 @@ from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import writing
 from samsyn_model.errors import UnreadableFileError
 from samsyn_model.settings import CHECKOUT
+from samsyn_model.sharding.writing import begin_writing
 from samsyn_model.tables.base import Base
 from samsyn_model.tables.comments import Comment
 from samsyn_model.tables.layers import Layer, LayerFeature
@@ -191,6 +192,7 @@ class _Loading:
             "owner": owner,
             "features": json.dumps(read_features(path)),
         }
+        begin_writing(self._connection, demo_id("layer", key))
         try:
             rows: Iterable[Any] = run(self._connection, _INSERT_FEATURES, values)
         except psycopg.Error as error:

@@ -39,14 +39,14 @@ from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.maps import Map, MapLayer
 from samsyn_model.tables.users import User
 from samsyn_provider.collections.comments import comments_link
-from samsyn_provider.collections.statements import LAYER_BOUNDS, LAYER_COUNT, LAYER_VERSION
+from samsyn_provider.collections.statements import (
+    LAYER_BOUNDS,
+    LAYER_COUNT,
+    LAYER_TYPES,
+    LAYER_VERSION,
+)
 from samsyn_provider.http.links import collection_url, events_url, has_events
 from samsyn_provider.http.media_types import EVENTS
-
-_FIRST_TYPES = """
-(SELECT array_agg(DISTINCT replace(ST_GeometryType(geom), 'ST_', ''))
- FROM (SELECT geom FROM layer_features
-       WHERE layer_id = layers.id AND geom IS NOT NULL ORDER BY id LIMIT 10) AS first)"""
 
 
 def current_version(connection: Connection, layer_id: uuid.UUID) -> str:
@@ -69,7 +69,7 @@ def layer_columns(principal: Principal) -> tuple[ColumnElement[Any], ...]:
         *_columns("id", "updated_at", "geometry_type", "source_config"),
         literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
         literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("edges"),
-        literal_column(_FIRST_TYPES).label("first_types"),
+        literal_column(LAYER_TYPES.format(layer="layers.id")).label("first_types"),
         HOLDS_RASTERS.label("holds_rasters"),
         _data_version(),
         editable_layers(principal).label("can_edit"),

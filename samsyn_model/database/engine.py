@@ -19,7 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from samsyn_model.database.pooling.session_settings import session_settings
+from samsyn_model.database.pooling.session_settings import GENERIC_PLANS, session_settings
 from samsyn_model.database.pooling.way import Way
 from samsyn_model.database.watchdog import PROBE_TIMEOUT, Watchdog, WatchedConnection
 from samsyn_model.errors import (
@@ -74,6 +74,7 @@ def open_engine(  # noqa: PLR0913 - what its connections are for
     prepares: bool = False,
     is_killed: bool = False,
     sends_options: bool = True,
+    plan_cache_mode: str = GENERIC_PLANS,
 ) -> Engine:
     """Return an engine on the database at `value`; connections are made when first needed.
 
@@ -84,8 +85,11 @@ def open_engine(  # noqa: PLR0913 - what its connections are for
     statements, none is, also if the engine `prepares`. Where the process may be killed
     (`is_killed`), the server notices within a second, and rolls back what it was doing. What
     connections start with are options, unless it sends none: then it is what the role has.
+    `plan_cache_mode` is how prepared statements are planned, unless tables are distributed.
     """
-    settings = session_settings(statement_timeout, prepares=prepares)
+    settings = session_settings(
+        statement_timeout, prepares=prepares, plan_cache_mode=plan_cache_mode
+    )
     if is_killed:
         settings["client_connection_check_interval"] = "1000"
     way = Way(settings, prepares=prepares, sends_options=sends_options)

@@ -37,6 +37,7 @@ from samsyn_model.features.copy_format import (
 from samsyn_model.features.faults import FaultLog
 from samsyn_model.features.prefetch import Prefetch
 from samsyn_model.features.storable import TYPE_NAMES, storable, type_names
+from samsyn_model.sharding.writing import begin_writing
 
 # Triggers read a statement's rows once more: up to so many bytes wait for them in memory, not in
 # a file.
@@ -90,6 +91,7 @@ def copy_features(  # noqa: PLR0913 - what is copied where, and what is done bes
     refuses a row; NotFoundError when the layer is gone; any error of the batches. The transaction
     can then only be rolled back.
     """
+    begin_writing(connection, layer_id)
     log = FaultLog() if faults is None else faults
     copied = CopiedFeatures()
     parts = _encoded(

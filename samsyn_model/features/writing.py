@@ -13,6 +13,7 @@ from samsyn_model.errors import Fault
 from samsyn_model.features.geometry import geometry_faults
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.validation import MAX_FAULTS, property_faults
+from samsyn_model.sharding.writing import begin_writing
 
 # PostGIS reads a geometry's own `crs` and fails at some, which RFC 7946 has done away with. Stored
 # exterior rings are counter-clockwise (RFC 7946, 3.1.6).
@@ -95,6 +96,7 @@ def insert_features(
 
     Ids that the features bring are not theirs here.
     """
+    begin_writing(connection, layer_id)
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(features)}
     return run(connection, _INSERT, values).scalars()
 
@@ -112,6 +114,7 @@ def update_features(
     """
     if not changes:
         return []
+    begin_writing(connection, layer_id)
     values = {"layer": layer_id, "user": user_id, "features": json.dumps(changes)}
     return run(connection, _UPDATE, values).scalars()
 
@@ -122,5 +125,6 @@ def delete_features(
     """Delete features in one statement; return the ids of those that there were."""
     if not feature_ids:
         return []
+    begin_writing(connection, layer_id)
     values = {"layer": layer_id, "ids": list(feature_ids)}
     return run(connection, _DELETE, values).scalars()

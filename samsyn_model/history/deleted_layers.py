@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import array
 
 from samsyn_model.database.execution import run
 from samsyn_model.errors import NotFoundError
+from samsyn_model.sharding.writing import begin_writing
 from samsyn_model.tables.history import DeletedLayer
 from samsyn_model.tables.layers import Layer
 from samsyn_model.tables.rasters import RASTER_ADDRESSES
@@ -106,6 +107,7 @@ def restore_layer(
         ),
         values,
     )
+    begin_writing(connection, layer_id)
     run(connection, _CONTINUE_VERSIONS, values)
     run(connection, _INSERT_FEATURES, values)
     run(connection, _FORGET, values)

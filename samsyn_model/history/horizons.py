@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.database.transactions import lock_against_deletion
 from samsyn_model.errors import HistoryPrunedError
+from samsyn_model.tables.layers import Layer
 
 PRUNED_TO = """
     SELECT max((details #>> '{new,history_begins_at}')::timestamptz) FROM subject_changes
@@ -31,8 +33,7 @@ VALUES (current_change_set(), 'layer', 'update', %(layer)s, %(layer)s, jsonb_bui
     'new', jsonb_build_object('history_begins_at', %(before)s::timestamptz)))"""
 
 _NEW_VERSION = """
-INSERT INTO layer_changes (layer_id, feature_count, changes)
-SELECT id, 0, 1 FROM layers WHERE id = %(layer)s"""
+INSERT INTO layer_changes (layer_id, feature_count, changes) VALUES (%(layer)s, 0, 1)"""
 
 
 def refuse_pruned(connection: Connection, layer_id: UUID, moment: datetime | None) -> None:
@@ -58,5 +59,6 @@ def move_horizon(connection: Connection, layer_id: UUID, before: datetime) -> bo
     if run(connection, _MOVE, values).scalar() is None:
         return False
     run(connection, _RECORD, values)
-    run(connection, _NEW_VERSION, values)
+    if lock_against_deletion(connection, Layer.id, layer_id):
+        run(connection, _NEW_VERSION, values)
     return True

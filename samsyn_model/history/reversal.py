@@ -15,6 +15,7 @@ from samsyn_model.history.as_of import AsOf
 from samsyn_model.history.horizons import refuse_pruned
 from samsyn_model.properties.json_schema import validation_deadline
 from samsyn_model.properties.validation import property_faults
+from samsyn_model.sharding.writing import begin_writing
 
 MAX_CONFLICTS = 100
 """How many conflicts are listed at most."""
@@ -112,6 +113,7 @@ def carry_out(
 
     At most four statements. Raises ConflictError where others have changed the features meanwhile.
     """
+    begin_writing(connection, layer_id)
     values = {"layer": layer_id, "user": user_id}
     for count, text in (
         (plan.deleted, statements.DELETE),

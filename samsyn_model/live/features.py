@@ -19,11 +19,10 @@ FROM (
     SELECT id, '{{"type":"Feature","id":' || id
         || ',"geometry":' || coalesce(ST_AsGeoJSON(geom, 9, 0), 'null')
         || ',"properties":' || properties::text || '}}' AS feature
-    FROM layer_features AS stored WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)
-        AND NOT EXISTS (
-            SELECT FROM change_notices AS later
-            WHERE later.subject_id = %(layer)s AND later.position > %(until)s
-                AND later.change_set_id = stored.change_set)) AS changed"""
+    FROM layer_features WHERE layer_id = %(layer)s AND id = ANY(%(ids)s)
+        AND coalesce(change_set, 0) <> ALL (ARRAY(
+            SELECT change_set_id FROM change_notices
+            WHERE subject_id = %(layer)s AND position > %(until)s))) AS changed"""
 
 type Features = Mapping[tuple[uuid.UUID, int], str | None]
 """Features as GeoJSON by layer and id: None for one that is longer than MAX_LENGTH."""

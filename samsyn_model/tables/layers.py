@@ -106,8 +106,8 @@ class Layer(Row, Base):
 class LayerFeature(Timestamps, Base):
     """A feature of a vector layer: geometry in WGS 84 longitude/latitude (any type, with Z).
 
-    There is no foreign key to `layers`, which would cost a look-up a row: a statement trigger
-    writes to `layer_changes`, whose foreign key holds the same rule once a statement.
+    There is no foreign key to `layers`, which would cost a look-up a row, and which a distributed
+    table cannot have: a statement trigger holds the layer's row until the transaction ends.
     `docs/decisions/feature-counts.md` describes it.
     """
 
@@ -168,9 +168,9 @@ class LayerChange(Base):
 
     __tablename__ = "layer_changes"
 
-    layer_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("layers.id", ondelete="CASCADE"), primary_key=True
+    layer_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(
+        primary_key=True, server_default=text("gen_random_uuid()")
     )
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     feature_count: Mapped[int]
     changes: Mapped[int]

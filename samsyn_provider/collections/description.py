@@ -43,9 +43,7 @@ def with_extents(connection: Connection, collection: Collection) -> Collection:
     row = run(
         connection,
         f"SELECT {LAYER_COUNT} AS feature_count, {LAYER_BOUNDS} AS bounds,"
-        f" (SELECT {LAYER_TIMES} FROM layers WHERE id = {{layer}}) AS time_bounds".format(
-            layer="%(layer)s"
-        ),
+        f" {LAYER_TIMES} AS time_bounds".format(layer="%(layer)s"),
         {"layer": collection.id},
     ).one()
     bounds = tuple(row.bounds) if None not in row.bounds else None

@@ -62,7 +62,7 @@ def list_layers(
             _members("style_config", "color", "fillColor"),
             literal_column(LAYER_COUNT.format(layer="layers.id")).label("feature_count"),
             literal_column(LAYER_BOUNDS.format(layer="layers.id")).label("bounds"),
-            literal_column(LAYER_TIMES).label("time_bounds"),
+            literal_column(LAYER_TIMES.format(layer="layers.id")).label("time_bounds"),
         )
         .where(HOLDS_FEATURES, readable_layers(principal))
         .order_by(Layer.created_at.desc(), Layer.id)

@@ -8,23 +8,29 @@ from sqlalchemy import ColumnElement, exists, func, literal_column, or_, select,
 from samsyn_model.database.statement import Statement
 from samsyn_provider.geography.bbox import Bbox
 
-LAYER_COUNT = (
-    "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
+FEATURE_COUNT = (
+    "(SELECT coalesce(sum(feature_count), 0)::bigint FROM layer_changes WHERE layer_id = %(layer)s)"
 )
-"""A layer's number of features, without a scan; `{layer}` is an expression for its id."""
+"""The number of features of the layer with the bound id `layer`, without a scan: for statements on
+its features."""
 
-LAYER_VERSION = (
-    "(SELECT coalesce(sum(changes), 0)::bigint FROM layer_changes WHERE layer_id = {layer})"
-)
+# Functions, as other tables than those of features may be on another server.
+LAYER_COUNT = "layer_count({layer})"
+"""A layer's number of features in a statement on other tables; `{layer}` is an expression for its
+id."""
+
+LAYER_VERSION = "layer_version({layer})"
 """A layer's data version: it grows with every committed write of its features."""
+
+LAYER_TYPES = "layer_types({layer})"
+"""The types of a layer's first geometries, null where nothing has a place."""
 
 LAYER_BOUNDS = "layer_extent({layer})"
 """A layer's extent [west, south, east, north] in degrees, nulls when no feature has a geometry.
 West is greater than east where it crosses the antimeridian."""
 
-LAYER_TIMES = "layer_times(layers)"
-"""A layer's extent in time [first, last], in a statement on `layers`: seconds since 1970, nulls
-when no feature has a time."""
+LAYER_TIMES = "layer_times({layer})"
+"""A layer's extent in time [first, last]: seconds since 1970, nulls when no feature has a time."""
 
 
 def in_bounds(bbox: Bbox) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
-from samsyn_provider.collections.statements import LAYER_COUNT
+from samsyn_provider.collections.statements import FEATURE_COUNT
 from samsyn_provider.query.conditions import feature_conditions
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.property_indexes import index_clause, select_candidates
@@ -16,9 +16,6 @@ MAX_COUNTED = 10_000
 
 MAX_COUNTED_IN_BOX = 2_000
 """The most features in a box that are counted along with a page."""
-
-FEATURE_COUNT = LAYER_COUNT.format(layer="%(layer)s")
-"""The number of features of the layer with the bound id `layer`."""
 
 
 def is_filtered(query: ItemsQuery, times: TemporalProperties | None) -> bool:

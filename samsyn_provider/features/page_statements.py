@@ -10,8 +10,8 @@ from typing import Any
 
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
+from samsyn_provider.collections.statements import FEATURE_COUNT
 from samsyn_provider.features.count_statements import (
-    FEATURE_COUNT,
     MAX_COUNTED_IN_BOX,
     is_filtered,
     matched_expression,

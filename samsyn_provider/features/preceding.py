@@ -11,7 +11,7 @@ from samsyn_model.database.execution import run, run_within
 from samsyn_model.database.statement import Statement
 from samsyn_model.properties.roles import TemporalProperties
 from samsyn_provider.collections.collection import Collection
-from samsyn_provider.collections.statements import LAYER_COUNT
+from samsyn_provider.collections.statements import FEATURE_COUNT
 from samsyn_provider.http.deployment import deployment
 from samsyn_provider.query.conditions import (
     after_position,
@@ -77,7 +77,7 @@ def select_preceding(
     """
     values: dict[str, Any] = {"layer": layer_id, "limit": query.limit, "maximum": maximum}
     conditions = feature_conditions(query, times, values)
-    with_clause = index_clause(query, indexed, LAYER_COUNT.format(layer="%(layer)s"), values)
+    with_clause = index_clause(query, indexed, FEATURE_COUNT, values)
     conditions += [f"NOT ({condition})" for condition in after_position(query, values)]
     keys = [f"key{number}" for number in range(len(query.sortby))]
     columns = "".join(

@@ -237,13 +237,8 @@ def select_observed_fields(layer_ids: Sequence[uuid.UUID]) -> Statement:
     """Return the statement for the properties in the first thousand features of each layer:
     `layer_id`, `name` and `types`."""
     text = """
-SELECT layer_id, entry.key AS name, array_agg(DISTINCT jsonb_typeof(entry.value)) AS types
-FROM unnest(%(layers)s::uuid[]) AS requested (layer)
-CROSS JOIN LATERAL (
-    SELECT layer_id, properties FROM layer_features WHERE layer_id = layer ORDER BY id LIMIT 1000
-) AS sample
-CROSS JOIN LATERAL jsonb_each(properties) AS entry
-WHERE entry.value <> 'null'
-GROUP BY layer_id, name
+SELECT layer_id, name, types
+FROM unnest(%(layers)s::uuid[]) AS layer_id
+CROSS JOIN LATERAL layer_properties(layer_id)
 ORDER BY layer_id, name"""
     return Statement(text, {"layers": list(layer_ids)})

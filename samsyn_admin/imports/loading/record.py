@@ -38,9 +38,7 @@ INSERT INTO import_layers (import_id, layer_id, mode) VALUES (%(import)s, %(laye
 
 _FINISH_LAYERS = """
 UPDATE import_layers
-SET data_version = coalesce(
-        (SELECT sum(changes) FROM layer_changes WHERE layer_id = layers.id), 0),
-    layer_updated_at = layers.updated_at
+SET data_version = layer_version(layers.id), layer_updated_at = layers.updated_at
 FROM layers
 WHERE layers.id = layer_id AND import_id = %(import)s"""
 

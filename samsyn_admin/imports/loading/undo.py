@@ -18,6 +18,7 @@ from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.permissions.principal import Principal
 from samsyn_model.settings import get_settings
+from samsyn_model.sharding.writing import begin_writing
 from samsyn_model.stored_text import json_text
 
 _MAX_IDS = 100
@@ -34,8 +35,7 @@ ORDER BY id FOR UPDATE"""
 _LAYERS = """
 SELECT layers.id, layers.name, did.mode, did.property_schema, did.rasters,
     layers.updated_at IS DISTINCT FROM did.layer_updated_at AS is_redefined,
-    coalesce((SELECT sum(changes) FROM layer_changes WHERE layer_id = layers.id), 0)
-        IS DISTINCT FROM did.data_version AS has_other_data,
+    layer_version(layers.id) IS DISTINCT FROM did.data_version AS has_other_data,
     EXISTS (SELECT FROM comments WHERE comments.layer_id = layers.id) AS has_comments,
     EXISTS (
         SELECT FROM map_layers JOIN maps ON maps.id = map_id
@@ -168,6 +168,7 @@ def undo_import(  # noqa: PLR0913 - what is taken back how, and what is done bes
                 run(connection, _RESTORE_SOURCE, rasters)
                 restored += 1
                 continue
+            begin_writing(connection, layer.id)
             deleted += len(run(connection, _DELETE_INSERTED, values).all())
             restored += len(run(connection, _RESTORE, values).all())
             restored += len(run(connection, _PUT_BACK, values).all())

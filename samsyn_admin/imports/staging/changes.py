@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from samsyn_model.database.execution import run
+from samsyn_model.sharding.writing import begin_writing
 
 _STEP = 10_000  # features a statement: triggers read its rows once more
 
@@ -92,6 +93,7 @@ class LayerChanges:
     ) -> None:
         self._connection = connection
         self._values = {"layer": layer_id, "import": import_id, "user": user_id}
+        self._layer_id = layer_id
         self._on_changed = on_changed
 
     def insert(self, *, only_unpaired: bool) -> int:
@@ -113,6 +115,7 @@ class LayerChanges:
     def _in_steps(self, table: str, statement: str, **values: bool) -> int:
         count = int(run(self._connection, f"SELECT count(*) FROM {table}").scalar_one())
         if count:
+            begin_writing(self._connection, self._layer_id)
             run(self._connection, f"CREATE UNIQUE INDEX ON {table} (place)")
             run(self._connection, f"ANALYZE {table}")
         for after in range(0, count, _STEP):

@@ -9,16 +9,22 @@ from collections.abc import Mapping
 # features of a large box: PostGIS overestimates the cost of its conditions twenty times.
 _PARALLEL_COST = 100_000
 
+GENERIC_PLANS, EACH_ITS_PLAN = "force_generic_plan", "auto"
+"""Values of `plan_cache_mode`."""
+
 SELECT_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY (%(names)s)"
 """The settings of a session, in their own units: milliseconds, for example."""
 
 _SAME = {"Etc/UTC": "UTC", "GMT": "UTC"}
 
 
-def session_settings(statement_timeout: int, *, prepares: bool) -> dict[str, str]:
+def session_settings(
+    statement_timeout: int, *, prepares: bool, plan_cache_mode: str = GENERIC_PLANS
+) -> dict[str, str]:
     """Return the settings by name; `statement_timeout` is in seconds, 0 for none.
 
-    Where statements are prepared, PostgreSQL would plan some each time.
+    Where statements are prepared, PostgreSQL would plan some each time: it is told by
+    `plan_cache_mode` how it plans these.
     """
     return {
         "statement_timeout": str(statement_timeout * 1000),
@@ -26,7 +32,7 @@ def session_settings(statement_timeout: int, *, prepares: bool) -> dict[str, str
         "search_path": "public",
         "jit": "off",
         "parallel_setup_cost": str(_PARALLEL_COST),
-        "plan_cache_mode": "force_generic_plan" if prepares else "auto",
+        "plan_cache_mode": plan_cache_mode if prepares else EACH_ITS_PLAN,
     }
 
 

@@ -10,6 +10,7 @@ import psycopg
 
 from samsyn_model.database.pooling.moves import find_moves
 from samsyn_model.database.pooling.session_settings import (
+    EACH_ITS_PLAN,
     SELECT_SETTINGS,
     not_in_force,
     start_up_options,
@@ -22,6 +23,8 @@ NO_NOTIFICATIONS = (
     " Name the database itself in DIRECT_DATABASE_URL."
 )
 """What is told where LISTEN would run through a pooler that moves clients: what, and how late."""
+_LOOK = """
+SELECT pg_backend_pid(), EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"""
 _REFUSAL = "unsupported startup parameter"
 # On a replica that of its last restart point: the primary's, but for moments after a promotion.
 _SELECT_LINEAGE = """
@@ -43,7 +46,7 @@ class Way:
         self, settings: Mapping[str, str], *, prepares: bool, sends_options: bool = True
     ) -> None:
         """`settings` are what sessions should begin with."""
-        self.settings = settings
+        self.settings = dict(settings)
         self._sends_options = sends_options
         self._is_known = False
         self._lock = threading.Lock()
@@ -60,6 +63,8 @@ class Way:
         self.lineage = ""
         """Which history of the database this is: another one after a backup has been restored, in
         which versions of layers may come again. Empty where the role may not ask."""
+        self.is_distributed = False
+        """Whether tables may be distributed over several servers, by Citus."""
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -115,8 +120,14 @@ class Way:
 
     def _look[C: psycopg.Connection[Any]](self, first: C, connect: Callable[[], C]) -> None:
         first.autocommit = True
-        row = first.execute("SELECT pg_backend_pid()").fetchone()
+        row = first.execute(_LOOK).fetchone()
         self.is_pooled = row is not None and row[0] != first.pgconn.backend_pid
+        self.is_distributed = row is not None and row[1]
+        if self.is_distributed and self.settings["plan_cache_mode"] != EACH_ITS_PLAN:
+            # which server a statement is for depends on its values
+            self.settings["plan_cache_mode"] = EACH_ITS_PLAN
+            if not self.is_pooled:
+                first.execute(f"SET plan_cache_mode = {EACH_ITS_PLAN}")
         if self.is_pooled or not self._sends_options:
             wanted = self.wanted
             found = dict(first.execute(SELECT_SETTINGS, {"names": [*wanted]}).fetchall())

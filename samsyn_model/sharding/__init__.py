@@ -1,0 +1,1 @@
+"""Tables that are distributed by layer over several servers."""
