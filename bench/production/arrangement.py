@@ -212,12 +212,6 @@ class Arrangement:
         self.start(name)
         return before.stop()
 
-    def reload_nginx(self) -> None:
-        """Have nginx read its files again, as after a renewed certificate."""
-        process = self.programs["nginx"].process
-        if process is not None:
-            process.send_signal(signal.SIGHUP)
-
     def upgrade(self, code: Path | None = None) -> None:
         """Run the migrations, as the service `migrate`, with this code, which what is started after
         it runs too."""

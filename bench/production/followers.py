@@ -32,10 +32,12 @@ class Follower:
         while True:
             try:
                 await self._follow_once()
+            except asyncio.IncompleteReadError:
+                pass  # it was cut off: the next one goes on
             except (BrokenError, OSError, EOFError, ValueError, TimeoutError) as error:
-                if not isinstance(error, asyncio.IncompleteReadError):
-                    self._figures.broken(_KIND, f"{type(error).__name__}: {error}")
-            self._client.close()
+                self._figures.broken(_KIND, f"{type(error).__name__}: {error}")
+            finally:
+                self._client.close()
             self._text = ""
             await asyncio.sleep(_WAIT)
 

@@ -14,8 +14,7 @@ async def restart(
     arrangement: Arrangement, tell: Callable[[str], None], code: Path | None = None
 ) -> None:
     """Restart all that is of the image as an upgrade to this code does it: migrations first, then
-    what sends events, each instance of the server, and what is beside them. nginx reads its files
-    again at the end.
+    what sends events, each instance of the server, and what is beside them.
 
     Raises StartError where something does not end in its time, or does not start.
     """
@@ -29,5 +28,4 @@ async def restart(
         await asyncio.sleep(_PAUSE)  # what comes meanwhile goes elsewhere
         await asyncio.to_thread(arrangement.start, name)
         tell(f"  {name} is replaced, the former has ended in {seconds:.1f} s")
-    arrangement.reload_nginx()
     await asyncio.sleep(_PAUSE)

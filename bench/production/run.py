@@ -20,6 +20,7 @@ from bench.production.visitors import Editor, Shared, Visitor
 from bench.production.world import World, make_world
 
 _LAST_EVENTS = 20.0  # seconds for the last events to come
+_CLOSING = 0.5  # seconds in which connections end
 _FILES = 8192
 
 
@@ -82,6 +83,7 @@ async def run(arrangement: Arrangement, plan: Plan, tell: Callable[[str], None])
     for task in (sampling, *following):
         task.cancel()
     await asyncio.gather(sampling, *following, return_exceptions=True)
+    await asyncio.sleep(_CLOSING)
     outcome.losses = await asyncio.to_thread(outcome.ledger.losses, arrangement.database)
     outcome.missed = [
         f"follower {number}: {len(expected - set(one.told))} change sets"

@@ -2,7 +2,6 @@
 Debian 13's, which scripts/build-pgbouncer-root unpacks."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,14 +12,14 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
+from bench.processes import StartError
+from bench.production.poolers import NEWER, PACKAGED, pooler_command
 from samsyn_model.database.engine import database_url
 from tests.clients.samsyn_server import free_port
 
-START_SECONDS = 20
-PACKAGED, NEWER = "packaged", "newer"
-"""Which PgBouncer: that of the machine's packages, and one that knows prepared statements."""
+__all__ = ["NEWER", "PACKAGED", "command_of", "pgbouncer"]
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "samsyn"
+START_SECONDS = 20
 _CONFIGURATION = """
 [databases]
 {database} = {target}
@@ -43,18 +42,10 @@ log_disconnections = 0
 
 def command_of(which: str) -> list[str]:
     """Return the command that starts a PgBouncer; the test is skipped where there is none."""
-    if which == PACKAGED:
-        program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-        if program is None:
-            pytest.skip("PgBouncer is not installed (Debian's pgbouncer)")
-        return [program]
-    root = _CACHE / "pgbouncer-trixie"
-    if not root.is_dir():
-        pytest.skip("no PgBouncer of Debian 13: scripts/build-pgbouncer-root")
-    libraries = next((root / "usr" / "lib").glob("*-linux-gnu"))
-    loader = next(libraries.glob("ld-linux-*.so.*"))
-    program = str(root / "usr" / "sbin" / "pgbouncer")
-    return [str(loader), "--library-path", str(libraries), program]
+    try:
+        return pooler_command(which)
+    except StartError as error:
+        pytest.skip(str(error))
 
 
 @contextmanager
