@@ -22,7 +22,7 @@ from samsyn_model.cluster.address import database_address
 from samsyn_model.cluster.location import ClusterError
 from samsyn_model.database.engine import open_engine, way_of
 from samsyn_model.database.requirements import give_settings, settings_not_in_force
-from samsyn_model.database.revisions import current_revision
+from samsyn_model.database.revisions import current_revision, is_later
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import SamsynError
 from samsyn_model.identity import api_tokens
@@ -129,6 +129,11 @@ def db_upgrade(revision: str) -> None:
     from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
     with open_database() as engine:
+        with reading(engine) as connection:
+            current = current_revision(connection)
+        if revision == "head" and is_later(current):
+            click.echo(f"database at revision {current}, of a later release", err=True)
+            return
         migrations.upgrade(engine, revision)
         with reading(engine) as connection:
             click.echo(f"database at revision {current_revision(connection)}", err=True)

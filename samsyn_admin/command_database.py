@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 from samsyn_model.cluster.address import database_address
 from samsyn_model.database.engine import open_engine
-from samsyn_model.database.revisions import is_newest
+from samsyn_model.database.revisions import current_revision, is_later, newest_revision
+from samsyn_model.database.transactions import reading
 from samsyn_model.replicas.commits import note_commits
 from samsyn_model.settings import get_settings
 
@@ -31,8 +32,11 @@ def open_database() -> Iterator[Engine]:
 
 
 def migrate(engine: Engine) -> None:
-    """Upgrade a database that is not at the newest revision."""
-    if not is_newest(engine):
+    """Upgrade a database that is before the newest revision; leave one of a later release as it
+    is."""
+    with reading(engine) as connection:
+        current = current_revision(connection)
+    if current != newest_revision() and not is_later(current):
         from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
         migrations.upgrade(engine)

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from flask import Blueprint, Response, jsonify, request
 
 from samsyn_model.database.requirements import missing_settings
-from samsyn_model.database.revisions import current_revision, newest_revision
+from samsyn_model.database.revisions import current_revision, is_later, newest_revision
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions.actions import Action
@@ -18,7 +18,8 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
 def health() -> tuple[Response, int]:
-    """Return 200 when the database is reached and migrated to this code's head, else 503.
+    """Return 200 when the database is reached and migrated to this code's head, or by the next
+    release, else 503.
 
     Administrators are told the version, too. Warnings, where there are any, and how the replica is
     do not change the status.
@@ -34,17 +35,22 @@ def health() -> tuple[Response, int]:
     except SamsynError as error:
         database = error.detail
     head = newest_revision()
-    ready = current == head
+    ready = current == head or is_later(current)
     document: dict[str, object] = {
         "status": "ok" if ready else "unavailable",
         "database": database,
         "migration": {"current": current, "head": head},
     }
+    warnings = []
     if missing:
-        document["warnings"] = [
+        warnings.append(
             f"Not in force behind the pooler of the database: {', '.join(missing)}"
             " (samsyn db settings)."
-        ]
+        )
+    if is_later(current):
+        warnings.append("The database has the tables of a later release: replace this server.")
+    if warnings:
+        document["warnings"] = warnings
     if (reads := deployment().reads) is not None:
         replica = reads.replica.state()
         document["replica"] = {

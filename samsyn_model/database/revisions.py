@@ -35,6 +35,15 @@ def current_revision(connection: Connection) -> str | None:
         raise
 
 
+def is_later(revision: str | None) -> bool:
+    """Return whether a revision is one of a later release: revisions are numbers, in their order.
+
+    The tables of the next release serve this one too, until it is replaced.
+    """
+    head = newest_revision()
+    return revision is not None and revision.isdecimal() and int(revision) > int(head)
+
+
 def is_newest(engine: Engine) -> bool:
     """Return whether the database is at the newest revision; false where it has none."""
     with reading(engine) as connection:

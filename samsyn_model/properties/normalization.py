@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import time
 from functools import lru_cache
 from typing import Any
 
-from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.date_times import parsed_date_time, rfc3339
 from samsyn_model.properties.roles import moment_format
 from samsyn_model.properties.schema import property_members
 
@@ -38,7 +38,7 @@ def normalized_properties(properties: Any, schema: str | None) -> Any:
 
 def _stored(text: str, form: str) -> str:
     try:
-        moment = datetime.fromisoformat(text.upper())
+        moment = parsed_date_time(text)
         if form == "date-time":
             return rfc3339(moment)
     except (ValueError, OverflowError):

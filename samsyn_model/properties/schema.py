@@ -4,11 +4,11 @@ import enum
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from samsyn_model.errors import SamsynError
-from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.date_times import parsed_date_time, rfc3339
 
 SEQUENCE = "x-ogc-propertySeq"
 """The place of a property among the others (OGC API Features Part 5)."""
@@ -130,7 +130,7 @@ def kind_of_text(value: str) -> Kind:
             date.fromisoformat(value)
             return Kind.DATE
         if _DATE_TIME.fullmatch(value):
-            rfc3339(datetime.fromisoformat(value.upper()))
+            rfc3339(parsed_date_time(value))
             return Kind.DATE_TIME
     except (ValueError, OverflowError):
         pass
@@ -192,7 +192,7 @@ class ObservedKinds:
         kind = Kind.STRING if name in self._free_texts else kind_of_text(value)
         if self._widen(name, known, kind) is not Kind.DATE_TIME:
             return value
-        moment = rfc3339(datetime.fromisoformat(value.upper()))
+        moment = rfc3339(parsed_date_time(value))
         if moment != value:
             self._rewritten.add(name)
         return moment

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Container, Iterator, Mapping, Set
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, time
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import islice
@@ -15,6 +15,7 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 
 from samsyn_model.errors import Fault
+from samsyn_model.properties.date_times import parsed_date_time
 from samsyn_model.properties.json_schema import DeadlineValidator, schema_error
 from samsyn_model.properties.roles import role_faults
 from samsyn_model.settings import get_settings
@@ -43,7 +44,7 @@ _BROKEN_TEXT = re.compile("[\x00\ud800-\udfff]")
 _CLOCK = r"\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-](0\d|1[0-5]):[0-5]\d)"
 _FORMS = {
     "date": (re.compile(r"\d{4}-\d\d-\d\d"), date.fromisoformat),
-    "date-time": (re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_CLOCK}"), datetime.fromisoformat),
+    "date-time": (re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_CLOCK}"), parsed_date_time),
     "time": (re.compile(_CLOCK), time.fromisoformat),
 }
 _FORMATS = FormatChecker(("email", "idn-email", "ipv4", "ipv6", "uuid"))

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import shapely
 
 from samsyn_model.errors import InvalidParameterError
 from samsyn_model.features.geometry import geometry_faults
-from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.date_times import parsed_date_time, rfc3339
 from samsyn_provider.cql2.expressions import OPEN, Kind, Literal
 from samsyn_provider.geography.bbox import parse_bbox
 from samsyn_provider.geography.crs import WGS84, ReferenceSystem, in_degrees
@@ -48,7 +48,7 @@ def timestamp_literal(text: Any) -> Literal:
     try:
         if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
             raise ValueError
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = parsed_date_time(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidParameterError(
             f"filter: {text!r} is not a timestamp, such as TIMESTAMP('2026-05-01T12:00:00Z')."

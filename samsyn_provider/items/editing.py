@@ -1,5 +1,6 @@
 """Views that write single features: OGC API Features Part 4, here and in the management API."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -47,6 +48,9 @@ from samsyn_provider.items.preconditions import check_preconditions
 from samsyn_provider.query.parameters import parse_feature_id, single_values
 from samsyn_provider.versions.parameters import refuse_writing_versions
 
+_READING = ("GET", "HEAD", "OPTIONS")
+_ITEMS = re.compile(r"/ogc/collections/([^/]+)/items(?:/[^/]*)?/?")
+_NOT_WRITTEN_HERE = "Comments are written at /api/v1/comments."
 _LOCK_FEATURE = """
 SELECT version, properties, updated_at FROM layer_features
 WHERE layer_id = %(layer)s AND id = %(id)s FOR NO KEY UPDATE"""
@@ -67,6 +71,17 @@ def add_editing_rules(bp: Blueprint, items: str) -> None:
         (item, "OPTIONS", item_options),
     ):
         bp.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
+
+
+def name_methods_of_comments() -> None:
+    """Where Flask refuses the method of a request for comments' items, let it name those alone that
+    are allowed there, not all that the address has for layers."""
+    refusal = request.routing_exception
+    if isinstance(refusal, MethodNotAllowed):
+        match = _ITEMS.fullmatch(request.path)
+        if match and CommentsSubject.of(match[1]) is not None:
+            refusal.valid_methods = _READING
+            refusal.description = _NOT_WRITTEN_HERE
 
 
 @requires(Action.READ_LAYER)
@@ -162,7 +177,7 @@ def _options(collection_id: str, *methods: str) -> Response:
             except (CredentialsError, PermissionDeniedError):
                 methods = ()
     response = Response(status=HTTPStatus.NO_CONTENT)
-    response.headers["Allow"] = ", ".join(("GET", "HEAD", "OPTIONS", *methods))
+    response.headers["Allow"] = ", ".join((*_READING, *methods))
     if methods:
         response.headers["Accept-Patch"] = MERGE_PATCH
     response.headers["Vary"] = "Authorization"
@@ -181,9 +196,7 @@ def _lock_collection(connection: Connection, collection_id: str) -> Collection:
     """
     if CommentsSubject.of(collection_id) is not None:
         requested_items(connection, collection_id)
-        raise MethodNotAllowed(
-            ["GET", "HEAD", "OPTIONS"], "Comments are written at /api/v1/comments."
-        )
+        raise MethodNotAllowed(_READING, _NOT_WRITTEN_HERE)
     set_in_transaction(connection, lock_timeout=LOCK_TIMEOUT)
     return find_collection(
         connection, principal(), collection_id, Action.WRITE_FEATURES, lock="KEY SHARE"

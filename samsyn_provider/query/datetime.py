@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from samsyn_model.errors import InvalidParameterError
+from samsyn_model.properties.date_times import parsed_date_time
 
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2}))?")
 
@@ -62,7 +63,7 @@ def _moment(text: str, name: str) -> tuple[datetime, datetime | None, bool]:
     try:
         if not _DATE_TIME.fullmatch(text):
             raise ValueError
-        moment = datetime.fromisoformat(text.upper())
+        moment = parsed_date_time(text)
         if len(text) == 10:
             start = moment.replace(tzinfo=UTC)
             is_last_day = start.date() == date.max

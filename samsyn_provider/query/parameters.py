@@ -5,13 +5,13 @@ import math
 import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.errors import InvalidParameterError, NotFoundError
-from samsyn_model.properties.date_times import rfc3339
+from samsyn_model.properties.date_times import parsed_date_time, rfc3339
 from samsyn_provider.geography.bbox import Bbox, parse_bbox
 from samsyn_provider.geography.crs import CRS84, reference_system
 
@@ -180,7 +180,7 @@ def parse_moment(name: str, text: str) -> str:
     try:
         if not _DATE_TIME.fullmatch(text):
             raise ValueError
-        return rfc3339(datetime.fromisoformat(text.upper()))
+        return rfc3339(parsed_date_time(text))
     except (ValueError, OverflowError):
         raise InvalidParameterError(
             f"{name} is a date-time, such as 2026-05-01T12:00:00Z; {text!r} is not."

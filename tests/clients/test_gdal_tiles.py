@@ -31,14 +31,14 @@ def tile(server: Server, areas: str, tmp_path: Path) -> Any:
     if shutil.which("ogr2ogr") is None:
         pytest.skip("ogr2ogr is not installed (apt-get install gdal-bin)")
     col, row = tile_of(10.9, 56.3)
-    address = f"{server.ogc}/collections/{areas}/tiles/WebMercatorQuad/{LEVEL}/{row}/{col}"
-    response = requests.get(address, timeout=10)
-    assert response.status_code == 200
-    source, copy = tmp_path / "tile.mvt", tmp_path / "tile.geojson"
-    source.write_bytes(response.content)
+    tilejson = f"{server.ogc}/collections/{areas}/tiles/WebMercatorQuad?f=tilejson"
+    (template,) = requests.get(tilejson, timeout=10).json()["tiles"]
+    assert "&v=" in template
+    address = template.replace("{z}/{y}/{x}", f"{LEVEL}/{row}/{col}")
+    copy = tmp_path / "tile.geojson"
     options = ["-oo", f"X={col}", "-oo", f"Y={row}", "-oo", f"Z={LEVEL}"]
     subprocess.run(
-        ["ogr2ogr", "-f", "GeoJSON", "-lco", "RFC7946=NO", copy, f"MVT:{source}", *options],
+        ["ogr2ogr", "-f", "GeoJSON", "-lco", "RFC7946=NO", copy, f"MVT:{address}", *options],
         check=True,
         capture_output=True,
     )

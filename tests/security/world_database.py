@@ -133,7 +133,7 @@ def open_world(database_url: str) -> Iterator[World]:
                 name = f"samsyn_provider.downloads.{module}.snapshot"
                 stack.enter_context(patch(name, lambda engine, _: writing_transaction(engine)))
             folder = stack.enter_context(TemporaryDirectory())
-            _store_rasters(Path(folder))
+            store_rasters(Path(folder))
             yield World(app_of(engine, Path(folder)), connection)
     finally:
         connection.close()
@@ -327,7 +327,7 @@ def _raster_file(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _store_rasters(storage: Path) -> None:
+def store_rasters(storage: Path) -> None:
     for layer in LAYERS:
         if layer.source_type == "geotiff":
             path = storage / str(_raster_file(layer)["key"])

@@ -38,6 +38,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QVariant
 from qgis.PyQt.QtGui import QColor
 from rasters import draw_raster
+from vector_tiles import draw_tiles
 
 
 def source_uri(task):
@@ -277,6 +278,7 @@ def main():
         trust_authority(task["authority"])
     tasks = {"read": read, "browse": browse, "edit": edit, "edit at once": edit_at_once}
     tasks |= {"draw": draw, "render": render, "draw raster": draw_raster}
+    tasks |= {"draw tiles": draw_tiles}
     sys.stdout.write(json.dumps(tasks[task["do"]](task)))
     application.exitQgis()
 

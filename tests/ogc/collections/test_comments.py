@@ -1,5 +1,6 @@
 """Comments on a map or on a layer as collections of features."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -292,6 +293,14 @@ def test_comments_are_not_written_here(
         assert client.open(address, method=method, **body).status_code == 404
         offered = client.options(address, headers=owner.headers)
         assert offered.headers["Allow"] == "GET, HEAD, OPTIONS"
+    for method, address in (("DELETE", path), ("PUT", path), ("POST", f"{path}/1")):
+        for headers in ({}, owner.headers):
+            refused = client.open(address, method=method, headers=headers)
+            assert refused.status_code == 405, refused.text
+            assert {*refused.headers["Allow"].split(", ")} == {"GET", "HEAD", "OPTIONS"}
+            assert "/api/v1/comments" in refused.text
+    layers = client.delete(f"/ogc/collections/{map_id}/items")
+    assert "POST" in layers.headers["Allow"]
     for path in ("tiles", "styles", "changes", "items/1/versions"):
         address = f"/ogc/collections/comments-of-map-{map_id}/{path}"
         assert client.get(address, headers=owner.headers).status_code == 404
@@ -324,6 +333,30 @@ def test_the_collection_is_described_and_linked(
     ):
         linked = next(link for link in document["links"] if link["rel"] == "comments")
         assert linked["href"].endswith(f"/ogc/collections/comments-of-layer-{sea}")
+
+
+@pytest.mark.parametrize("path", ["", "/items", "/items/{}", "/schema", "/queryables"])
+def test_an_entity_tag_lasts_as_long_as_what_it_is_of(
+    client: FlaskClient, empty_database: Engine, owner: Person, write: Write, path: str
+) -> None:
+    map_id = make_map(empty_database, owner)
+    first = write(map_id=map_id, geometry=AREA)
+    collection = f"comments-of-map-{map_id}"
+    (feature,) = items(client, collection)["features"]
+    address = f"/ogc/collections/{collection}{path.format(feature['id'])}"
+    before = client.get(address)
+    begun = time.time()
+    while int(time.time()) <= int(begun):
+        time.sleep(0.05)
+    after = client.get(address, headers={"If-None-Match": before.headers["ETag"]})
+    assert (after.status_code, after.headers["ETag"]) == (304, before.headers["ETag"])
+    edited = client.patch(
+        f"/api/v1/comments/{first['id']}", json={"content": "Mind"}, headers=owner.headers
+    )
+    assert edited.status_code == 200, edited.text
+    write(map_id=map_id)
+    changed = client.get(address, headers={"If-None-Match": before.headers["ETag"]})
+    assert (changed.status_code == 304) == (path in {"/schema", "/queryables"})
 
 
 @pytest.mark.parametrize("path", ["", "/items", "/schema", "/queryables", "/sortables"])
