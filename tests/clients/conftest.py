@@ -9,7 +9,8 @@ import pytest
 from tests.clients import plan_layers
 from tests.clients.qgis_session import Qgis, qgis_in
 from tests.clients.raster_imports import import_raster
-from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.databases import migrated_database
 
 LOG_LINES_SHOWN = 80
 QGIS_ROOTS = {"3.40": "qgis-trixie", "3.44": "qgis-trixie-backports"}
