@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -66,7 +67,7 @@ def serve(with_demo: bool) -> None:
         if with_demo:
             with engine_of(get_settings().direct_database_url or url) as engine:
                 _load_demo(engine)
-        run_server(url, get_settings(), _create_app, show_token_hint=with_demo)
+        run_server(url, get_settings(), _load_app, show_token_hint=with_demo)
 
 
 @main.command()
@@ -103,11 +104,11 @@ def tiler(host: str, port: int) -> None:
     os.execv(sys.executable, program)  # noqa: S606 - GDAL's drivers are chosen before it is loaded
 
 
-def _create_app(settings: Settings, engine: Engine) -> Flask:
-    """Return the application, whose modules are loaded only in the processes that serve it."""
-    from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded in each worker
+def _load_app() -> Callable[[Settings, Engine], Flask]:
+    """Load the modules of the application, which takes a second or two; return what creates it."""
+    from samsyn_admin.app import create_app  # noqa: PLC0415 - loaded by servers alone
 
-    return create_app(settings, engine)
+    return create_app
 
 
 def _load_demo(engine: Engine) -> None:
@@ -188,7 +189,7 @@ def openapi_document() -> None:
     from samsyn_admin.openapi.document import api_document  # noqa: PLC0415 - only where it is used
 
     engine = open_engine("postgresql://127.0.0.1:1/none")  # no database is needed
-    app = _create_app(Settings(_env_file=None), engine)  # type: ignore[call-arg]
+    app = _load_app()(Settings(_env_file=None), engine)  # type: ignore[call-arg]
     click.echo(json.dumps(api_document(app), indent=1, ensure_ascii=False))
 
 

@@ -20,7 +20,8 @@ import click
 import requests
 
 from samsyn_model.cluster.private_cluster import private_cluster
-from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.databases import migrated_database
 
 SUITES = {
     "features": "ets-ogcapi-features10-*-aio.jar",

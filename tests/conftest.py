@@ -1,19 +1,18 @@
 """Fixtures for every test: a real PostGIS database built by the migrations, people, an app."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from samsyn_model.cluster.private_cluster import private_cluster
-from samsyn_model.database.engine import database_url, open_engine
-from samsyn_model.database.migrations import upgrade
+from samsyn_model.database.engine import open_engine
 from samsyn_model.database.requirements import give_settings
 from samsyn_model.tables.metadata import metadata
+from tests.databases import migrated_database, template_on
 from tests.poolers.pgbouncer import pgbouncer
 
 _MUCH = 2 * 1024 * 1024
@@ -36,33 +35,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A PostgreSQL server where databases may be created: TEST_DATABASE_URL, or the private one."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    with private_cluster() as url:
+    with ExitStack() as stack:
+        url = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(private_cluster())
+        stack.enter_context(template_on(url))
         yield url
 
 
 @pytest.fixture(scope="session")
 def test_database_url(server_url: str) -> Iterator[str]:
-    """A database of this run alone, migrated to head, dropped at the end."""
-    name = f"samsyn_test_{uuid.uuid4().hex[:12]}"
-    server = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
-        # nothing here has to outlast a power cut: no commit waits for the disk
-        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
-    url = database_url(server_url).set(database=name)
-    engine = open_engine(url.render_as_string(hide_password=False), prepares=True)
-    try:
-        upgrade(engine)
-        yield url.render_as_string(hide_password=False)
-    finally:
-        engine.dispose()
-        with server.connect() as connection:
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        server.dispose()
+    """A database of this process alone, migrated to head, dropped at the end."""
+    with migrated_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from samsyn_model.metrics.counting import watch_pool
 from samsyn_model.settings import Settings
 
 type AppFactory = Callable[[Settings, Engine], Flask]
+type AppLoader = Callable[[], AppFactory]
 
 _GRACE = 10  # seconds
 _POOL = 4  # connections of a worker that are kept
@@ -40,9 +41,10 @@ _END = 3  # seconds that a worker has for its end after its last request
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with an application created in each worker, after the fork."""
+    """gunicorn with an application created in each worker, after the fork, of modules that are
+    loaded before it: by the first process alone, once the server listens."""
 
-    def __init__(self, url: str, settings: Settings, load_app: AppFactory) -> None:
+    def __init__(self, url: str, settings: Settings, load_app: AppLoader) -> None:
         self._url, self._settings, self._load_app = url, settings, load_app
         super().__init__()
 
@@ -75,11 +77,17 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "logger_class": JsonAccessLog if self._settings.log_format == "json" else AccessLog,
             "limit_request_line": 8190,
             "child_exit": release_slot,
+            "when_ready": lambda _: self._load_modules(),
         }
         if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25
             options["control_socket_disable"] = True
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def _load_modules(self) -> None:
+        self._load_app()
+        gc.collect()
+        gc.freeze()  # what is collected is written to: workers would no longer share it
 
     def load(self) -> Flask:
         engine = open_engine(
@@ -93,7 +101,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             slow_statements.limit = self._settings.slow_statements / 1000
         if self._settings.tracing:
             tracing.begin("worker")
-        app = self._load_app(self._settings, engine)
+        app = self._load_app()(self._settings, engine)
         # objects of the start live as long as the worker: collecting garbage among them takes a
         # tenth of a second each time
         gc.collect()
@@ -134,9 +142,9 @@ def _allow_files() -> None:
 
 
 def serve(
-    url: str, settings: Settings, load_app: AppFactory, *, show_token_hint: bool = False
+    url: str, settings: Settings, load_app: AppLoader, *, show_token_hint: bool = False
 ) -> None:
-    """Serve until stopped by a signal; `load_app` creates the application in each worker.
+    """Serve until stopped by a signal; `load_app` loads what creates the application in a worker.
 
     Raises click.ClickException when the port is taken, or a library is not installed.
     """

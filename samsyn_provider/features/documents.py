@@ -5,7 +5,6 @@ from functools import lru_cache
 from time import time
 from typing import Any
 
-from pygeoapi.api.itemtypes import get_collection_item, get_collection_items
 from sqlalchemy import Connection
 
 from samsyn_provider.collections.collection import Collection
@@ -15,6 +14,7 @@ from samsyn_provider.http.links import collection_link
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.upstream.api import api_for
 from samsyn_provider.upstream.deviations import DocumentRequest
+from samsyn_provider.upstream.itemtypes import itemtypes
 
 
 def timestamp() -> str:
@@ -31,7 +31,7 @@ def items_document(
     connection: Connection, collection: Collection, query: ItemsQuery
 ) -> dict[str, Any]:
     """Return a page of items: SerializedFeatures, and `next_position` where more follow."""
-    _, _, document = get_collection_items(
+    _, _, document = itemtypes.get_collection_items(
         api_for(resources([collection], ItemsRequest(connection, query))),
         DocumentRequest(),
         collection.key,
@@ -52,7 +52,7 @@ def item_document(
 
     Raises the errors of `PostGISProvider.get`.
     """
-    _, _, document = get_collection_item(
+    _, _, document = itemtypes.get_collection_item(
         api_for(resources([collection], ItemsRequest(connection, query, moment))),
         DocumentRequest(),
         collection.key,

@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import Any
 
 import pygeoapi.api
-import pygeoapi.api.itemtypes
 import pygeoapi.api.processes
 import pygeoapi.crs
 import pygeoapi.plugin
 from pygeoapi.api import APIRequest
 from pygeoapi.l10n import str2locale
+
+from samsyn_provider.upstream.itemtypes import itemtypes
 
 _ENGLISH = str2locale("en-US")
 
@@ -60,14 +61,14 @@ def _provider_class(name: str) -> Any:
 
 def _apply() -> None:
     pygeoapi.api.to_json = _unserialized
-    pygeoapi.api.itemtypes.to_json = _unserialized
+    itemtypes.to_json = _unserialized
     pygeoapi.api.processes.to_json = _unserialized
     # upstream makes a CRS object for each request, although there are only a few
     cached_crs = lru_cache(maxsize=64)(pygeoapi.crs.get_crs)
     pygeoapi.crs.get_crs = cached_crs
     pygeoapi.provider.base.get_crs = cached_crs
     # upstream searches modules, and formats lists of them for the log, at every request
-    pygeoapi.api.itemtypes.load_plugin = _load_provider
+    itemtypes.load_plugin = _load_provider
     # upstream makes its CSV formatter, and links to it, for every request
     pygeoapi.plugin.PLUGINS["formatter"].clear()
 

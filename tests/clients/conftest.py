@@ -8,7 +8,8 @@ import pytest
 from tests.clients import plan_layers
 from tests.clients.qgis_session import QGIS_ROOTS, Qgis, debian_root, qgis_in
 from tests.clients.raster_imports import import_raster
-from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.databases import migrated_database
 
 LOG_LINES_SHOWN = 80
 

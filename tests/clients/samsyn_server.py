@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,9 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import requests
-from sqlalchemy import text
 
-from samsyn_model.database.engine import database_url, open_engine
 from samsyn_provider.rates.rate_limits import Rate
 
 OWNER = "owner@example.org"
@@ -78,25 +75,6 @@ def run_samsyn(database: str, *arguments: str | Path) -> str:
 def _environment(database: str, **more: str) -> dict[str, str]:
     """Return this process' environment with empty what would change where links lead."""
     return {**os.environ, "DATABASE_URL": database, "PUBLIC_URL": "", **more}
-
-
-@contextmanager
-def migrated_database(server_url: str) -> Iterator[str]:
-    """Make a database through the real command until the block ends; yield its URL."""
-    name = f"samsyn_clients_{uuid.uuid4().hex[:12]}"
-    address = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
-    with address.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
-        # nothing here has to outlast a power cut: no commit waits for the disk
-        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
-    url = database_url(server_url).set(database=name).render_as_string(hide_password=False)
-    try:
-        run_samsyn(url, "db", "upgrade")
-        yield url
-    finally:
-        with address.connect() as connection:
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        address.dispose()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from tests.clerk_deliveries import SECRET
-from tests.clients.samsyn_server import Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.databases import migrated_database
 
 OWNER = "maja.owner@example.org"
 STRANGER = "stranger@example.org"

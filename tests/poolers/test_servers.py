@@ -14,7 +14,8 @@ from samsyn_admin.app import create_app
 from samsyn_admin.live.reading import Listener
 from samsyn_model.database.engine import open_engine
 from samsyn_model.settings import Settings
-from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.databases import migrated_database
 from tests.poolers.pgbouncer import NEWER, PACKAGED, pgbouncer
 
 CLIENTS = 24

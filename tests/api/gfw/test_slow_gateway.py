@@ -8,7 +8,8 @@ import requests
 
 from tests.api.gfw.test_tiles import PATH, QUERY
 from tests.api.outgoing.remote_server import remote_server
-from tests.clients.samsyn_server import migrated_database, serve
+from tests.clients.samsyn_server import serve
+from tests.databases import migrated_database
 
 WAITING = 16
 

@@ -26,10 +26,10 @@ from tests.clients.samsyn_server import (
     OWNER,
     Server,
     free_port,
-    migrated_database,
     run_samsyn,
     serve,
 )
+from tests.databases import migrated_database
 from tests.faults.server_processes import workers
 
 REQUESTS = 60

@@ -24,10 +24,10 @@ from tests.clients.samsyn_server import (
     SAMSYN,
     Server,
     free_port,
-    migrated_database,
     run_samsyn,
     serve,
 )
+from tests.databases import migrated_database
 
 PLACES = [f"8/{column}/{row}" for column in (135, 136) for row in (77, 78)]
 _HIGHEST = count(30)

@@ -14,7 +14,8 @@ from tests.clients.frontend_server import (
     standing_in_for_clerk,
 )
 from tests.clients.frontend_session import Person, Visitor, chromium
-from tests.clients.samsyn_server import Server, migrated_database, serve
+from tests.clients.samsyn_server import Server, serve
+from tests.databases import migrated_database
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,12 @@ def test_upstream_still_looks_for_a_provider_at_every_request() -> None:
     assert _upstream(code) == "2"
 
 
+def test_upstream_still_builds_a_grammar_that_nothing_uses() -> None:
+    parser = "'pygeofilter.parsers.cql2_text' in sys.modules"
+    assert _upstream(f"import sys, pygeoapi.api.itemtypes; print({parser})") == "True"
+    assert _upstream(f"import sys, samsyn_admin.app; print({parser})") == "False"
+
+
 def test_upstream_still_offers_its_csv_formatter_everywhere() -> None:
     assert "CSV" in _upstream(
         "from pygeoapi.plugin import PLUGINS; print(list(PLUGINS['formatter']))"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.clients.samsyn_server import Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.databases import migrated_database
 from tests.security.outgoing.hostile_addresses import hostile_addresses
 from tests.security.outgoing.inner_server import Inner, inner_server
 from tests.security.outgoing.names import public_server
