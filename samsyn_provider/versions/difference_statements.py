@@ -95,5 +95,5 @@ SELECT former.valid_from AS former_from, present.valid_from AS present_from,
                     <= {_MAX_SUBTRACTED}
         ){_MEASURES}
     ) AS measures{shapes}
-FROM (SELECT) AS always LEFT JOIN former ON true LEFT JOIN present ON true"""
+FROM (SELECT 1) AS always LEFT JOIN former ON true LEFT JOIN present ON true"""
     return Statement(text, values)
