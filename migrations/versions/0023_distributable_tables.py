@@ -1,5 +1,5 @@
-"""Tables that grow with features can be distributed by layer: no key to tables that cannot, triggers
-that write beside the shard they are called for, functions of a layer's id for lists."""
+"""Tables that grow with features can be distributed by layer: no key to others, triggers that write
+beside the shard they are called for, functions of a layer's id for lists."""
 
 import re
 from pathlib import Path
@@ -53,7 +53,7 @@ def upgrade() -> None:
 
 
 def _for_tables_and_shards(found: re.Match[str]) -> str:
-    """Return a statement on the tables beside the one that a trigger is called for, in both forms."""
+    """Return a statement on tables beside the one that a trigger is called for, in both forms."""
     indent, tables, variables, statement = found.groups()
     names, values = tables.split(", "), variables.split(", ")
     text = statement.replace("'", "''").replace("%", "%%")

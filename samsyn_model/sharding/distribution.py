@@ -3,6 +3,7 @@
 `docs/growing.md` describes what that is good for, and what it needs.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from samsyn_model.sharding.tables import DISTRIBUTED_TABLES, DISTRIBUTION_COLUMN
 MINIMUM_CITUS = (13, 0)
 SHARDS = 32
 """How many parts each table has, unless told otherwise."""
+_NUMBERS = re.compile(r"\d+")
 _LOCK = 7_221_540_332
 
 _CITUS = """
@@ -136,7 +138,7 @@ def _require_citus(connection: Connection) -> str:
             " this database, here and on each worker."
         )
     version = str(found.installed)
-    if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < MINIMUM_CITUS:
+    if tuple(map(int, _NUMBERS.findall(version)[:2])) < MINIMUM_CITUS:
         wanted = ".".join(map(str, MINIMUM_CITUS))
         raise DatabaseSetupError(f"This is Citus {version}: SamSyn needs {wanted} or later.")
     return version

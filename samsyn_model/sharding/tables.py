@@ -1,4 +1,4 @@
-"""Which tables are distributed by layer where the database is; all others are on the coordinator."""
+"""Which tables are distributed by layer; all others are on the coordinator."""
 
 DISTRIBUTED_TABLES = (
     *("layer_features", "layer_changes", "property_values"),

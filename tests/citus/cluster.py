@@ -1,5 +1,5 @@
-"""Distributed databases on a Citus cluster: that of CITUS_DATABASE_URL, the URL of a superuser of its
-coordinator, in whose database the workers have been added."""
+"""Distributed databases on a Citus cluster: that of CITUS_DATABASE_URL, the URL of a superuser of
+its coordinator, in whose database the workers have been added."""
 
 import re
 import uuid
