@@ -29,6 +29,7 @@ from samsyn_model.errors import SamsynError
 from samsyn_model.identity import api_tokens
 from samsyn_model.origin import Origin, set_origin
 from samsyn_model.settings import Settings, get_settings
+from samsyn_model.sharding.distribution import SHARDS, distribute, plan_distribution
 
 
 class _SamsynGroup(click.Group):
@@ -141,6 +142,30 @@ def db_upgrade(revision: str) -> None:
         is_pooled = way_of(engine).is_pooled or get_settings().direct_database_url is not None
         if is_pooled and settings_not_in_force(engine, get_settings().statement_timeout):
             click.echo("the role lacks settings: samsyn db settings --apply", err=True)
+
+
+@db_group.command("distribute")
+@click.option("--dry-run", is_flag=True, help="Tell what would be done.")
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 1024),
+    default=SHARDS,
+    show_default=True,
+    help="Parts of each table.",
+)
+def db_distribute(dry_run: bool, shards: int) -> None:
+    """Distribute the tables that grow with features over the servers of Citus, by layer."""
+    with open_database() as engine:
+        plan = plan_distribution(engine)
+        click.echo(f"Citus {plan.version}: {', '.join(plan.nodes)}", err=True)
+        for table in plan.pending:
+            size = f"{table.rows:,} rows, {table.bytes / 1024**2:,.1f} MiB"
+            click.echo(f"{table.name}: {size}, to be distributed", err=True)
+        if plan.pending and not dry_run:
+            distribute(engine, shards, lambda text: click.echo(f"{text}: done", err=True))
+            click.echo("distributed: restart the servers and workers", err=True)
+        elif not plan.pending:
+            click.echo("all tables are distributed", err=True)
 
 
 @db_group.command("settings")

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from samsyn_model.cluster.private_cluster import private_cluster
-from samsyn_model.database.engine import open_engine
+from samsyn_model.database.engine import open_engine, way_of
 from samsyn_model.database.requirements import give_settings
 from samsyn_model.tables.metadata import metadata
+from tests.citus.cluster import begin_as_programs_do, distributed_database
 from tests.databases import migrated_database, template_on
 from tests.poolers.pgbouncer import pgbouncer
 
@@ -43,7 +44,12 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def test_database_url(server_url: str) -> Iterator[str]:
-    """A database of this process alone, migrated to head, dropped at the end."""
+    """A database of this process alone, migrated to head, dropped at the end: with TEST_CITUS=1 one
+    that is distributed, on the cluster of CITUS_DATABASE_URL."""
+    if os.environ.get("TEST_CITUS"):
+        with distributed_database(os.environ["CITUS_DATABASE_URL"]) as distributed:
+            yield distributed
+        return
     with migrated_database(server_url) as url:
         yield url
 
@@ -60,6 +66,8 @@ def engine(test_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
             folder = tmp_path_factory.mktemp("pooler")
             url = stack.enter_context(pgbouncer(pooler, url, folder))
         engine = open_engine(url, statement_timeout=60, pool_size=5, prepares=True)
+        if os.environ.get("TEST_CITUS"):
+            begin_as_programs_do(engine)
         yield engine
         engine.dispose()
 
@@ -91,8 +99,11 @@ def _empty(connection: Connection) -> None:
         removal = f"TRUNCATE {', '.join(tables)} CASCADE"
     else:
         removal = "; ".join(f"DELETE FROM {name}" for name in tables)
+    if way_of(connection).is_distributed:
+        connection.exec_driver_sql("SET LOCAL citus.propagate_set_commands = 'local'")
     # no triggers, which would count and keep what is deleted
-    connection.exec_driver_sql(f"SET LOCAL session_replication_role = replica; {removal}")
+    connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+    connection.exec_driver_sql(removal)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""Tables that grow with features can be distributed by layer: no key to tables that cannot, triggers
-that write beside the shard they are called for, functions of a layer's id for lists."""
+"""Tables that grow with features can be distributed by layer: no key to others, triggers that write
+beside the shard they are called for, functions of a layer's id for lists."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = Path(__file__).with_suffix(".sql")
+_BESIDE = re.compile(r"^( *)-- beside: ([\w, ]+) \(([\w, ]+)\)\n *([^;]+);\n", re.MULTILINE)
 _REPLACED = {
     "0001_tables": ("fold_layer_changes",),
     "0004_property_values": (
@@ -30,8 +31,8 @@ _REPLACED = {
 _DROPPED = (
     *("layer_times(uuid)", "time_properties(text, jsonb)", "layer_properties(uuid)"),
     *("layer_types(uuid)", "layer_version(uuid)", "layer_count(uuid)"),
-    *("gather_changes(uuid)", "noted_changes(uuid)", "count_changes(uuid, bigint, text)"),
-    *("fold_layer_changes(uuid, text)", "held_properties(uuid)", "require_layer(uuid, text)"),
+    *("gather_changes(uuid)", "noted_changes(uuid)", "fold_layer_changes(uuid, text)"),
+    *("held_properties(uuid, text)", "require_held(uuid)"),
     *("begin_writing(uuid)", "hold_layer(uuid)", "table_beside(text, text)"),
     "set_for_shards(text, text)",
 )
@@ -47,7 +48,27 @@ def upgrade() -> None:
         server_default=sa.text("gen_random_uuid()"),
         postgresql_using="gen_random_uuid()",
     )
-    op.get_bind().exec_driver_sql(FUNCTIONS.read_text().replace("%", "%%"))
+    functions = _BESIDE.sub(_for_tables_and_shards, FUNCTIONS.read_text())
+    op.get_bind().exec_driver_sql(functions.replace("%", "%%"))
+
+
+def _for_tables_and_shards(found: re.Match[str]) -> str:
+    """Return a statement on tables beside the one that a trigger is called for, in both forms."""
+    indent, tables, variables, statement = found.groups()
+    names, values = tables.split(", "), variables.split(", ")
+    text = statement.replace("'", "''").replace("%", "%%")
+    for number, name in enumerate(values, start=1):
+        text = re.sub(rf"\b{name}\b", f"${number}", text)
+    for number, name in enumerate(names, start=1):
+        text = re.sub(rf"\b{name}\b", f"%{number}$I", text)
+    beside = ", ".join(f"table_beside(TG_TABLE_NAME::text, '{name}')" for name in names)
+    return f"""{indent}IF TG_TABLE_NAME = 'layer_features' THEN
+{indent}{statement};
+{indent}ELSE
+{indent}EXECUTE format('{text}',
+{indent}    {beside}) USING {variables};
+{indent}END IF;
+"""
 
 
 def downgrade() -> None:

@@ -2,8 +2,13 @@
 -- called for the shards then, on the servers that have these, and `layers` is on another one: what
 -- triggers have to know of the transaction is told to the shards in its settings. `citus.version` is
 -- a setting wherever that is loaded.
+--
+-- A statement after `-- beside: TABLES (VARIABLES)` is for the tables beside the one that the trigger
+-- is called for. The migration makes two of it: as it is for the tables themselves, whose plan is
+-- kept, and one whose text is made for a shard.
 
--- Tells a setting of the transaction to the shards too.
+-- Tells a setting of the transaction to the shards too. Others are not: with one that is sent along
+-- with other statements Citus would send these.
 CREATE FUNCTION set_for_shards(name text, value text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     told text;
@@ -13,6 +18,7 @@ BEGIN
     ELSE
         told := set_config('citus.propagate_set_commands', 'local', true);
         EXECUTE format('SET LOCAL %s = %L', name, value);
+        told := set_config('citus.propagate_set_commands', 'none', true);
     END IF;
 END $$;
 
@@ -32,12 +38,8 @@ BEGIN
 END $$;
 
 -- Keeps a layer from being deleted until the transaction ends, as the check of a foreign key from
--- its features would. The transaction knows then which of its properties have an index: whoever
--- changes these waits for all who hold the layer.
+-- its features would.
 CREATE FUNCTION hold_layer(layer uuid) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    held jsonb := coalesce(nullif(current_setting('samsyn.held_layers', true), ''), '{}');
-    names jsonb;
 BEGIN
     PERFORM FROM layers WHERE id = layer FOR KEY SHARE;
     IF NOT FOUND THEN
@@ -45,6 +47,17 @@ BEGIN
             MESSAGE = format('there is no layer %s: fk_layer_changes_layer_id', layer),
             TABLE = 'layer_changes', CONSTRAINT = 'fk_layer_changes_layer_id';
     END IF;
+END $$;
+
+-- What a transaction calls before it writes to features that are distributed: it holds the layer,
+-- begins the change set, and tells the shards, which have neither table, and which properties have
+-- an index. Whoever changes these waits for all who hold the layer. Elsewhere triggers do all of it.
+CREATE FUNCTION begin_writing(layer uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    held jsonb := coalesce(nullif(current_setting('samsyn.held_layers', true), ''), '{}');
+    names jsonb;
+BEGIN
+    PERFORM hold_layer(layer), current_change_set();
     -- once the lock is there: what it had to wait for is seen only now
     SELECT to_jsonb(indexed_properties) INTO names FROM layers WHERE id = layer;
     IF held -> layer::text IS DISTINCT FROM names THEN
@@ -53,19 +66,10 @@ BEGIN
     END IF;
 END $$;
 
--- What a transaction calls before it writes to features that are distributed: the shards cannot
--- look layers up, nor begin a change set. Elsewhere triggers do both.
-CREATE FUNCTION begin_writing(layer uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- For triggers of shards: the transaction holds the layer.
+CREATE FUNCTION require_held(layer uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM hold_layer(layer), current_change_set();
-END $$;
-
--- For triggers: holds the layer, or finds that the transaction does.
-CREATE FUNCTION require_layer(layer uuid, called_for text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF called_for = 'layer_features' THEN
-        PERFORM hold_layer(layer);
-    ELSIF NOT coalesce(
+    IF NOT coalesce(
         nullif(current_setting('samsyn.held_layers', true), '')::jsonb ? layer::text, false
     ) THEN
         RAISE foreign_key_violation USING
@@ -75,15 +79,15 @@ BEGIN
     END IF;
 END $$;
 
--- The indexed properties of a layer that the transaction holds.
-CREATE FUNCTION held_properties(layer uuid) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    names constant jsonb := current_setting('samsyn.held_layers')::jsonb -> layer::text;
+-- The indexed properties of a layer that the transaction holds, for triggers.
+CREATE FUNCTION held_properties(layer uuid, called_for text) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF names = '[]' THEN
-        RETURN '{}';
+    IF called_for = 'layer_features' THEN
+        RETURN (SELECT indexed_properties FROM layers WHERE id = layer);
     END IF;
-    RETURN ARRAY(SELECT jsonb_array_elements_text(names));
+    RETURN ARRAY(SELECT jsonb_array_elements_text(
+        current_setting('samsyn.held_layers')::jsonb -> layer::text));
 END $$;
 
 CREATE OR REPLACE FUNCTION current_change_set() RETURNS bigint LANGUAGE plpgsql AS $$
@@ -114,13 +118,16 @@ END $$;
 -- One statement in eight looks: while a long transaction holds many rows, every statement would
 -- find too many and fold its own row alone.
 DROP FUNCTION fold_layer_changes(uuid);
-CREATE FUNCTION fold_layer_changes(layer uuid, changes text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION fold_layer_changes(layer uuid, called_for text) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE
+    changes text;
     number bigint;
 BEGIN
     IF random() >= 0.125 THEN
         RETURN;
     END IF;
+    changes := table_beside(called_for, 'layer_changes');
     EXECUTE format('SELECT count(*) FROM (SELECT FROM %I WHERE layer_id = $1 LIMIT 65) AS few',
         changes) INTO number USING layer;
     IF number > 64 THEN
@@ -137,24 +144,21 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION count_changes(layer uuid, number bigint, called_for text) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    changes constant text := table_beside(called_for, 'layer_changes');
-BEGIN
-    PERFORM require_layer(layer, called_for);
-    EXECUTE format('INSERT INTO %I (layer_id, id, feature_count, changes)'
-        ' VALUES ($1, gen_random_uuid(), $2, 1)', changes) USING layer, number;
-    PERFORM fold_layer_changes(layer, changes);
-END $$;
-
 CREATE OR REPLACE FUNCTION count_inserted_features() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     layer uuid;
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM inserted GROUP BY layer_id LOOP
-        PERFORM count_changes(layer, number, TG_TABLE_NAME::text),
+        IF TG_TABLE_NAME = 'layer_features' THEN
+            PERFORM hold_layer(layer);
+        ELSE
+            PERFORM require_held(layer);
+        END IF;
+        -- beside: layer_changes (layer, number)
+        INSERT INTO layer_changes (layer_id, id, feature_count, changes)
+        VALUES (layer, gen_random_uuid(), number, 1);
+        PERFORM fold_layer_changes(layer, TG_TABLE_NAME::text),
             note_changed_features(layer, number, 0, 0);
     END LOOP;
     RETURN NULL;
@@ -166,7 +170,15 @@ DECLARE
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM updated GROUP BY layer_id LOOP
-        PERFORM count_changes(layer, 0, TG_TABLE_NAME::text),
+        IF TG_TABLE_NAME = 'layer_features' THEN
+            PERFORM hold_layer(layer);
+        ELSE
+            PERFORM require_held(layer);
+        END IF;
+        -- beside: layer_changes (layer)
+        INSERT INTO layer_changes (layer_id, id, feature_count, changes)
+        VALUES (layer, gen_random_uuid(), 0, 1);
+        PERFORM fold_layer_changes(layer, TG_TABLE_NAME::text),
             note_changed_features(layer, 0, number, 0);
     END LOOP;
     RETURN NULL;
@@ -178,7 +190,15 @@ DECLARE
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM deleted GROUP BY layer_id LOOP
-        PERFORM count_changes(layer, -number, TG_TABLE_NAME::text), current_change_set(),
+        IF TG_TABLE_NAME = 'layer_features' THEN
+            PERFORM hold_layer(layer);
+        ELSE
+            PERFORM require_held(layer);
+        END IF;
+        -- beside: layer_changes (layer, number)
+        INSERT INTO layer_changes (layer_id, id, feature_count, changes)
+        VALUES (layer, gen_random_uuid(), -number, 1);
+        PERFORM fold_layer_changes(layer, TG_TABLE_NAME::text), current_change_set(),
             note_changed_features(layer, 0, 0, number);
     END LOOP;
     RETURN NULL;
@@ -190,18 +210,17 @@ DECLARE
     names text[];
 BEGIN
     FOR layer IN SELECT DISTINCT layer_id FROM inserted LOOP
-        names := held_properties(layer);
+        names := held_properties(layer, TG_TABLE_NAME::text);
         CONTINUE WHEN names = '{}';
-        EXECUTE format('
-            INSERT INTO %I (layer_id, feature_id, property, number, text)
-            SELECT $1, id, name, number, text
-            FROM inserted
-            CROSS JOIN unnest($2) AS name
-            CROSS JOIN LATERAL (
-                SELECT indexed_number(properties -> name) AS number,
-                       indexed_text(properties -> name) AS text OFFSET 0) AS kept
-            WHERE layer_id = $1 AND (number IS NOT NULL OR text IS NOT NULL)',
-            table_beside(TG_TABLE_NAME::text, 'property_values')) USING layer, names;
+        -- beside: property_values (layer, names)
+        INSERT INTO property_values (layer_id, feature_id, property, number, text)
+        SELECT layer, id, name, number, text
+        FROM inserted
+        CROSS JOIN unnest(names) AS name
+        CROSS JOIN LATERAL (
+            SELECT indexed_number(properties -> name) AS number,
+                   indexed_text(properties -> name) AS text OFFSET 0) AS kept
+        WHERE layer_id = layer AND (number IS NOT NULL OR text IS NOT NULL);
     END LOOP;
     RETURN NULL;
 END $$;
@@ -212,33 +231,30 @@ CREATE OR REPLACE FUNCTION index_updated_features() RETURNS trigger LANGUAGE plp
 DECLARE
     layer uuid;
     names text[];
-    property_values text;
 BEGIN
     FOR layer IN SELECT DISTINCT layer_id FROM updated LOOP
-        names := held_properties(layer);
+        names := held_properties(layer, TG_TABLE_NAME::text);
         CONTINUE WHEN names = '{}';
-        property_values := table_beside(TG_TABLE_NAME::text, 'property_values');
-        EXECUTE format('
-            DELETE FROM %I AS kept
-            WHERE layer_id = $1
-                AND feature_id = ANY (ARRAY(SELECT id FROM updated WHERE layer_id = $1))
-                AND (number IS DISTINCT FROM (
-                        SELECT indexed_number(properties -> property) FROM %2$I
-                        WHERE layer_id = $1 AND id = feature_id)
-                    OR text IS DISTINCT FROM (
-                        SELECT indexed_text(properties -> property) FROM %2$I
-                        WHERE layer_id = $1 AND id = feature_id))',
-            property_values, TG_TABLE_NAME) USING layer;
-        EXECUTE format('
-            INSERT INTO %I (layer_id, feature_id, property, number, text)
-            SELECT $1, id, name, number, text
-            FROM updated
-            CROSS JOIN unnest($2) AS name
-            CROSS JOIN LATERAL (
-                SELECT indexed_number(properties -> name) AS number,
-                       indexed_text(properties -> name) AS text OFFSET 0) AS kept
-            WHERE layer_id = $1 AND (number IS NOT NULL OR text IS NOT NULL)
-            ON CONFLICT DO NOTHING', property_values) USING layer, names;
+        -- beside: property_values, layer_features (layer)
+        DELETE FROM property_values AS kept
+        WHERE layer_id = layer
+            AND feature_id = ANY (ARRAY(SELECT id FROM updated WHERE layer_id = layer))
+            AND (number IS DISTINCT FROM (
+                    SELECT indexed_number(properties -> property) FROM layer_features
+                    WHERE layer_id = layer AND id = feature_id)
+                OR text IS DISTINCT FROM (
+                    SELECT indexed_text(properties -> property) FROM layer_features
+                    WHERE layer_id = layer AND id = feature_id));
+        -- beside: property_values (layer, names)
+        INSERT INTO property_values (layer_id, feature_id, property, number, text)
+        SELECT layer, id, name, number, text
+        FROM updated
+        CROSS JOIN unnest(names) AS name
+        CROSS JOIN LATERAL (
+            SELECT indexed_number(properties -> name) AS number,
+                   indexed_text(properties -> name) AS text OFFSET 0) AS kept
+        WHERE layer_id = layer AND (number IS NOT NULL OR text IS NOT NULL)
+        ON CONFLICT DO NOTHING;
     END LOOP;
     RETURN NULL;
 END $$;
@@ -248,12 +264,11 @@ DECLARE
     layer uuid;
 BEGIN
     FOR layer IN SELECT DISTINCT layer_id FROM deleted LOOP
-        CONTINUE WHEN held_properties(layer) = '{}';
-        EXECUTE format('
-            DELETE FROM %I
-            WHERE layer_id = $1
-                AND feature_id = ANY (ARRAY(SELECT id FROM deleted WHERE layer_id = $1))',
-            table_beside(TG_TABLE_NAME::text, 'property_values')) USING layer;
+        CONTINUE WHEN held_properties(layer, TG_TABLE_NAME::text) = '{}';
+        -- beside: property_values (layer)
+        DELETE FROM property_values
+        WHERE layer_id = layer
+            AND feature_id = ANY (ARRAY(SELECT id FROM deleted WHERE layer_id = layer));
     END LOOP;
     RETURN NULL;
 END $$;
@@ -274,21 +289,23 @@ BEGIN
                indexed_text(properties -> name) AS text OFFSET 0) AS kept
     WHERE layer_id = NEW.id AND name <> ALL (OLD.indexed_properties)
         AND (number IS NOT NULL OR text IS NOT NULL);
-    PERFORM hold_layer(NEW.id);
+    IF nullif(current_setting('samsyn.held_layers', true), '')::jsonb ? NEW.id::text THEN
+        PERFORM begin_writing(NEW.id);
+    END IF;
     RETURN NULL;
 END $$;
 
 -- What a transaction has made itself was never there for anybody else, and is not kept.
 CREATE OR REPLACE FUNCTION keep_updated_features() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    present bigint := nullif(current_setting('samsyn.change_set', true), '');
 BEGIN
-    EXECUTE format('
-        INSERT INTO %I (layer_id, feature_id, to_change, from_change, was_deleted,
-            version, geom, properties, created_by, updated_by, created_at, updated_at)
-        SELECT layer_id, id, $1, coalesce(change_set, 0), false,
-            version, geom, properties, created_by, updated_by, created_at, updated_at
-        FROM former WHERE change_set IS DISTINCT FROM $1',
-        table_beside(TG_TABLE_NAME::text, 'feature_versions'))
-    USING nullif(current_setting('samsyn.change_set', true), '')::bigint;
+    -- beside: feature_versions (present)
+    INSERT INTO feature_versions (layer_id, feature_id, to_change, from_change, was_deleted,
+        version, geom, properties, created_by, updated_by, created_at, updated_at)
+    SELECT layer_id, id, present, coalesce(change_set, 0), false,
+        version, geom, properties, created_by, updated_by, created_at, updated_at
+    FROM former WHERE change_set IS DISTINCT FROM present;
     RETURN NULL;
 END $$;
 
@@ -296,21 +313,19 @@ END $$;
 CREATE OR REPLACE FUNCTION keep_deleted_features() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     present bigint := nullif(current_setting('samsyn.change_set', true), '');
-    feature_versions text := table_beside(TG_TABLE_NAME::text, 'feature_versions');
     layer uuid;
 BEGIN
-    EXECUTE format('
-        INSERT INTO %I (layer_id, feature_id, to_change, from_change, was_deleted,
-            version, geom, properties, created_by, updated_by, created_at, updated_at)
-        SELECT layer_id, id, $1, coalesce(change_set, 0), true,
-            version, geom, properties, created_by, updated_by, created_at, updated_at
-        FROM deleted WHERE change_set IS DISTINCT FROM $1', feature_versions) USING present;
+    -- beside: feature_versions (present)
+    INSERT INTO feature_versions (layer_id, feature_id, to_change, from_change, was_deleted,
+        version, geom, properties, created_by, updated_by, created_at, updated_at)
+    SELECT layer_id, id, present, coalesce(change_set, 0), true,
+        version, geom, properties, created_by, updated_by, created_at, updated_at
+    FROM deleted WHERE change_set IS DISTINCT FROM present;
     FOR layer IN SELECT DISTINCT layer_id FROM deleted WHERE change_set = present LOOP
-        EXECUTE format('
-            UPDATE %I SET was_deleted = true
-            WHERE layer_id = $1 AND to_change = $2 AND feature_id = ANY (ARRAY(
-                SELECT id FROM deleted WHERE layer_id = $1 AND change_set = $2))',
-            feature_versions) USING layer, present;
+        -- beside: feature_versions (layer, present)
+        UPDATE feature_versions SET was_deleted = true
+        WHERE layer_id = layer AND to_change = present AND feature_id = ANY (ARRAY(
+            SELECT id FROM deleted WHERE layer_id = layer AND change_set = present));
     END LOOP;
     RETURN NULL;
 END $$;
@@ -369,6 +384,7 @@ END $$;
 CREATE OR REPLACE FUNCTION delete_layer_features() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     number bigint;
+    changes_made bigint;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE serialization_failure USING
@@ -377,11 +393,11 @@ BEGIN
     SELECT sum(feature_count) INTO number FROM layer_changes WHERE layer_id = OLD.id;
     PERFORM begin_writing(OLD.id);
     DELETE FROM layer_features WHERE layer_id = OLD.id;
+    SELECT sum(changes) INTO changes_made FROM layer_changes WHERE layer_id = OLD.id;
     INSERT INTO deleted_layers (id, created_by, definition, feature_count, data_version,
         change_set_id, deleted_at)
-    SELECT OLD.id, OLD.created_by, to_jsonb(OLD), coalesce(number, 0), coalesce(sum(changes), 0),
-        current_change_set(), clock_timestamp()
-    FROM layer_changes WHERE layer_id = OLD.id;
+    VALUES (OLD.id, OLD.created_by, to_jsonb(OLD), coalesce(number, 0), coalesce(changes_made, 0),
+        current_change_set(), clock_timestamp());
     IF current_setting('citus.version', true) IS NOT NULL THEN
         PERFORM gather_changes(OLD.id);
     END IF;

@@ -95,6 +95,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             statement_timeout=self._settings.statement_timeout,
             pool_size=_POOL,
             prepares=self._settings.prepared_statements,
+            plan_cache_mode=self._settings.plan_cache_mode,
         )
         watch_pool(engine, _POOL + MAX_OVERFLOW)
         if self._settings.slow_statements:

@@ -31,8 +31,10 @@ FROM change_sets WHERE id >= %(least)s
     AND NOT EXISTS (SELECT FROM unsealed_change_sets WHERE change_set_id = change_sets.id)
 UNION ALL
 SELECT 'changes of a layer', change_set_id, layer_id, 'added'
-FROM layer_change_sets AS changed WHERE change_set_id >= %(least)s
-    AND NOT EXISTS (SELECT FROM change_seals WHERE change_set_id = changed.change_set_id)
+FROM (
+    SELECT change_set_id, layer_id FROM layer_change_sets WHERE change_set_id >= %(least)s OFFSET 0
+) AS changed
+WHERE NOT EXISTS (SELECT FROM change_seals WHERE change_set_id = changed.change_set_id)
     AND NOT EXISTS (SELECT FROM unsealed_change_sets WHERE change_set_id = changed.change_set_id)
     AND NOT EXISTS (SELECT FROM change_sets WHERE id = changed.change_set_id)
 UNION ALL

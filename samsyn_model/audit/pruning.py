@@ -48,7 +48,7 @@ _ENDED = """
 FROM feature_versions AS former
 WHERE to_change = ANY(%(change_sets)s) AND layer_id IS NOT DISTINCT FROM %(layer)s"""
 
-_IS_ANY = f"SELECT EXISTS (SELECT {_ENDED})"
+_IS_ANY = f"SELECT EXISTS (SELECT 1 {_ENDED})"
 
 _BYTES = f"{_VERSION_BYTES} + coalesce(pg_column_size(geom), 0) + pg_column_size(properties)"
 
@@ -60,9 +60,8 @@ WITH removed AS (
     DELETE FROM feature_versions
     WHERE layer_id = %(layer)s AND (feature_id, to_change, from_change) IN (
         SELECT feature_id, to_change, from_change {_ENDED}
-            AND NOT EXISTS (
-                SELECT FROM unsealed_change_sets
-                WHERE change_set_id IN (former.from_change, former.to_change))
+            AND from_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
+            AND to_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
         LIMIT %(limit)s)
     RETURNING {_BYTES} AS bytes
 )

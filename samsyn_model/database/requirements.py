@@ -10,9 +10,10 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.exc import DBAPIError
 
 from samsyn_model.database.driver_errors import translated_errors
-from samsyn_model.database.engine import WAY_OPTION, open_engine
+from samsyn_model.database.engine import WAY_OPTION, open_engine, way_of
 from samsyn_model.database.execution import run
 from samsyn_model.database.pooling.session_settings import (
+    EACH_ITS_PLAN,
     SELECT_SETTINGS,
     not_in_force,
     session_settings,
@@ -22,6 +23,7 @@ from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import (
     DatabaseSetupError,
 )
+from samsyn_model.settings import get_settings
 
 MINIMUM_POSTGRESQL = 150000
 
@@ -74,7 +76,7 @@ def settings_not_in_force(engine: Engine, statement_timeout: int) -> dict[str, t
 
     A pooler has sessions that began before, for a while.
     """
-    wanted = session_settings(statement_timeout, prepares=True)
+    wanted = _role_settings(engine, statement_timeout)
     plain = open_engine(
         engine.url.render_as_string(hide_password=False), pool_size=1, sends_options=False
     )
@@ -85,6 +87,14 @@ def settings_not_in_force(engine: Engine, statement_timeout: int) -> dict[str, t
     finally:
         plain.dispose()
     return {name: (wanted[name], found[name]) for name in not_in_force(wanted, found)}
+
+
+def _role_settings(engine: Engine, statement_timeout: int) -> dict[str, str]:
+    """Return what sessions of the role should begin with, who connects by `engine`."""
+    with reading(engine) as connection:  # the first one looks whether tables are distributed
+        is_distributed = way_of(connection).is_distributed
+    mode = EACH_ITS_PLAN if is_distributed else get_settings().plan_cache_mode
+    return session_settings(statement_timeout, prepares=True, plan_cache_mode=mode)
 
 
 def missing_settings(connection: Connection) -> list[str]:
@@ -99,7 +109,7 @@ def missing_settings(connection: Connection) -> list[str]:
 
 def give_settings(engine: Engine, statement_timeout: int) -> None:
     """Let new sessions of the engine's role in its database begin with the settings of requests."""
-    wanted = session_settings(statement_timeout, prepares=True)
+    wanted = _role_settings(engine, statement_timeout)
     values = {"names": [*wanted], "values": [*wanted.values()]}
     with translated_errors(), writing(engine) as connection:
         for statement in run(connection, _ALTER_ROLE, values).scalars():

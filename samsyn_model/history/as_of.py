@@ -34,7 +34,7 @@ SELECT %(moment)s >= (SELECT created_at FROM change_sets ORDER BY id LIMIT 1) AS
          WHERE layer_id = %(layer)s ORDER BY committed_at LIMIT 1),
         (SELECT sum(feature_count)::bigint FROM layer_changes WHERE layer_id = %(layer)s),
         0) END AS first_count
-FROM (SELECT) AS always
+FROM (SELECT 1) AS always
 LEFT JOIN (
     SELECT latest, committed_at, feature_count, first_id, last_id FROM layer_change_sets
     WHERE layer_id = %(layer)s AND committed_at <= %(moment)s

@@ -30,10 +30,12 @@ COUNT_TOUCHED = "SELECT count(*) FROM touched_features"
 
 ANALYZE_TABLE = "ANALYZE reverted_features"
 
-# To the last bit, as the trigger that keeps versions: 1.0 and 1.00 differ.
+# To the last bit, as the trigger that keeps versions: 1.0 and 1.00 differ. Not as rows, which Citus
+# sends on to other servers as something else.
 _DIFFERS = """
 (now.id IS NOT NULL) <> ({state}.id IS NOT NULL)
-    OR ROW(now.geom, now.properties)::record *<> ROW({state}.geom, {state}.properties)::record"""
+    OR now.geom::bytea IS DISTINCT FROM {state}.geom::bytea
+    OR now.properties::text IS DISTINCT FROM {state}.properties::text"""
 
 _TO_STATE = """
 INSERT INTO reverted_features (id, from_change, to_change, version, change_set)

@@ -109,7 +109,7 @@ SELECT valid_from, valid_to, former IS NULL AS is_first, former_end < valid_from
     ARRAY(
         SELECT coalesce(now.key, before.key) AS name
         FROM jsonb_each(properties) AS now
-        FULL JOIN jsonb_each(former) AS before USING (key)
+        FULL JOIN jsonb_each(former) AS before ON before.key = now.key
         WHERE now.value::text IS DISTINCT FROM before.value::text ORDER BY name
     ) AS names
 FROM (

@@ -28,7 +28,7 @@ _ATTRIBUTES = """
             CASE WHEN before.key IS NULL THEN 'made' WHEN now.key IS NULL THEN 'deleted'
             ELSE 'changed' END AS change
         FROM jsonb_each(former.properties) AS before
-        FULL JOIN jsonb_each(present.properties) AS now USING (key)
+        FULL JOIN jsonb_each(present.properties) AS now ON now.key = before.key
         WHERE before.value::text IS DISTINCT FROM now.value::text
     ) AS attributes"""
 
@@ -37,6 +37,7 @@ _AREAS = (
     "coalesce(ST_CollectionExtract(ST_MakeValid(ST_Force2D({}.geom)), 3),"
     " 'SRID=4326;POLYGON EMPTY')"
 )
+_BOTH = "(SELECT 1) AS always LEFT JOIN former ON true LEFT JOIN present ON true"
 _MEASURES = f"""
     SELECT jsonb_object_agg(shape, jsonb_build_object(
         'type', replace(ST_GeometryType(geom), 'ST_', ''),
@@ -83,17 +84,17 @@ def select_difference(
     text = f"""
 WITH versions AS MATERIALIZED (SELECT * FROM {FEATURE_VERSIONS}),
 former AS MATERIALIZED ({_AT.format(moment="%(since)s")}),
-present AS MATERIALIZED ({_AT.format(moment="%(until)s")})
+present AS MATERIALIZED ({_AT.format(moment="%(until)s")}),
+areas AS MATERIALIZED (
+    SELECT {_AREAS.format("former")} AS one, {_AREAS.format("present")} AS other
+    FROM {_BOTH}
+    WHERE former.geom::bytea IS DISTINCT FROM present.geom::bytea
+        AND coalesce(ST_NPoints(former.geom), 0) + coalesce(ST_NPoints(present.geom), 0)
+            <= {_MAX_SUBTRACTED}
+)
 SELECT former.valid_from AS former_from, present.valid_from AS present_from,
     former.geom::bytea IS DISTINCT FROM present.geom::bytea AS is_moved,
     ({_ATTRIBUTES}) AS attributes,
-    (
-        WITH areas AS (
-            SELECT {_AREAS.format("former")} AS one, {_AREAS.format("present")} AS other
-            WHERE former.geom::bytea IS DISTINCT FROM present.geom::bytea
-                AND coalesce(ST_NPoints(former.geom), 0) + coalesce(ST_NPoints(present.geom), 0)
-                    <= {_MAX_SUBTRACTED}
-        ){_MEASURES}
-    ) AS measures{shapes}
-FROM (SELECT) AS always LEFT JOIN former ON true LEFT JOIN present ON true"""
+    ({_MEASURES}) AS measures{shapes}
+FROM {_BOTH}"""
     return Statement(text, values)
