@@ -12,9 +12,9 @@ from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders
 
-from samsyn_admin.serving.connection import Connection
+from samsyn_admin.serving.connections.connection import Connection
+from samsyn_admin.serving.connections.received import NoRoomError
 from samsyn_admin.serving.listening import IN_FLIGHT, turn_away
-from samsyn_admin.serving.received import NoRoomError
 from samsyn_admin.serving.refusals import STOPPING, refusal
 from samsyn_admin.serving.responding import RespondingWorker
 from samsyn_model.metrics import tracing

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from gunicorn.http import errors
 
 from samsyn_admin.http.security_headers import ALWAYS, NO_PAGE
-from samsyn_admin.serving.received import NoRoomError
+from samsyn_admin.serving.connections.received import NoRoomError
 from samsyn_model.errors import SamsynError
 from samsyn_provider.http.problems import (
     ADDRESS_TOO_LONG,

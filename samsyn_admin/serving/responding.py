@@ -10,7 +10,7 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from samsyn_admin.serving.access_log import BEGUN
-from samsyn_admin.serving.connection import Connection, Reply, SentResponse
+from samsyn_admin.serving.connections.connection import Connection, Reply, SentResponse
 from samsyn_admin.serving.refusals import refusal, refusal_of
 from samsyn_admin.serving.request_input import RequestInput
 from samsyn_model.metrics.counting import count_request

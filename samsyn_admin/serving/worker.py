@@ -9,7 +9,7 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders
 
 from samsyn_admin.serving.buffering import BufferingWorker
-from samsyn_admin.serving.received import NoRoomError
+from samsyn_admin.serving.connections.received import NoRoomError
 from samsyn_model.database.cancellation import is_closed
 from samsyn_model.metrics import counting
 

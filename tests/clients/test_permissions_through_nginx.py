@@ -20,7 +20,8 @@ from samsyn_model.database.engine import open_engine
 from samsyn_model.database.transactions import writing
 from tests.clerk_instance import ISSUER, public_pem
 from tests.clients.nginx_server import ShippedNginx, shipped_nginx
-from tests.clients.samsyn_server import Server, migrated_database, serve
+from tests.clients.samsyn_server import Server, serve
+from tests.databases import migrated_database
 from tests.security.disclosure import SECRETS
 from tests.security.operations import Operation
 from tests.security.permission_matrix import OPERATIONS

@@ -20,7 +20,8 @@ from samsyn_model.database.engine import open_engine
 from samsyn_model.database.revisions import current_revision, is_later, newest_revision
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.settings import CHECKOUT
-from tests.clients.samsyn_server import migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import run_samsyn, serve
+from tests.databases import migrated_database
 from tests.security.world_database import populate, store_rasters
 
 SCRIPT = Path(__file__).with_name("previous_reading.py")

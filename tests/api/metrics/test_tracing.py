@@ -14,7 +14,8 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.clients.samsyn_server import OWNER, Server, migrated_database, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.databases import migrated_database
 
 NAME = "Hemliga grundet"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

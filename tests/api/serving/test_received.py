@@ -12,7 +12,7 @@ from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.parser import RequestParser
 
 from samsyn_admin.serving import received as module
-from samsyn_admin.serving.received import NoRoomError, Received
+from samsyn_admin.serving.connections.received import NoRoomError, Received
 from tests.api.serving.raw_clients import request
 
 _BODY = bytes(range(256)) * 4

@@ -6,7 +6,7 @@ from collections import deque
 from socket import MSG_DONTWAIT, socket
 from typing import IO
 
-from samsyn_admin.serving.received import MIN_RATE, STORED, temporary_file
+from samsyn_admin.serving.connections.received import MIN_RATE, STORED, temporary_file
 
 _IN_MEMORY = 256 * 1024  # bytes kept; more is in a temporary file
 _MAX_KEPT = 8 * 1024 * 1024  # bytes, beyond which a response is interrupted

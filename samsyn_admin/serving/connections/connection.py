@@ -12,8 +12,8 @@ from gunicorn.http.wsgi import Response
 from gunicorn.workers.gthread import TConn
 
 from samsyn_admin.live.handover import HANDS_OVER, HandOver
-from samsyn_admin.serving.outbox import Outbox
-from samsyn_admin.serving.received import Received
+from samsyn_admin.serving.connections.outbox import Outbox
+from samsyn_admin.serving.connections.received import Received
 from samsyn_provider.http.representations import HOLDS_CONNECTION
 
 

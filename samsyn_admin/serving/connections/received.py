@@ -10,7 +10,7 @@ from typing import IO, Any
 from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.unreader import SocketUnreader
 
-from samsyn_admin.serving.chunked import ChunkedBody
+from samsyn_admin.serving.connections.chunked import ChunkedBody
 
 MIN_RATE = 16 * 1024
 """Bytes: for as many a client has another second for the rest of its message."""
