@@ -604,5 +604,4 @@ BEGIN
     RETURN ARRAY[earliest, latest];
 END $$;
 
-DROP FUNCTION layer_times(layers);
-DROP FUNCTION time_properties(layers);
+-- layer_times(layers) and time_properties(layers) stay: the release before calls them.
