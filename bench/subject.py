@@ -154,7 +154,7 @@ class Subject:
         """Return the statement for a tile of Web Mercator."""
         tile = Tile(WEB_MERCATOR_QUAD, level, row, column)
         with reading(self.engine) as connection:
-            sources = tile_sources(connection, [self.collection], MultiDict())
+            sources = tile_sources(connection, [self.collection], MultiDict(), is_map=False)
         return self._with_values(select_small_tile(sources, tile))
 
     def _with_values(self, statement: Statement) -> str:
