@@ -117,7 +117,7 @@ def attribute_columns(names: tuple[str, ...]) -> tuple[str, str, dict[str, str]]
     texts, values = list[str](), {"attributes": array_literal(names)}
     is_short = len(names) <= _MAX_PAIRS
     for number, column in enumerate(columns):
-        pairs = []
+        pairs: list[str] = []
         for name in column:
             parameter = f"%(attribute{len(pairs)}_{number})s::text"
             values[f"attribute{len(pairs)}_{number}"] = name
