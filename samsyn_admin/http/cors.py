@@ -39,8 +39,7 @@ def install(app: Flask, settings: Settings) -> None:
     frontend = origin_of(settings.frontend_url) if settings.frontend_url else None
 
     def preflight() -> Response | None:
-        requested_method = request.headers.get("Access-Control-Request-Method")
-        if request.method != "OPTIONS" or requested_method is None:
+        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
             return None
         methods = _methods(frontend)
         return _preflight_response(methods) if methods else None
@@ -93,7 +92,7 @@ def _is_foreign_writing(frontend: str | None) -> bool:
     Below `/api` only with HTTP Basic, which browsers send of themselves after they have asked for a
     password once. Any other header with credentials needs a preflight, which is not answered.
     """
-    origin = request.headers.get("Origin")
+    origin: str | None = request.environ.get("HTTP_ORIGIN")
     if origin is None or request.method in _READ_METHODS | _methods(frontend):
         return False
     if not (_is_below("/ogc") or (_is_below("/api") and _has_password())):

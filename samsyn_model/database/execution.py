@@ -1,9 +1,10 @@
 """Statements of requests and commands are run here; COPY has its own module."""
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from time import monotonic
+from types import TracebackType
 from typing import Any, cast, overload
 
 import psycopg
@@ -83,7 +84,7 @@ def stream(connection: Connection, statement: str, values: Mapping[str, Any]) ->
     """
     with (
         translated_errors(),
-        _driver(connection) as driver,
+        _Driver(connection) as driver,
         closing(psycopg.ClientCursor(driver, row_factory=namedtuple_row)) as cursor,
         closing(cast(Generator[Any], cursor.stream(statement, values))) as rows,
     ):
@@ -104,7 +105,7 @@ def run_within(
     # texts that are sent together are one transaction, in which each has its own time limit
     text = f"SET LOCAL statement_timeout = {milliseconds:d}; {statement}"
     try:
-        with translated_errors(), timed(statement), _driver(connection) as driver:
+        with translated_errors(), timed(statement), _Driver(connection) as driver:
             cursor = psycopg.ClientCursor(driver).execute(text, values)
             cursor.nextset()
             return Rows(cast(PGresult, cursor.pgresult), Transformer(driver))
@@ -134,7 +135,7 @@ def _run_text(
     is_reading = READING_OPTION in options
     if not is_reading and not connection.in_transaction():
         connection.begin()
-    with _driver(connection) as driver, Cancellable(driver):
+    with _Driver(connection) as driver, Cancellable(driver):
         if prepared and driver.prepare_threshold is not None:
             known = connection.info.setdefault(_PREPARED, OrderedDict())
             try:
@@ -166,17 +167,28 @@ def _send_watched(
         driver.waiting_since = None
 
 
-@contextmanager
-def _driver(connection: Connection) -> Iterator[WatchedConnection]:
-    """Yield the driver's connection; the pool makes another where that is lost meanwhile."""
-    driver = driver_of(connection)
-    try:
-        yield driver
-        driver.answered = monotonic()
-    except psycopg.OperationalError as error:
-        if driver.closed:
-            connection.invalidate(error)
-        raise
+class _Driver:
+    """The context with the driver's connection; the pool makes another where that is lost
+    meanwhile."""
+
+    __slots__ = ("_connection", "_driver")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._driver = connection, driver_of(connection)
+
+    def __enter__(self) -> WatchedConnection:
+        return self._driver
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._driver.answered = monotonic()
+        elif isinstance(error, psycopg.OperationalError) and self._driver.closed:
+            self._connection.invalidate(error)
 
 
 def driver_of(connection: Connection) -> WatchedConnection:

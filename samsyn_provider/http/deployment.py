@@ -18,6 +18,7 @@ from samsyn_provider.rates.credentials import CredentialLimit
 from samsyn_provider.rates.rate_limits import RateLimits
 
 _PORTS = {"http": 80, "https": 443}
+_PUBLIC_URL = "samsyn.public_url"  # a WSGI variable: most documents have it in many links
 _ROOT_VARIABLES = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
 
 
@@ -49,8 +50,12 @@ def deployment() -> Deployment:
 
 def public_url() -> str:
     """Return the base URL that the client uses, without a trailing slash: links start with it."""
-    settings, environ = deployment().settings, request.environ
-    return settings.public_url or _root_url(*map(environ.get, _ROOT_VARIABLES))
+    environ = request.environ
+    url: str | None = environ.get(_PUBLIC_URL)
+    if url is None:
+        root = deployment().settings.public_url or _root_url(*map(environ.get, _ROOT_VARIABLES))
+        url = environ[_PUBLIC_URL] = root
+    return url
 
 
 @lru_cache(maxsize=64)  # building it takes werkzeug a tenth of a fast request's time

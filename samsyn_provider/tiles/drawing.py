@@ -97,12 +97,15 @@ def attributes_expression(query: ItemsQuery, values: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=256)  # composing it takes as long as some features do
-def attribute_columns(names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+def attribute_columns(names: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
     """Return the columns of `attributes` from which a tile gets the attributes in the order of
-    `names`, then all others; and their values.
+    `names`, then all others; the aggregate of `properties` that says whether there are no others,
+    which the columns find as `are_named`; and the values of both.
 
     A tile has the attributes of a jsonb value in their order there, by length and then by bytes,
-    and those of one column before those of the next. Names that ascend share a column.
+    and those of one column before those of the next. Names that ascend share a column. Where all
+    attributes are named a column is what remains without those of the other columns, which takes
+    half of the time that composing it does.
     """
     columns: list[list[str]] = []
     for name in names:
@@ -110,17 +113,25 @@ def attribute_columns(names: tuple[str, ...]) -> tuple[str, dict[str, str]]:
             columns.append([])
         columns[-1].append(name)
     if len(columns) <= 1:
-        return "attributes", {}
-    texts, values = list[str](), dict[str, str]()
-    for column in columns:
-        pairs = []
+        return "attributes", "true", {}
+    texts, values = list[str](), {"attributes": array_literal(names)}
+    is_short = len(names) <= _MAX_PAIRS
+    for number, column in enumerate(columns):
+        pairs: list[str] = []
         for name in column:
-            parameter = f"%(attribute{len(values)})s::text"
-            values[f"attribute{len(values)}"] = name
+            parameter = f"%(attribute{len(pairs)}_{number})s::text"
+            values[f"attribute{len(pairs)}_{number}"] = name
             pairs.append(f"{parameter}, attributes -> {parameter}")
-        texts.append(f"jsonb_build_object({', '.join(pairs)}) AS attributes{len(texts)}")
-    values["attributes"] = array_literal(names)
-    return ", ".join([*texts, "attributes - %(attributes)s::text[] AS others"]), values
+        text = f"jsonb_build_object({', '.join(pairs)})"
+        if is_short:
+            values[f"beside{number}"] = array_literal([one for one in names if one not in column])
+            remaining = f"attributes - %(beside{number})s::text[]"
+            text = f"CASE WHEN are_named THEN {remaining} ELSE {text} END"
+        texts.append(f"{text} AS attributes{number}")
+    others = "attributes - %(attributes)s::text[]"
+    texts.append(f"CASE WHEN NOT are_named THEN {others} END AS others")
+    are_named = "coalesce(bool_and(properties - %(attributes)s::text[] = '{}'), true)"
+    return ", ".join(texts), are_named if is_short else "false", values
 
 
 def _rank(name: str) -> tuple[int, bytes]:

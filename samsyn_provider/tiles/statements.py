@@ -48,13 +48,14 @@ class TileSource:
 @dataclass(frozen=True, slots=True)
 class _Expressions:
     """The SQL of a layer's features in a tile, of the relation that they are in, of their
-    attributes, and of the columns that the tile takes these from."""
+    attributes, of the columns that the tile takes these from, and of whether all are named."""
 
     features: str
     relation: str
     properties: str
     attributes: str
     columns: str
+    are_named: str
 
 
 def select_small_tile(
@@ -131,7 +132,7 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
     conditions = feature_conditions(source.query, source.times, values)
     properties = properties_column(source.query)
     relation = relation_of(source.query.versions)
-    columns, named = attribute_columns(shown_names(source.query, source.names))
+    columns, are_named, named = attribute_columns(shown_names(source.query, source.names))
     values |= named
     expressions = _Expressions(
         _features_in_tile(relation, conditions, properties),
@@ -139,6 +140,7 @@ def _part(source: TileSource, tile: Tile, shares: int, text_of: Callable[..., st
         properties,
         attributes_expression(source.query, values),
         columns,
+        are_named,
     )
     text = text_of(expressions, tile.grid.is_mercator, shares)
     return Statement(text, values)
@@ -154,17 +156,24 @@ def _features_in_tile(relation: str, conditions: Sequence[str], properties: str)
 
 @lru_cache(maxsize=64)  # composing it takes a tenth of a small tile's time
 def _small_text(sql: _Expressions, is_mercator: bool, _: int) -> str:
+    # OFFSET 0: the attributes are computed once, not for each column that is taken from them
     drawn = f"""(
-    SELECT id, geom, {sql.attributes} AS attributes FROM {drawn_features(sql.features, is_mercator)}
+    SELECT id, geom, {sql.attributes} AS attributes
+    FROM {drawn_features("found", is_mercator)} OFFSET 0
 )"""
     return f"""
-SELECT CASE WHEN (
+WITH found AS MATERIALIZED (
+    SELECT id, geom, properties FROM {sql.features} LIMIT %(max_features)s + 1
+)
+SELECT CASE WHEN is_small THEN coalesce(({_mvt_statement(drawn, sql.columns)}), '') END
+FROM (
     SELECT coalesce(
         count(*) <= %(max_features)s
             AND sum(pg_column_size(geom)) <= {VERTEX_BYTES} * %(max_vertices)s
             AND sum(pg_column_size(properties)) <= %(max_attribute_bytes)s, true
-    ) FROM (SELECT geom, properties FROM {sql.features} LIMIT %(max_features)s + 1) AS limited
-) THEN coalesce(({_mvt_statement(drawn, sql.columns)}), '') END"""
+    ) AS is_small, {sql.are_named} AS are_named
+    FROM found
+) AS load"""
 
 
 def _mvt_statement(drawn: str, columns: str) -> str:
@@ -182,7 +191,7 @@ def _bounded_text(sql: _Expressions, is_mercator: bool, shares: int) -> str:
     SELECT id, geom, CASE
         WHEN sum(pg_column_size(properties)) OVER (ORDER BY id) <= %(max_attribute_bytes)s
         THEN {sql.attributes}
-    END AS attributes
+    END AS attributes, false AS are_named
     FROM drawn
     WHERE geom IS NOT NULL
 )"""

@@ -68,6 +68,23 @@ def test_one_too_old_or_none_is_told_by_the_status(path: Path, tmp_path: Path) -
     assert _find(path, tmp_path, "99").returncode == 1
 
 
+def test_an_optimised_python_is_found_by_how_it_was_built(path: Path, tmp_path: Path) -> None:
+    config = "sysconfig.get_config_var = lambda _: {options!r}; sys.base_prefix = '/opt'"
+    start = "import sys, sysconfig; {config}; exec(sys.argv[2])"
+    for name, options in (
+        ("python3.12", "--prefix=/opt"),
+        ("python3", "--prefix=/opt --enable-optimizations"),
+    ):
+        code = start.format(config=config.format(options=options))
+        _program(path / name, f'exec "{sys.executable}" -c "{code}" "$@"')
+    (path / "python3").rename(tmp_path / "python3")
+    assert _find(path, tmp_path).returncode == 0
+    assert _find(path, tmp_path, "12", "optimized").returncode == 1
+    (tmp_path / "python3").rename(path / "python3")
+    found = _find(path, tmp_path, "12", "optimized")
+    assert Path(found.stdout.strip()).samefile(sys.executable)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 def test_who_may_not_install_is_told() -> None:
     refused = subprocess.run(
