@@ -115,7 +115,7 @@ def run_within(
 
 def run_together(connection: Connection, statements: str) -> Any:
     """Run texts that bind nothing in one round trip; return the first row of the last one."""
-    with translated_errors(), _driver(connection) as driver:
+    with translated_errors(), _Driver(connection) as driver:
         cursor = psycopg.ClientCursor(driver).execute(statements.encode())
         while cursor.nextset():
             pass
