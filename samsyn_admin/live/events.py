@@ -7,12 +7,13 @@ maps and comments, which it does not have, are `org.samsyn.…`.
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from samsyn_model.live.features import Features
 from samsyn_model.live.notices import Notice, SubjectChange
 from samsyn_model.live.viewers import Presence
+from samsyn_model.permissions.changes import PERMISSIONS
 
 RESET = b'event: reset\ndata: {"reason":"too much has changed"}\n\n'
 """Tells a client to load anew what it shows."""
@@ -36,6 +37,13 @@ class Event:
     """A layer that has to be readable, too."""
     is_departure: bool = False
     """Whether it is enough that the layer was readable before."""
+    owner: uuid.UUID | None = None
+    """The only user that it is for; where it `is_for_others`, the only one that it is not for."""
+    is_for_others: bool = False
+
+    def is_for(self, user: uuid.UUID | None) -> bool:
+        """Return whether it is for a user, None: for somebody who is not signed in."""
+        return self.owner is None or (user == self.owner) is not self.is_for_others
 
 
 def id_line(change_set: int) -> bytes:
@@ -97,20 +105,49 @@ def origo_events(notice: Notice, features: Features) -> Iterator[Event]:
             yield Event(RESET.decode()[:-1])
 
 
-type _Access = tuple[uuid.UUID | None, bool]
+class _Access(NamedTuple):
+    """What an Event has beside its text."""
+
+    layer: uuid.UUID | None = None
+    is_departure: bool = False
+    owner: uuid.UUID | None = None
+    is_for_others: bool = False
+
+
 type _Change = tuple[str, str, str, str, _Access]
 """The type, the source, the subject, the data as JSON, and who may read it."""
 
 
 def _changes(notice: Notice, base: str, features: Features) -> Iterator[_Change]:
     yield from _item_changes(notice, f"{base}/ogc/collections/{notice.subject_id}", features)
-    for change in notice.subjects:
-        if change.kind == "layer":
-            yield _layer_change(change, f"{base}/ogc/collections/{change.id}")
-        elif change.kind == "comment":
-            yield _comment_change(change, base)
-        elif change.kind in {"map", "map_layer"}:
-            yield _map_change(change, f"{base}/api/v1/maps/{change.map_id}")
+    for told in notice.subjects:
+        yield from _subject_changes(told, base)
+
+
+def _subject_changes(change: SubjectChange, base: str) -> Iterator[_Change]:
+    """Yield the event of a change; of one of who may do what, that for the owner and that for all
+    others, who are not told of these members."""
+    event = _subject_change(change, base)
+    hidden = change.changed.intersection(PERMISSIONS if change.kind in {"layer", "map"} else ())
+    if event is None or not hidden:
+        yield from () if event is None else (event,)
+        return
+    owner = change.owner_id
+    if owner is not None:
+        yield (*event[:4], event[4]._replace(owner=owner))
+    others = replace(change, changed=change.changed - hidden)
+    if others.changed and (event := _subject_change(others, base)):
+        yield (*event[:4], event[4]._replace(owner=owner, is_for_others=True))
+
+
+def _subject_change(change: SubjectChange, base: str) -> _Change | None:
+    if change.kind == "layer":
+        return _layer_change(change, f"{base}/ogc/collections/{change.id}")
+    if change.kind == "comment":
+        return _comment_change(change, base)
+    if change.kind in {"map", "map_layer"}:
+        return _map_change(change, f"{base}/api/v1/maps/{change.map_id}")
+    return None
 
 
 def _item_changes(notice: Notice, collection: str, features: Features) -> Iterator[_Change]:
@@ -126,7 +163,7 @@ def _item_changes(notice: Notice, collection: str, features: Features) -> Iterat
             body = features.get((notice.subject_id, feature_id))
             link = {"rel": "item", "type": _GEOJSON, "href": subject}
             data = _json(link) if body is None else body
-        yield f"{_ITEM}.{operation}", collection, subject, data, (notice.subject_id, False)
+        yield f"{_ITEM}.{operation}", collection, subject, data, _Access(notice.subject_id)
 
 
 def _bulk_change(notice: Notice, collection: str) -> _Change:
@@ -145,7 +182,7 @@ def _bulk_change(notice: Notice, collection: str) -> _Change:
         "updated": notice.updated,
         "deleted": notice.deleted,
     }
-    return f"{_ITEM}.{operation}", collection, items, _json(data), (notice.subject_id, False)
+    return f"{_ITEM}.{operation}", collection, items, _json(data), _Access(notice.subject_id)
 
 
 def _layer_change(change: SubjectChange, collection: str) -> _Change:
@@ -159,7 +196,7 @@ def _layer_change(change: SubjectChange, collection: str) -> _Change:
             "changed": sorted(change.changed),
         }
     kind = f"org.ogc.api.collection.{change.action}"
-    return kind, collection, collection, _json(data), (change.id, is_deleted)
+    return kind, collection, collection, _json(data), _Access(change.id, is_deleted)
 
 
 def _comment_change(change: SubjectChange, base: str) -> _Change:
@@ -174,7 +211,7 @@ def _comment_change(change: SubjectChange, base: str) -> _Change:
         "href": comment,
     }
     source = f"{base}/api/v1/{thing}/{key}"
-    return f"org.samsyn.comment.{action}", source, comment, _json(data), (change.layer_id, False)
+    return f"org.samsyn.comment.{action}", source, comment, _json(data), _Access(change.layer_id)
 
 
 def _map_change(change: SubjectChange, address: str) -> _Change:
@@ -187,5 +224,5 @@ def _map_change(change: SubjectChange, address: str) -> _Change:
     reads = change.layer_id if is_layer else None
     if "layer_order" in change.changed:  # of all layers: for whom the map's id stands among them
         reads = change.map_id
-    access = reads, change.action == "delete"
+    access = _Access(reads, change.action == "delete")
     return f"{kind}.{change.action}", address, subject, _json(data), access

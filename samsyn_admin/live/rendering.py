@@ -56,6 +56,8 @@ class Renderer:
 
 
 def _is_readable(event: Event, audience: Audience) -> bool:
+    if not event.is_for(audience.follower.user_id):
+        return False
     layer = event.layer
     if layer is None or layer in audience.layers:
         return True

@@ -22,7 +22,11 @@ FEW = 20
 _COLUMNS = """n.position, n.subject_id, n.change_set_id, n.committed_at,
     n.inserted, n.updated, n.deleted, n.features,
     (SELECT jsonb_agg(jsonb_build_object('kind', kind, 'action', action, 'id', subject_id,
-            'map_id', map_id, 'layer_id', layer_id, 'changed', details -> 'changed') ORDER BY id)
+            'map_id', map_id, 'layer_id', layer_id, 'changed', details -> 'changed',
+            'owner_id', CASE kind
+                WHEN 'map' THEN (SELECT created_by FROM maps WHERE maps.id = s.map_id)
+                WHEN 'layer' THEN (SELECT created_by FROM layers WHERE layers.id = s.layer_id)
+            END) ORDER BY id)
         FROM subject_changes AS s
         WHERE s.change_set_id = n.change_set_id AND kind <> 'import'
             AND coalesce(map_id, layer_id, subject_id) = n.subject_id) AS subjects"""
@@ -68,6 +72,8 @@ class SubjectChange:
     map_id: uuid.UUID | None
     layer_id: uuid.UUID | None
     changed: frozenset[str]
+    owner_id: uuid.UUID | None = None
+    """Whose the map or the layer is now; None of other things, and where it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ def _last_operations(entries: list[tuple[str, int]]) -> tuple[tuple[str, int], .
 
 
 def _subject_change(change: dict[str, Any]) -> SubjectChange:
-    map_id, layer_id = change["map_id"], change["layer_id"]
+    map_id, layer_id, owner_id = change["map_id"], change["layer_id"], change["owner_id"]
     return SubjectChange(
         change["kind"],
         change["action"],
@@ -166,4 +172,5 @@ def _subject_change(change: dict[str, Any]) -> SubjectChange:
         map_id and uuid.UUID(map_id),
         layer_id and uuid.UUID(layer_id),
         frozenset(change["changed"] or ()),
+        owner_id and uuid.UUID(owner_id),
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from samsyn_model.database.execution import run
+from samsyn_model.history.horizons import HORIZON
 from samsyn_model.identity.names import display_name
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.http import links
@@ -28,7 +29,7 @@ PERSON = f"""
 email: whose account was deleted has no name."""
 
 _PAGE = f"""
-SELECT page.*, change_sets.via, change_sets.message, {PERSON}
+SELECT page.*, change_sets.via, change_sets.message, {PERSON}, ({HORIZON}) AS begins_at
 FROM (
     SELECT change_set_id, committed_at, inserted, updated, deleted FROM layer_change_sets
     WHERE layer_id = %(layer)s AND (%(after)s::bigint IS NULL OR committed_at < (
@@ -90,10 +91,15 @@ def described(change_set: int, row: Any) -> dict[str, Any]:
 
 
 def _links(layer_id: uuid.UUID, row: Any) -> list[Link]:
-    """Return the links to what the change set has changed: no two of a layer are at one moment."""
-    before = moment_text(row.committed_at - timedelta(microseconds=1))
+    """Return the links to what the change set has changed: no two of a layer are at one moment.
+
+    There are none where what was before it is not kept.
+    """
+    before = row.committed_at - timedelta(microseconds=1)
+    if row.begins_at is not None and before < row.begins_at:
+        return []
     url = f"{links.collection_url(layer_id)}/changes"
-    span = {"since": before, "until": row.change_set_id}
+    span = {"since": moment_text(before), "until": row.change_set_id}
     return [
         links.link("changes", JSON, "What it has changed", links.url_with(url, span)),
         links.link(

@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from typing import Any
 
@@ -132,6 +132,49 @@ def test_a_map_tells_of_what_its_reader_may_read(
     assert [x["data"]["changed"] for x in seen[3:]] == [["layer_order"], ["name"]]
     assert public_seen == [seen[2], seen[4]]  # the order is that of hidden layers too
     assert private not in json.dumps(public_seen)
+
+
+def test_who_may_do_what_is_told_to_its_owner_alone(
+    owner: Person, reader: Person, anonymous: Person
+) -> None:
+    """As activity has it: others are told of what else was changed, and of nothing where that is
+    all."""
+    layer = owner.layer(visibility="public")
+    map_id = owner.map(layer, view_permission="public")
+    members = {"email": "reader@example.org", "role": "editor"}
+    owner.send("POST", f"/api/v1/maps/{map_id}/collaborators", members)
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(closing(person.follow(f"/api/v1/maps/{map_id}/events")))
+            for person in (owner, reader, anonymous)
+        ]
+        for address, change in (
+            (f"/api/v1/maps/{map_id}", {"edit_permission": "public"}),
+            (f"/api/v1/maps/{map_id}", {"edit_permission": "private", "name": "Zones"}),
+            (f"/api/v1/layers/{layer}", {"editable": "everyone"}),
+            (f"/api/v1/layers/{layer}", {"editable": "creator-only", "description": "Of wind"}),
+            (f"/api/v1/maps/{map_id}", {"description": "Last"}),
+        ):
+            owner.send("PATCH", address, change)
+        own, *others = (
+            [(one.data["id"], one.data["data"]["changed"]) for one in stream.take(count)]
+            for stream, count in zip(streams, (5, 3, 3), strict=True)
+        )
+    assert [changed for _, changed in own] == [
+        ["edit_permission"],
+        ["edit_permission", "name"],
+        ["editable"],
+        ["description", "editable"],
+        ["description"],
+    ]
+    assert [changed for _, changed in others[0]] == [["name"], ["description"], ["description"]]
+    assert others[0] == others[1]
+    of_owner = [number for number, _ in own]
+    assert [number for number, _ in others[0]] == [
+        f"{of_owner[1]}-2",
+        f"{of_owner[3]}-2",
+        of_owner[4],
+    ]
 
 
 def test_layers_put_on_a_map_and_taken_off(owner: Person) -> None:

@@ -124,3 +124,15 @@ def test_a_version_that_is_kept_has_its_address_still(kept: Kept) -> None:
 
 def test_a_layer_that_is_younger_was_empty_then(kept: Kept) -> None:
     assert kept.get("items", datetime="2000-01-01T00:00:00Z").json["features"] == []
+
+
+def test_change_sets_link_to_what_is_kept(kept: Kept) -> None:
+    listed = kept.get("change-sets").json["changeSets"]
+    linked = [one for one in listed if one["links"]]
+    assert [one["changed"] for one in linked] == [1]  # that of the third feature
+    assert len(listed) > len(linked) + 1
+    for one in linked:
+        for link in one["links"]:
+            assert kept.client.get(link["href"]).status_code == 200
+    page = kept.get("change-sets", f="html").text
+    assert page.count("not kept") == len(listed) - len(linked)

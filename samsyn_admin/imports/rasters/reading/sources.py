@@ -102,7 +102,14 @@ class RasterSource:
                 )
             except (RasterioError, CRSError):
                 west = math.inf
-        if not all(map(math.isfinite, (west, south, east, north))) or west >= east:
+        is_finite = all(map(math.isfinite, (west, south, east, north)))
+        if is_finite and west > east and not crs.is_geographic:
+            raise InvalidParameterError(
+                f"{self.name} goes across the meridian of 180 degrees in {crs.name}, which is read"
+                " of rasters in longitudes and latitudes alone: transform it to these, or cut it"
+                " there in two."
+            )
+        if not is_finite or west >= east:
             raise InvalidParameterError(
                 f"{self.name} does not lie where {crs.name} is used: choose another CRS."
             )

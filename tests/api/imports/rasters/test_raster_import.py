@@ -288,6 +288,21 @@ def test_nothing_is_drawn_between_the_ends_of_a_raster_across_180_degrees(
             assert bool(mask[dataset.index(longitude * 111319.49, 556597.0)]) == shown, longitude
 
 
+@pytest.mark.parametrize("crs", ["EPSG:3832", "EPSG:32601"])  # Pacific Mercator, UTM zone 1
+def test_a_projected_raster_across_180_degrees_is_refused_for_that_reason(
+    owner: Caller, run_jobs: RunJobs, crs: str
+) -> None:
+    (x,), (y,) = transform("OGC:CRS84", crs, [180.0], [10.0])
+    content = tiff(ramp(200), crs=crs, transform=from_origin(x - 10_000, y + 10_000, 100, 100))
+    found = inspected(owner, run_jobs, {"pacific.tif": content})
+    job, _ = act(owner, run_jobs, found["id"], "commit")
+    assert job["status"] == "failed"
+    assert "goes across the meridian of 180 degrees" in job["problem"]["detail"]
+    beside = tiff(ramp(100), crs=crs, transform=from_origin(x - 10_000, y + 10_000, 90, 90))
+    (made,) = imported(owner, run_jobs, {"west.tif": beside})
+    assert 179 < made["bounds"][0] < made["bounds"][2] <= 180
+
+
 def test_rasters_of_several_days_become_one_layer(owner: Caller, run_jobs: RunJobs) -> None:
     files = {
         "sst_2024-05-02.tif": tiff(ramp() + 1),
