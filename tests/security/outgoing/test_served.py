@@ -81,11 +81,13 @@ def test_no_address_leads_in(inner: tuple[Inner, int], tried: tuple[Server, list
     with ThreadPoolExecutor(6) as pool:
         layers = [(*source, url) for source in ADDRESSES_OF_LAYERS[:3] for url in addresses]
         assert list(pool.map(store, layers)).count(201) > 600
+        # all on each are tried in one process (`test_parameters.py`): here each on one of them
+        parameters = (*WMS, *TITILER)
         tries = [
             (parameter, name, url)
-            for parameter in (*WMS, *TITILER)
+            for number, parameter in enumerate(parameters)
             for turn, name in enumerate(callers)
-            for url in addresses[turn :: len(callers)]
+            for url in addresses[number :: len(parameters)][turn :: len(callers)]
         ]
         wrong = [found for found in pool.map(ask, tries) if found]
     assert wrong == []
