@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.clients.samsyn_server import Server, make_token, run_samsyn, serve
 from tests.databases import migrated_database
 from tests.security.outgoing.hostile_addresses import hostile_addresses
 from tests.security.outgoing.inner_server import Inner, inner_server
@@ -61,7 +61,7 @@ def test_no_address_leads_in(inner: tuple[Inner, int], tried: tuple[Server, list
     callers: dict[str, Headers] = {"nobody": {}}
     for name in ("user", "administrator"):
         email = f"{name}@example.org"
-        token = run_samsyn(server.database, "token", "create", email, "--scope", "write")
+        token = make_token(server.database, email)
         callers[name] = {"Authorization": f"Bearer {token}"}
     run_samsyn(server.database, "user", "admin", "administrator@example.org")
 
