@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -85,9 +86,20 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def _load_modules(self) -> None:
+        """Load what workers share. A signal to stop ends the server before there are any: one that
+        is just being forked would miss it."""
+        stops: list[int] = []
+        handlers = {
+            number: signal.signal(number, lambda caught, _: stops.append(caught))
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+        }
         self._load_app()
         gc.collect()
         gc.freeze()  # what is collected is written to: workers would no longer share it
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if stops:
+            sys.exit(0)
 
     def load(self) -> Flask:
         engine = open_engine(

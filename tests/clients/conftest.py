@@ -8,7 +8,7 @@ import pytest
 from tests.clients import plan_layers
 from tests.clients.qgis_session import QGIS_ROOTS, Qgis, debian_root, qgis_in
 from tests.clients.raster_imports import import_raster
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 from tests.databases import migrated_database
 
 LOG_LINES_SHOWN = 80
@@ -92,7 +92,7 @@ def raster_server(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="package")
 def raster_owner(raster_server: Server) -> str:
     """A token of the raster's owner."""
-    return run_samsyn(raster_server.database, "token", "create", OWNER, "--scope", "write")
+    return make_token(raster_server.database, OWNER)
 
 
 @pytest.fixture(scope="package")
@@ -106,13 +106,13 @@ def raster_layer(raster_server: Server, raster_owner: str) -> str:
 @pytest.fixture(scope="package")
 def owner(server: Server) -> str:
     """A token of somebody who makes layers."""
-    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    return make_token(server.database, OWNER)
 
 
 @pytest.fixture(scope="package")
 def token(server: Server) -> str:
     """A token of the layers' owner that may only read."""
-    return run_samsyn(server.database, "token", "create", OWNER, "--scope", "read")
+    return make_token(server.database, OWNER, "read")
 
 
 @pytest.fixture(scope="package")

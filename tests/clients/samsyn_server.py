@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import requests
 
+from samsyn_model.database.engine import open_engine
+from samsyn_model.database.transactions import writing
+from samsyn_model.identity import api_tokens
 from samsyn_provider.rates.rate_limits import Rate
 
 OWNER = "owner@example.org"
@@ -70,6 +73,17 @@ def run_samsyn(database: str, *arguments: str | Path) -> str:
     )
     assert done.returncode == 0, f"samsyn {arguments[0]} failed:\n{done.stderr}"
     return done.stdout.strip()
+
+
+def make_token(database: str, email: str, scope: Literal["read", "write"] = "write") -> str:
+    """Make a token as `samsyn token create` does, without a process of its own."""
+    engine = open_engine(database, pool_size=1)
+    try:
+        with writing(engine) as connection:
+            user_id = api_tokens.find_or_create_user(connection, email)
+            return api_tokens.create_token(connection, user_id, name="test", scope=scope)
+    finally:
+        engine.dispose()
 
 
 def _environment(database: str, **more: str) -> dict[str, str]:

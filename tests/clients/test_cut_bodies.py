@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import OWNER, Server, make_token
 
 FEATURE = {"type": "Feature", "geometry": None, "properties": {"name": "Here"}}
 LINES = (json.dumps(FEATURE).encode() + b"\n") * 6
@@ -19,7 +19,7 @@ NDJSON = "application/x-ndjson"
 
 @pytest.fixture(scope="module")
 def writer(server: Server) -> dict[str, str]:
-    token = run_samsyn(server.database, "token", "create", OWNER)
+    token = make_token(server.database, OWNER)
     return {"Authorization": f"Bearer {token}"}
 
 

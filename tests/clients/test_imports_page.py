@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 from tests.clients.test_browser import _keeps_to_itself, _open, browser
 
 __all__ = ["browser"]
@@ -32,7 +32,7 @@ def importing(clients_database: str, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def importer(importing: Server) -> str:
     """A token of the owner's that may write."""
-    return run_samsyn(importing.database, "token", "create", OWNER, "--scope", "write")
+    return make_token(importing.database, OWNER)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import Select
 
-from tests.clients.samsyn_server import Server, run_samsyn
+from tests.clients.samsyn_server import Server, make_token
 from tests.clients.test_browser import browser
 from tests.clients.test_imports_page import (
     _press,
@@ -95,7 +95,7 @@ def test_layers_of_this_visit_and_of_everyone_are_offered(
     signed_in: WebDriver, importing: Server, tmp_path: Path
 ) -> None:
     browser = signed_in
-    other = run_samsyn(importing.database, "token", "create", "other@x.org", "--scope", "write")
+    other = make_token(importing.database, "other@x.org")
     shared = {"name": "Of everyone", "source_type": "vector", "visibility": "public"}
     importing.make_layer(other, {**shared, "editable": "everyone"})
     importing.make_layer(other, {**shared, "name": "Of another", "editable": "creator-only"})

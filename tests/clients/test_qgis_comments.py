@@ -8,7 +8,7 @@ from typing import Any
 import shapely
 
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import OWNER, Server, make_token
 
 PLACE = {"type": "Point", "coordinates": [11.5, 57.5]}
 AREA = {"type": "Polygon", "coordinates": [[[11, 57], [12, 57], [12, 58], [11, 57]]]}
@@ -29,7 +29,7 @@ def sender(server: Server, token: str) -> Callable[..., Any]:
 
 
 def test_finds_the_comments_on_a_map(qgis: Qgis, server: Server) -> None:
-    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    token = make_token(server.database, OWNER)
     send = sender(server, token)
     made = send("POST", "maps", {"name": "Kattegat"})
     send("POST", "comments", {"content": "Mind the cod.", "map_id": made["id"]})
@@ -39,7 +39,7 @@ def test_finds_the_comments_on_a_map(qgis: Qgis, server: Server) -> None:
 
 
 def test_shows_the_open_threads_of_a_layer(qgis: Qgis, server: Server, areas: str) -> None:
-    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    token = make_token(server.database, OWNER)
     send = sender(server, token)
     for other in send("GET", f"comments?layer_id={areas}"):
         send("DELETE", f"comments/{other['id']}")

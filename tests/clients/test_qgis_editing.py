@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from samsyn_model.database.engine import open_engine
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import Server, run_samsyn
+from tests.clients.samsyn_server import Server, make_token
 
 EVERYTHING = ["add", "change attributes", "change geometries", "delete"]
 SCHEMA = {
@@ -99,9 +99,7 @@ def test_editing_is_offered_to_who_may(
     qgis: Qgis, server: Server, zones: Zones, owner: str, token: str
 ) -> None:
     layer = zones("a")
-    stranger = run_samsyn(
-        server.database, "token", "create", "stranger@example.org", "--scope", "write"
-    )
+    stranger = make_token(server.database, "stranger@example.org")
     offered = {
         who: edited(qgis, server, layer, steps=[], token=credential)["offered"]
         for who, credential in {

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from samsyn_model.database.engine import open_engine
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import Server, run_samsyn
+from tests.clients.samsyn_server import Server, make_token, run_samsyn
 from tests.clients.test_qgis_editing import MOVED, SCHEMA, SQUARE, assert_at, edited
 
 ZONES = {
@@ -49,7 +49,7 @@ def test_each_edit_has_its_version_author_and_way(
 ) -> None:
     layer = server.make_layer(owner, ZONES)
     editor_email = "editor-of-zones@example.org"
-    editor = run_samsyn(server.database, "token", "create", editor_email, "--scope", "write")
+    editor = make_token(server.database, editor_email)
     as_owner, as_editor = ({"Authorization": f"Bearer {token}"} for token in (owner, editor))
     api = f"{server.url}/api/v1/layers/{layer}"
     opened = requests.patch(api, json={"editable": "everyone"}, headers=as_owner, timeout=20)

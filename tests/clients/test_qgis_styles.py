@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.clients.qgis_session import Qgis
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import OWNER, Server, make_token
 
 COLOUR = "#c2410c"
 STYLE = {"color": COLOUR, "lineWidth": 4, "fillPolygons": True}
@@ -28,7 +28,7 @@ def _feature(geometry: Any, **properties: Any) -> dict[str, Any]:
 
 def _create(server: Server, style: dict[str, Any], *features: dict[str, Any]) -> str:
     """Create a public layer of these features, as the web app does; return its collection."""
-    token = run_samsyn(server.database, "token", "create", OWNER)
+    token = make_token(server.database, OWNER)
     body = {
         "name": "Färger",
         "source_type": "vector",

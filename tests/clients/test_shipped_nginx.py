@@ -16,7 +16,7 @@ import requests
 
 from tests.api.live.event_streams import Person
 from tests.clients.nginx_server import ShippedNginx, shipped_nginx
-from tests.clients.samsyn_server import OWNER, Server, free_port, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, free_port, make_token, serve
 from tests.faults.database_server import wait_until
 
 TILE = "/ogc/collections/{}/tiles/WebMercatorQuad/0/0/0"
@@ -43,7 +43,7 @@ def behind(clients_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def owner(behind: Server) -> Person:
-    return Person(behind, run_samsyn(behind.database, "token", "create", OWNER))
+    return Person(behind, make_token(behind.database, OWNER))
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_tile_whose_layer_becomes_private(nginx: ShippedNginx, owner: Person) 
     owner.send("PATCH", f"/api/v1/layers/{layer}", {"visibility": "private"})
     kept = get(nginx, path)
     assert (kept.headers["X-Cache"], kept.headers["Cache-Control"]) == ("HIT", "public, max-age=60")
-    stranger = run_samsyn(owner.server.database, "token", "create", "stranger@example.org")
+    stranger = make_token(owner.server.database, "stranger@example.org")
     assert get(nginx, path, Authorization=f"Bearer {stranger}").status_code == 404
 
 

@@ -9,7 +9,7 @@ import requests
 from sqlalchemy import Engine
 
 from tests.clerk_instance import ISSUER, PARTY, public_pem, session_token
-from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.clients.samsyn_server import Server, make_token, serve
 
 DIVE = {"cover": 80, "dived_on": "2026-05-12"}
 DIVE_SCHEMA = {
@@ -77,7 +77,7 @@ def in_web_app(server: Server, name: str) -> Caller:
 
 def at_shell(server: Server, name: str) -> Caller:
     """Give somebody an API token of the server's command."""
-    return Caller(server, run_samsyn(server.database, "token", "create", f"{name}@example.org"))
+    return Caller(server, make_token(server.database, f"{name}@example.org"))
 
 
 def zone(name: str, west: float) -> dict[str, Any]:

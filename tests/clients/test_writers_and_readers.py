@@ -14,7 +14,7 @@ import requests
 from sqlalchemy import text
 
 from samsyn_model.database.engine import open_engine
-from tests.clients.samsyn_server import Server, run_samsyn
+from tests.clients.samsyn_server import Server, make_token
 
 SECONDS = float(os.environ.get("WRITERS_SECONDS", "8"))
 WRITERS, READERS = 20, 5
@@ -27,9 +27,7 @@ class Editor:
     """Somebody with a token, and a connection that is kept."""
 
     def __init__(self, server: Server, name: str) -> None:
-        token = run_samsyn(
-            server.database, "token", "create", f"{name}@example.org", "--scope", "write"
-        )
+        token = make_token(server.database, f"{name}@example.org")
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token}"
         self.url = server.url

@@ -19,7 +19,7 @@ from samsyn_model.cluster.installations import find_installations
 from samsyn_model.database.engine import way_of
 from samsyn_model.settings import CHECKOUT
 from tests.api.live.event_streams import Person
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, run_samsyn, serve
 from tests.faults.database_server import wait_until
 from tests.model.scratch import scratch_engine
 
@@ -132,7 +132,7 @@ def test_backups_are_restored(cluster: Cluster, tmp_path: Path) -> None:
         cluster.do("createdb", "-h", cluster.folder, "-U", "samsyn", "samsyn")
         url = cluster.database("samsyn")
         run_samsyn(url, "db", "upgrade")
-        token = run_samsyn(url, "token", "create", OWNER)
+        token = make_token(url, OWNER)
         cluster.do(cluster.folder / "scripts" / "base", url, cluster.folder / "base")
         with serve(url, tmp_path / "log", workers=1, **settings) as server:
             owner = Person(server, token)

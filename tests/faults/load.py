@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import psycopg
 import requests
 
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn
+from tests.clients.samsyn_server import OWNER, Server, make_token
 from tests.faults.database_server import DatabaseServer
 
 BATCH = 40
@@ -42,7 +42,7 @@ class Outcome:
 
 def make_layer(server: Server) -> Layer:
     """Make a user with a token, and an empty layer of theirs."""
-    token = run_samsyn(server.database, "token", "create", OWNER, "--scope", "write")
+    token = make_token(server.database, OWNER)
     headers = {"Authorization": f"Bearer {token}"}
     body = {"name": "Writes", "source_type": "vector", "visibility": "public"}
     response = requests.post(

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.clerk_deliveries import SECRET
-from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.clients.samsyn_server import Server, make_token, run_samsyn, serve
 from tests.databases import migrated_database
 
 OWNER = "maja.owner@example.org"
@@ -52,7 +52,7 @@ def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with migrated_database(server_url) as database:
         run_samsyn(database, "demo")
         who = {"owner": OWNER, "stranger": STRANGER}
-        tokens = {name: run_samsyn(database, "token", "create", who[name]) for name in who}
+        tokens = {name: make_token(database, who[name]) for name in who}
         with serve(database, log, CLERK_WEBHOOK_SECRET=SECRET, LIVE_SOCKET="off") as running:
             yield World(running, tokens, _ids(running, tokens["owner"]))
 

@@ -14,7 +14,7 @@ from samsyn_admin.app import create_app
 from samsyn_admin.live.reading import Listener
 from samsyn_model.database.engine import open_engine
 from samsyn_model.settings import Settings
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, run_samsyn, serve
 from tests.databases import migrated_database
 from tests.poolers.pgbouncer import NEWER, PACKAGED, pgbouncer
 
@@ -44,7 +44,7 @@ _LAYER: dict[str, Any] = {
 def test_many_clients_at_once(server_url: str, tmp_path: Path, which: str) -> None:
     with migrated_database(server_url) as database:
         run_samsyn(database, "db", "settings", "--apply")
-        token = run_samsyn(database, "token", "create", OWNER)
+        token = make_token(database, OWNER)
         # the worker of jobs goes past the newer one, through the other
         past = {"DIRECT_DATABASE_URL": database} if which == NEWER else {}
         with (

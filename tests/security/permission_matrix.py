@@ -42,14 +42,14 @@ def _with_heads(operations: tuple[Operation, ...]) -> Iterator[Operation]:
 
 
 def _options(operations: tuple[Operation, ...]) -> Iterator[Operation]:
-    """Yield an OPTIONS for each path without one, on some objects."""
+    """Yield an OPTIONS for each path without one, on one object: the methods are the path's."""
     with_options = {operation.path for operation in operations if operation.method == "OPTIONS"}
     for path, operation in {o.path.partition("?")[0]: o for o in reversed(operations)}.items():
         if path in with_options:
             continue
-        some = _some(operation.objects)
+        one = operation.objects[:1]
         yield replace(
-            operation, method="OPTIONS", expected=_options_status, body=None, objects=some, hint=""
+            operation, method="OPTIONS", expected=_options_status, body=None, objects=one, hint=""
         )
 
 

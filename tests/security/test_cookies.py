@@ -61,17 +61,18 @@ def test_no_route_that_writes_knows_a_cookie(world: World, caller: Caller) -> No
 
 @BY_BROWSER
 def test_no_operation_that_writes_succeeds_by_a_cookie(world: World, caller: Caller) -> None:
-    """The same with the bodies of the permission matrix: searches and dry runs may succeed."""
+    """The same with the bodies of the permission matrix, which has them refused and sends them:
+    here are the searches and dry runs, which may succeed."""
     before = world.fingerprint()
     for operation in WRITING:
         for target in operation.objects:
+            if operation.expected_status(caller, target) >= 400:
+                continue
+            assert operation.path.endswith(("/search", "/ticket")), (operation, target)
+            options: dict[str, Any] = operation.content(target)
             with world.rolled_back():
-                options: dict[str, Any] = operation.content(target)
-                path = operation.address(target)
-                response = send_request(world, caller, path, operation.method, **options)
+                send_request(world, caller, operation.address(target), operation.method, **options)
                 assert world.fingerprint() == before, (operation, target)
-                if not operation.path.endswith(("/search", "/ticket")):
-                    assert response.status_code >= 400, (operation, target)
 
 
 @BY_BROWSER

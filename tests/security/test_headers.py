@@ -99,9 +99,10 @@ def test_every_documented_route_is_walked(world: World) -> None:
 def test_headers(world: World, operation: Operation, kind: str) -> None:
     faults = []
     for target in operation.objects[:2]:
-        public = _content(_sent(world, operation, target, ANONYMOUS, kind))
+        public: tuple[int, bytes] | None = None
         for caller in _CALLERS:
             response = _sent(world, operation, target, caller, kind)
+            public = public or _content(response)  # nobody is the first of them
             found = _faults(response)
             if _is_kept_by_shared_caches(response) and (
                 "Authorization" in world.headers[caller] or _content(response) != public

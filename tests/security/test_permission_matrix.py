@@ -1,10 +1,12 @@
-"""Every request of the permission matrix returns the status of the rules."""
+"""Every request of the permission matrix returns the status of the rules, and discloses nothing
+that its caller may not read: not in nested objects, headers or errors."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.security.disclosure import EMAILS, READERS, disclosed_by, leaks_to, send_operation
 from tests.security.operations import Operation, route_of
 from tests.security.permission_matrix import OPERATIONS, SAFE, cells
 from tests.security.permission_rules import Caller, may_write_layer
@@ -34,7 +36,7 @@ def test_the_matrix_is_large() -> None:
 
 
 @pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.method in SAFE], ids=str)
-def test_statuses_of_reading(world: World, operation: Operation) -> None:
+def test_reading(world: World, operation: Operation) -> None:
     failures = [
         failure
         for target, caller in cells(operation)
@@ -44,7 +46,7 @@ def test_statuses_of_reading(world: World, operation: Operation) -> None:
 
 
 @pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.method not in SAFE], ids=str)
-def test_statuses_of_writing(world: World, operation: Operation) -> None:
+def test_writing(world: World, operation: Operation) -> None:
     """Each change starts from the same state; what is refused changes nothing, all together."""
     failures, refused = [], []
     for target, caller in cells(operation):
@@ -78,16 +80,17 @@ def test_allow_has_the_permitted_methods(world: World) -> None:
 
 def _failures(world: World, operation: Operation, target: Any, caller: Caller) -> Iterator[str]:
     """Send a request, and yield what is wrong with its response."""
-    response = world.client.open(
-        operation.address(target),
-        method=operation.method,
-        headers=world.headers[caller],
-        **operation.content(target),
-    )
+    response = send_operation(world, caller, operation, target)
     status, expected = response.status_code, operation.expected_status(caller, target)
-    response.close()
     name = f"{caller.name}, {getattr(target, 'name', target)}"
     if status != expected:
         yield f"{name}: {status} instead of {expected}"
     if status == 401 and "WWW-Authenticate" not in response.headers:
         yield f"{name}: 401 without WWW-Authenticate"
+    if caller in READERS and operation.method not in {"HEAD", "OPTIONS"}:
+        disclosed = disclosed_by(response)
+        if operation.method not in SAFE and status < 400:
+            disclosed -= EMAILS.keys()  # a new collaborator's email may now be known
+        for leak in leaks_to(operation.seen(caller), disclosed):
+            yield f"{name}: discloses {leak}"
+    response.close()

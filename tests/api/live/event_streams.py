@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.clients.samsyn_server import Server, run_samsyn
+from tests.clients.samsyn_server import Server, make_token
 
 POINT = {"type": "Point", "coordinates": [11.5, 57.5]}
 PATIENCE = 20.0  # seconds
@@ -199,7 +199,7 @@ class Person:
 
 def person(server: Server, name: str) -> Person:
     """Return a person with an account and a token of scope `write`."""
-    return Person(server, run_samsyn(server.database, "token", "create", f"{name}@example.org"))
+    return Person(server, make_token(server.database, f"{name}@example.org"))
 
 
 def companion_of(server: Server) -> int:

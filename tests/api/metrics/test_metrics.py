@@ -22,13 +22,7 @@ from sqlalchemy import Engine
 
 from samsyn_admin.app import create_app
 from samsyn_model.settings import Settings
-from tests.clients.samsyn_server import (
-    OWNER,
-    Server,
-    free_port,
-    run_samsyn,
-    serve,
-)
+from tests.clients.samsyn_server import OWNER, Server, free_port, make_token, serve
 from tests.databases import migrated_database
 from tests.faults.server_processes import workers
 
@@ -78,7 +72,7 @@ def observed(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = {"METRICS_PORT": str(port), "LOG_FORMAT": "json", "SLOW_STATEMENTS": "1"}
     settings["JOBS_WORKERS"] = "1"
     with migrated_database(server_url) as database:
-        token = run_samsyn(database, "token", "create", OWNER)
+        token = make_token(database, OWNER)
         with serve(database, log, workers=2, **settings) as server:
             feature = {
                 "type": "Feature",

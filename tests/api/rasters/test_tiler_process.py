@@ -20,13 +20,7 @@ from samsyn_model.database.transactions import reading
 from samsyn_model.identity.tickets import expiry, make_ticket
 from samsyn_model.permissions.principal import ANONYMOUS
 from tests.api.rasters.conftest import TILES, Files, add_file
-from tests.clients.samsyn_server import (
-    SAMSYN,
-    Server,
-    free_port,
-    run_samsyn,
-    serve,
-)
+from tests.clients.samsyn_server import SAMSYN, Server, free_port, make_token, serve
 from tests.databases import migrated_database
 
 PLACES = [f"8/{column}/{row}" for column in (135, 136) for row in (77, 78)]
@@ -37,7 +31,7 @@ _MODULE = "samsyn_admin.tiler.process"
 @pytest.fixture(scope="module")
 def database(server_url: str) -> Iterator[str]:
     with migrated_database(server_url) as url:
-        run_samsyn(url, "token", "create", "owner@example.org")
+        make_token(url, "owner@example.org")
         yield url
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.api.serving.raw_clients import connected, response
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 
 _FILL = """
 INSERT INTO layer_features (layer_id, geom, properties)
@@ -37,6 +37,6 @@ def test_the_connection_is_reset(
 
 
 def _public_layer(server: Server) -> str:
-    token = run_samsyn(server.database, "token", "create", OWNER)
+    token = make_token(server.database, OWNER)
     body = {"name": "Large", "source_type": "vector", "visibility": "public"}
     return server.make_layer(token, body)

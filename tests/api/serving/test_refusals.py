@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.api.serving.raw_clients import connected, request, response
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 from tests.source_files import collection, feature
 
 
@@ -88,7 +88,7 @@ def test_a_malformed_body_is_refused(server: Server, path: str, body: bytes) -> 
 
 
 def test_the_body_of_a_layer_that_is_malformed(server: Server) -> None:
-    token = run_samsyn(server.database, "token", "create", OWNER)
+    token = make_token(server.database, OWNER)
     for body in MALFORMED[:4]:
         sent = request(
             *("/api/v1/layers", "Transfer-Encoding: chunked", "Content-Type: application/json"),
@@ -120,7 +120,7 @@ def test_a_stream_that_fails_at_once_has_the_status_of_its_error(
         file = tmp_path / "far.geojson"
         file.write_text(collection(feature({}, (-90, 0))))
         layer = running.import_layer(file)
-        token = run_samsyn(running.database, "token", "create", OWNER)
+        token = make_token(running.database, OWNER)
         page = requests.get(
             f"{running.ogc}/collections/{layer}/items",
             {"crs": crs, "limit": "1000"},

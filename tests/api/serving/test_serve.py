@@ -15,7 +15,15 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
-from tests.clients.samsyn_server import SAMSYN, Server, free_port, serve
+from tests.clients.samsyn_server import (
+    SAMSYN,
+    START_SECONDS,
+    STOP_SECONDS,
+    Server,
+    free_port,
+    serve,
+)
+from tests.faults.database_server import wait_until
 
 
 def _statuses(server: Server) -> bool:
@@ -94,10 +102,13 @@ def test_it_stops_on_a_signal(test_database_url: str, tmp_path: Path, stop: sign
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("delay", [0, 0.3, 0.7])
-def test_it_stops_while_workers_start(
-    test_database_url: str, tmp_path: Path, stop: signal.Signals, delay: float
+@pytest.mark.parametrize(
+    ("line", "delay"), [("Listening at", 0), ("Booting worker", 0), ("Booting worker", 0.3)]
+)
+def test_it_stops_while_it_starts(
+    test_database_url: str, tmp_path: Path, stop: signal.Signals, line: str, delay: float
 ) -> None:
+    """While the modules are loaded, and while workers start."""
     log = tmp_path / "log"
     environment = {
         **os.environ,
@@ -108,12 +119,10 @@ def test_it_stops_while_workers_start(
     with log.open("wb") as output:
         process = subprocess.Popen([SAMSYN, "serve"], env=environment, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 20
-        while "Booting worker" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: line in log.read_text(), START_SECONDS, line)
         time.sleep(delay)
         process.send_signal(stop)
-        assert process.wait(20) == 0
+        assert process.wait(STOP_SECONDS) == 0
     finally:
         process.kill()
     assert "Traceback" not in log.read_text()

@@ -18,7 +18,7 @@ from tests.api.serving.raw_clients import (
     status,
     wait_for_statements,
 )
-from tests.clients.samsyn_server import Server, run_samsyn, serve
+from tests.clients.samsyn_server import Server, make_token, serve
 
 _MANY = 40  # clients, of which a worker serves four at a time
 _SEARCH = "/ogc/collections/00000000-0000-0000-0000-000000000000/search"
@@ -160,7 +160,7 @@ def test_a_fast_body_has_the_time_that_it_needs(server: Server) -> None:
 def test_large_bodies_leave_threads_for_others(
     test_database_url: str, empty_database: Engine, server: Server
 ) -> None:
-    token = run_samsyn(test_database_url, "token", "create", "me@example.org", "--scope", "write")
+    token = make_token(test_database_url, "me@example.org")
     signed_in = f"Authorization: Bearer {token}"
     layer = requests.post(
         f"{server.url}/api/v1/layers",

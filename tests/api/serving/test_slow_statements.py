@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 
 FEATURES = 3 * 20_000
 # of every feature, on the ellipsoid: about a minute for all of them
@@ -31,7 +31,7 @@ WHERE state = 'active' AND backend_type = 'client backend' AND datname = current
 @pytest.fixture
 def shapes(test_database_url: str, empty_database: Engine) -> tuple[str, dict[str, str]]:
     """A public layer of many shapes, and the header that signs its owner in."""
-    token = run_samsyn(test_database_url, "token", "create", OWNER, "--scope", "write")
+    token = make_token(test_database_url, OWNER)
     with empty_database.begin() as connection:
         layer_id = connection.execute(
             text(

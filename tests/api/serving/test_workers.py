@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 from sqlalchemy import Engine
 
-from tests.clients.samsyn_server import OWNER, Server, run_samsyn, serve
+from tests.clients.samsyn_server import OWNER, Server, make_token, serve
 
 WORKERS = 4
 REQUESTS = 100
@@ -33,7 +33,7 @@ LAYER = {
 def test_a_layer_is_a_collection_of_every_worker_at_once(
     test_database_url: str, empty_database: Engine, tmp_path: Path
 ) -> None:
-    token = run_samsyn(test_database_url, "token", "create", OWNER, "--scope", "write")
+    token = make_token(test_database_url, OWNER)
     signed_in = {"Authorization": f"Bearer {token}"}
     with serve(test_database_url, tmp_path / "server.log", workers=WORKERS) as server:
         assert _workers(server) == WORKERS
