@@ -66,7 +66,7 @@ _PEER_NAMES = tuple(peer.name for peer in PEERS)
     "--rows-elsewhere",
     default=0,
     type=click.IntRange(0),
-    help="Rows in other layers, for growth; 10000000 take half an hour to load.",
+    help="Rows in other layers, for growth; 30000000 take half an hour and 40 GB.",
 )
 @click.option(
     "--keep-growth",

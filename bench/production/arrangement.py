@@ -6,41 +6,31 @@ server has instances at addresses of their own, as containers have, with one nam
 
 import os
 import secrets
-import signal
 import ssl
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 from sqlalchemy import URL
 
-from bench.databases import session, written
+from bench.databases import written
 from bench.processes import StartError, free_port, run_program
 from bench.production.certificates import write_certificates
 from bench.production.compose import Service, image_environment, shipped_services
 from bench.production.names import answering_names
-from bench.production.poolers import NEWER, pooler_command
-from bench.production.programs import (
-    DATABASE_USER,
-    Program,
-    find_program,
-    give_to_database_user,
-    listens,
-)
-from bench.production.shipped import Site, write_nginx, write_pgbouncer
+from bench.production.others import start_database, start_nginx, start_pooler, start_redis
+from bench.production.poolers import NEWER
+from bench.production.programs import Program, listens
 from bench.subject import SAMSYN
-from samsyn_model.cluster.installations import find_installations
 from samsyn_model.settings import CHECKOUT
 
 PUBLISHABLE_KEY = "pk_test_Y2xlcmsuZXhhbXBsZS5vcmck"
 _PORTS = ("nginx", "plain", "app", "tiler", "redis", "db", "pooler", "names")
-_OTHER_STOP_SECONDS = 30
 _KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME")
 
 
@@ -64,10 +54,10 @@ class Arrangement:
     """The running services."""
 
     def __init__(self, folder: Path, wishes: Wishes) -> None:
-        self.folder, self._wishes, self._code = folder, wishes, wishes.code
-        self._ports = {name: free_port() for name in _PORTS}
-        self.url = f"https://127.0.0.1:{self._ports['nginx']}"
-        self.plain_url = f"http://127.0.0.1:{self._ports['plain']}"
+        self.folder, self.wishes, self._code = folder, wishes, wishes.code
+        self.ports = {name: free_port() for name in _PORTS}
+        self.url = f"https://127.0.0.1:{self.ports['nginx']}"
+        self.plain_url = f"http://127.0.0.1:{self.ports['plain']}"
         for name in ("storage", "sockets", "tmp", "logs", "nginx", "pooler", "db", "backups/wal"):
             (folder / name).mkdir(parents=True)
         self.authority = write_certificates(folder)
@@ -78,31 +68,32 @@ class Arrangement:
             CERTIFICATES=str(folder),
             **wishes.settings,
         )
-        self._password = secrets.token_urlsafe()
+        self.password = secrets.token_urlsafe()
         self._secrets = {"TITILER_SECRET": secrets.token_urlsafe()}
         self.programs: dict[str, Program] = {}
         """By service; instances of the server are `app 1` and so on."""
         self.addresses = [f"127.0.0.{number + 2}" for number in range(wishes.instances)]
 
-    def _database(self, port: str) -> URL:
+    def database_at(self, port: str) -> URL:
+        """Return the database by the port of this name: its own, or that of the pooler."""
         return URL.create(
             "postgresql+psycopg",
             username="samsyn",
-            password=self._password,
+            password=self.password,
             host="127.0.0.1",
-            port=self._ports[port],
+            port=self.ports[port],
             database="samsyn",
         )
 
     @property
     def database(self) -> URL:
         """The database itself."""
-        return self._database("db")
+        return self.database_at("db")
 
     @property
     def pooler(self) -> URL:
         """The console of PgBouncer."""
-        return self._database("pooler").set(database="pgbouncer")
+        return self.database_at("pooler").set(database="pgbouncer")
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -119,15 +110,15 @@ class Arrangement:
         """Run all services until the block ends."""
         with ExitStack() as stack:
             stack.callback(self._stop)
-            stack.enter_context(answering_names(self._ports["names"], {"app": self.addresses}))
-            self._start_database()
-            self._start_redis()
+            stack.enter_context(answering_names(self.ports["names"], {"app": self.addresses}))
+            start_database(self)
+            start_redis(self)
             self.upgrade()
             self.samsyn("db", "settings", "--apply")
-            self._start_pooler()
+            start_pooler(self)
             with ThreadPoolExecutor() as starting:  # as Compose does
                 list(starting.map(self.start, ("live", "tiler", "worker", *self.instances)))
-            self._start_nginx()
+            start_nginx(self)
             yield
 
     def _stop(self) -> None:
@@ -135,34 +126,35 @@ class Arrangement:
             with suppress(StartError):
                 self.programs[name].stop()
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
         """Return a text of the file with the addresses and paths of this machine."""
         for there, here in (
             ("/var/lib/samsyn", str(self.folder / "storage")),
             ("/run/samsyn", str(self.folder / "sockets")),
             ("/backups", str(self.folder / "backups")),
-            ("redis:6379", f"127.0.0.1:{self._ports['redis']}"),
-            ("tiler:8080", f"127.0.0.1:{self._ports['tiler']}"),
+            ("redis:6379", f"127.0.0.1:{self.ports['redis']}"),
+            ("tiler:8080", f"127.0.0.1:{self.ports['tiler']}"),
         ):
             text = text.replace(there, here)
         return text
 
-    def _environment(self, service: str, **more: str) -> dict[str, str]:
+    def environment(self, service: str, **more: str) -> dict[str, str]:
+        """Return the environment of a service: what the file and the image have."""
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        settings = {**image_environment(), **self._wishes.settings}
+        settings = {**image_environment(), **self.wishes.settings}
         settings |= self.services[service].environment
-        here = {name: self._here(value) for name, value in settings.items()}
+        here = {name: self.here(value) for name, value in settings.items()}
         code = {} if self._code == CHECKOUT else {"PYTHONPATH": str(self._code)}
         return {**kept, **here, **code, "TMPDIR": str(self.folder / "tmp"), **more}
 
     def _samsyn_environment(self, service: str) -> dict[str, str]:
         """Return the environment of a service of the image, with the values of its secrets."""
         if service == "tiler":
-            return self._environment(service, **self._secrets)
+            return self.environment(service, **self._secrets)
         direct = written(self.database)
-        database = written(self._database("pooler")) if service == "app" else direct
+        database = written(self.database_at("pooler")) if service == "app" else direct
         urls = {"DATABASE_URL": database, "DIRECT_DATABASE_URL": direct}
-        return self._environment(service, **urls, **self._secrets)
+        return self.environment(service, **urls, **self._secrets)
 
     def _program(self, name: str, service: str, command: list[str | Path], **more: str) -> Program:
         program = Program(
@@ -180,15 +172,15 @@ class Arrangement:
         """Start a service of the image, or an instance of the server; wait until it is ready."""
         if name in self.instances:
             address = self.addresses[self.instances.index(name)]
-            port = self._ports["app"]
+            port = self.ports["app"]
             program = self._program(
                 name, "app", [SAMSYN, *self.services["app"].command], HOST=address, PORT=str(port)
             )
             program.start(lambda: _is_healthy(f"http://{address}:{port}/api/health"))
             return
-        command: list[str | Path] = [self._here(word) for word in self.services[name].command]
+        command: list[str | Path] = [self.here(word) for word in self.services[name].command]
         if name == "tiler":
-            port = self._ports["tiler"]
+            port = self.ports["tiler"]
             here = {"0.0.0.0": "127.0.0.1", "8080": str(port)}
             command = [here.get(str(word), word) for word in command]
             self._program(name, name, [SAMSYN, *command]).start(lambda: listens("127.0.0.1", port))
@@ -224,104 +216,11 @@ class Arrangement:
         """Run a command of the image on the database, and return what it printed."""
         return run_program([SAMSYN, *arguments], self._samsyn_environment("migrate")).strip()
 
-    def _other(
-        self,
-        name: str,
-        command: Sequence[object],
-        folder: Path,
-        *,
-        stop: int = signal.SIGTERM,
-        is_dropped: bool = False,
-    ) -> Program:
-        """Return a program that is not of the image, or belongs to no service."""
-        program = Program(
-            name,
-            [str(word) for word in command],
-            self._environment(name if name in self.services else "db"),
-            folder,
-            self.folder / "logs" / name,
-            self.services[name].stop_seconds if name in self.services else _OTHER_STOP_SECONDS,
-            stop,
-            is_dropped,
-        )
-        self.programs[name] = program
-        return program
-
-    def _start_database(self) -> None:
-        programs = find_installations()[0].programs
-        folder, port = self.folder / "db", self._ports["db"]
-        first = folder / "password"
-        first.write_text(self._password)
-        for owned in (folder, self.folder / "backups" / "wal", first):
-            give_to_database_user(owned)
-        words = ["-D", "data", "-U", "samsyn", f"--pwfile={first}", "--auth=scram-sha-256"]
-        made = self._other("initdb", [programs / "initdb", *words], folder, is_dropped=True)
-        made.start(lambda: made.process is not None and made.process.wait() == 0)
-        program, *shipped = (self._here(word) for word in self.services["db"].command)
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", ""]
-        command = [programs / program, "-D", "data", *shipped, *options]
-        maintenance = self.database.set(database="postgres")
-        self._other("db", command, folder, stop=signal.SIGINT, is_dropped=True).start(
-            lambda: _is_answered(maintenance)
-        )
-        with session(maintenance) as cursor:
-            cursor.execute("CREATE DATABASE samsyn TEMPLATE template0 ENCODING UTF8")
-        with session(self.database) as cursor:
-            cursor.execute("CREATE EXTENSION postgis")  # as the image of PostGIS does
-
-    def _start_redis(self) -> None:
-        port = self._ports["redis"]
-        program, *words = self.services["redis"].command
-        own = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(self.folder / "tmp")]
-        redis = self._other("redis", [find_program(program), *words, *own], self.folder)
-        redis.start(lambda: listens("127.0.0.1", port))
-
-    def _start_pooler(self) -> None:
-        folder, which = self.folder / "pooler", self._wishes.pooler
-        file = write_pgbouncer(
-            folder,
-            port=self._ports["pooler"],
-            database=f"host=127.0.0.1 port={self._ports['db']}",
-            password=self._password,
-            keeps_prepared=which == NEWER,
-        )
-        give_to_database_user(folder / "userlist.txt")
-        user = ["-u", DATABASE_USER] if os.geteuid() == 0 else []
-        pooler = self._other("pooler", [*pooler_command(which), *user, file], folder)
-        pooler.start(lambda: _is_answered(self._database("pooler")))
-
-    def _start_nginx(self) -> None:
-        port, pages = self._ports["nginx"], self._wishes.frontend
-        site = Site(
-            port,
-            self._ports["plain"],
-            f"http://app:{self._ports['app']}",
-            self.folder / "fullchain.pem",
-            self.folder / "privkey.pem",
-            pages(self.url) if pages else self.folder / "no-pages",
-            resolver=f"127.0.0.1:{self._ports['names']}",
-            clerk=self._wishes.clerk,
-        )
-        file = write_nginx(site, self.folder / "nginx")
-        program, *words = self.services["nginx"].command
-        here = [str(file) if word.endswith("nginx.conf") else word for word in words]
-        if os.geteuid() == 0:  # the image has a user of its own
-            here = [f"{word} user root;" if word == "daemon off;" else word for word in here]
-        command = [find_program(program), "-p", file.parent, "-e", "stderr", *here]
-        self._other("nginx", command, file.parent).start(lambda: listens("127.0.0.1", port))
-
 
 def _is_healthy(url: str) -> bool:
     with suppress(OSError), urllib.request.urlopen(url, timeout=5) as response:
         return bool(response.status == 200)
     time.sleep(0.1)
-    return False
-
-
-def _is_answered(url: URL) -> bool:
-    with suppress(psycopg.OperationalError), session(url) as cursor:
-        cursor.execute("SELECT 1")
-        return True
     return False
 
 

@@ -7,6 +7,7 @@ statement, an address, a query or a credential.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import Timer
 from time import time_ns
 
 from opentelemetry import context, trace
@@ -29,6 +30,7 @@ from samsyn_model.metrics.slow_statements import shape_of
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SERVER_FAULT = 500
 _NANOSECONDS = 1_000_000_000
+_LAST_SECONDS = 2.0
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -60,14 +62,18 @@ class Spans:
     """What one process sends."""
 
     def __init__(self, part: str) -> None:
-        names = {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "samsyn"), "samsyn.part": part}
-        self._provider = TracerProvider(resource=Resource.create(names))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        resource = Resource.create({"samsyn.part": part, **_default_name()})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("samsyn")
 
     def send(self) -> None:
-        """Send what waits, and no more after it."""
+        """Send what waits, as far as that takes some seconds, and no more after it."""
+        giving_up = Timer(_LAST_SECONDS, self._exporter.shutdown)
+        giving_up.start()
         self._provider.shutdown()
+        giving_up.cancel()
 
     def begin_request(self, method: str, route: str | None, headers: Mapping[str, str]) -> Request:
         """Begin the span of a request, as a part of the span that its headers name."""
@@ -122,3 +128,9 @@ class Spans:
             span.set_attribute(ERROR_TYPE, error)
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)
+
+
+def _default_name() -> dict[str, str]:
+    """Return the name of the service, unless the environment has one."""
+    has_name = f"{SERVICE_NAME}=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return {} if has_name or os.environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "samsyn"}

@@ -40,7 +40,7 @@ def is_on() -> bool:
 
 
 def end() -> None:
-    """Send what has not been sent yet: at the end of the process."""
+    """Send what has not been sent yet, in some seconds: at the end of the process."""
     if _spans is not None:
         _spans.send()
 

@@ -71,6 +71,11 @@ def test_every_service_that_goes_on_has_a_health_check(production: Any) -> None:
             assert service["healthcheck"]["test"], name
 
 
+def test_nginx_does_not_run_out_of_ports(production: Any) -> None:
+    """It connects to the server for each request, and the system keeps ports for a minute."""
+    assert production["services"]["nginx"]["sysctls"] == {"net.ipv4.tcp_tw_reuse": "1"}
+
+
 def test_only_nginx_is_reached_from_outside(production: Any) -> None:
     services, networks = production["services"], production["networks"]
     published = {name for name, service in services.items() if service.get("ports")}
