@@ -11,6 +11,7 @@ from samsyn_model.settings import CHECKOUT
 NAME = "nginx"
 _SHIPPED = CHECKOUT / "deploy" / "nginx"
 _CHANGES: Mapping[str, str] = {
+    r" /tmp/": " {folder}/",  # first: the folder may be below it
     r"listen 8080 .*": "listen 127.0.0.1:{plain};",
     r"listen 8443 ssl http2 ": "listen 127.0.0.1:{port} ",
     r"(?m)^ssl_certificate.*": "",
@@ -20,7 +21,6 @@ _CHANGES: Mapping[str, str] = {
     r"/var/cache/nginx/samsyn": "{folder}/cache",
     r"root /srv/frontend": "root {folder}",
     r"access_log /dev/stdout samsyn": "access_log off",
-    r" /tmp/": " {folder}/",
 }
 """What differs from what is shipped, as regular expressions: addresses and paths; and there are
 neither TLS, a log nor limits of requests, as the compared servers have none."""
