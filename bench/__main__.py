@@ -158,7 +158,8 @@ def _measure_layer(run: Run, options: dict[str, Any]) -> None:
             plain = stack.enter_context(scratch_database(run.server, "plain"))
             run.log_progress("copying them into a plain table")
             fill_plain_table(database, subject.layer_id, plain, run.folder)
-            with servers(run, subject, peers, plain) as running_servers:
+            is_proxied = any(case.is_proxied for case in cases)
+            with servers(run, subject, peers, plain, is_proxied=is_proxied) as running_servers:
                 for case in cases:
                     run.report.comparisons.append(compare(run, case, subject, running_servers))
                 if "items" in groups:

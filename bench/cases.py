@@ -37,6 +37,8 @@ class Case:
     """The statements of each request, for PostgreSQL alone."""
     is_uncached: bool = False
     """Whether no response may be cached."""
+    is_proxied: bool = False
+    """Whether nginx is in front of SamSyn, as it is shipped."""
     max_seconds: float = 60
     """The maximum length of a round, within which no path repeats."""
 
@@ -122,5 +124,12 @@ TILE_CASES = (
         "tiles",
         lambda server: server.tiles(_Z8[:1]),
         {"tipg": 15, "pg_tileserv": 15, "martin+cache": 0.15},
+    ),
+    Case(
+        "the same tile again, z8, nginx",
+        "tiles",
+        lambda server: server.tiles(_Z8[:1]),
+        {"martin+cache": 1},
+        is_proxied=True,
     ),
 )

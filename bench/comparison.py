@@ -2,9 +2,9 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import URL
 
@@ -12,7 +12,9 @@ from bench.cases import POSTGRESQL, Addresses, Case
 from bench.installing import UnavailableError, program_version
 from bench.load import Client, Load, measure, transactions_per_second
 from bench.peers import Peer
-from bench.processes import ProgramError, Running, StartError, free_port, serving
+from bench.processes import Launch, ProgramError, Running, StartError, free_port, serving
+from bench.proxy import NAME as NGINX
+from bench.proxy import launch_nginx
 from bench.report import SAMSYN, Comparison
 from bench.run import Run
 from bench.subject import Subject, launch
@@ -29,33 +31,46 @@ class Server:
 
 @contextmanager
 def servers(
-    run: Run, subject: Subject, peers: Sequence[Peer], plain: URL
+    run: Run, subject: Subject, peers: Sequence[Peer], plain: URL, *, is_proxied: bool
 ) -> Iterator[list[Server]]:
-    """Run SamSyn and the peers until the block ends; the report lists unavailable peers."""
+    """Run SamSyn and the peers until the block ends, nginx too where it `is_proxied`; the report
+    lists the unavailable ones."""
     with ExitStack() as stack:
         port = free_port()
         running = stack.enter_context(
             serving(launch(subject.database, port), port, run.folder / "samsyn.log")
         )
-        running_servers = [
-            Server(SAMSYN, running, Addresses(subject.items, subject.tile, subject.ids))
-        ]
-        for peer in peers:
-            run.log_progress(f"starting {peer.name}")
+        addresses = Addresses(subject.items, subject.tile, subject.ids)
+        running_servers = [Server(SAMSYN, running, addresses)]
+
+        def start(name: str, launch: Callable[[int], Launch], addresses: Addresses) -> str | None:
+            """Start a server and return its program; None where it is left out."""
+            run.log_progress(f"starting {name}")
             try:
                 port = free_port()
-                started = peer.launch(plain, port, run.folder)
-                version = peer.version or program_version(started.command[0])
-                running = stack.enter_context(
-                    serving(started, port, run.folder / f"{peer.name}.log")
-                )
+                started = launch(port)
+                running = stack.enter_context(serving(started, port, run.folder / f"{name}.log"))
             except (UnavailableError, ProgramError, StartError) as error:
-                run.report.left_out[peer.name] = str(error)
+                run.report.left_out[name] = str(error)
                 run.log_progress(f"  left out: {error}")
-                continue
-            run.report.versions[peer.name] = version
-            running_servers.append(
-                Server(peer.name, running, Addresses(peer.items, peer.tile, subject.ids))
+                return None
+            running_servers.append(Server(name, running, addresses))
+            return started.command[0]
+
+        for peer in peers:
+            program = start(
+                peer.name,
+                lambda port, peer=peer: peer.launch(plain, port, run.folder),
+                Addresses(peer.items, peer.tile, subject.ids),
+            )
+            if program is not None:
+                run.report.versions[peer.name] = peer.version or program_version(program)
+        if is_proxied:
+            upstream = running.url
+            start(
+                NGINX,
+                lambda port: launch_nginx(upstream, (port, free_port()), run.folder),
+                addresses,
             )
         yield running_servers
 
@@ -65,7 +80,9 @@ def compare(
 ) -> Comparison:
     """Measure a case on every server in its targets."""
     comparison = Comparison(case.name, case.group, case.targets)
-    compared = [server for server in running_servers if server.name in {SAMSYN, *case.targets}]
+    compared = [server for server in running_servers if server.name in case.targets]
+    own = NGINX if case.is_proxied else SAMSYN
+    compared[:0] = [replace(one, name=SAMSYN) for one in running_servers if one.name == own]
     expected: int | None = None
     for server in compared:
         fault, number = _fault(server, case, expected)

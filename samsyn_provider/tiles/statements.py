@@ -158,7 +158,8 @@ def _features_in_tile(relation: str, conditions: Sequence[str], properties: str)
 def _small_text(sql: _Expressions, is_mercator: bool, _: int) -> str:
     # OFFSET 0: the attributes are computed once, not for each column that is taken from them
     drawn = f"""(
-    SELECT id, geom, {sql.attributes} AS attributes
+    SELECT id, geom, {sql.attributes} AS attributes,
+           (SELECT {sql.are_named} FROM found) AS are_named
     FROM {drawn_features("found", is_mercator)} OFFSET 0
 )"""
     return f"""
@@ -171,7 +172,7 @@ FROM (
         count(*) <= %(max_features)s
             AND sum(pg_column_size(geom)) <= {VERTEX_BYTES} * %(max_vertices)s
             AND sum(pg_column_size(properties)) <= %(max_attribute_bytes)s, true
-    ) AS is_small, {sql.are_named} AS are_named
+    ) AS is_small
     FROM found
 ) AS load"""
 
