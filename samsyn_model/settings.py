@@ -1,5 +1,6 @@
 """Settings: the environment variables that SamSyn reads, typed and checked at start."""
 
+import re
 from email.utils import getaddresses
 from functools import lru_cache
 from pathlib import Path
@@ -253,6 +254,13 @@ class Settings(BaseSettings):
     def _is_address(cls, value: str | None) -> str | None:
         if value and value != "off" and not value.startswith(("http://", "https://")):
             raise ValueError("an address that begins with http:// or https://, or off")
+        return value
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _is_database(cls, value: str | None) -> str | None:
+        if value and not re.match(r"postgres(ql(\+psycopg)?)?://", value):
+            raise ValueError("an address that begins with postgresql://")
         return value
 
     @field_validator("smtp_tls")

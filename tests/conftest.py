@@ -20,7 +20,7 @@ _MUCH = 2 * 1024 * 1024
 """Bytes of tables from which on TRUNCATE empties them sooner than DELETE."""
 
 
-_FIRST = ("fuzz", "clients", "faults")
+_FIRST = ("fuzz", "clients", "faults", "replicas")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from samsyn_admin.activity.lines import Line
 from samsyn_admin.activity.query import parse_activity_query
 from samsyn_admin.activity.reading import ActivityPage, read_all, read_page
 from samsyn_admin.http.responses import json_text
-from samsyn_model.database.transactions import reading
+from samsyn_model.database.transactions import readable, reading
 from samsyn_model.history.changes import AUDIT_KINDS, KINDS
 from samsyn_model.history.scopes import Scope, scope_of_layer, scope_of_map
 from samsyn_model.permissions.actions import Action
@@ -62,7 +62,7 @@ def audit() -> Response:
 
 def _respond(find: Callable[[Connection], Scope], kinds: tuple[str, ...]) -> Response:
     """Return a page, or as NDJSON and CSV without a limit all, read while it is sent."""
-    engine = deployment().engine
+    engine = readable(deployment().engine)
 
     @contextmanager
     def opened() -> Iterator[tuple[Connection, Scope]]:

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine
 
 from samsyn_model.database.execution import run
-from samsyn_model.database.transactions import reading, writing
+from samsyn_model.database.transactions import concern, reading, writing
 from samsyn_model.errors import CredentialsError, SamsynError
 from samsyn_model.identity.api_tokens import TOKEN_PATTERN, TOKEN_PREFIX, hash_token
 from samsyn_model.identity.clerk_sessions import ClerkSession, ClerkVerifier
@@ -208,6 +208,8 @@ def _create_user(engine: Engine, session: ClerkSession) -> Any:
         try:
             with writing(engine) as connection:
                 user = run(connection, statement, values).one_or_none()
+                if user is not None:
+                    concern(connection, user.id)
         except psycopg.IntegrityError:  # linked and inserted in the same moment
             continue
         if user is not None:
@@ -231,7 +233,9 @@ def _create_next_account(engine: Engine, session: ClerkSession) -> Any:
             if released is not None:
                 values["deleted_at"] = released.deleted_at
                 linked = run(connection, _LINK_NEXT, values).one_or_none()
-                return linked or run(connection, _INSERT_NEXT, values).one()
+                user = linked or run(connection, _INSERT_NEXT, values).one()
+                concern(connection, user.id)
+                return user
     except psycopg.IntegrityError:  # another request created an account in the same moment
         LOGGER.debug("The next account of %s exists already.", session.clerk_id)
     user = _find_user(engine, session)

@@ -38,7 +38,8 @@ _INSERT = """
 INSERT INTO users (clerk_id, email, username, first_name, last_name, profile_image_url,
     clerk_updated_at, is_admin)
 VALUES (%(clerk_id)s, %(email)s, %(username)s, %(first_name)s, %(last_name)s,
-    %(profile_image_url)s, %(updated_at)s, %(is_admin)s)"""
+    %(profile_image_url)s, %(updated_at)s, %(is_admin)s)
+RETURNING id"""
 
 _UPDATE = """
 UPDATE users SET clerk_id = %(clerk_id)s, email = %(email)s, username = %(username)s,
@@ -285,7 +286,7 @@ def _store(
         "is_admin": was_admin if update.is_admin is None else update.is_admin,
     }
     if not accounts:
-        run(connection, _INSERT, values)
+        concern(connection, run(connection, _INSERT, values).scalar_one())
         return
     target: uuid.UUID
     target, *others = (user.id for user in sorted(accounts, key=lambda user: user.created_at))

@@ -1,6 +1,5 @@
 """What commits write is noted as soon as they are done, and before their client learns of it."""
 
-from contextvars import ContextVar
 from uuid import UUID
 
 from psycopg.pq import TransactionStatus
@@ -21,8 +20,6 @@ _SUBJECTS = """ARRAY(
     UNION SELECT unnest(ARRAY[subject_id, map_id, layer_id]) FROM subject_changes
     WHERE change_set_id = {number})"""
 
-_LAST: ContextVar[int | None] = ContextVar("samsyn_last_commit", default=None)
-
 
 def note_commits(engine: Engine, settings: Settings) -> None:
     """Note what the engine's transactions write, where there is a replica. Errors as `Writes`."""
@@ -33,14 +30,6 @@ def note_commits(engine: Engine, settings: Settings) -> None:
 def watch_commits(engine: Engine, writes: Writes) -> None:
     """Note what the engine's transactions write: a commit takes a round trip more."""
     event.listen(engine, "commit", lambda connection: _commit(connection, writes))
-
-
-def take_last_commit() -> int | None:
-    """Return the position behind this thread's last commit, None for none; and forget it."""
-    position = _LAST.get()
-    if position is not None:
-        _LAST.set(None)
-    return position
 
 
 def _commit(connection: Connection, writes: Writes) -> None:
@@ -57,5 +46,4 @@ def _commit(connection: Connection, writes: Writes) -> None:
     origin = current_origin()
     if origin is not None and origin.user_id is not None:
         ids.add(origin.user_id)
-    _LAST.set(reached(position))
     writes.note(ids, reached(position))

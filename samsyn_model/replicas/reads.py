@@ -16,7 +16,7 @@ from samsyn_model.errors import (
     PermissionDeniedError,
 )
 from samsyn_model.metrics.counting import ReadReason, count_read
-from samsyn_model.replicas.commits import take_last_commit, watch_commits
+from samsyn_model.replicas.commits import watch_commits
 from samsyn_model.replicas.replica import Replica, cause_of, open_replica
 from samsyn_model.replicas.writes import Writes
 from samsyn_model.settings import Settings
@@ -33,14 +33,8 @@ class Reads:
         self.replica, self.writes = replica, writes
 
     def begin(self, user_id: UUID | None, subjects: Collection[UUID]) -> None:
-        """Let this thread read for a user, about layers and maps of these ids, until `end`.
-
-        What was committed by the thread before, to find out who the user is, is theirs.
-        """
+        """Let this thread read for a user, about layers and maps of these ids, until `end`."""
         ids = {*subjects} if user_id is None else {*subjects, user_id}
-        position = take_last_commit()
-        if position is not None and user_id is not None:
-            self.writes.note([user_id], position)
         choice = _Choice(self, ids)
         _CHOICE.set(choice)
         read_through(choice)
@@ -49,7 +43,6 @@ class Reads:
         """Let this thread read the primary."""
         _CHOICE.set(None)
         read_through(None)
-        take_last_commit()
 
 
 class _Choice:
@@ -133,6 +126,8 @@ def is_to_be_tried_again(error: BaseException) -> bool:
 def open_reads(settings: Settings, engine: Engine) -> Reads | None:
     """Return what requests of a process read by, whose engine on the primary has as large a pool;
     None without a replica. Its commits are noted. Errors as `Writes`."""
+    if not settings.read_database_url:
+        return None
     pool: Any = engine.pool
     primary = engine.url.render_as_string(hide_password=False)
     replica = open_replica(primary, settings, pool.size())

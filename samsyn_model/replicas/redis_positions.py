@@ -69,4 +69,4 @@ class RedisPositions:
 
 
 def _key(id_: UUID) -> str:
-    return f"samsyn:written:{id_}"
+    return f"samsyn:{{written}}:{id_}"  # which a cluster of Redis keeps together

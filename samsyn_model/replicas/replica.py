@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.execution import run
@@ -31,7 +33,6 @@ INTERVAL = 0.5
 PROBATION = 2.0
 """Seconds for which a replica has to do well before it is read, again or for the first time."""
 _SHORTEST = 0.05  # seconds between two looks where somebody waits for the next one
-_TIMEOUT = 2  # seconds of a look
 _BUSY = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -75,15 +76,15 @@ class ReplicaState:
 class Replica:
     """The replica of a process; thread-safe. It makes no connection before it is asked for."""
 
-    def __init__(self, primary: str, engine: Engine, max_lag: int) -> None:
+    def __init__(self, primary: str, engine: Engine, max_lag: int, timeout: int) -> None:
         """`primary` is the URL of the database whose replica an engine is of. It is read while it
-        lags by at most so many seconds."""
+        lags by at most `max_lag` seconds; `timeout` is that of all statements."""
         self.engine = engine
         self.position = 0
         """How far it had come at the last look, whether it may be read or not."""
         url = engine.url.render_as_string(hide_password=False)
-        self._primary = open_engine(primary, statement_timeout=_TIMEOUT, pool_size=1)
-        self._looks = open_engine(url, statement_timeout=_TIMEOUT, pool_size=1)
+        self._primary = open_engine(primary, statement_timeout=timeout, pool_size=1)
+        self._looks = open_engine(url, statement_timeout=timeout, pool_size=1)
         self._max_lag = max_lag * SECOND
         self._started: datetime | None = None
         self._samples: deque[tuple[int, int]] = deque()
@@ -97,7 +98,8 @@ class Replica:
         self._wake = threading.Event()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
-        event.listen(engine, "connect", lambda connection, _: self._check(connection))
+        event.listen(engine, "connect", self._check)
+        event.listen(engine, "checkout", self._replace_if_former)
 
     def progress(self) -> Progress | None:
         """Return how far it has come, None where it is not to be read."""
@@ -123,7 +125,7 @@ class Replica:
         """Return what is to be told of it."""
         fresh, is_read = self._fresh_until, self.progress() is not None
         lag = None if fresh is None else max(0.0, (monotonic_ns() - fresh) / SECOND - INTERVAL)
-        reason = None if is_read else self._reason or "is not compared with the primary"
+        reason = None if is_read else self._reason or "may be behind"
         return ReplicaState(is_read, None if lag is None else round(lag, 1), reason)
 
     def look_soon(self) -> None:
@@ -193,7 +195,6 @@ class Replica:
         if found.started != self._started:
             is_first, self._started = self._started is None, found.started
             self.position, self._fresh_until = found.position, None
-            self.engine.dispose()  # its connections lead to the former server, if any
             return None if is_first else "is another server, or was started again"
         return None
 
@@ -205,7 +206,7 @@ class Replica:
             self._samples.popleft()
         self.position = position
         fresh = self._fresh_until
-        lag = self._max_lag + 1 if fresh is None else moment - fresh
+        lag = self._lag(moment)
         note_replica(lag / SECOND)
         if lag <= self._max_lag + (PROBATION + INTERVAL) * SECOND:
             self._last_good = moment
@@ -214,7 +215,8 @@ class Replica:
             return
         with self._lock:
             self._good_since = self._good_since or moment
-            if moment - self._good_since < PROBATION * SECOND:
+            # with all of before it did well it has what anybody was told of meanwhile
+            if moment - self._good_since < PROBATION * SECOND or fresh < self._good_since:
                 return
             self._progress, self._reason = Progress(position, fresh), None
         self._tell(is_read=True)
@@ -229,7 +231,13 @@ class Replica:
         with self._lock:
             self._progress = self._good_since = None
             self._reason = reason
+        note_replica(self._lag(monotonic_ns()) / SECOND)
         self._tell(is_read=False)
+
+    def _lag(self, moment: int) -> int:
+        """Return how far it is behind at a moment, more than it may be where that is not known."""
+        fresh = self._fresh_until
+        return self._max_lag + SECOND if fresh is None else moment - fresh
 
     def _tell(self, *, is_read: bool) -> None:
         is_new = self._told is None and not is_read and self.may_be_read
@@ -241,7 +249,7 @@ class Replica:
         else:
             LOGGER.error("The replica %s: the primary is read.", self._reason)
 
-    def _check(self, connection: Any) -> None:
+    def _check(self, connection: Any, record: ConnectionPoolEntry) -> None:
         """Refuse a new connection to another server than the one that is looked at: started again,
         it goes on from an earlier state than it has shown; a name may have several."""
         try:
@@ -251,6 +259,12 @@ class Replica:
         except psycopg.Error:
             connection.close()
             raise
+        record.info[_STARTED] = started
+
+    def _replace_if_former(self, _: Any, record: ConnectionPoolEntry, __: Any) -> None:
+        """Have the pool make a new connection in place of one to a former server."""
+        if record.info[_STARTED] != self._started:
+            raise DisconnectionError
 
 
 def open_replica(primary: str, settings: Settings, pool_size: int = 1) -> Replica | None:
@@ -263,7 +277,7 @@ def open_replica(primary: str, settings: Settings, pool_size: int = 1) -> Replic
         pool_size=pool_size,
         prepares=settings.prepared_statements,
     )
-    return Replica(primary, engine, settings.read_database_max_lag)
+    return Replica(primary, engine, settings.read_database_max_lag, settings.statement_timeout)
 
 
 def cause_of(error: BaseException) -> BaseException | None:

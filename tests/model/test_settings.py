@@ -123,6 +123,8 @@ def test_a_file_is_read_and_the_environment_goes_before_it(
         ("MAIL_FROM", "nobody"),
         ("MAIL_FROM", "a@example.org, b@example.org"),
         ("MAIL_FROM", "SamSyn\n<a@example.org>"),
+        ("READ_DATABASE_URL", "mysql://replica/samsyn"),
+        ("READ_DATABASE_MAX_LAG", "0"),
     ],
 )
 def test_a_malformed_value_is_refused_by_name(

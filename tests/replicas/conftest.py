@@ -17,7 +17,7 @@ from samsyn_provider.http.deployment import Deployment
 from tests.faults.database_server import DatabaseServer, database_server, wait_until
 from tests.replicas.standby import Standby
 
-MAX_LAG = 5
+MAX_LAG = 4
 
 
 @pytest.fixture(scope="session")
