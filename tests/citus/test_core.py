@@ -1,15 +1,16 @@
 """A distributed database answers as one that is not: a mixed run of requests on both."""
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Sequence
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from samsyn_admin.app import create_app
-from samsyn_admin.cli import main
 from samsyn_model.database.engine import open_engine
 from samsyn_model.database.migrations import upgrade
 from samsyn_model.errors import DatabaseSetupError
@@ -23,9 +24,8 @@ from tests.citus.requests import Answer, Run, send_all
 from tests.model.scratch import scratch_database, scratch_engine
 from tests.model.tables.features import add_layer
 
-_COUNTS = """
-SELECT layer_count(:layer), layer_version(:layer),
-    (SELECT count(*) FROM layer_features WHERE layer_id = :layer)"""
+_COUNTED = "SELECT layer_count(:layer), layer_version(:layer)"
+_ROWS = "SELECT count(*) FROM layer_features WHERE layer_id = :layer"
 
 _MOVES = """
 SELECT shardid, nodeport, (SELECT min(nodeport) FROM pg_dist_node
@@ -105,16 +105,19 @@ def test_whoever_goes_round_the_layer_is_refused(distributed_url: str) -> None:
         assert _counts(engine, layer) == (1, 1, 1)
 
 
-def test_distributing_again_does_nothing(
-    coordinator_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distributing_again_does_nothing(coordinator_url: str) -> None:
     with citus_database(coordinator_url) as url, scratch_engine(url) as engine:
         with pytest.raises(DatabaseSetupError, match="not migrated"):
             plan_distribution(engine)
         upgrade(engine)
         layer, _ = _filled_layer(engine, 5)
-        monkeypatch.setenv("DATABASE_URL", url)
-        told = CliRunner().invoke(main, ["db", "distribute", "--dry-run"])
+        told = subprocess.run(
+            [sys.executable, "-m", "samsyn_admin.cli", "db", "distribute", "--dry-run"],
+            env={**os.environ, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert "layer_features: " in told.stderr
         assert [table.name for table in plan_distribution(engine).pending] == [*DISTRIBUTED_TABLES]
         distribute(engine, 2)
@@ -128,7 +131,7 @@ def test_a_server_without_citus_is_refused(server_url: str) -> None:
     with (
         scratch_database(server_url) as url,
         scratch_engine(url) as engine,
-        pytest.raises(DatabaseSetupError, match="Citus is not installed|lacks the extension citus"),
+        pytest.raises(DatabaseSetupError, match=r"Citus is not installed|lacks the extension"),
     ):
         plan_distribution(engine)
 
@@ -149,5 +152,5 @@ def _filled_layer(engine: Engine, number: int) -> tuple[uuid.UUID, uuid.UUID]:
 
 def _counts(engine: Engine, layer: uuid.UUID) -> tuple[int, int, int]:
     with engine.connect() as connection:
-        count, version, rows = connection.execute(text(_COUNTS), {"layer": layer}).one()
-    return count, version, rows
+        count, version = connection.execute(text(_COUNTED), {"layer": layer}).one()
+        return count, version, connection.execute(text(_ROWS), {"layer": layer}).scalar_one()

@@ -28,7 +28,8 @@ def shards(connection: Connection) -> Connection:
         shard = _FIRST + 32 * number
         connection.exec_driver_sql(f"CREATE TABLE {table}_{shard} (LIKE {table} INCLUDING ALL)")
         connection.exec_driver_sql(
-            f"INSERT INTO pg_dist_shard VALUES ('{table}', {shard}, '0'), ('{table}', {number}, '1')"
+            "INSERT INTO pg_dist_shard"
+            f" VALUES ('{table}', {shard}, '0'), ('{table}', {number}, '1')"
         )
     for (trigger,) in connection.exec_driver_sql(_TRIGGERS, {}).all():
         connection.exec_driver_sql(trigger.replace("%", "%%"))
