@@ -21,6 +21,7 @@ OPTIONAL = {
     "container image": r"deployment\.test_image::",
     "PgBouncer": r"poolers\..*packaged",
     "PgBouncer of Debian 13": r"poolers\..*newer",
+    "Citus": r"citus\.test_core::",
     "OpenLayers": r"test_map_libraries.*openlayers",
     "MapLibre": r"test_map_libraries.*maplibre",
     "DuckDB": r"test_table_readers.*duckdb",

@@ -30,6 +30,7 @@ _REPLACED = {
 }
 _DROPPED = (
     *("layer_times(uuid)", "time_properties(text, jsonb)", "layer_properties(uuid)"),
+    "feature_at(uuid, bigint, timestamptz)",
     *("layer_types(uuid)", "layer_version(uuid)", "layer_count(uuid)"),
     *("gather_changes(uuid)", "noted_changes(uuid)", "fold_layer_changes(uuid, text)"),
     *("held_properties(uuid, text)", "require_held(uuid)"),

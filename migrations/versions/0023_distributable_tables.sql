@@ -559,6 +559,34 @@ BEGIN
         GROUP BY entry.key;
 END $$;
 
+-- A feature as it was at a moment: no row where it was not there.
+CREATE FUNCTION feature_at(of_layer uuid, of_feature bigint, moment timestamptz)
+RETURNS TABLE (valid_from timestamptz, geom geometry, properties jsonb)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT valid_from, geom, properties
+        FROM (
+            SELECT geom, properties, coalesce(began.committed_at, stored.updated_at) AS valid_from,
+                ended.committed_at AS valid_to
+            FROM (
+                SELECT layer_id, geom, properties, updated_at,
+                    coalesce(change_set, 0) AS from_change, NULL::bigint AS to_change
+                FROM layer_features WHERE layer_id = of_layer AND id = of_feature
+                UNION ALL
+                SELECT layer_id, geom, properties, updated_at, from_change, to_change
+                FROM feature_versions WHERE layer_id = of_layer AND feature_id = of_feature
+            ) AS stored
+            LEFT JOIN layer_change_sets AS began
+                ON began.layer_id = of_layer AND began.change_set_id = from_change
+            LEFT JOIN layer_change_sets AS ended
+                ON ended.layer_id = of_layer AND ended.change_set_id = to_change
+        ) AS versions
+        WHERE valid_from <= moment AND (valid_to > moment OR valid_to IS NULL)
+        ORDER BY valid_from DESC LIMIT 1;
+END $$;
+
 -- The properties that tell when a layer's features are: its time field, or those that its schema
 -- gives such a role.
 CREATE FUNCTION time_properties(time_field text, property_schema jsonb) RETURNS text[]

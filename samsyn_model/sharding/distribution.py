@@ -91,14 +91,15 @@ def plan_distribution(engine: Engine) -> Distribution:
 
     Raises DatabaseSetupError, saying what is missing, where that is not possible.
     """
-    if not is_newest(engine):
-        raise DatabaseSetupError("The database is not migrated: run `samsyn db upgrade` first.")
     with reading(engine) as connection:
         version = _require_citus(connection)
         if not run(connection, _IS_COORDINATOR).scalar():
             raise DatabaseSetupError(
                 "DATABASE_URL leads to a worker of Citus: name the coordinator in it."
             )
+    if not is_newest(engine):
+        raise DatabaseSetupError("The database is not migrated: run `samsyn db upgrade` first.")
+    with reading(engine) as connection:
         nodes = run(connection, _NODES).scalars()
         if not nodes:
             raise DatabaseSetupError(

@@ -121,6 +121,7 @@ FROM (
                 string_agg({feature}, ',' ORDER BY id) || ']}}' AS document
             FROM layer_features JOIN ({stored}) AS small
                 ON small.layer_id = layer_features.layer_id AND small.size <= 4 * %(size)s
+            WHERE layer_features.layer_id = ANY(%(layers)s::uuid[])
             GROUP BY layer_features.layer_id
         ) AS serialized ON serialized.layer_id = requested.layer_id
     ) AS collections

@@ -10,13 +10,14 @@ from samsyn_provider.features.geojson_sql import feature_expression, may_be_prep
 from samsyn_provider.query.items_query import ItemsQuery
 from samsyn_provider.query.version_set import relation_of
 
+# By the layer itself, not that of the row: what is distributed is read from its shard alone.
 _BEGAN = """coalesce((
         SELECT committed_at FROM layer_change_sets
-        WHERE layer_change_sets.layer_id = stored.layer_id AND change_set_id = {change}
+        WHERE layer_change_sets.layer_id = %(layer)s AND change_set_id = {change}
     ), {otherwise})"""
 
 PRESENT_SINCE = _BEGAN.format(change="change_set", otherwise="updated_at")
-"""Since when a row of `layer_features`, named `stored`, is as it is."""
+"""Since when a row of `layer_features`, named `stored`, of the bound `layer` is as it is."""
 FEATURE_VERSIONS = f"""(
     SELECT *, {_BEGAN.format(change="from_change", otherwise="updated_at")} AS valid_from,
         CASE WHEN to_change IS NOT NULL

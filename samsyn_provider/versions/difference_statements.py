@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from samsyn_model.database.statement import Statement
-from samsyn_provider.features.version_statements import FEATURE_VERSIONS
 from samsyn_provider.geography.distances import GEODETIC_GEOMETRY
 
 _MAX_DRAWN = 50_000  # positions of a geometry that a page draws
@@ -14,10 +13,7 @@ _MAX_DRAWN = 50_000  # positions of a geometry that a page draws
 _MAX_SUBTRACTED = 20_000
 """Positions of two geometries whose difference is measured: of more that takes long."""
 
-_AT = """
-    SELECT * FROM versions
-    WHERE valid_from <= {moment} AND (valid_to > {moment} OR valid_to IS NULL)
-    ORDER BY valid_from DESC LIMIT 1"""
+_AT = "SELECT * FROM feature_at(%(layer)s, %(id)s, {moment})"
 
 _ATTRIBUTES = """
     SELECT jsonb_agg(jsonb_build_object('name', name, 'change', change,
@@ -82,8 +78,7 @@ def select_difference(
             f",\n    {_SHAPE.format(name=name, most=_MAX_DRAWN)}" for name in ("former", "present")
         )
     text = f"""
-WITH versions AS MATERIALIZED (SELECT * FROM {FEATURE_VERSIONS}),
-former AS MATERIALIZED ({_AT.format(moment="%(since)s")}),
+WITH former AS MATERIALIZED ({_AT.format(moment="%(since)s")}),
 present AS MATERIALIZED ({_AT.format(moment="%(until)s")}),
 areas AS MATERIALIZED (
     SELECT {_AREAS.format("former")} AS one, {_AREAS.format("present")} AS other

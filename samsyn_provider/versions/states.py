@@ -30,9 +30,9 @@ _WITH_VALIDITY = """(
         ended.committed_at AS valid_to
     FROM {} AS states
     LEFT JOIN layer_change_sets AS began
-        ON began.layer_id = states.layer_id AND began.change_set_id = states.from_change
+        ON began.layer_id = %(layer)s AND began.change_set_id = states.from_change
     LEFT JOIN layer_change_sets AS ended
-        ON ended.layer_id = states.layer_id AND ended.change_set_id = states.to_change
+        ON ended.layer_id = %(layer)s AND ended.change_set_id = states.to_change
 )"""
 
 

@@ -20,10 +20,14 @@ _SCHEMA = {
 }
 _MERGE = "application/merge-patch+json"
 
-# What differs between two runs of the same: ids, times, texts that are random or made of these.
+# What differs between two runs of the same: ids, times, texts that are random or made of these;
+# numbers of change sets, of which one that has changed nothing takes one where it was begun first.
 _VARYING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|\d{4}-\d\d-\d\d[T ]\d\d(:|%3A)\d\d(:|%3A)\d\d(\.\d+)?(Z|\+00:00)?"
+    r"|\d{8}T\d{12}Z|\d\d?,? \w+ \d{4},? \d\d:\d\d:\d\d"
+    r"|(?<=change_set\":)\d+|(?<=change-sets/)\d+|(?<=until=)\d+|(?<=since=)\d+"
+    r"|(?<={\"id\":)\d+(?=,\"via)"
     r"|(?<=after=)[\w%=-]+|(?<=ticket=)[\w%.=-]+|(?<=\?v=)[\w%.=-]+"
 )
 
