@@ -8,12 +8,10 @@ from samsyn_model.database.execution import run
 from samsyn_model.errors import LimitReachedError
 from samsyn_model.settings import Settings
 
-_COUNT_LAYER = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = %(layer)s"
+_COUNT = "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = ANY(%(layers)s)"
 
-_COUNT_USER = """
-SELECT sum(feature_count) FROM layer_changes WHERE layer_id = ANY(ARRAY(
-    SELECT id FROM layers WHERE created_by = (
-        SELECT created_by FROM layers WHERE id = %(layer)s)))"""
+_SAME_CREATOR = """
+SELECT id FROM layers WHERE created_by = (SELECT created_by FROM layers WHERE id = %(layer)s)"""
 
 _LOCK = """
 SELECT pg_advisory_xact_lock(hashtextextended('features ' || created_by, 0))
@@ -32,20 +30,20 @@ def refuse_excess_features(
     sum over many layers takes longer than writing one. Far from a quota nobody waits, so that
     writers who together add more than a tenth of it at the same time may exceed it.
     """
-    quotas = [(_COUNT_LAYER, settings.max_features_per_layer, "A layer has")]
-    if of_account:
-        detail = "The layers of an account have"
-        quotas.append((_COUNT_USER, settings.max_features_per_user, detail))
+    quotas = [([layer_id], settings.max_features_per_layer, "A layer has")]
+    if of_account and settings.max_features_per_user:
+        layers = run(connection, _SAME_CREATOR, {"layer": layer_id}).scalars()
+        quotas.append((layers, settings.max_features_per_user, "The layers of an account have"))
     is_locked = False
-    for text, maximum, detail in quotas:
-        if not maximum or _count(connection, text, layer_id) <= _CLOSE * maximum:
+    for layers, maximum, detail in quotas:
+        if not maximum or _count(connection, layers) <= _CLOSE * maximum:
             continue
         if not is_locked:
             run(connection, _LOCK, {"layer": layer_id})
             is_locked = True
-        if _count(connection, text, layer_id) > maximum:
+        if _count(connection, layers) > maximum:
             raise LimitReachedError(f"{detail} up to {maximum:,} features: delete some first.")
 
 
-def _count(connection: Connection, text: str, layer_id: uuid.UUID) -> int:
-    return int(run(connection, text, {"layer": layer_id}).scalar_one() or 0)
+def _count(connection: Connection, layers: list[uuid.UUID]) -> int:
+    return int(run(connection, _COUNT, {"layers": layers}).scalar_one() or 0)

@@ -67,7 +67,7 @@ def test_no_function_takes_a_row_of_a_table(connection: Connection) -> None:
             JOIN pg_class ON pg_class.reltype = argument.oid
             WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
                 AND NOT starts_with(relname, 'procrastinate_')
-                AND %(tables)s::text[] IS NOT NULL
+                AND relname = ANY(%(tables)s)
         ) AND NOT starts_with(proname, 'procrastinate_')""",
     )
 
