@@ -13,7 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from samsyn_model.database.driver_errors import translated_errors
-from samsyn_model.database.engine import READER_OPTION
+from samsyn_model.database.engine import READING_OPTION
 from samsyn_model.database.execution import driver_of, run
 from samsyn_model.database.watchdog import MARGIN
 from samsyn_model.origin import Via, coming_by
@@ -27,9 +27,8 @@ LOCK_TIMEOUT = "10s"
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in which every statement is a transaction of its own."""
-    reader: Engine = engine.get_execution_options()[READER_OPTION]
-    with translated_errors(), reader.connect() as connection:
-        yield connection
+    with translated_errors(), engine.connect() as connection:
+        yield connection.execution_options(**{READING_OPTION: True})
 
 
 @contextmanager
