@@ -33,8 +33,6 @@ LIMITED_OPTION = "samsyn_limited"  # an option of engines whose statements Postg
 
 READING_OPTION = "samsyn_reading"  # an option of connections on which nothing begins a transaction
 
-READER_OPTION = "samsyn_reader"  # an option of engines: the same one with READING_OPTION
-
 MAX_OVERFLOW = 2
 """Connections beside those that an engine keeps."""
 
@@ -122,9 +120,6 @@ def open_engine(  # noqa: PLR0913 - what its connections are for
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkin", watchdog.restore_limit)
     event.listen(engine, "checkout", _replace_if_lost)
-    # made once: setting an option of each connection takes as long as taking it from the pool
-    reader = engine.execution_options(**{READING_OPTION: True})
-    engine.update_execution_options(**{READER_OPTION: reader})
     return engine
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from samsyn_model.database.driver_errors import translated_errors
-from samsyn_model.database.engine import READER_OPTION
+from samsyn_model.database.engine import READING_OPTION
 from samsyn_model.database.execution import driver_of, run
 from samsyn_model.database.watchdog import MARGIN
 from samsyn_model.origin import Via, coming_by
@@ -63,9 +63,8 @@ def reading(engine: Engine, *, on_primary: bool = False) -> Iterator[Connection]
     statements that write.
     """
     chosen = engine if on_primary else readable(engine)
-    reader: Engine = chosen.get_execution_options()[READER_OPTION]
-    with translated_errors(), reader.connect() as connection:
-        yield connection
+    with translated_errors(), chosen.connect() as connection:
+        yield connection.execution_options(**{READING_OPTION: True})
 
 
 @contextmanager
