@@ -29,6 +29,7 @@ _READ_IN_PARTS = (
     "WITH versions AS MATERIALIZED",  # the versions of a feature, and who made them
     "SELECT coalesce(cached, ''::bytea",  # a tile, unless there is one cached
     "SELECT %(moment)s >= (SELECT created_at FROM change_sets",  # a moment, and what begins there
+    "SELECT sum(feature_count) FROM layer_changes WHERE layer_id = ANY(ARRAY(",  # of an account
     "INSERT INTO layer_changes (layer_id, feature_count, changes) SELECT id",
     "INSERT INTO layer_features (layer_id, id, version",  # of a layer that comes back
 )
