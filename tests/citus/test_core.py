@@ -5,6 +5,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -112,7 +113,7 @@ def test_distributing_again_does_nothing(coordinator_url: str) -> None:
         upgrade(engine)
         layer, _ = _filled_layer(engine, 5)
         told = subprocess.run(
-            [sys.executable, "-m", "samsyn_admin.cli", "db", "distribute", "--dry-run"],
+            [Path(sys.executable).with_name("samsyn"), "db", "distribute", "--dry-run"],
             env={**os.environ, "DATABASE_URL": url},
             capture_output=True,
             text=True,
