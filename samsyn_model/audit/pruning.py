@@ -55,17 +55,21 @@ _BYTES = f"{_VERSION_BYTES} + coalesce(pg_column_size(geom), 0) + pg_column_size
 _MEASURE = f"""
 SELECT count(*) AS number, coalesce(sum({_BYTES}), 0)::bigint AS bytes {_ENDED}"""
 
+# Sizes are of what is chosen: Citus takes no such function of what is returned.
 _REMOVE = f"""
-WITH removed AS (
+WITH chosen AS MATERIALIZED (
+    SELECT feature_id, to_change, from_change, {_BYTES} AS bytes {_ENDED}
+        AND from_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
+        AND to_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
+    LIMIT %(limit)s
+), removed AS (
     DELETE FROM feature_versions
     WHERE layer_id = %(layer)s AND (feature_id, to_change, from_change) IN (
-        SELECT feature_id, to_change, from_change {_ENDED}
-            AND from_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
-            AND to_change <> ALL (ARRAY(SELECT change_set_id FROM unsealed_change_sets))
-        LIMIT %(limit)s)
-    RETURNING {_BYTES} AS bytes
+        SELECT feature_id, to_change, from_change FROM chosen)
+    RETURNING feature_id, to_change, from_change
 )
-SELECT count(*) AS number, coalesce(sum(bytes), 0)::bigint AS bytes FROM removed"""
+SELECT count(*) AS number, coalesce(sum(bytes), 0)::bigint AS bytes
+FROM removed JOIN chosen USING (feature_id, to_change, from_change)"""
 
 _FORGET_LAYERS = """
 DELETE FROM deleted_layers

@@ -22,6 +22,17 @@ UNSTORABLE_TEXT = "Text with a NUL character or broken UTF-8 cannot be stored."
 _POSTGIS_FAULT = re.compile(r"\blw(geom|poly|line|collection|mpoly)_\w+")
 """The functions of PostGIS that fail at geometries with rings that cross themselves."""
 
+_PART_AWAY = re.compile(
+    r"could not find (valid entry|any healthy placement) for shard"
+    r"|shard \d+ does not have any shard placements"
+    r'|relation "[^"]*_\d{6,}" does not exist'
+    r"|failed to (prepare transaction|assign \d+ task)"
+    r"|failure on connection marked as essential"
+    r"|execution cannot recover from multiple connection failures"
+)
+"""What Citus tells, by no code of its own, where a shard has been moved or divided since the
+statement was planned, or where a worker was lost."""
+
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[SamsynError], str], ...] = (
     (
         (psycopg.errors.QueryCanceled,),
@@ -125,9 +136,17 @@ def translated_errors() -> AbstractContextManager[None]:
     return _TRANSLATED_ERRORS
 
 
+def is_of_part_away(error: psycopg.Error) -> bool:
+    """Return whether an error says that a part of a distributed table was not where it was looked
+    for: the same may succeed a moment later."""
+    return _PART_AWAY.match(error.diag.message_primary or "") is not None
+
+
 def _translation(error: BaseException | None) -> SamsynError | None:
     if isinstance(error, psycopg.DataError) and "NUL" in str(error):
         return InvalidParameterError(UNSTORABLE_TEXT)  # the driver binds none
+    if isinstance(error, psycopg.Error) and is_of_part_away(error):
+        return DatabaseUnavailableError("A part of the database is being moved: try again.")
     for causes, kind, detail in _MEANINGS:
         if isinstance(error, causes):
             return kind(detail)

@@ -16,6 +16,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from samsyn_model.database.driver_errors import is_of_part_away
 from samsyn_model.database.transactions import set_in_transaction
 from samsyn_model.errors import (
     DatabaseUnavailableError,
@@ -172,6 +173,8 @@ def _translation(error: psycopg.Error, sent: Sequence[tuple[int, _Number]]) -> E
     """Return the translation of a driver's error about a statement that sent these parts."""
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return NotFoundError("There is no such layer, or it has been deleted meanwhile.")
+    if isinstance(error, psycopg.OperationalError) or is_of_part_away(error):
+        return DatabaseUnavailableError("The database broke off the import.")
     row = _ROW_OF_CONTEXT.search(error.diag.context or "")
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError | psycopg.InternalError):
         reason = " ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
@@ -180,8 +183,6 @@ def _translation(error: psycopg.Error, sent: Sequence[tuple[int, _Number]]) -> E
             if index < count:
                 return UnstorableFeatureError(f"Feature {number(index)} cannot be stored: {reason}")
             index -= count
-    if isinstance(error, psycopg.OperationalError):
-        return DatabaseUnavailableError("The database broke off the import.")
     return error
 
 

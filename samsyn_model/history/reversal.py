@@ -113,6 +113,8 @@ def carry_out(
 
     At most four statements. Raises ConflictError where others have changed the features meanwhile.
     """
+    if not (plan.deleted or plan.updated or plan.inserted):
+        return None
     begin_writing(connection, layer_id)
     values = {"layer": layer_id, "user": user_id}
     for count, text in (

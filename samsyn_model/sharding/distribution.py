@@ -47,7 +47,7 @@ SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows,
 FROM pg_class WHERE oid = ANY(%(tables)s::regclass[])"""
 
 # Those of extensions come with these. Citus finds the functions of triggers itself, but not what
-# these call, nor what statements on the tables do.
+# these call, nor what statements on the tables do. Workers lack the types of rows of other tables.
 _DISTRIBUTE_FUNCTIONS = """
 SELECT create_distributed_function(oid::regprocedure)
 FROM pg_proc
@@ -56,6 +56,8 @@ WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
     AND NOT EXISTS (
         SELECT FROM pg_depend
         WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
+    AND NOT EXISTS (
+        SELECT FROM pg_type WHERE oid = ANY (prorettype || proargtypes::oid[]) AND typrelid <> 0)
     AND NOT EXISTS (
         SELECT FROM pg_dist_object
         WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid)"""

@@ -113,7 +113,7 @@ def attribute_columns(names: tuple[str, ...]) -> tuple[str, str, dict[str, str]]
             columns.append([])
         columns[-1].append(name)
     if len(columns) <= 1:
-        return "attributes", "true", {}
+        return "attributes", "bool_and(true)", {}
     texts, values = list[str](), {"attributes": array_literal(names)}
     is_short = len(names) <= _MAX_PAIRS
     for number, column in enumerate(columns):
@@ -131,7 +131,7 @@ def attribute_columns(names: tuple[str, ...]) -> tuple[str, str, dict[str, str]]
     others = "attributes - %(attributes)s::text[]"
     texts.append(f"CASE WHEN NOT are_named THEN {others} END AS others")
     are_named = "coalesce(bool_and(properties - %(attributes)s::text[] = '{}'), true)"
-    return ", ".join(texts), are_named if is_short else "false", values
+    return ", ".join(texts), are_named if is_short else "bool_and(false)", values
 
 
 def _rank(name: str) -> tuple[int, bytes]:

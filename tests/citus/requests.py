@@ -28,7 +28,7 @@ _VARYING = re.compile(
     r"|\d{8}T\d{12}Z|\d\d?,? \w+ \d{4},? \d\d:\d\d:\d\d"
     r"|(?<=change_set\":)\d+|(?<=change-sets/)\d+|(?<=until=)\d+|(?<=since=)\d+"
     r"|(?<={\"id\":)\d+(?=,\"via)"
-    r"|(?<=after=)[\w%=-]+|(?<=ticket=)[\w%.=-]+|(?<=\?v=)[\w%.=-]+"
+    r"|(?<=after=)[\w%=-]+|(?<=ticket=)[\w%.=-]+|(?<=[?&;]v=)[\w%.=-]+"
 )
 
 

@@ -1,5 +1,6 @@
 """Fixtures of the model's tests: committed layers, many connections, private clusters."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.cluster.private_cluster import Cluster
 from samsyn_model.database.engine import open_engine
+from tests.citus.cluster import begin_as_programs_do
 from tests.model.tables.features import add_layer
 
 MOST_CONNECTIONS = 24
@@ -23,6 +25,8 @@ def roomy_database(empty_database: Engine, test_database_url: str) -> Iterator[E
     engine = open_engine(
         test_database_url, statement_timeout=20, prepares=True, pool_size=MOST_CONNECTIONS
     )
+    if os.environ.get("TEST_CITUS"):
+        begin_as_programs_do(engine)
     yield engine
     engine.dispose()
 

@@ -1,5 +1,6 @@
 """The one door to the database: addresses, and what a driver's errors become."""
 
+import re
 import socket
 import uuid
 from collections.abc import Iterator
@@ -220,6 +221,33 @@ def test_text_that_cannot_be_stored(engine: Engine, text_of_user: str) -> None:
 def test_values_that_cannot_be_stored(engine: Engine, statement: str) -> None:
     with reading(engine) as connection, pytest.raises(InvalidParameterError):
         run(connection, statement)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("could not find valid entry for shard 102140", "XX000"),
+        ("could not find any healthy placement for shard 102140", "22023"),
+        ("shard 102140 does not have any shard placements", "XX000"),
+        ('relation "public.layer_features_102140" does not exist', "42P01"),
+        ("failed to prepare transaction 'citus_0_1' on host 10.0.0.2:5432", "XX000"),
+        ("failure on connection marked as essential: 10.0.0.2:5432", "XX000"),
+        ("connection to the remote node samsyn@10.0.0.2:5432 failed", "08006"),
+        ("terminating connection due to administrator command", "57P01"),
+        ("the database system is starting up", "57P03"),
+        ("could not read block 0 in file", "58030"),
+    ],
+)
+def test_a_part_of_the_database_that_is_away(engine: Engine, message: str, code: str) -> None:
+    """What Citus raises is raised here by its texts and codes."""
+    quoted = message.replace("'", "''").replace("%", "%%")
+    raised = f"DO $$BEGIN RAISE EXCEPTION USING MESSAGE = '{quoted}', ERRCODE = '{code}'; END$$"
+    with reading(engine) as connection:
+        with pytest.raises(DatabaseUnavailableError) as told:
+            run(connection, raised)
+        assert not re.search(r"\d{2,}", told.value.detail)
+        with pytest.raises(InvalidParameterError):
+            run(connection, "SELECT 'could not find valid entry for shard 1'::int")
 
 
 def test_what_has_no_meaning_of_ours_stays_as_it_is(engine: Engine) -> None:

@@ -32,7 +32,9 @@ def insert(connection: Connection, layer: uuid.UUID, number: int = 1) -> list[in
 def update(connection: Connection, layer: uuid.UUID, ids: list[int]) -> None:
     connection.execute(
         text(
-            "UPDATE layer_features SET properties = jsonb_build_object('seen', version)"
+            # by functions that Citus takes of columns: those that are immutable
+            "UPDATE layer_features"
+            """ SET properties = ('{"seen": "' || md5(properties::text) || '"}')::jsonb"""
             " WHERE layer_id = :layer AND id = ANY(:ids)"
         ),
         {"layer": layer, "ids": ids},
