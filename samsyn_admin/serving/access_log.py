@@ -99,7 +99,7 @@ class AccessLog(Logger):  # type: ignore[misc]
             status,
             _MISSING if sent is None else sent,
             _escape_quotes(masked(value("HTTP_REFERER", _MISSING))),
-            _escape_quotes(value("HTTP_USER_AGENT", _MISSING)),
+            _escape_quotes(masked(value("HTTP_USER_AGENT", _MISSING))),
         )
 
 

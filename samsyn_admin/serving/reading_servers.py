@@ -43,7 +43,7 @@ def _begin() -> None:
     reads = deployment().reads
     if reads is None or action is None or action in _NEVER or not is_for_reading(action):
         return
-    subjects = {UUID(text) for text in _ID.findall(request.path)}
+    subjects = {UUID(text) for text in _ID.findall(request.full_path)}
     reads.begin(principal().user_id, subjects)
 
 

@@ -64,7 +64,9 @@ class Spans:
     def __init__(self, part: str) -> None:
         resource = Resource.create({"samsyn.part": part, **_default_name()})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._exporter = OTLPSpanExporter()
+        # what is under way is waited for at the end, unless the environment says how long it takes
+        timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else _LAST_SECONDS
+        self._exporter = OTLPSpanExporter(timeout=timeout)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("samsyn")
 

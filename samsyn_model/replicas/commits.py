@@ -18,7 +18,10 @@ SELECT pg_current_xact_id_if_assigned() IS NOT NULL,
 _SUBJECTS = """ARRAY(
     SELECT layer_id FROM layer_change_sets WHERE change_set_id = {number}
     UNION SELECT unnest(ARRAY[subject_id, map_id, layer_id]) FROM subject_changes
-    WHERE change_set_id = {number})"""
+    WHERE change_set_id = {number}
+    UNION SELECT (state ->> 'user_id')::uuid
+    FROM subject_changes, unnest(ARRAY[details -> 'old', details -> 'new']) AS state
+    WHERE change_set_id = {number} AND kind = 'collaborator')"""
 
 
 def note_commits(engine: Engine, settings: Settings) -> None:

@@ -41,14 +41,16 @@ _BUSY = (
 )
 """Errors of a server that responds: among them what stands in the way of the replay."""
 
+_DATABASE = """
+    (SELECT system_identifier FROM pg_control_system()) AS cluster,
+    (SELECT oid FROM pg_database WHERE datname = current_database()) AS database"""
 _PRIMARY = f"""
-SELECT {CURRENT} AS position, pg_walfile_name(pg_current_wal_insert_lsn()) AS file,
-    (SELECT system_identifier FROM pg_control_system()) AS cluster"""
+SELECT {CURRENT} AS position, pg_walfile_name(pg_current_wal_insert_lsn()) AS file, {_DATABASE}"""
 _REPLICA = f"""
 SELECT {REPLAYED} AS position, pg_is_in_recovery() AS is_replica,
     pg_postmaster_start_time() AS started,
-    (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
-    (SELECT system_identifier FROM pg_control_system()) AS cluster"""
+    (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline, {_DATABASE},
+    coalesce(has_table_privilege(to_regclass('public.layers'), 'SELECT'), false) AS has_rights"""
 _STARTED = "SELECT pg_postmaster_start_time()"
 
 
@@ -186,16 +188,18 @@ class Replica:
             self._follow(moment, found.position)
 
     def _fault(self, primary: Any, found: Any) -> str | None:
-        if found.cluster != primary.cluster:
+        if (found.cluster, found.database) != (primary.cluster, primary.database):
             return "is that of another database"
         if not found.is_replica or found.position is None:
-            return "is a replica no more"
+            return "is a replica no more" if self._started else "is no replica"
         if found.timeline != int(primary.file[:8], 16):
             return "is on another timeline than the primary"
         if found.started != self._started:
             is_first, self._started = self._started is None, found.started
             self.position, self._fresh_until = found.position, None
             return None if is_first else "is another server, or was started again"
+        if not found.has_rights:
+            return "may not be read by the role of READ_DATABASE_URL"
         return None
 
     def _follow(self, moment: int, position: int) -> None:

@@ -37,6 +37,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ATTRIBUTE = "samsyn_action"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CREDENTIAL = re.compile(r"samsyn_|sk_|whsec_|eyJ")  # which the log would name
 
 
 class UndeclaredActionError(RuntimeError):
@@ -195,9 +196,11 @@ def _set_origin(user_id: UUID | None) -> None:
 
 
 def _request_id() -> str:
-    """Return the id that a trusted proxy has given the request, else a new one."""
+    """Return the id that a trusted proxy has given the request, unless it looks like a credential;
+    else a new one."""
     given = request.headers.get("X-Request-Id", "")
-    if deployment().settings.trusted_proxies and _REQUEST_ID.fullmatch(given):
+    is_trusted = deployment().settings.trusted_proxies and not _CREDENTIAL.match(given)
+    if is_trusted and _REQUEST_ID.fullmatch(given):
         return given
     return secrets.token_hex(8)
 
