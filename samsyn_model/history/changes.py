@@ -211,7 +211,9 @@ def _of_imports() -> Select[Any]:
     of_layers = select(other.change_set_id).where(
         other.change_set_id == any_(_IDS), other.kind == "layer", other.layer_id == any_(_LAYERS)
     )
-    reached = SubjectChange.change_set_id.in_(union_all(of_features, of_layers))
+    number = SubjectChange.change_set_id
+    # no union: within another one Citus loses what such a subquery has found
+    reached = or_(number.in_(of_features), number.in_(of_layers))
     return _of_subjects("audit", SubjectChange.kind, and_(SubjectChange.kind == "import", reached))
 
 

@@ -29,8 +29,9 @@ def require_cluster(url: str | None) -> str:
 
 
 @contextmanager
-def citus_database(coordinator: str) -> Iterator[str]:
-    """Make a database with Citus on all servers of a cluster; yield its URL, drop it."""
+def citus_database(coordinator: str, *, is_migrated: bool = False) -> Iterator[str]:
+    """Make a database on all servers of a cluster, migrate it if it is to be so before it gets
+    Citus, as one that grows is; yield its URL, drop it."""
     name = f"samsyn_test_{uuid.uuid4().hex[:12]}"
     with superuser(coordinator) as connection:
         nodes = connection.exec_driver_sql(_NODES).all()
@@ -44,6 +45,12 @@ def citus_database(coordinator: str) -> Iterator[str]:
         for server in servers:
             stack.enter_context(_node_database(server, name))
         url = address(coordinator, database=name)
+        if is_migrated:
+            with scratch_engine(url) as engine:
+                upgrade(engine)
+        for server in servers:
+            with superuser(address(server, database=name)) as connection:
+                connection.exec_driver_sql("CREATE EXTENSION citus")
         with superuser(url) as connection:
             connection.exec_driver_sql(
                 "SELECT citus_set_coordinator_host(%(host)s, %(port)s)",
@@ -61,8 +68,10 @@ def citus_database(coordinator: str) -> Iterator[str]:
 @contextmanager
 def distributed_database(coordinator: str) -> Iterator[str]:
     """Make a migrated and distributed database on a cluster; yield its URL, drop it."""
-    with citus_database(coordinator) as url, scratch_engine(url) as engine:
-        upgrade(engine)
+    with (
+        citus_database(coordinator, is_migrated=True) as url,
+        scratch_engine(url) as engine,
+    ):
         distribute(engine, _SHARDS)
         yield url
 
@@ -84,8 +93,6 @@ def _node_database(server: str, name: str) -> Iterator[None]:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         connection.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
     try:
-        with superuser(address(server, database=name)) as connection:
-            connection.exec_driver_sql("CREATE EXTENSION citus")
         yield
     finally:
         with superuser(server) as connection:
