@@ -12,12 +12,14 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from samsyn_admin.serving.reading_servers import respond
-from samsyn_model.database.engine import open_engine
+from samsyn_model.database.engine import database_url, open_engine
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import concern, reading, writing
 from samsyn_model.identity import api_tokens
 from samsyn_model.origin import coming_by
 from samsyn_model.replicas.reads import Reads
+from samsyn_model.replicas.replica import open_replica
+from samsyn_model.settings import Settings
 from tests.faults.database_server import DatabaseServer, wait_until
 from tests.model.tables.features import insert
 from tests.replicas.people import POINT, Person, items_of, person
@@ -156,8 +158,9 @@ def test_credentials_and_rights_end_and_begin_at_once(
         assert anonymous.get(items_of(layer)).status_code == 404
         owner.done(owner.send("DELETE", f"{collaborators}/{other.id}"))
         assert other.get(f"/api/v1/maps/{map_id}").status_code == 404
-        listed = other.done(other.get("/api/v1/maps?mine=true")).json
-        assert map_id not in str(listed)
+        assert map_id not in other.done(other.get("/api/v1/maps")).text
+        comments = f"/api/v1/comments?layer_id={layer}"
+        assert anonymous.get(comments).status_code == 404
         assert reads.replica.progress() is not None
 
 
@@ -199,6 +202,31 @@ def test_a_replica_that_is_too_far_behind_is_not_read(
     before = standby.mentions(layer)
     assert number_of(anonymous, layer) == 1
     assert standby.mentions(layer) > before
+
+
+def test_what_is_no_replica_of_the_database_is_not_read(
+    primary: DatabaseServer, standby: Standby
+) -> None:
+    engine = open_engine(primary.url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE staging TEMPLATE template0")
+        connection.exec_driver_sql("CREATE ROLE stranger LOGIN")
+    engine.dispose()
+    standby.catch_up()
+    addresses = {
+        "is that of another database": database_url(standby.plain_url).set(database="staging"),
+        "may not be read by the role": database_url(standby.plain_url).set(username="stranger"),
+        "is no replica": database_url(primary.url),
+    }
+    for reason, address in addresses.items():
+        url = address.render_as_string(hide_password=False)
+        settings = Settings(_env_file=None, read_database_url=url)
+        replica = open_replica(primary.url, settings)
+        assert replica is not None
+        replica.watch()
+        wait_until(lambda: reason in str(replica.state().reason), 20, reason)  # noqa: B023
+        assert replica.progress() is None
+        replica.close()
 
 
 def test_a_statement_that_stood_in_the_way_of_the_replay_runs_on_the_primary(
