@@ -264,4 +264,4 @@ def test_the_number_of_statements_does_not_grow(owner: Caller, engine: Engine, s
         assert len((owner.get(layer["id"]).json or {})["map_layers"]) == size
     with statements() as deleting:
         assert owner.delete(layer["id"]).status_code == 204
-    assert (len(creating), len(reading), len(deleting)) == (9, 3, 6)
+    assert (len(creating), len(reading), len(deleting)) == (10, 3, 6)
