@@ -15,6 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from samsyn_admin.app import create_app
+from samsyn_model.database.engine import WAY_OPTION
+from samsyn_model.database.pooling.way import Way
 from samsyn_model.database.transactions import writing as writing_transaction
 from samsyn_model.identity.api_tokens import hash_token
 from samsyn_model.tables.comments import Comment as CommentRow
@@ -120,7 +122,10 @@ def open_world(database_url: str) -> Iterator[World]:
     )
     connection.start()
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool
+        "postgresql+psycopg://",
+        creator=lambda: connection,
+        poolclass=StaticPool,
+        execution_options={WAY_OPTION: Way({}, prepares=False)},
     )
     try:
         with engine.begin() as writing:

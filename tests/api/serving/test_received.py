@@ -11,7 +11,7 @@ from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.parser import RequestParser
 
-from samsyn_admin.serving import received as module
+from samsyn_admin.serving.connections import received as module
 from samsyn_admin.serving.connections.received import NoRoomError, Received
 from tests.api.serving.raw_clients import request
 
