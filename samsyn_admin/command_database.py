@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from samsyn_model.cluster.address import database_address
 from samsyn_model.database.engine import open_engine
-from samsyn_model.database.revisions import current_revision, is_later, newest_revision
+from samsyn_model.database.revisions import current_revision, has_tables
 from samsyn_model.database.transactions import reading
 from samsyn_model.replicas.commits import note_commits
 from samsyn_model.settings import get_settings
@@ -36,7 +36,7 @@ def migrate(engine: Engine) -> None:
     is."""
     with reading(engine) as connection:
         current = current_revision(connection)
-    if current != newest_revision() and not is_later(current):
+    if not has_tables(current):
         from samsyn_model.database import migrations  # noqa: PLC0415 - Alembic is slow to load
 
         migrations.upgrade(engine)

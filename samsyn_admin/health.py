@@ -5,7 +5,12 @@ from importlib.metadata import version
 from flask import Blueprint, Response, jsonify, request
 
 from samsyn_model.database.requirements import missing_settings
-from samsyn_model.database.revisions import current_revision, is_later, newest_revision
+from samsyn_model.database.revisions import (
+    current_revision,
+    has_tables,
+    is_later,
+    newest_revision,
+)
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import DatabaseUnavailableError, SamsynError
 from samsyn_model.permissions.actions import Action
@@ -18,9 +23,8 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
 def health() -> tuple[Response, int]:
-    """Return 200 when the database is reached and has this release's tables, or later ones.
-
-    It is 503 else.
+    """Return 200 when the database is reached and has this release's tables, or later ones; else
+    503.
 
     Administrators are told the version, too. Warnings, where there are any, and how the replica is
     do not change the status.
@@ -35,12 +39,11 @@ def health() -> tuple[Response, int]:
         pass
     except SamsynError as error:
         database = error.detail
-    head = newest_revision()
-    ready = current == head or is_later(current)
+    ready = has_tables(current)
     document: dict[str, object] = {
         "status": "ok" if ready else "unavailable",
         "database": database,
-        "migration": {"current": current, "head": head},
+        "migration": {"current": current, "head": newest_revision()},
     }
     warnings = []
     if missing:

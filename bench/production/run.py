@@ -1,10 +1,8 @@
 """A run: clients of the arrangement for minutes, and what is seen of it at the end."""
 
 import asyncio
-import resource
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from bench.production.restarts import restart
 from bench.production.samples import Samples
 from bench.production.visitors import Editor, Shared, Visitor
 from bench.production.world import World, make_world
+from samsyn_admin.companions.open_files import allow_files
 
 _LAST_EVENTS = 20.0  # seconds for the last events to come
 _CLOSING = 0.5  # seconds in which connections end
@@ -57,7 +56,7 @@ class Outcome:
 
 async def run(arrangement: Arrangement, plan: Plan, tell: Callable[[str], None]) -> Outcome:
     """Have clients use the arrangement, then compare what they were told with the database."""
-    _allow_files()
+    allow_files(_FILES)
     world = await make_world(arrangement, plan.people, plan.polygons)
     tell("  layers are there")
     outcome = Outcome(Figures(), Ledger(), Samples(arrangement))
@@ -155,10 +154,3 @@ async def _wait_for_events(followers: list[Follower], expected: set[int]) -> Non
         if all(expected <= set(one.told) for one in followers):
             return
         await asyncio.sleep(0.2)
-
-
-def _allow_files() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    with suppress(ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from samsyn_admin.companions.open_files import allow_files
 from samsyn_admin.companions.tied import end_with_server
 from samsyn_admin.live.handover import receive
 from samsyn_admin.live.hub import Hub
@@ -35,7 +36,7 @@ def run_live(url: str, settings: Settings, listener: socket.socket) -> None:
     """Send events until SIGTERM, on connections that come through a listening Unix socket."""
     write_log(settings.log_format, logging.WARNING, "%(asctime)s %(levelname)s %(message)s")
     counting.begin("live")
-    _allow_files()
+    allow_files(_FILES)
     with asyncio.Runner() as runner:
         runner.run(_serve(url, settings, listener))
 
@@ -132,13 +133,6 @@ class _Door:
         with suppress(OSError):  # the client has gone
             await self._loop.connect_accepted_socket(lambda: stream, client)
             self._hub.add(stream)
-
-
-def _allow_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < enough:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from samsyn_admin.rasters.pictures import Pictures, entity_tag
 from samsyn_admin.rasters.tiler import Tiler
 from samsyn_admin.tiler.png import INDEXED, MEDIA_TYPE, png
 from samsyn_model.settings import Settings
-from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.deployment import shared_storage
 
 _EXTENSION = "samsyn-rasters"
 _MAX_ZOOM = 24
@@ -76,11 +76,9 @@ def document_response(tag: str | None, document: Callable[[], Any]) -> Response:
 def for_readers_of_layer(response: Response, *, is_public: bool) -> Response:
     """Return a picture of a file of another server that was asked for by a layer that has it: of
     what anybody may read shared caches keep it for a moment, else none does."""
-    limit = f"public, s-maxage={deployment().settings.public_max_age}"
-    storage = response.cache_control
-    response.headers["Cache-Control"] = (
-        f"{limit if is_public else 'private'}, max-age={storage.max_age or 0}"
-    )
+    max_age = response.cache_control.max_age or 0
+    storage = shared_storage(is_public=is_public)
+    response.headers["Cache-Control"] = f"{storage}, max-age={max_age}"
     response.headers["Vary"] = "Authorization"
     return response
 

@@ -4,7 +4,6 @@ import errno
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ from sqlalchemy import Engine
 from samsyn_admin.companions.companion import Program, beside
 from samsyn_admin.companions.live import live_beside
 from samsyn_admin.companions.metrics import metrics_beside
+from samsyn_admin.companions.open_files import allow_files
 from samsyn_admin.companions.tiler import tiler_beside
 from samsyn_admin.serving.access_log import AccessLog, JsonAccessLog
 from samsyn_admin.serving.worker import BalancedWorker, release_slot
@@ -146,14 +146,6 @@ def _port_fault(settings: Settings) -> OSError | None:
     return None
 
 
-def _allow_files() -> None:
-    """Let workers open as many files as their connections need, where the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < enough:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
-
-
 def serve(
     url: str, settings: Settings, load_app: AppLoader, *, show_token_hint: bool = False
 ) -> None:
@@ -164,7 +156,7 @@ def serve(
     if settings.tracing and not tracing.has_libraries():
         raise click.ClickException("TRACING needs the extra `tracing`: pip install samsyn[tracing]")
     _check_address(settings)
-    _allow_files()
+    allow_files(_FILES)
     lines = [
         f"SamSyn at {settings.address}/",
         f"  OGC API  {settings.address}/ogc/",

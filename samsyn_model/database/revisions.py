@@ -44,6 +44,12 @@ def is_later(revision: str | None) -> bool:
     return revision is not None and revision.isdecimal() and int(revision) > int(head)
 
 
+def has_tables(revision: str | None) -> bool:
+    """Return whether a database at a revision serves this release: by its own tables, or later
+    ones."""
+    return revision == newest_revision() or is_later(revision)
+
+
 def is_newest(engine: Engine) -> bool:
     """Return whether the database is at the newest revision; false where it has none."""
     with reading(engine) as connection:

@@ -8,7 +8,8 @@ import os
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, values
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+from samsyn_model.metrics.methods import METHODS
+
 _NONE = "none"  # the route of an address that no route matches
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -104,7 +105,7 @@ class Metrics:
         counters = self._of_requests.get(key)
         if counters is None:  # looking them up by their labels takes longer than counting
             name = route or _NONE
-            method = method if method in _METHODS else "other"
+            method = method if method in METHODS else "other"
             counters = (
                 self._requests.labels(method, name, f"{status // 100}xx"),
                 self._request_seconds.labels(name),

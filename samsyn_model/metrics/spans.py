@@ -25,9 +25,9 @@ from opentelemetry.semconv.attributes.http_attributes import (
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from samsyn_model.metrics.methods import METHODS
 from samsyn_model.metrics.slow_statements import shape_of
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SERVER_FAULT = 500
 _NANOSECONDS = 1_000_000_000
 _LAST_SECONDS = 2.0
@@ -79,7 +79,7 @@ class Spans:
 
     def begin_request(self, method: str, route: str | None, headers: Mapping[str, str]) -> Request:
         """Begin the span of a request, as a part of the span that its headers name."""
-        is_known = method in _METHODS  # clients name methods as they like
+        is_known = method in METHODS
         attributes = {HTTP_REQUEST_METHOD: method if is_known else "_OTHER"}
         if route is not None:
             attributes[HTTP_ROUTE] = route

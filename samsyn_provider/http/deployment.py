@@ -48,6 +48,12 @@ def deployment() -> Deployment:
     return current
 
 
+def shared_storage(*, is_public: bool) -> str:
+    """Return who but browsers may store a response, for Cache-Control: shared caches for a moment
+    what anybody may read, as that right may end, else none."""
+    return f"public, s-maxage={deployment().settings.public_max_age}" if is_public else "private"
+
+
 def public_url() -> str:
     """Return the base URL that the client uses, without a trailing slash: links start with it."""
     environ = request.environ

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from samsyn_model.errors import GoneError
-from samsyn_provider.http.deployment import deployment
+from samsyn_provider.http.deployment import shared_storage
 from samsyn_provider.http.guard import principal
 from samsyn_provider.http.links import Link
 from samsyn_provider.http.problems import problem
@@ -57,9 +57,8 @@ def keep_for_long(response: Response) -> Response:
     a moment only, and where anybody may read it: the layer may be made private."""
     response.headers.pop("ETag", None)
     response.add_etag(weak=False)
-    shared = f"public, s-maxage={deployment().settings.public_max_age}"
-    scope = shared if principal().is_anonymous else "private"
-    response.headers["Cache-Control"] = f"{scope}, max-age={_MAX_AGE}, immutable"
+    storage = shared_storage(is_public=principal().is_anonymous)
+    response.headers["Cache-Control"] = f"{storage}, max-age={_MAX_AGE}, immutable"
     response.make_conditional(request)
     return response
 

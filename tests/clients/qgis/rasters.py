@@ -1,18 +1,13 @@
 """Raster layers: those of a WMTS, and files that GDAL reads over the network."""
 
 from credentials import store_credentials
+from drawing import colours_at
 from osgeo import gdal
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDataSourceUri,
-    QgsMapRendererSequentialJob,
-    QgsMapSettings,
-    QgsPointXY,
     QgsRasterLayer,
-    QgsRectangle,
 )
-from qgis.PyQt.QtCore import QSize, Qt
-from qgis.PyQt.QtGui import QColor
 
 _MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
 
@@ -25,24 +20,13 @@ def draw_raster(task):
     layer = _tiles(task) if "wmts" in task else _file(task)
     if not layer.isValid():
         return {"valid": False, "error": layer.error().message()}
-    settings = QgsMapSettings()
-    settings.setLayers([layer])
-    settings.setDestinationCrs(_MERCATOR)
-    settings.setBackgroundColor(QColor(Qt.transparent))
-    settings.setOutputSize(QSize(400, 400))
-    settings.setExtent(QgsRectangle(*task["extent"]))
-    job = QgsMapRendererSequentialJob(settings)
-    job.start()
-    job.waitForFinished()
-    image, transform = job.renderedImage(), settings.mapToPixel()
-    pixels = [transform.transform(QgsPointXY(x, y)) for x, y in task["positions"]]
     return {
         "valid": True,
         "crs": layer.crs().authid(),
         "bands": layer.bandCount(),
         "size": [layer.width(), layer.height()],
         "extent": layer.extent().toRectF().getCoords(),
-        "colours": [image.pixelColor(int(p.x()), int(p.y())).getRgb() for p in pixels],
+        "colours": [colour.getRgb() for colour in colours_at(layer, _MERCATOR, task)],
     }
 
 

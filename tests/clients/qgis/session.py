@@ -10,6 +10,7 @@ import json
 import sys
 
 from credentials import store_credentials, trust_authority
+from drawing import colours_at
 from qgis.core import (
     NULL,
     QgsApplication,
@@ -20,9 +21,7 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsGeometry,
-    QgsMapRendererSequentialJob,
     QgsMapSettings,
-    QgsPointXY,
     QgsRectangle,
     QgsRenderContext,
     QgsSettings,
@@ -35,8 +34,7 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QDate, QDateTime, QSize, Qt, QVariant
-from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QVariant
 from rasters import draw_raster
 from vector_tiles import draw_tiles
 
@@ -234,18 +232,7 @@ def draw(task):
 def render(task):
     """Draw a layer within `extent`; tell at which of the positions there is something."""
     layer = QgsVectorLayer(source_uri(task), "layer", "OAPIF")
-    settings = QgsMapSettings()
-    settings.setLayers([layer])
-    settings.setDestinationCrs(layer.crs())
-    settings.setBackgroundColor(QColor(Qt.transparent))
-    settings.setOutputSize(QSize(400, 400))
-    settings.setExtent(QgsRectangle(*task["extent"]))
-    job = QgsMapRendererSequentialJob(settings)
-    job.start()
-    job.waitForFinished()
-    image, transform = job.renderedImage(), settings.mapToPixel()
-    pixels = [transform.transform(QgsPointXY(x, y)) for x, y in task["positions"]]
-    return [image.pixelColor(int(pixel.x()), int(pixel.y())).alpha() > 0 for pixel in pixels]
+    return [colour.alpha() > 0 for colour in colours_at(layer, layer.crs(), task)]
 
 
 def described(symbol, context):

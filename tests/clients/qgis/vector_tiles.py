@@ -1,16 +1,11 @@
 """Layers of vector tiles, by the template of their addresses."""
 
+from drawing import colours_at
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDataSourceUri,
-    QgsMapRendererSequentialJob,
-    QgsMapSettings,
-    QgsPointXY,
-    QgsRectangle,
     QgsVectorTileLayer,
 )
-from qgis.PyQt.QtCore import QSize, Qt
-from qgis.PyQt.QtGui import QColor
 
 
 def draw_tiles(task):
@@ -22,16 +17,5 @@ def draw_tiles(task):
     layer = QgsVectorTileLayer(bytes(uri.encodedUri()).decode(), "layer")
     if not layer.isValid():
         return {"valid": False, "error": layer.error().message()}
-    settings = QgsMapSettings()
-    settings.setLayers([layer])
-    settings.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
-    settings.setBackgroundColor(QColor(Qt.transparent))
-    settings.setOutputSize(QSize(400, 400))
-    settings.setExtent(QgsRectangle(*task["extent"]))
-    job = QgsMapRendererSequentialJob(settings)
-    job.start()
-    job.waitForFinished()
-    image, transform = job.renderedImage(), settings.mapToPixel()
-    pixels = [transform.transform(QgsPointXY(x, y)) for x, y in task["positions"]]
-    drawn = [image.pixelColor(int(pixel.x()), int(pixel.y())).alpha() > 0 for pixel in pixels]
-    return {"valid": True, "drawn": drawn}
+    colours = colours_at(layer, QgsCoordinateReferenceSystem("EPSG:3857"), task)
+    return {"valid": True, "drawn": [colour.alpha() > 0 for colour in colours]}
