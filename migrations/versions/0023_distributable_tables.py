@@ -33,7 +33,7 @@ _DROPPED = (
     "feature_at(uuid, bigint, timestamptz)",
     *("layer_types(uuid)", "layer_version(uuid)", "layer_count(uuid)"),
     *("gather_changes(uuid)", "noted_changes(uuid)", "fold_layer_changes(uuid, text)"),
-    *("held_properties(uuid, text)", "require_held(uuid)"),
+    *("held_properties(uuid, text)", "require_layer(uuid, text)"),
     *("begin_writing(uuid)", "hold_layer(uuid)", "table_beside(text, text)"),
     "set_for_shards(text, text)",
 )

@@ -66,10 +66,12 @@ BEGIN
     END IF;
 END $$;
 
--- For triggers of shards: the transaction holds the layer.
-CREATE FUNCTION require_held(layer uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- For triggers: holds the layer, or, on a shard, finds that the transaction does.
+CREATE FUNCTION require_layer(layer uuid, called_for text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT coalesce(
+    IF called_for = 'layer_features' THEN
+        PERFORM hold_layer(layer);
+    ELSIF NOT coalesce(
         nullif(current_setting('samsyn.held_layers', true), '')::jsonb ? layer::text, false
     ) THEN
         RAISE foreign_key_violation USING
@@ -150,11 +152,7 @@ DECLARE
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM inserted GROUP BY layer_id LOOP
-        IF TG_TABLE_NAME = 'layer_features' THEN
-            PERFORM hold_layer(layer);
-        ELSE
-            PERFORM require_held(layer);
-        END IF;
+        PERFORM require_layer(layer, TG_TABLE_NAME::text);
         -- beside: layer_changes (layer, number)
         INSERT INTO layer_changes (layer_id, id, feature_count, changes)
         VALUES (layer, gen_random_uuid(), number, 1);
@@ -170,11 +168,7 @@ DECLARE
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM updated GROUP BY layer_id LOOP
-        IF TG_TABLE_NAME = 'layer_features' THEN
-            PERFORM hold_layer(layer);
-        ELSE
-            PERFORM require_held(layer);
-        END IF;
+        PERFORM require_layer(layer, TG_TABLE_NAME::text);
         -- beside: layer_changes (layer)
         INSERT INTO layer_changes (layer_id, id, feature_count, changes)
         VALUES (layer, gen_random_uuid(), 0, 1);
@@ -190,11 +184,7 @@ DECLARE
     number bigint;
 BEGIN
     FOR layer, number IN SELECT layer_id, count(*) FROM deleted GROUP BY layer_id LOOP
-        IF TG_TABLE_NAME = 'layer_features' THEN
-            PERFORM hold_layer(layer);
-        ELSE
-            PERFORM require_held(layer);
-        END IF;
+        PERFORM require_layer(layer, TG_TABLE_NAME::text);
         -- beside: layer_changes (layer, number)
         INSERT INTO layer_changes (layer_id, id, feature_count, changes)
         VALUES (layer, gen_random_uuid(), -number, 1);
