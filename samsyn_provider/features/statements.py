@@ -99,9 +99,6 @@ def select_feature_collections(
     feature = feature_expression(ItemsQuery(crs=reference_system(CRS84, "crs")), values)
     # The stored size, at most four times its GeoJSON, is checked first: large layers are skipped.
     # By groups, as layers may be on several servers, each of which makes the texts of its own.
-    stored = """
-        SELECT layer_id, sum(coalesce(pg_column_size(geom), 0) + pg_column_size(properties)) AS size
-        FROM layer_features WHERE layer_id = ANY(%(layers)s::uuid[]) GROUP BY layer_id"""
     text = f"""
 SELECT layer_id, (CASE WHEN total <= %(budget)s THEN collection END)::bpchar AS collection
 FROM (
@@ -110,17 +107,22 @@ FROM (
             ORDER BY octet_length(collection), ordinality
         ) AS total
     FROM (
+        WITH stored AS MATERIALIZED (
+            SELECT layer_id,
+                sum(coalesce(pg_column_size(geom), 0) + pg_column_size(properties)) AS size
+            FROM layer_features WHERE layer_id = ANY(%(layers)s::uuid[]) GROUP BY layer_id
+        )
         SELECT requested.layer_id, weight, ordinality, CASE
             WHEN stored.size IS NULL THEN '{{"type":"FeatureCollection","features":[]}}'
             WHEN octet_length(document) <= %(size)s THEN document END AS collection
         FROM unnest(%(layers)s::uuid[], %(weights)s::bigint[])
             WITH ORDINALITY AS requested (layer_id, weight, ordinality)
-        LEFT JOIN ({stored}) AS stored ON stored.layer_id = requested.layer_id
+        LEFT JOIN stored ON stored.layer_id = requested.layer_id
         LEFT JOIN (
             SELECT layer_features.layer_id, '{{"type":"FeatureCollection","features":[' ||
                 string_agg({feature}, ',' ORDER BY id) || ']}}' AS document
-            FROM layer_features JOIN ({stored}) AS small
-                ON small.layer_id = layer_features.layer_id AND small.size <= 4 * %(size)s
+            FROM layer_features JOIN stored
+                ON stored.layer_id = layer_features.layer_id AND stored.size <= 4 * %(size)s
             WHERE layer_features.layer_id = ANY(%(layers)s::uuid[])
             GROUP BY layer_features.layer_id
         ) AS serialized ON serialized.layer_id = requested.layer_id
