@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Flask, current_app, request
 
 from samsyn_model.permissions.actions import Action
-from samsyn_model.replicas.reads import is_to_be_tried_again
+from samsyn_model.replicas.reads import Reads, is_to_be_tried_again
 from samsyn_provider.http.deployment import Deployment, deployment
 from samsyn_provider.http.guard import UNGUARDED, declared_action, is_for_reading, principal
 
@@ -48,5 +48,4 @@ def _begin() -> None:
 
 
 def _end(_: BaseException | None) -> None:
-    if (reads := deployment().reads) is not None:
-        reads.end()
+    Reads.end()

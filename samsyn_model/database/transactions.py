@@ -40,6 +40,11 @@ def read_through(choose: Callable[[], Engine | None] | None) -> None:
     _READER.set(choose)
 
 
+def reader() -> Callable[[], Engine | None] | None:
+    """Return the function of `read_through`."""
+    return _READER.get()
+
+
 def readable(engine: Engine) -> Engine:
     """Return the engine that this thread reads with in place of one: that of a replica, or this
     one. What is read later, by others, has to be given it."""

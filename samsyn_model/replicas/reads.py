@@ -1,14 +1,13 @@
 """Where a request reads: all of it on one server, a replica or the primary."""
 
 from collections.abc import Collection
-from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from sqlalchemy import Engine
 
-from samsyn_model.database.transactions import ReadAgainError, read_through
+from samsyn_model.database.transactions import ReadAgainError, read_through, reader
 from samsyn_model.errors import (
     DatabaseSetupError,
     DatabaseUnavailableError,
@@ -35,13 +34,11 @@ class Reads:
     def begin(self, user_id: UUID | None, subjects: Collection[UUID]) -> None:
         """Let this thread read for a user, about layers and maps of these ids, until `end`."""
         ids = {*subjects} if user_id is None else {*subjects, user_id}
-        choice = _Choice(self, ids)
-        _CHOICE.set(choice)
-        read_through(choice)
+        read_through(_Choice(self, ids))
 
-    def end(self) -> None:
+    @staticmethod
+    def end() -> None:
         """Let this thread read the primary."""
-        _CHOICE.set(None)
         read_through(None)
 
 
@@ -110,17 +107,14 @@ def _is_of_replica(error: BaseException) -> bool:
     return isinstance(error, DatabaseUnavailableError) and is_driver and not is_cancelled
 
 
-_CHOICE: ContextVar[_Choice | None] = ContextVar("samsyn_choice", default=None)
-
-
 def is_to_be_tried_again(error: BaseException) -> bool:
     """Return whether this thread's request, which failed, is to be tried once more, on the primary.
 
     That is where it read on the replica: what does not exist there, or may not be read, may be new;
     a statement may have stood in the way of the replay.
     """
-    choice = _CHOICE.get()
-    return choice is not None and choice.move(error)
+    choice = reader()
+    return isinstance(choice, _Choice) and choice.move(error)
 
 
 def open_reads(settings: Settings, engine: Engine) -> Reads | None:
