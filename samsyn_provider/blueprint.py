@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from samsyn_model.database.transactions import reading
 from samsyn_model.errors import GoneError
@@ -20,7 +21,7 @@ from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires, spend_search
 from samsyn_provider.http.media_types import HTML, JSON, OPENAPI, SCHEMA, negotiate_media_type
 from samsyn_provider.http.representations import respond
-from samsyn_provider.items.editing import add_editing_rules, name_methods_of_comments
+from samsyn_provider.items.editing import add_editing_rules, respond_method_not_allowed
 from samsyn_provider.items.page import items_form, tiles_url
 from samsyn_provider.items.reading import add_reading_rules, search
 from samsyn_provider.query.collections_query import parse_collections_query
@@ -51,7 +52,7 @@ def base_urls() -> dict[str, str | bool]:
 
 add_reading_rules(bp, "/collections/<collection_id>/items")
 add_editing_rules(bp, "/collections/<collection_id>/items")
-bp.before_app_request(name_methods_of_comments)
+bp.app_errorhandler(MethodNotAllowed)(respond_method_not_allowed)
 bp.register_error_handler(GoneError, respond_gone)
 bp.add_url_rule("/collections/<collection_id>/search", view_func=search, methods=["POST"])
 bp.add_url_rule("/collections/<collection_id>/form", view_func=items_form)

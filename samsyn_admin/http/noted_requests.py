@@ -14,6 +14,8 @@ REQUEST_ID = "samsyn.request_id"
 SPAN = "samsyn.span"
 """The same of its span, which the server ends with the response."""
 
+_TRACE = ("traceparent", "tracestate")  # headers of W3C Trace Context
+
 
 def install(app: Flask, settings: Settings) -> None:
     """Note it at the end of each request, where the settings ask for it."""
@@ -29,8 +31,7 @@ def _begin_span(*, is_behind_proxies: bool) -> None:
     route = request.url_rule.rule if request.url_rule is not None else None
     headers = {}
     if is_behind_proxies:  # a client could make itself part of the traces of others
-        given = {name: request.headers.get(name) for name in ("traceparent", "tracestate")}
-        headers = {name: value for name, value in given.items() if value is not None}
+        headers = {name: request.headers[name] for name in _TRACE if name in request.headers}
     span = tracing.begin_request(request.method, route, headers)
     if span is not None:
         request.environ[SPAN] = g.span = span

@@ -10,7 +10,7 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.exc import DBAPIError
 
 from samsyn_model.database.driver_errors import translated_errors
-from samsyn_model.database.engine import WAY_OPTION, open_engine, way_of
+from samsyn_model.database.engine import open_engine, way_of
 from samsyn_model.database.execution import run
 from samsyn_model.database.pooling.session_settings import (
     EACH_ITS_PLAN,
@@ -18,7 +18,6 @@ from samsyn_model.database.pooling.session_settings import (
     not_in_force,
     session_settings,
 )
-from samsyn_model.database.pooling.way import Way
 from samsyn_model.database.transactions import reading, writing
 from samsyn_model.errors import (
     DatabaseSetupError,
@@ -99,8 +98,8 @@ def _role_settings(engine: Engine, statement_timeout: int) -> dict[str, str]:
 
 def missing_settings(connection: Connection) -> list[str]:
     """Return the names of settings that are not in force on a connection through a pooler."""
-    way: Way | None = connection.get_execution_options().get(WAY_OPTION)
-    if way is None or not way.is_pooled:
+    way = way_of(connection)
+    if not way.is_pooled:
         return []
     wanted = way.wanted
     rows = run(connection, SELECT_SETTINGS, {"names": [*wanted]})

@@ -173,7 +173,7 @@ def prefers_html() -> bool:
 def install(app: Flask) -> None:
     """Turn every error of the app's views into a problem document, and log server errors."""
     app.register_error_handler(SamsynError, problem_of)
-    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(HTTPException, problem_of_http_exception)
     app.register_error_handler(Exception, _on_unexpected_error)
     app.before_request(_refuse_long_redirect)
 
@@ -214,7 +214,8 @@ def _cause_of(error: SamsynError) -> str:
     return f" ({message})" if message else ""
 
 
-def _on_http_exception(error: HTTPException) -> Response | HTTPException:
+def problem_of_http_exception(error: HTTPException) -> Response | HTTPException:
+    """Return the problem document of an error of Flask or Werkzeug; a redirect as it is."""
     if error.response is not None or error.code is None or error.code < 400:
         return error
     status = HTTPStatus(error.code)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import LOCK_TIMEOUT, reading, set_in_transaction, writing
@@ -35,6 +35,7 @@ from samsyn_provider.geography.crs import ReferenceSystem, reference_system
 from samsyn_provider.http.deployment import deployment, public_url
 from samsyn_provider.http.guard import principal, requires
 from samsyn_provider.http.media_types import GEOJSON, JSON, MERGE_PATCH
+from samsyn_provider.http.problems import problem_of_http_exception
 from samsyn_provider.http.request_body import read_json
 from samsyn_provider.items.content_crs import content_crs
 from samsyn_provider.items.feature_body import (
@@ -73,15 +74,14 @@ def add_editing_rules(bp: Blueprint, items: str) -> None:
         bp.add_url_rule(path, view_func=view, methods=[method], provide_automatic_options=False)
 
 
-def name_methods_of_comments() -> None:
-    """Where Flask refuses the method of a request for comments' items, let it name those alone that
-    are allowed there, not all that the address has for layers."""
-    refusal = request.routing_exception
-    if isinstance(refusal, MethodNotAllowed):
-        match = _ITEMS.fullmatch(request.path)
-        if match and CommentsSubject.of(match[1]) is not None:
-            refusal.valid_methods = _READING
-            refusal.description = _NOT_WRITTEN_HERE
+def respond_method_not_allowed(error: MethodNotAllowed) -> Response | HTTPException:
+    """Return 405; for comments' items with the methods that are allowed there, not all that the
+    address has for layers."""
+    match = _ITEMS.fullmatch(request.path)
+    if match and CommentsSubject.of(match[1]) is not None:
+        error.valid_methods = _READING
+        error.description = _NOT_WRITTEN_HERE
+    return problem_of_http_exception(error)
 
 
 @requires(Action.READ_LAYER)

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from werkzeug.datastructures import MultiDict
 
-from samsyn_model.database.engine import WAY_OPTION
+from samsyn_model.database.engine import way_of
 from samsyn_model.errors import InvalidParameterError
 from samsyn_provider.collections.collection import Collection
 from samsyn_provider.http.deployment import deployment
@@ -26,8 +26,7 @@ def tiles_version(layers: Sequence[Collection]) -> str:
 
     `layers` are those that the principal sees, in their order.
     """
-    way = deployment().engine.get_execution_options().get(WAY_OPTION)
-    lineage = way.lineage if way is not None else ""
+    lineage = way_of(deployment().engine).lineage
     parts = [_DRAWING_VERSION, lineage, [(str(layer.id), layer.version) for layer in layers]]
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
