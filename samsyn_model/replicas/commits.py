@@ -1,4 +1,4 @@
-"""What commits write is noted as soon as they are done, and before their client learns of it."""
+"""What commits write is noted before others see it, and before their client learns of it."""
 
 from uuid import UUID
 
@@ -12,16 +12,19 @@ from samsyn_model.replicas.positions import CURRENT, reached
 from samsyn_model.replicas.writes import Writes
 from samsyn_model.settings import Settings
 
-_LOOK = """
-SELECT pg_current_xact_id_if_assigned() IS NOT NULL,
-    nullif(current_setting('samsyn.change_set', true), '')::bigint"""
-_SUBJECTS = """ARRAY(
-    SELECT layer_id FROM layer_change_sets WHERE change_set_id = {number}
-    UNION SELECT unnest(ARRAY[subject_id, map_id, layer_id]) FROM subject_changes
-    WHERE change_set_id = {number}
+# Which layers a transaction has changed is in its settings until COMMIT, which writes
+# layer_change_sets; where tables are distributed, which it holds.
+_LAYERS = """
+    SELECT jsonb_object_keys(nullif(current_setting('samsyn.{name}', true), '')::jsonb)::uuid"""
+_LOOK = f"""
+SELECT pg_current_xact_id_if_assigned() IS NOT NULL, ARRAY(
+    {_LAYERS.format(name="changed_layers")} UNION {_LAYERS.format(name="held_layers")}
+    UNION SELECT unnest(ARRAY[subject_id, map_id, layer_id])
+    FROM subject_changes WHERE change_set_id = made
     UNION SELECT (state ->> 'user_id')::uuid
     FROM subject_changes, unnest(ARRAY[details -> 'old', details -> 'new']) AS state
-    WHERE change_set_id = {number} AND kind = 'collaborator')"""
+    WHERE change_set_id = made AND kind = 'collaborator')
+FROM nullif(current_setting('samsyn.change_set', true), '') AS told, CAST(told AS bigint) AS made"""
 
 
 def note_commits(engine: Engine, settings: Settings) -> None:
@@ -31,7 +34,8 @@ def note_commits(engine: Engine, settings: Settings) -> None:
 
 
 def watch_commits(engine: Engine, writes: Writes) -> None:
-    """Note what the engine's transactions write: a commit takes a round trip more."""
+    """Note what the engine's transactions write: a commit takes a round trip more, and two with
+    Redis."""
     event.listen(engine, "commit", lambda connection: _commit(connection, writes))
 
 
@@ -40,13 +44,13 @@ def _commit(connection: Connection, writes: Writes) -> None:
     concerned = take_concerned(connection)
     if driver_of(connection).info.transaction_status is not TransactionStatus.INTRANS:
         return
-    has_written, change_set = run_together(connection, _LOOK)
+    has_written, written = run_together(connection, _LOOK)
     if not has_written:
         return
-    subjects = "NULL::uuid[]" if change_set is None else _SUBJECTS.format(number=change_set)
-    position, written = run_together(connection, f"COMMIT; SELECT {CURRENT}, {subjects}")
-    ids: set[UUID] = {id_ for id_ in written or () if id_ is not None} | concerned
+    ids: set[UUID] = {id_ for id_ in written if id_ is not None} | concerned
     origin = current_origin()
     if origin is not None and origin.user_id is not None:
         ids.add(origin.user_id)
-    writes.note(ids, reached(position))
+    writes.begin(ids)
+    (position,) = run_together(connection, f"COMMIT; SELECT {CURRENT}")
+    writes.end(ids, reached(position))

@@ -29,16 +29,23 @@ class Writes:
         self._moments = SharedMoments(settings.read_database_url or "")
         self._positions = _positions(settings)
 
-    def note(self, ids: Collection[UUID], position: int) -> None:
-        """Note that a transaction which wrote these, or was theirs, was committed before a
-        position."""
+    def begin(self, ids: Collection[UUID]) -> None:
+        """Note that a transaction which wrote these, or is theirs, is about to be committed: from
+        now on others may see it. Where `end` does not follow, for PENDING seconds."""
         if ids:
-            self._moments.note(ids)
+            self._moments.begin(ids)
             if self._positions is not None:
-                self._positions.note(ids, position)
+                self._positions.begin(ids)
+
+    def end(self, ids: Collection[UUID], position: int) -> None:
+        """Note that the transaction was committed before a position."""
+        if ids:
+            self._moments.end(ids)
+            if self._positions is not None:
+                self._positions.end(ids, position)
 
     def are_replayed(self, ids: Collection[UUID], progress: Progress) -> bool:
-        """Return whether a replica has the last writes of all of these."""
+        """Return whether a replica has all writes of these that anybody may have seen."""
         if not self._moments.are_before(ids, progress.fresh_until):
             return False
         return self._positions is None or self._positions.are_before(ids, progress.position)

@@ -3,10 +3,12 @@
 import re
 import time
 import uuid
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
@@ -19,6 +21,8 @@ from samsyn_model.identity import api_tokens
 from samsyn_model.origin import coming_by
 from samsyn_model.replicas.reads import Reads
 from samsyn_model.replicas.replica import open_replica
+from samsyn_model.replicas.shared_moments import PENDING
+from samsyn_model.replicas.writes import Writes
 from samsyn_model.settings import Settings
 from tests.faults.database_server import DatabaseServer, wait_until
 from tests.model.tables.features import insert
@@ -136,6 +140,61 @@ def test_writers_read_what_they_wrote_from_a_replica_that_is_behind(
         wrong += [line for one in readers for line in one.result()]
     assert wrong == []
     assert standby.mentions(calm_layer) > before
+
+
+def test_nobody_is_told_less_while_what_they_have_seen_is_not_noted_yet(
+    owner: Person,
+    anonymous: Person,
+    reads: Reads,
+    standby: Standby,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = owner.layer(visibility="public")
+    owner.insert(layer, a=1)
+    settle(reads, standby)
+    is_committed, may_end, end = Event(), Event(), Writes.end
+
+    def end_later(writes: Writes, ids: Collection[uuid.UUID], position: int) -> None:
+        is_committed.set()
+        assert may_end.wait(30)
+        end(writes, ids, position)
+
+    monkeypatch.setattr(Writes, "end", end_later)
+    with standby.paused(), ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(owner.insert, layer, a=2)
+        try:
+            assert is_committed.wait(10)
+            for who in (owner, anonymous):
+                assert number_of(who, layer) == 2
+        finally:
+            may_end.set()
+        writer.result()
+        assert number_of(anonymous, layer) == 2
+        assert reads.replica.progress() is not None
+
+
+def test_a_commit_that_fails_is_pending_for_its_time_alone(
+    engine: Engine, reads: Reads, standby: Standby
+) -> None:
+    user_id = uuid.uuid4()
+    table = "CREATE TEMPORARY TABLE one (it int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+
+    def fail() -> None:
+        with coming_by("web", user_id), writing(engine) as connection:
+            run(connection, table)
+            run(connection, "INSERT INTO one VALUES (1), (1)")
+
+    settle(reads, standby)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        fail()
+    settle(reads, standby)
+    moments = reads.writes._moments
+    slot = user_id.int % (1 << 16)
+    progress = reads.replica.progress()
+    assert progress is not None
+    assert not reads.writes.are_replayed([user_id], progress)
+    moments._begun[slot] -= PENDING * 10**9
+    assert reads.writes.are_replayed([user_id], progress)
 
 
 def test_credentials_and_rights_end_and_begin_at_once(

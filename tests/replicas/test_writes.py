@@ -19,7 +19,13 @@ from tests.redis_server import redis_server
 NOTE = """
 import sys, uuid
 from samsyn_model.replicas.shared_moments import SharedMoments
-SharedMoments(sys.argv[1]).note([uuid.UUID(sys.argv[2])])"""
+moments, ids = SharedMoments(sys.argv[1]), [uuid.UUID(sys.argv[2])]
+for step in sys.argv[3:]:
+    getattr(moments, step)(ids)"""
+
+
+def in_another_process(name: str, id_: uuid.UUID, *steps: str) -> None:
+    subprocess.run([sys.executable, "-c", NOTE, name, str(id_), *steps], check=True)
 
 
 @pytest.fixture
@@ -32,18 +38,46 @@ def test_another_process_knows_what_was_written(name: str) -> None:
     written, other = uuid.uuid4(), uuid.uuid4()
     before = time.monotonic_ns()
     assert moments.are_before([written, other], before)
-    subprocess.run([sys.executable, "-c", NOTE, name, str(written)], check=True)
+    in_another_process(name, written, "begin", "end")
     assert not moments.are_before([other, written], before)
     assert moments.are_before([other], before)
     assert moments.are_before([written], time.monotonic_ns())
     assert SharedMoments(f"{name}/other").are_before([written], before)
 
 
+def test_what_is_being_committed_is_not_before_any_moment(name: str) -> None:
+    moments = SharedMoments(name)
+    written = uuid.uuid4()
+    shares_its_slot = uuid.UUID(int=written.int ^ (1 << 100))
+    in_another_process(name, written, "begin")
+    assert not moments.are_before([written], time.monotonic_ns())
+    moments.begin([shares_its_slot, written])  # two ids, one transaction
+    in_another_process(name, written, "end")
+    assert not moments.are_before([written], time.monotonic_ns())
+    moments.end([shares_its_slot, written])
+    assert moments.are_before([written], time.monotonic_ns())
+
+
+def test_a_commit_whose_end_is_not_heard_of_counts_for_a_while(name: str) -> None:
+    moments = SharedMoments(name)
+    key = uuid.uuid4()
+    slot = key.int % (1 << 16)
+    in_another_process(name, key, "begin", "begin")
+    for moment in (0, time.monotonic_ns() * 2):  # long ago; of before the machine was started
+        moments._begun[slot] = moment
+        assert moments.are_before([key], time.monotonic_ns())
+    moments.begin([key])
+    assert not moments.are_before([key], time.monotonic_ns())
+    moments.end([key])
+    assert moments.are_before([key], time.monotonic_ns())
+
+
 def test_moments_of_before_the_machine_was_started_do_not_count(name: str) -> None:
     moments = SharedMoments(name)
     key = uuid.uuid4()
-    moments.note([key])
-    moments._moments[key.int % (1 << 16)] += 10**15
+    moments.begin([key])
+    moments.end([key])
+    moments._written[key.int % (1 << 16)] += 10**15
     assert moments.are_before([key], time.monotonic_ns())
 
 
@@ -67,15 +101,20 @@ def test_the_greatest_position_counts_for_all_machines(tmp_path: Path) -> None:
         here, there = RedisPositions(server.url, 60), RedisPositions(server.url, 60)
         key, other = uuid.uuid4(), uuid.uuid4()
         assert there.are_before([key, other], 0)
-        here.note([key, other], 2**50 + 5)
-        here.note([key], 2**50)  # committed before, noted behind
+        here.begin([key, other])
+        there.begin([key])
+        assert not there.are_before([other], 2**60)
+        here.end([key, other], 2**50 + 5)
+        assert not here.are_before([key], 2**60)
+        there.end([key], 2**50)  # committed before, noted behind
         assert not there.are_before([key], 2**50 + 4)
         assert there.are_before([key, other], 2**50 + 5)
         server.process.kill()
         server.process.wait()
         assert not there.are_before([uuid.uuid4()], 2**60)
         assert there.are_before([], 2**60)
-        here.note([key], 7)
+        here.begin([key])
+        here.end([key], 7)
 
 
 def test_without_redis_nothing_is_taken_for_replayed(tmp_path: Path, name: str) -> None:
@@ -83,7 +122,9 @@ def test_without_redis_nothing_is_taken_for_replayed(tmp_path: Path, name: str) 
         settings = Settings(_env_file=None, read_database_url=name, redis_url=server.url)
         writes = Writes(settings)
         key = uuid.uuid4()
-        writes.note([key], 10)
+        writes.begin([key])
+        assert not writes.are_replayed([key], Progress(10, time.monotonic_ns()))
+        writes.end([key], 10)
         assert not writes.are_replayed([key], Progress(9, time.monotonic_ns()))
         assert not writes.are_replayed([key], Progress(10, time.monotonic_ns() - 10**9))
         assert writes.are_replayed([key], Progress(10, time.monotonic_ns()))
