@@ -83,14 +83,8 @@ class Standby:
 
     def ask(self, statement: str) -> Any:
         """Return the first value of a statement's result."""
-        with psycopg.connect(self.plain_url, autocommit=True, application_name="test") as own:
-            for is_last in (False, True):
-                try:
-                    row = own.execute(statement.encode()).fetchone()
-                    break
-                except psycopg.errors.SerializationFailure:  # it stood in the way of the replay
-                    if is_last:
-                        raise
+        with self._connection() as own:
+            row = _execute(own, statement).fetchone()
         return None if row is None else row[0]
 
     @contextmanager
@@ -132,9 +126,12 @@ class Standby:
         return log.count(str(text)) + log.count(str(text).replace("-", ""))
 
     def _set_delay(self, milliseconds: int) -> None:
-        with psycopg.connect(self.plain_url, autocommit=True) as own:
-            own.execute(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}".encode())
-            own.execute("SELECT pg_reload_conf()")
+        with self._connection() as own:
+            _execute(own, f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
+            _execute(own, "SELECT pg_reload_conf()")
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.plain_url, autocommit=True, application_name="test")
 
     def _answers(self) -> bool:
         try:
@@ -156,3 +153,11 @@ class Standby:
             **location.as_server_user,
         )
         assert done.returncode == 0, f"{program}: {done.stderr}"
+
+
+def _execute(connection: psycopg.Connection[Any], statement: str) -> psycopg.Cursor[Any]:
+    """Execute a statement, once more where it stood in the way of the replay."""
+    try:
+        return connection.execute(statement.encode())
+    except psycopg.errors.SerializationFailure:
+        return connection.execute(statement.encode())
