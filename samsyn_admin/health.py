@@ -23,8 +23,9 @@ bp = Blueprint("health", __name__, url_prefix="/api")
 @bp.get("/health")
 @requires(Action.READ_PUBLIC)
 def health() -> tuple[Response, int]:
-    """Return 200 when the database is reached and has this release's tables, or later ones; else
-    503.
+    """Return 200 when the database is reached and has this release's tables, or later ones.
+
+    It is 503 else.
 
     Administrators are told the version, too. Warnings, where there are any, and how the replica is
     do not change the status.

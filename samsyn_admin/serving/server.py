@@ -23,7 +23,7 @@ from samsyn_admin.companions.metrics import metrics_beside
 from samsyn_admin.companions.open_files import allow_files
 from samsyn_admin.companions.tiler import tiler_beside
 from samsyn_admin.serving.access_log import AccessLog, JsonAccessLog
-from samsyn_admin.serving.worker import BalancedWorker, release_slot
+from samsyn_admin.serving.worker import BalancedWorker, keep_signals, release_slot
 from samsyn_model.database.engine import MAX_OVERFLOW, open_engine
 from samsyn_model.log import write_log
 from samsyn_model.metrics import slow_statements, tracing
@@ -77,6 +77,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "accesslog": "-",
             "logger_class": JsonAccessLog if self._settings.log_format == "json" else AccessLog,
             "limit_request_line": 8190,
+            "post_fork": keep_signals,
             "child_exit": release_slot,
             "when_ready": lambda _: self._load_modules(),
         }

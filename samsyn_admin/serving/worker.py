@@ -3,7 +3,9 @@
 import mmap
 import os
 import select
+import signal
 import time
+from queue import Empty
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders
@@ -20,6 +22,7 @@ _QUICK_STOP = 5  # seconds
 _SLOTS = 128
 _FREE, _INACTIVE = -2, -1
 _FULL = 1_000_000  # more than the connections of a worker
+_STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _LONG_WAIT = 0.25  # seconds for a thread, after which a client may have given up
 
 
@@ -71,8 +74,23 @@ class BalancedWorker(BufferingWorker):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._slot = _LOADS.acquire()  # before the fork
+        self._since_fork: Any = None  # signals, where the master queues its own
         self._is_open = False
         self._busy = 0  # connections that have or wait for a thread
+
+    def init_signals(self) -> None:
+        """Take signals from now on, and those to stop that have come since the fork: the master's
+        handlers, which a worker begins with, have put them where nobody in this process looks."""
+        super().init_signals()
+        while (number := self._next_since_fork()) is not None:
+            if number in _STOPS:
+                os.kill(os.getpid(), number)
+
+    def _next_since_fork(self) -> int | None:
+        try:
+            return None if self._since_fork is None else int(self._since_fork.get_nowait())
+        except Empty:
+            return None
 
     def load_wsgi(self) -> None:
         """Load the application, after the fork."""
@@ -148,6 +166,12 @@ class BalancedWorker(BufferingWorker):
 
     def _is_full(self) -> bool:
         return bool(self._busy >= self.cfg.threads)
+
+
+def keep_signals(master: Any, worker: BalancedWorker) -> None:
+    """Let a worker know where the signals are that have come since the fork: gunicorn's
+    `post_fork`."""
+    worker._since_fork = master.SIG_QUEUE
 
 
 def release_slot(_: Any, worker: BalancedWorker) -> None:

@@ -5,6 +5,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
@@ -24,6 +25,22 @@ from tests.clients.samsyn_server import (
     serve,
 )
 from tests.faults.database_server import wait_until
+
+SLOW_FORKS = """
+import sys, time
+from samsyn_admin.cli import main
+from samsyn_admin.serving.worker import BalancedWorker
+
+init_process = BalancedWorker.init_process
+
+def begin_late(worker):
+    time.sleep(1.5)  # as on a busy machine
+    init_process(worker)
+
+BalancedWorker.init_process = begin_late
+sys.argv = ["samsyn", "serve"]
+main()"""
+"""A server whose workers take signals only some time after they were forked."""
 
 
 def _statuses(server: Server) -> bool:
@@ -125,7 +142,27 @@ def test_it_stops_while_it_starts(
         assert process.wait(STOP_SECONDS) == 0
     finally:
         process.kill()
+        process.wait()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_workers_that_are_just_forked_hear_of_a_signal(
+    test_database_url: str, tmp_path: Path, stop: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    environment = {**os.environ, "DATABASE_URL": test_database_url, "HOST": "127.0.0.1"}
+    environment["PORT"] = str(free_port())
+    with log.open("wb") as output:
+        command = [sys.executable, "-c", SLOW_FORKS]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: "Booting worker" in log.read_text(), START_SECONDS, "booting")
+        process.send_signal(stop)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_worker_that_dies_is_replaced(test_database_url: str, tmp_path: Path) -> None:
