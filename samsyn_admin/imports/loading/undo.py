@@ -80,12 +80,16 @@ RETURNING stored.id"""
 _PUT_BACK = """
 INSERT INTO layer_features (layer_id, id, version, geom, properties, created_by, updated_by,
     created_at, updated_at)
-SELECT layer_id, feature_id,
-    greatest(version, 1 + (
-        SELECT max(version) FROM feature_versions AS kept
-        WHERE kept.layer_id = %(layer)s AND kept.feature_id = import_changes.feature_id)),
-    geom, properties, created_by, updated_by, created_at, clock_timestamp()
-FROM import_changes
+SELECT %(layer)s, feature_id, greatest(was.version, last.version + 1), geom, properties, created_by,
+    updated_by, created_at, clock_timestamp()
+FROM import_changes AS was
+LEFT JOIN (
+    SELECT feature_id AS id, max(version) AS version FROM feature_versions
+    WHERE layer_id = %(layer)s AND feature_id IN (
+        SELECT feature_id FROM import_changes
+        WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted)
+    GROUP BY feature_id
+) AS last ON last.id = was.feature_id
 WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted
 ORDER BY feature_id
 ON CONFLICT DO NOTHING
