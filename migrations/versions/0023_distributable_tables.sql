@@ -427,6 +427,12 @@ BEGIN
         RETURN NULL;
     END IF;
     IF current_setting('citus.version', true) IS NOT NULL THEN
+        -- the shards go on counting where they were
+        IF nullif(current_setting('samsyn.committed_layers', true), '') IS NOT NULL THEN
+            RAISE feature_not_supported USING
+                MESSAGE = 'a transaction has one change set where features may be distributed',
+                HINT = 'SET CONSTRAINTS ... IMMEDIATE is for its end.';
+        END IF;
         PERFORM gather_changes(key::uuid) FROM jsonb_object_keys(
             nullif(current_setting('samsyn.held_layers', true), '')::jsonb) AS key;
     END IF;

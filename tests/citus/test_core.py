@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from samsyn_admin.app import create_app
@@ -103,6 +103,21 @@ def test_whoever_goes_round_the_layer_is_refused(distributed_url: str) -> None:
             pytest.raises(DBAPIError, match="there is no layer"),
         ):
             connection.execute(text("SELECT begin_writing(:layer)"), {"layer": uuid.uuid4()})
+        assert _counts(engine, layer) == (1, 1, 1)
+
+
+def test_a_transaction_has_one_change_set(distributed_url: str) -> None:
+    with scratch_engine(distributed_url) as engine:
+        layer, user = _filled_layer(engine, 1)
+
+        def insert_twice(connection: Connection) -> None:
+            insert_features(connection, layer, [_POINT], user)
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            insert_features(connection, layer, [_POINT], user)
+            connection.commit()
+
+        with engine.connect() as connection, pytest.raises(DBAPIError, match="one change set"):
+            insert_twice(connection)
         assert _counts(engine, layer) == (1, 1, 1)
 
 
