@@ -42,7 +42,8 @@ def watch_commits(engine: Engine, writes: Writes) -> None:
 def _commit(connection: Connection, writes: Writes) -> None:
     """Commit in place of the driver, which finds nothing left to do."""
     concerned = take_concerned(connection)
-    if driver_of(connection).info.transaction_status is not TransactionStatus.INTRANS:
+    driver = driver_of(connection)
+    if driver.info.transaction_status is not TransactionStatus.INTRANS:
         return
     has_written, written = run_together(connection, _LOOK)
     if not has_written:
@@ -51,6 +52,14 @@ def _commit(connection: Connection, writes: Writes) -> None:
     origin = current_origin()
     if origin is not None and origin.user_id is not None:
         ids.add(origin.user_id)
-    writes.begin(ids)
-    (position,) = run_together(connection, f"COMMIT; SELECT {CURRENT}")
-    writes.end(ids, reached(position))
+    if not ids:
+        return
+    commit = writes.begin(ids)
+    try:
+        (position,) = run_together(connection, f"COMMIT; SELECT {CURRENT}")
+    except Exception:
+        # where the connection is lost it may be committed, and be found so by others
+        if not driver.closed:
+            writes.end(commit, ids, 0)
+        raise
+    writes.end(commit, ids, reached(position))

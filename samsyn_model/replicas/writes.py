@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from samsyn_model.replicas.replica import Progress
 from samsyn_model.replicas.shared_moments import SharedMoments
@@ -29,20 +29,23 @@ class Writes:
         self._moments = SharedMoments(settings.read_database_url or "")
         self._positions = _positions(settings)
 
-    def begin(self, ids: Collection[UUID]) -> None:
+    def begin(self, ids: Collection[UUID]) -> str:
         """Note that a transaction which wrote these, or is theirs, is about to be committed: from
-        now on others may see it. Where `end` does not follow, for PENDING seconds."""
-        if ids:
-            self._moments.begin(ids)
-            if self._positions is not None:
-                self._positions.begin(ids)
+        now on others may see it. Where `end` does not follow, for PENDING seconds.
 
-    def end(self, ids: Collection[UUID], position: int) -> None:
-        """Note that the transaction was committed before a position."""
-        if ids:
-            self._moments.end(ids)
-            if self._positions is not None:
-                self._positions.end(ids, position)
+        Returns what names the commit.
+        """
+        commit = uuid4().hex
+        self._moments.begin(ids)
+        if self._positions is not None:
+            self._positions.begin(commit, ids)
+        return commit
+
+    def end(self, commit: str, ids: Collection[UUID], position: int) -> None:
+        """Note that the commit is done, and before which position; 0 where it was none."""
+        self._moments.end(ids)
+        if self._positions is not None:
+            self._positions.end(commit, ids, position)
 
     def are_replayed(self, ids: Collection[UUID], progress: Progress) -> bool:
         """Return whether a replica has all writes of these that anybody may have seen."""

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
 
@@ -15,8 +16,9 @@ from sqlalchemy import Engine
 
 from samsyn_admin.serving.reading_servers import respond
 from samsyn_model.database.engine import database_url, open_engine
-from samsyn_model.database.execution import run
+from samsyn_model.database.execution import run, run_together
 from samsyn_model.database.transactions import concern, reading, writing
+from samsyn_model.errors import SamsynError
 from samsyn_model.identity import api_tokens
 from samsyn_model.origin import coming_by
 from samsyn_model.replicas.reads import Reads
@@ -30,6 +32,14 @@ from tests.replicas.people import POINT, Person, items_of, person
 from tests.replicas.standby import Standby
 
 WRITERS = 20
+ENDS_BY = """
+CREATE TEMPORARY TABLE one (number int);
+CREATE FUNCTION pg_temp.end_it() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN {} RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER ending AFTER INSERT ON one DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.end_it();
+INSERT INTO one VALUES (1); SELECT 1"""
+"""A transaction whose commit does something else first."""
 _ARGUMENT = re.compile(r"<(?:[^:<>]+:)?(\w+)>")
 
 
@@ -154,10 +164,10 @@ def test_nobody_is_told_less_while_what_they_have_seen_is_not_noted_yet(
     settle(reads, standby)
     is_committed, may_end, end = Event(), Event(), Writes.end
 
-    def end_later(writes: Writes, ids: Collection[uuid.UUID], position: int) -> None:
+    def end_later(writes: Writes, commit: str, ids: Collection[uuid.UUID], position: int) -> None:
         is_committed.set()
         assert may_end.wait(30)
-        end(writes, ids, position)
+        end(writes, commit, ids, position)
 
     monkeypatch.setattr(Writes, "end", end_later)
     with standby.paused(), ThreadPoolExecutor(1) as pool:
@@ -173,27 +183,26 @@ def test_nobody_is_told_less_while_what_they_have_seen_is_not_noted_yet(
         assert reads.replica.progress() is not None
 
 
-def test_a_commit_that_fails_is_pending_for_its_time_alone(
-    engine: Engine, reads: Reads, standby: Standby
+@pytest.mark.parametrize(
+    ("at_the_end", "is_pending"),
+    [("PERFORM 1 / 0;", False), ("PERFORM pg_terminate_backend(pg_backend_pid());", True)],
+)
+def test_a_commit_of_which_nobody_knows_is_pending_for_a_while(
+    engine: Engine, reads: Reads, standby: Standby, at_the_end: str, *, is_pending: bool
 ) -> None:
     user_id = uuid.uuid4()
-    table = "CREATE TEMPORARY TABLE one (it int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
-
-    def fail() -> None:
-        with coming_by("web", user_id), writing(engine) as connection:
-            run(connection, table)
-            run(connection, "INSERT INTO one VALUES (1), (1)")
-
     settle(reads, standby)
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        fail()
+    with (
+        suppress(SamsynError, psycopg.Error),
+        coming_by("web", user_id),
+        writing(engine) as connection,
+    ):
+        run_together(connection, ENDS_BY.format(at_the_end))
     settle(reads, standby)
-    moments = reads.writes._moments
-    slot = user_id.int % (1 << 16)
     progress = reads.replica.progress()
     assert progress is not None
-    assert not reads.writes.are_replayed([user_id], progress)
-    moments._begun[slot] -= PENDING * 10**9
+    assert reads.writes.are_replayed([user_id], progress) is not is_pending
+    reads.writes._moments._begun[user_id.int % (1 << 16)] -= PENDING * 10**9
     assert reads.writes.are_replayed([user_id], progress)
 
 

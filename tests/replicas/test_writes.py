@@ -101,20 +101,40 @@ def test_the_greatest_position_counts_for_all_machines(tmp_path: Path) -> None:
         here, there = RedisPositions(server.url, 60), RedisPositions(server.url, 60)
         key, other = uuid.uuid4(), uuid.uuid4()
         assert there.are_before([key, other], 0)
-        here.begin([key, other])
-        there.begin([key])
+        for _ in range(2):  # sent again, as its answer was late
+            here.begin("first", [key, other])
+        there.begin("second", [key])
         assert not there.are_before([other], 2**60)
-        here.end([key, other], 2**50 + 5)
+        for _ in range(2):
+            here.end("first", [key, other], 2**50 + 5)
         assert not here.are_before([key], 2**60)
-        there.end([key], 2**50)  # committed before, noted behind
+        assert here.are_before([other], 2**60)
+        there.end("second", [key], 2**50)  # committed before, noted behind
         assert not there.are_before([key], 2**50 + 4)
         assert there.are_before([key, other], 2**50 + 5)
         server.process.kill()
         server.process.wait()
         assert not there.are_before([uuid.uuid4()], 2**60)
         assert there.are_before([], 2**60)
-        here.begin([key])
-        here.end([key], 7)
+        here.begin("third", [key])
+        here.end("third", [key], 7)
+
+
+def test_a_commit_of_another_machine_counts_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samsyn_model.replicas.redis_positions.PENDING", 2)
+    with redis_server(tmp_path) as server:
+        positions = RedisPositions(server.url, 60)
+        key = uuid.uuid4()
+        positions.begin("killed", [key])
+        for _ in range(6):
+            positions.begin("short", [key])  # of a layer that is written all the time
+            positions.end("short", [key], 5)
+            time.sleep(0.4)
+        positions.begin("short", [key])
+        positions.end("short", [key], 5)
+        assert positions.are_before([key], 5)
 
 
 def test_without_redis_nothing_is_taken_for_replayed(tmp_path: Path, name: str) -> None:
@@ -122,9 +142,9 @@ def test_without_redis_nothing_is_taken_for_replayed(tmp_path: Path, name: str) 
         settings = Settings(_env_file=None, read_database_url=name, redis_url=server.url)
         writes = Writes(settings)
         key = uuid.uuid4()
-        writes.begin([key])
+        commit = writes.begin([key])
         assert not writes.are_replayed([key], Progress(10, time.monotonic_ns()))
-        writes.end([key], 10)
+        writes.end(commit, [key], 10)
         assert not writes.are_replayed([key], Progress(9, time.monotonic_ns()))
         assert not writes.are_replayed([key], Progress(10, time.monotonic_ns() - 10**9))
         assert writes.are_replayed([key], Progress(10, time.monotonic_ns()))
