@@ -5,11 +5,16 @@ Needs no Citus: the statements of a mixed run of requests are looked at.
 
 import re
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import walk_packages
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
+import samsyn_admin
+import samsyn_model
+import samsyn_provider
 from samsyn_admin.app import create_app
 from samsyn_model.identity import api_tokens
 from samsyn_model.settings import Settings
@@ -32,6 +37,23 @@ _READ_IN_PARTS = (
     "INSERT INTO layer_changes (layer_id, feature_count, changes) SELECT id",
     "INSERT INTO layer_features (layer_id, id, version",  # of a layer that comes back
 )
+
+_SQL = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE)\b")
+# Texts that name both: they have been run on a distributed database, and so has to be what is new.
+_TRIED = {
+    "samsyn_admin.imports.loading.undo": {
+        *("_CHANGED_FEATURES", "_DELETE_INSERTED", "_PUT_BACK", "_RESTORE"),
+    },
+    "samsyn_admin.imports.staging.changes": {"_DELETE", "_INSERT", "_RECORD", "_UPDATE"},
+    "samsyn_model.audit.links": {"_UNSEALED"},
+    "samsyn_model.audit.pruning": {"_CHANGE_SETS", "_REMOVE"},
+    "samsyn_model.history.as_of": {"_AS_OF"},
+    "samsyn_model.history.deleted_layers": {"_CONTINUE_VERSIONS", "_INSERT_FEATURES"},
+    "samsyn_model.history.reversal_statements": {"STATES_TO_BE"},
+    "samsyn_model.live.features": {"_SELECT"},
+    "samsyn_provider.versions.attributions": {"_SET"},
+    "samsyn_provider.versions.change_sets": {"_PAGE"},
+}
 
 
 @pytest.fixture
@@ -64,6 +86,20 @@ def test_no_statement_joins_features_with_what_is_elsewhere(sent: Sequence[str])
         if distributed and not statement.startswith(_READ_IN_PARTS):
             assert not named & plain, f"{named & plain}: {statement}"
     assert seen >= {"layer_features", "feature_versions", "property_values", "layer_changes"}
+
+
+def test_no_text_joins_features_with_what_is_elsewhere() -> None:
+    """Also of what the run does not send, such as the statements of jobs."""
+    plain = metadata.tables.keys() - set(DISTRIBUTED_TABLES)
+    found: dict[str, set[str]] = {}
+    for package in (samsyn_model, samsyn_provider, samsyn_admin):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            for name, value in vars(import_module(module.name)).items():
+                if isinstance(value, str) and _SQL.search(value):
+                    named = set(_NAMED.findall(value))
+                    if named & plain and named & set(DISTRIBUTED_TABLES):
+                        found.setdefault(module.name, set()).add(name)
+    assert found == _TRIED
 
 
 def test_features_of_a_layer_are_asked_for_by_its_id(sent: Sequence[str]) -> None:
