@@ -306,8 +306,8 @@ def test_a_statement_that_stood_in_the_way_of_the_replay_runs_on_the_primary(
         with reading(engine) as connection:
             seconds = "CASE WHEN pg_is_in_recovery() THEN 10 ELSE 0 END"
             asked.append(1)
-            row = run(connection, f"SELECT pg_is_in_recovery(), pg_sleep({seconds}) FROM layers")
-            return bool(row.all()[0][0])
+            columns = f"pg_is_in_recovery(), pg_sleep({seconds}), (SELECT count(*) FROM layers)"
+            return bool(run(connection, f"SELECT {columns}").one()[0])
 
     plain = open_engine(primary.url)
     with ThreadPoolExecutor(1) as pool:
