@@ -157,7 +157,13 @@ WITH done AS (
 )
 SELECT count(*) FROM done"""
 
-# Each number of a feature's versions has one content for ever: entity tags are made of them.
+LAST_VERSIONS = """
+SELECT feature_id, max(version) AS version FROM feature_versions
+WHERE layer_id = %(layer)s AND feature_id IN ({ids})
+GROUP BY feature_id"""
+"""The last versions that features of a layer had. Each number of a feature's versions has one
+content for ever, as entity tags are made of them: what is put back goes on behind."""
+
 INSERT = f"""
 WITH done AS (
     INSERT INTO layer_features (layer_id, id, version, geom, properties, created_by, updated_by,
@@ -166,10 +172,7 @@ WITH done AS (
         %(user)s, state.created_at, clock_timestamp()
     FROM reverted_features AS plan {_VERSION_TO_BE}
     JOIN (
-        SELECT feature_id, max(version) AS version FROM feature_versions
-        WHERE layer_id = %(layer)s
-            AND feature_id IN (SELECT id FROM reverted_features WHERE version IS NULL)
-        GROUP BY feature_id
+        {LAST_VERSIONS.format(ids="SELECT id FROM reverted_features WHERE version IS NULL")}
     ) AS last ON last.feature_id = plan.id
     WHERE plan.reason IS NULL AND plan.version IS NULL
     ORDER BY plan.id

@@ -14,6 +14,7 @@ from samsyn_admin.imports.sources.counts import counted
 from samsyn_model.database.execution import run
 from samsyn_model.database.transactions import set_in_transaction, writing
 from samsyn_model.errors import ConflictError, Fault, NotFoundError, PermissionDeniedError
+from samsyn_model.history.reversal_statements import LAST_VERSIONS
 from samsyn_model.permissions.actions import Action
 from samsyn_model.permissions.lookup import find_layer
 from samsyn_model.permissions.principal import Principal
@@ -77,21 +78,19 @@ WHERE was.import_id = %(id)s AND was.layer_id = %(layer)s AND NOT was.was_delete
     AND stored.version = was.version
 RETURNING stored.id"""
 
-_PUT_BACK = """
+_DELETED = """
+SELECT feature_id FROM import_changes
+WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted"""
+
+_PUT_BACK = f"""
 INSERT INTO layer_features (layer_id, id, version, geom, properties, created_by, updated_by,
     created_at, updated_at)
-SELECT %(layer)s, feature_id, greatest(was.version, last.version + 1), geom, properties, created_by,
-    updated_by, created_at, clock_timestamp()
+SELECT %(layer)s, was.feature_id, greatest(was.version, last.version + 1), geom, properties,
+    created_by, updated_by, created_at, clock_timestamp()
 FROM import_changes AS was
-LEFT JOIN (
-    SELECT feature_id AS id, max(version) AS version FROM feature_versions
-    WHERE layer_id = %(layer)s AND feature_id IN (
-        SELECT feature_id FROM import_changes
-        WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted)
-    GROUP BY feature_id
-) AS last ON last.id = was.feature_id
+LEFT JOIN ({LAST_VERSIONS.format(ids=_DELETED)}) AS last ON last.feature_id = was.feature_id
 WHERE import_id = %(id)s AND layer_id = %(layer)s AND was_deleted
-ORDER BY feature_id
+ORDER BY was.feature_id
 ON CONFLICT DO NOTHING
 RETURNING id"""
 
