@@ -17,7 +17,7 @@ from samsyn_model.settings import Settings
 _LAYERS = """
     SELECT jsonb_object_keys(nullif(current_setting('samsyn.{name}', true), '')::jsonb)::uuid"""
 _LOOK = f"""
-SELECT pg_current_xact_id_if_assigned() IS NOT NULL, ARRAY(
+SELECT pg_current_xact_id_if_assigned()::text, ARRAY(
     {_LAYERS.format(name="changed_layers")} UNION {_LAYERS.format(name="held_layers")}
     UNION SELECT unnest(ARRAY[subject_id, map_id, layer_id])
     FROM subject_changes WHERE change_set_id = made
@@ -45,8 +45,8 @@ def _commit(connection: Connection, writes: Writes) -> None:
     driver = driver_of(connection)
     if driver.info.transaction_status is not TransactionStatus.INTRANS:
         return
-    has_written, written = run_together(connection, _LOOK)
-    if not has_written:
+    commit, written = run_together(connection, _LOOK)
+    if commit is None:  # nothing is written
         return
     ids: set[UUID] = {id_ for id_ in written if id_ is not None} | concerned
     origin = current_origin()
@@ -54,7 +54,7 @@ def _commit(connection: Connection, writes: Writes) -> None:
         ids.add(origin.user_id)
     if not ids:
         return
-    commit = writes.begin(ids)
+    writes.begin(commit, ids)
     try:
         (position,) = run_together(connection, f"COMMIT; SELECT {CURRENT}")
     except Exception:

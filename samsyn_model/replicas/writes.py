@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from samsyn_model.replicas.replica import Progress
 from samsyn_model.replicas.shared_moments import SharedMoments
@@ -29,17 +29,13 @@ class Writes:
         self._moments = SharedMoments(settings.read_database_url or "")
         self._positions = _positions(settings)
 
-    def begin(self, ids: Collection[UUID]) -> str:
-        """Note that a transaction which wrote these, or is theirs, is about to be committed: from
-        now on others may see it. Where `end` does not follow, for PENDING seconds.
-
-        Returns what names the commit.
-        """
-        commit = uuid4().hex
+    def begin(self, commit: str, ids: Collection[UUID]) -> None:
+        """Note that the transaction of this id which wrote these, or is theirs, is about to be
+        committed: from now on others may see it. Where `end` does not follow, for PENDING
+        seconds."""
         self._moments.begin(ids)
         if self._positions is not None:
             self._positions.begin(commit, ids)
-        return commit
 
     def end(self, commit: str, ids: Collection[UUID], position: int) -> None:
         """Note that the commit is done, and before which position; 0 where it was none."""
