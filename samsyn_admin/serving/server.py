@@ -87,8 +87,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def _load_modules(self) -> None:
-        """Load what workers share. A signal to stop ends the server before there are any: one that
-        is just being forked would miss it."""
+        """Load what workers share. A signal to stop ends the server before there are any: they
+        would load the application first."""
         stops: list[int] = []
         handlers = {
             number: signal.signal(number, lambda caught, _: stops.append(caught))

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import time
-from queue import Empty
+from queue import SimpleQueue
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestHeaders
@@ -74,7 +74,7 @@ class BalancedWorker(BufferingWorker):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._slot = _LOADS.acquire()  # before the fork
-        self._since_fork: Any = None  # signals, where the master queues its own
+        self._since_fork: SimpleQueue[int] = SimpleQueue()  # signals
         self._is_open = False
         self._busy = 0  # connections that have or wait for a thread
 
@@ -82,15 +82,9 @@ class BalancedWorker(BufferingWorker):
         """Take signals from now on, and those to stop that have come since the fork: the master's
         handlers, which a worker begins with, have put them where nobody in this process looks."""
         super().init_signals()
-        while (number := self._next_since_fork()) is not None:
-            if number in _STOPS:
+        while not self._since_fork.empty():
+            if (number := self._since_fork.get_nowait()) in _STOPS:
                 os.kill(os.getpid(), number)
-
-    def _next_since_fork(self) -> int | None:
-        try:
-            return None if self._since_fork is None else int(self._since_fork.get_nowait())
-        except Empty:
-            return None
 
     def load_wsgi(self) -> None:
         """Load the application, after the fork."""
