@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -118,6 +119,26 @@ def test_it_stops_on_a_signal(test_database_url: str, tmp_path: Path, stop: sign
     assert "Traceback" not in server.log.read_text()
 
 
+@contextmanager
+def _starting(
+    command: Sequence[str | Path], database_url: str, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server; kill it at the end."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port()),
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
     ("line", "delay"), [("Listening at", 0), ("Booting worker", 0), ("Booting worker", 0.3)]
@@ -127,22 +148,11 @@ def test_it_stops_while_it_starts(
 ) -> None:
     """While the modules are loaded, and while workers start."""
     log = tmp_path / "log"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": test_database_url,
-        "HOST": "127.0.0.1",
-        "PORT": str(free_port()),
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen([SAMSYN, "serve"], env=environment, stdout=output, stderr=output)
-    try:
+    with _starting([SAMSYN, "serve"], test_database_url, log) as process:
         wait_until(lambda: line in log.read_text(), START_SECONDS, line)
         time.sleep(delay)
         process.send_signal(stop)
         assert process.wait(STOP_SECONDS) == 0
-    finally:
-        process.kill()
-        process.wait()
     assert "Traceback" not in log.read_text()
 
 
@@ -151,18 +161,10 @@ def test_workers_that_are_just_forked_hear_of_a_signal(
     test_database_url: str, tmp_path: Path, stop: signal.Signals
 ) -> None:
     log = tmp_path / "log"
-    environment = {**os.environ, "DATABASE_URL": test_database_url, "HOST": "127.0.0.1"}
-    environment["PORT"] = str(free_port())
-    with log.open("wb") as output:
-        command = [sys.executable, "-c", SLOW_FORKS]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-    try:
+    with _starting([sys.executable, "-c", SLOW_FORKS], test_database_url, log) as process:
         wait_until(lambda: "Booting worker" in log.read_text(), START_SECONDS, "booting")
         process.send_signal(stop)
         assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_worker_that_dies_is_replaced(test_database_url: str, tmp_path: Path) -> None:
